@@ -1,0 +1,1 @@
+"""A thinking dial for any language model."""

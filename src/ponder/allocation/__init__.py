@@ -1,0 +1,1 @@
+"""Allocation: from the effort dial to a plan."""

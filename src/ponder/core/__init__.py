@@ -1,0 +1,3 @@
+"""The nouns: problem, trace, answer, budget, ledger, effects, session, events, errors.
+Standard library only.
+"""

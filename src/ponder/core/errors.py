@@ -1,0 +1,119 @@
+"""Every error that Ponder raises on purpose.
+
+PonderError
+├── UsageError              the caller's fault: exit code 2, nothing was spent for it
+│   ├── UnknownName         a strategy, knob, model, ... that does not exist; names the nearest
+│   ├── CapabilityError     the model lacks what the strategy needs
+│   ├── BudgetTooSmall      not even one sample fits; says how much one needs
+│   ├── MissingExtra        an optional dependency is not installed; says the command
+│   └── ReplayMismatch      the journal holds another effect at this path
+├── ModelError              the world's fault: one sample is lost, the run goes on
+│   ├── ModelTimeout        no answer in time
+│   ├── ModelUnreachable    refused, reset, cut off
+│   ├── RateLimited         429 to the last retry
+│   ├── ServerFault         5xx to the last retry
+│   ├── RequestRefused      any other 4xx: key, model name, length; retrying cannot help
+│   └── MalformedReply      an answer that is not one
+├── RunFailed               too few samples were left to answer from: exit code 1
+└── LimitReached            control flow, not a failure: a budget refused an effect
+
+The edge that talks to the world (``models``) classifies once. Nothing above it parses messages.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal
+
+Limit = Literal["tokens", "usd", "flops", "seconds"]
+
+
+class PonderError(Exception):
+    """The root of everything below. ``str(error)`` is one sentence meant for a person."""
+
+
+class UsageError(PonderError):
+    """The caller asked for something that cannot be done; the message says what to do instead."""
+
+
+class UnknownName(UsageError):
+    """``kind`` has no member called ``name``; suggests the nearest of ``known``."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(names)}."
+        super().__init__(f"unknown {kind} {name!r}: {hint}")
+        self.kind, self.name = kind, name
+
+
+class CapabilityError(UsageError):
+    """The model cannot do what a strategy needs. Raised before the first token."""
+
+
+class BudgetTooSmall(UsageError):
+    """Not even one sample fits into the budget."""
+
+
+class MissingExtra(UsageError):
+    """An optional dependency is needed and absent."""
+
+    def __init__(self, extra: str, why: str) -> None:
+        super().__init__(f"{why} needs the extra {extra!r}: pip install 'ponder[{extra}]'.")
+        self.extra = extra
+
+
+class ReplayMismatch(UsageError):
+    """A resumed run asked for another effect than the one that its journal holds."""
+
+
+class ModelError(PonderError):
+    """A request to a model failed for good.
+
+    ``prompt_tokens`` and ``completion_tokens`` are what was spent on it before it failed, as far as
+    that is known; the ledger books them as wasted.
+    """
+
+    def __init__(
+        self, message: str, *, prompt_tokens: int = 0, completion_tokens: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
+
+
+class ModelTimeout(ModelError):
+    """No (further) answer within the time-out."""
+
+
+class ModelUnreachable(ModelError):
+    """The connection was refused, reset or cut off."""
+
+
+class RateLimited(ModelError):
+    """The endpoint said 429 until the retries were used up."""
+
+
+class ServerFault(ModelError):
+    """The endpoint said 5xx until the retries were used up."""
+
+
+class RequestRefused(ModelError):
+    """The endpoint refused the request itself (4xx); the same request would be refused again."""
+
+
+class MalformedReply(ModelError):
+    """The reply is not what the protocol promises."""
+
+
+class RunFailed(PonderError):
+    """No usable sample was left. What was spent is still on the receipt."""
+
+
+class LimitReached(PonderError):
+    """A budget refused an effect. ``limit`` names which."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(f"the budget's limit on {limit} was reached")
+        self.limit: Limit = limit

@@ -1,0 +1,1 @@
+"""Models: one Protocol and what speaks it."""

@@ -1,0 +1,128 @@
+"""The one Protocol that every model speaks, and the values that cross it.
+
+One request is one sample. Batching is the engine's business, not the signature's: callers start as
+many requests as they want at once, and the engine batches what is in flight. That keeps the sample
+the unit of everything else (journal, budget, failure, cancellation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ponder.core.problem import Message
+
+Capability = Literal["prefill", "logprobs", "seed", "stop", "n", "native_thinking"]
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sample to generate.
+
+    ``prefix`` is the beginning of the assistant's turn, to be continued (needs ``prefill``); it is
+    not repeated in the completion. ``max_tokens`` bounds the completion. ``temperature`` 0 is
+    greedy. ``seed`` is in [0, 2**31). Generation stops before any string of ``stop``.
+    """
+
+    messages: tuple[Message, ...]
+    max_tokens: int
+    prefix: str = ""
+    temperature: float = 0.8
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back.
+
+    ``cached_tokens`` of the ``prompt_tokens`` were not evaluated anew. ``wasted_tokens`` were
+    generated in attempts that failed before this one. ``logprobs`` has one natural logarithm per
+    completion token (untempered), or is None where none were asked for. ``seconds`` is wall time.
+    """
+
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    wasted_tokens: int = 0
+    logprobs: tuple[float, ...] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What FLOPs are computed from. Zero ``parameters`` means unknown: FLOPs are then zero.
+
+    ``attention`` is the number of layers times the width of the attention output
+    (heads x head dimension): attending from one token to one earlier token costs 4 x that.
+    """
+
+    parameters: int = 0
+    attention: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is known of a model before the first request.
+
+    ``context`` is the most tokens that prompt and completion may have together (0: unknown).
+    ``local`` models cost no dollars.
+    """
+
+    name: str
+    capabilities: frozenset[Capability]
+    shape: Shape = Shape()
+    context: int = 0
+    local: bool = False
+
+
+Progress = Callable[[int, int], None]
+"""Called with (prompt tokens, completion tokens so far) as a sample grows. If the caller cancels,
+the last call is what the sample has cost."""
+
+
+def silent(prompt_tokens: int, completion_tokens: int) -> None:
+    """The Progress of a caller who does not watch."""
+
+
+class Pricing(Protocol):
+    """Dollars of a request, as picodollars (1e-12 USD), so that sums are exact."""
+
+    def __call__(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+        """Price of one request with these counts; ``cached_tokens`` is part of the prompt's."""
+        ...
+
+
+class Model(Protocol):
+    """A language model that continues a chat."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, capabilities, size."""
+        ...
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """An upper bound on the prompt's tokens: exact where the tokenizer is at hand."""
+        ...
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Generate one sample; many may be in flight at once.
+
+        Cancelling the awaiting task stops the generation at its source. The total of prompt and
+        completion tokens spent, failed attempts included, never exceeds ``prompt_bound`` +
+        ``request.max_tokens``.
+
+        Raises:
+            ModelError: the sample is lost (see ``core.errors``).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections, threads and memory. Idempotent."""
+        ...

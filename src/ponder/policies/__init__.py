@@ -1,0 +1,1 @@
+"""Pure decision mathematics: vote, stop, select. No I/O, no clock, no model."""

@@ -1,0 +1,1 @@
+"""The runtime: the runner, and the handlers between a strategy and the world."""

@@ -1,0 +1,1 @@
+"""Verifiers: they read answers and score traces, and never see the gold."""
