@@ -24,7 +24,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ponder.core.ledger import Receipt
 
 Limit = Literal["tokens", "usd", "flops", "seconds"]
 
@@ -75,9 +78,7 @@ class ModelError(PonderError):
     that is known; the ledger books them as wasted.
     """
 
-    def __init__(
-        self, message: str, *, prompt_tokens: int = 0, completion_tokens: int = 0
-    ) -> None:
+    def __init__(self, message: str, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
         super().__init__(message)
         self.prompt_tokens = prompt_tokens
         self.completion_tokens = completion_tokens
@@ -108,7 +109,9 @@ class MalformedReply(ModelError):
 
 
 class RunFailed(PonderError):
-    """No usable sample was left. What was spent is still on the receipt."""
+    """No usable sample was left. ``receipt`` says what was spent all the same."""
+
+    receipt: Receipt | None = None
 
 
 class LimitReached(PonderError):

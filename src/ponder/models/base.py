@@ -66,6 +66,14 @@ class Shape:
     parameters: int = 0
     attention: int = 0
 
+    def flops(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+        """FLOPs of one request: 2 x parameters per evaluated token (Kaplan 2020, section 2.1), plus
+        4 x attention for each earlier token that it attends to. Cached tokens are not evaluated.
+        """
+        end = prompt_tokens + completion_tokens
+        attended = (end * (end - 1) - cached_tokens * (cached_tokens - 1)) // 2
+        return 2 * self.parameters * (end - cached_tokens) + 4 * self.attention * attended
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

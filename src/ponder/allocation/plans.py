@@ -1,0 +1,96 @@
+"""The dial: from an effort to a plan. A plan is a strategy, its knobs, how samples are drawn, and a
+budget. Every part of it can be set by hand instead.
+
+The lengths and numbers are not tuned on any benchmark: each step doubles the samples of the one
+before, and leaves room for a long chain of a small model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, Any
+
+from ponder.core.budget import Budget
+from ponder.core.effects import Sampling
+from ponder.core.errors import UnknownName
+from ponder.strategies import registry
+from ponder.strategies.knobs import Knob, Range, knobs, read
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to spend compute on one problem."""
+
+    strategy: str
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Sampling = Sampling()
+    budget: Budget = Budget()
+
+
+PLANS: dict[str, Plan] = {
+    "minimal": Plan("direct", {}, Sampling(512, temperature=0.0), Budget(tokens=4_000)),
+    "low": Plan("self_consistency", {"n": 4}, Sampling(768), Budget(tokens=8_000)),
+    "medium": Plan("self_consistency", {"n": 8}, Sampling(1024), Budget(tokens=20_000)),
+    "high": Plan("self_consistency", {"n": 16}, Sampling(2048), Budget(tokens=60_000)),
+    "max": Plan("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
+}
+DEFAULT = "medium"
+
+
+def _sampling(
+    *,
+    length: Annotated[int, Range(1, 10**6)],
+    temperature: Annotated[float, Range(0, 5)],
+    top_p: Annotated[float, Range(0.01, 1)],
+) -> None:
+    """The knobs that every strategy has: how its samples are drawn."""
+
+
+COMMON: dict[str, Knob] = knobs(_sampling)
+
+
+def plan(
+    effort: str = DEFAULT,
+    strategy: str | None = None,
+    given: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+) -> Plan:
+    """The plan of an effort, with whatever is set by hand in its place.
+
+    ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
+    ``top_p``). Another strategy than the plan's starts from that strategy's own defaults; a plan's
+    knob that it has too (such as ``n``) is kept. A ``budget`` replaces the plan's where it sets a
+    limit; raising ``length`` or ``n`` by hand lifts the plan's own token budget, since that one was
+    made for the plan's own numbers.
+
+    Raises:
+        UnknownName: effort, strategy or knob does not exist.
+        UsageError: a knob is out of range.
+    """
+    if effort not in PLANS:
+        raise UnknownName("effort", effort, PLANS)
+    base, given = PLANS[effort], given or {}
+    name = strategy or base.strategy
+    known = registry.find(name).knobs
+    inherited = {k: v for k, v in base.knobs.items() if k in known}
+    values = read(known | COMMON, inherited | _fields(base.sampling) | given)
+    drawn = replace(base.sampling, **{k: values.pop(k) for k in COMMON})
+    if name != "direct" and drawn.temperature == 0 and "temperature" not in given:
+        drawn = replace(drawn, temperature=Sampling().temperature)
+    limits = Budget() if given or strategy else base.budget
+    if budget is not None:
+        limits = Budget(**{**asdict(limits), **_given(budget)})
+    return Plan(name, values, drawn, limits)
+
+
+def _fields(sampling: Sampling) -> dict[str, Any]:
+    return {name: getattr(sampling, name) for name in COMMON}
+
+
+def _given(budget: Budget) -> dict[str, Any]:
+    return {
+        f.name: getattr(budget, f.name)
+        for f in fields(budget)
+        if getattr(budget, f.name) is not None
+    }

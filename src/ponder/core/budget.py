@@ -1,0 +1,74 @@
+"""Limits, each with its unit, and what a limit is compared with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+from ponder.core.errors import UsageError
+
+PICO = 10**12
+"""Picodollars in a dollar. Money is counted in whole picodollars, so that sums are exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits of one run; None means no limit.
+
+    ``tokens`` counts prompt and completion tokens of every role, cached and wasted ones too.
+    ``usd`` are dollars, ``flops`` floating-point operations, ``seconds`` wall time.
+
+    Raises:
+        UsageError: a limit is not a positive, finite number.
+    """
+
+    tokens: int | None = None
+    usd: float | None = None
+    flops: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UsageError(f"the budget's {name} must be a number, not {value!r}.")
+            if not (value > 0 and math.isfinite(value)):
+                raise UsageError(f"the budget's {name} must be greater than zero, not {value!r}.")
+        if self.tokens is not None and self.tokens != int(self.tokens):
+            raise UsageError(f"the budget's tokens must be a whole number, not {self.tokens!r}.")
+
+    def least(self, other: Budget) -> Budget:
+        """The tighter of two budgets, limit by limit."""
+
+        def tighter(a: float | None, b: float | None) -> float | None:
+            return min((x for x in (a, b) if x is not None), default=None)
+
+        tokens = tighter(self.tokens, other.tokens)
+        return Budget(
+            None if tokens is None else int(tokens),
+            tighter(self.usd, other.usd),
+            tighter(self.flops, other.flops),
+            tighter(self.seconds, other.seconds),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an effect costs against the limits, in exact whole units. Time is not among them: it
+    passes by itself.
+    """
+
+    tokens: int = 0
+    picousd: int = 0
+    flops: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.tokens + other.tokens, self.picousd + other.picousd, self.flops + other.flops
+        )
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(
+            self.tokens - other.tokens, self.picousd - other.picousd, self.flops - other.flops
+        )

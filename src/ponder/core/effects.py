@@ -1,0 +1,124 @@
+"""The requests that a strategy makes of the world, as frozen values, and who answers them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ponder.core.ledger import Item
+from ponder.core.problem import Problem
+from ponder.core.trace import Score, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a continuation is drawn. ``length`` bounds its tokens; ``temperature`` 0 is greedy."""
+
+    length: int = 1024
+    temperature: float = 0.8
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``."""
+
+    start: Trace
+    sampling: Sampling
+    seed: int
+    role: str = "generate"
+
+    @property
+    def problem(self) -> Problem:
+        """What is asked."""
+        return self.start.problem
+
+    def describe(self) -> dict[str, Any]:
+        """What the journal compares: the whole effect, long texts by digest."""
+        s = self.sampling
+        return {
+            "effect": "generate",
+            "problem": digest(self.problem),
+            "start": self.start.id,
+            "length": s.length,
+            "temperature": s.temperature,
+            "top_p": s.top_p,
+            "stop": list(s.stop),
+            "logprobs": s.logprobs,
+            "seed": self.seed,
+            "role": self.role,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Score traces of one problem. Answered with one ``Score`` per trace, in their order."""
+
+    traces: tuple[Trace, ...]
+    verifier: str
+    role: str = "verify"
+
+    def describe(self) -> dict[str, Any]:
+        """What the journal compares."""
+        return {
+            "effect": "verify",
+            "verifier": self.verifier,
+            "traces": [t.id for t in self.traces],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """Let a person prune, pin or edit traces. Answered with the traces to go on with."""
+
+    traces: tuple[Trace, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """What the journal compares."""
+        return {"effect": "steer", "traces": [t.id for t in self.traces]}
+
+
+Effect = Generate | Verify | Steer
+Result = Trace | tuple[Score, ...] | tuple[Trace, ...]
+
+
+@dataclass(slots=True)
+class Call:
+    """One effect on its way through the handlers.
+
+    ``path`` says where in the run it was asked for. ``prompt_tokens`` and ``completion_tokens``
+    grow as the model works, so that a cancelled call is booked as far as it came; the model's
+    edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``. ``spent`` is set by whoever
+    books the call, ``replayed`` by whoever answered it from the journal.
+    """
+
+    path: str
+    effect: Effect
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    wasted_tokens: int = 0
+    spent: Item | None = None
+    replayed: bool = False
+    watch: Callable[[Call], None] | None = field(default=None, repr=False)
+
+    def progress(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """The model reports how far it is."""
+        self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
+        if self.watch is not None:
+            self.watch(self)
+
+
+Handler = Callable[[Call], Awaitable[Result]]
+"""Answers a call. Handlers are stacked as web middleware is: each takes the next one in."""
+
+
+@functools.lru_cache(maxsize=256)
+def digest(problem: Problem) -> str:
+    """A short fingerprint of a problem, the same in every process."""
+    return hashlib.blake2b(repr(problem).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,221 @@
+"""What a strategy sees of the world: verbs that ask, and a random generator of its own.
+
+Every verb builds one effect per thing asked and hands it to ``perform``. Paths are structural: the
+k-th verb of a session, its i-th child. Seeds are derived from (run seed, path). So a run is the
+same whatever finishes first, and a journal can answer for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from types import TracebackType
+from typing import Any, Generic, TypeVar, cast
+
+from ponder.core.effects import Call, Generate, Handler, Sampling, Steer, Verify
+from ponder.core.errors import LimitReached, ModelError, RunFailed
+from ponder.core.events import Event, Proposed, Subscriber, VoteChanged
+from ponder.core.problem import Problem
+from ponder.core.trace import Score, Trace
+
+T = TypeVar("T")
+
+
+def ignore(event: Event) -> None:
+    """The subscriber of a run that nobody watches."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run's sessions share. ``best`` is the last proposal, ``lost`` the last failure."""
+
+    perform: Handler
+    seed: int
+    sampling: Sampling = Sampling()
+    verifier: str = ""
+    publish: Subscriber = ignore
+    best: tuple[Trace, float | None] | None = None
+    lost: ModelError | None = None
+
+
+class Session:
+    """The verbs of a strategy. Concurrency goes through ``gather`` and ``as_completed`` only."""
+
+    def __init__(self, run: Run, path: str = "") -> None:
+        self._run = run
+        self._path = path
+        self._verbs = 0
+
+    @cached_property
+    def rng(self) -> random.Random:
+        """This session's random generator."""
+        return random.Random(self._seed(self._path + "/rng"))
+
+    def _seed(self, path: str) -> int:
+        digest = hashlib.blake2b(f"{self._run.seed}:{path}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") >> 1
+
+    def _next(self) -> str:
+        path = f"{self._path}.{self._verbs}" if self._path else str(self._verbs)
+        self._verbs += 1
+        return path
+
+    async def grow(self, start: Trace, **how: Any) -> Trace:
+        """One chain, continued from ``start`` to its end. ``how`` overrides fields of ``Sampling``.
+
+        Raises:
+            ModelError: the chain was lost.
+            LimitReached: the budget does not allow it.
+        """
+        path = self._next()
+        sampling = replace(self._run.sampling, **how) if how else self._run.sampling
+        call = Call(path, Generate(start, sampling, self._seed(path)))
+        try:
+            trace = cast(Trace, await self._run.perform(call))
+        except ModelError as error:
+            self._run.lost = error
+            raise
+        if self._run.best is None and trace.answer is not None:
+            self.propose(trace)  # any answer is better than none, should the budget end here
+        return trace
+
+    def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
+        """``n`` independent chains, delivered as they finish; see ``as_completed``."""
+        start = Trace.empty(problem)
+        return self.as_completed([lambda child: child.grow(start, **how)] * n)
+
+    async def sample(self, problem: Problem, n: int, **how: Any) -> list[Trace]:
+        """``n`` independent chains, in the order in which they were asked for; lost ones left out.
+
+        Raises:
+            LimitReached: the budget did not allow even one.
+        """
+        async with self.sampling(problem, n, **how) as traces:
+            return sorted([t async for t in traces], key=lambda t: t.order)
+
+    def first(self, traces: Sequence[Trace]) -> Trace:
+        """The trace that was asked for first.
+
+        Raises:
+            RunFailed: there is none.
+        """
+        if not traces:
+            why = f": {self._run.lost}" if self._run.lost else ""
+            raise RunFailed(f"no sample came back{why}")
+        return min(traces, key=lambda t: t.order)
+
+    async def score(self, traces: Sequence[Trace], verifier: str = "") -> list[Score]:
+        """One score per trace, by the named verifier or by the run's."""
+        if not traces:
+            return []
+        effect = Verify(tuple(traces), verifier or self._run.verifier)
+        return list(cast(tuple[Score, ...], await self._run.perform(Call(self._next(), effect))))
+
+    async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
+        """The traces to go on with, after whoever watches had a say."""
+        effect = Steer(tuple(traces))
+        return list(cast(tuple[Trace, ...], await self._run.perform(Call(self._next(), effect))))
+
+    def best(self, traces: Sequence[Trace], scores: Sequence[Score]) -> Trace:
+        """The trace with the highest score; abstentions lose, ties go to the earliest asked for.
+
+        Raises:
+            RunFailed: there is no trace.
+        """
+        rank = {t.id: _descending(s.value) for t, s in zip(traces, scores, strict=True)}
+        top = min(rank.values(), default=0.0)
+        return self.first([t for t in traces if rank[t.id] == top])
+
+    def propose(self, trace: Trace, score: float | None = None) -> None:
+        """Say which trace would be the answer if the run ended now."""
+        self._run.best = trace, score
+        self._run.publish(Proposed(trace, score))
+
+    def vote(self, tally: Sequence[tuple[str, float]], remaining: int) -> None:
+        """Show whoever watches how the vote stands."""
+        self._run.publish(VoteChanged(tuple(tally), remaining))
+
+    def as_completed(self, branches: Iterable[Callable[[Session], Awaitable[T]]]) -> Branches[T]:
+        """Run branches at once, each on a forked session, and iterate over results as they come:
+
+        ``async with s.as_completed(branches) as results: async for result in results: ...``
+
+        Leaving the block cancels what is still running. A branch that lost its sample is left out.
+        """
+        path = self._next()
+        return Branches(
+            [partial(b, Session(self._run, f"{path}.{i}")) for i, b in enumerate(branches)]
+        )
+
+    async def gather(self, branches: Iterable[Callable[[Session], Awaitable[T]]]) -> list[T]:
+        """Run branches at once, each on a forked session; results in order, lost ones left out."""
+        numbered = [partial(_numbered, i, branch) for i, branch in enumerate(branches)]
+        async with self.as_completed(numbered) as results:
+            pairs = [pair async for pair in results]
+        return [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
+
+
+async def _numbered(
+    index: int, branch: Callable[[Session], Awaitable[T]], session: Session
+) -> tuple[int, T]:
+    return index, await branch(session)
+
+
+def _descending(value: float | None) -> float:
+    return float("inf") if value is None else -value
+
+
+class Branches(Generic[T]):
+    """Results of concurrent branches as they come; leaving the block cancels the rest.
+
+    A branch that ended in a ``ModelError`` is left out: one lost sample is data, not a crash. So is
+    one that the budget refused, unless there is nothing else to deliver: then ``LimitReached`` is
+    raised. Any other error is raised at once.
+    """
+
+    def __init__(self, branches: Sequence[Callable[[], Awaitable[T]]]) -> None:
+        self._branches = branches
+        self._tasks: list[asyncio.Future[T]] = []
+        self._ended: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
+
+    async def __aenter__(self) -> AsyncIterator[T]:
+        for branch in self._branches:
+            task = asyncio.ensure_future(branch())
+            task.add_done_callback(self._ended.put_nowait)
+            self._tasks.append(task)
+        return self._iterate()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        running = [task for task in self._tasks if not task.done()]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+        for task in self._tasks:
+            if not task.cancelled():
+                task.exception()  # looked at, so that asyncio does not warn of it
+
+    async def _iterate(self) -> AsyncIterator[T]:
+        delivered, refused = 0, None
+        for _ in self._tasks:
+            task = await self._ended.get()
+            try:
+                value = task.result()
+            except ModelError:
+                continue
+            except LimitReached as error:
+                refused = error
+                continue
+            delivered += 1
+            yield value
+        if refused is not None and not delivered:
+            raise refused

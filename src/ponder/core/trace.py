@@ -1,0 +1,55 @@
+"""What a model produced, and what a verifier thinks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ponder.core.answer import Answer
+from ponder.core.problem import Problem
+
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One chain of reasoning, whole or partial.
+
+    ``text`` is the whole assistant turn so far, ``tokens`` the completion tokens spent on it.
+    ``finish`` is None while the chain can still be continued. ``logprobs`` are natural logarithms,
+    one per token, or None where none were asked for. ``id`` is the path of the effect that made it:
+    unique in a run, and the same in every run with the same seed.
+    """
+
+    problem: Problem = field(repr=False)
+    text: str = ""
+    tokens: int = 0
+    finish: Finish | None = None
+    answer: Answer | None = None
+    logprobs: tuple[float, ...] | None = field(default=None, repr=False)
+    id: str = ""
+    parent: str = ""
+
+    @classmethod
+    def empty(cls, problem: Problem) -> Trace:
+        """The chain of which nothing is written yet."""
+        return cls(problem)
+
+    @property
+    def done(self) -> bool:
+        """Whether the chain has ended."""
+        return self.finish is not None
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Sorts traces as they were asked for, whatever finished first."""
+        return tuple(int(part) for part in self.id.split(".") if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A verifier's opinion of one trace: ``value`` in [0, 1], or None for an abstention."""
+
+    value: float | None
+    verifier: str
+    detail: str = ""

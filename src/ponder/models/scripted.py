@@ -1,0 +1,77 @@
+"""A model with fixed replies and injected faults, for tests. It ships with the Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import get_args
+
+from ponder.core.errors import ModelError
+from ponder.core.problem import Message
+from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
+
+Reply = str | Completion | ModelError
+
+EVERYTHING: frozenset[Capability] = frozenset(get_args(Capability))
+
+
+class Scripted:
+    """Answers from a list, in the order in which requests begin, or from a function of the request.
+
+    A string is a finished reply of as many tokens as it has words (cut at ``max_tokens``); an error
+    is raised. ``requests`` keeps what was asked; ``running`` counts what is in flight. With a
+    ``gate`` every reply waits until it is set.
+
+    Raises:
+        ModelError: the script is over.
+    """
+
+    def __init__(
+        self,
+        replies: Iterable[Reply] | Callable[[Request], Reply],
+        *,
+        info: ModelInfo | None = None,
+        gate: asyncio.Event | None = None,
+    ) -> None:
+        if callable(replies):
+            self._reply = replies
+        else:
+            script = iter(replies)
+            self._reply = lambda request: next(script, ModelError("the script is over"))
+        self.info = info or ModelInfo("scripted", EVERYTHING, Shape(1), local=True)
+        self.gate = gate
+        self.requests: list[Request] = []
+        self.running = 0
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """One token per word."""
+        return sum(len(m.content.split()) for m in messages) + len(prefix.split())
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """The next reply of the script."""
+        self.requests.append(request)
+        reply = self._reply(request)
+        prompt = self.prompt_bound(request.messages, request.prefix)
+        progress(prompt, 0)
+        self.running += 1
+        try:
+            await (self.gate.wait() if self.gate else asyncio.sleep(0))
+        finally:
+            self.running -= 1
+        if isinstance(reply, ModelError):
+            raise reply
+        if isinstance(reply, Completion):
+            return reply
+        words = reply.split(" ")
+        kept = words[: request.max_tokens]
+        progress(prompt, len(kept))
+        return Completion(
+            " ".join(kept),
+            "stop" if len(kept) == len(words) else "length",
+            prompt,
+            len(kept),
+            logprobs=(-0.1,) * len(kept) if request.logprobs else None,
+        )
+
+    async def close(self) -> None:
+        """Nothing to release."""

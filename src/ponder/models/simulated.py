@@ -1,0 +1,92 @@
+"""A world of known difficulty, for planning and for tests: no model, exact statistics.
+
+A sample is right with probability ``accuracy``; a wrong one takes one of ``decoys`` wrong answers,
+the more popular ones more often (Zipf). Lengths are geometric. Mean log-probabilities of right and
+wrong samples are ``signal`` standard deviations apart, so confidence is a verifier of known noise.
+Everything follows from the request's seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from ponder.core.problem import Message
+from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
+
+_WORDS = [
+    "so",
+    "then",
+    "we",
+    "add",
+    "the",
+    "terms",
+    "and",
+    "check",
+    "each",
+    "step",
+    "of",
+    "it",
+    "again",
+    "to",
+    "be",
+    "sure",
+]
+
+
+class Simulated:
+    """A model whose accuracy is known.
+
+    ``accuracy`` in [0, 1]; ``decoys`` wrong answers; ``length`` mean tokens of a sample; ``signal``
+    in standard deviations; ``speed`` tokens per second of one sample (0: at once).
+    """
+
+    def __init__(
+        self,
+        *,
+        accuracy: float = 0.5,
+        decoys: int = 8,
+        length: int = 100,
+        signal: float = 1.0,
+        speed: float = 0.0,
+    ) -> None:
+        self._accuracy, self._length, self._signal, self._speed = accuracy, length, signal, speed
+        self._decoys = [str(43 + i) for i in range(decoys)]
+        self._popularity = [1 / (1 + i) for i in range(decoys)]
+        capabilities: frozenset[Capability] = frozenset({"prefill", "logprobs", "seed", "stop"})
+        self.info = ModelInfo(
+            "simulated", capabilities, Shape(parameters=10**9), context=32_768, local=True
+        )
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """One token per word."""
+        return sum(len(m.content.split()) for m in messages) + len(prefix.split())
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Draw one sample. The right answer is 42."""
+        rng = random.Random(request.seed)
+        right = rng.random() < self._accuracy
+        answer = "42" if right else rng.choices(self._decoys, self._popularity)[0]
+        prompt = self.prompt_bound(request.messages, request.prefix)
+        wanted = 1 + int(rng.expovariate(1 / max(1, self._length - 1)))
+        tokens = min(wanted, request.max_tokens)
+        mean = -0.3 + (0.1 * self._signal * (right - 0.5)) + rng.gauss(0, 0.1)
+        for count in range(tokens):
+            progress(prompt, count + 1)
+            if self._speed:
+                await asyncio.sleep(1 / self._speed)
+        await asyncio.sleep(0)
+        words = [_WORDS[i % len(_WORDS)] for i in range(tokens - 1)]
+        finished = wanted <= request.max_tokens
+        return Completion(
+            " ".join([*words, f"\\boxed{{{answer}}}"] if finished else words),
+            "stop" if finished else "length",
+            prompt,
+            tokens,
+            logprobs=(min(mean, -0.001),) * tokens if request.logprobs else None,
+            seconds=tokens / self._speed if self._speed else 0.0,
+        )
+
+    async def close(self) -> None:
+        """Nothing to release."""

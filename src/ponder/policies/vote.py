@@ -1,0 +1,59 @@
+"""Votes: which answer leads, by how much, and who wins a tie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ponder.core.answer import Answer
+from ponder.core.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One answer in a vote: the sum of its weights, and of its voters the one asked for first."""
+
+    answer: Answer
+    weight: float
+    voter: Trace
+
+
+class Vote:
+    """Counts traces by the key of their answer; a trace without an answer has no vote.
+
+    Ties go to the answer whose trace was asked for first, so the order of arrival does not matter.
+    (Wang 2023, self-consistency; with weights: Li 2023, DiVeRSe.)
+    """
+
+    def __init__(self) -> None:
+        self._standings: dict[str, Standing] = {}
+
+    def add(self, trace: Trace, weight: float = 1.0) -> None:
+        """Count one trace.
+
+        Raises:
+            ValueError: the weight is negative.
+        """
+        if weight < 0:
+            raise ValueError(f"a vote's weight must not be negative, got {weight}.")
+        if (answer := trace.answer) is None:
+            return
+        before = self._standings.get(answer.key)
+        if before is None:
+            standing = Standing(answer, weight, trace)
+        elif trace.order < before.voter.order:
+            standing = Standing(answer, before.weight + weight, trace)
+        else:
+            standing = Standing(before.answer, before.weight + weight, before.voter)
+        self._standings[answer.key] = standing
+
+    def standings(self) -> list[Standing]:
+        """From the leader down."""
+        return sorted(self._standings.values(), key=lambda s: (-s.weight, s.voter.order))
+
+
+def lead(standings: Sequence[Standing]) -> tuple[float, float]:
+    """Weights of the leader and of the runner-up; zero where there is none."""
+    first = standings[0].weight if standings else 0.0
+    second = standings[1].weight if len(standings) > 1 else 0.0
+    return first, second

@@ -1,0 +1,259 @@
+"""The append-only record of runs: their effects, results and costs. SQLite, write-ahead log.
+
+One row per call that came back, in the order in which results were delivered; one more per call
+that was paid for and lost. A row is committed before the strategy sees its result, so a process
+that is killed at any moment loses only what was still in flight. Rows that arrive in one turn of
+the event loop share one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sqlite3
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ponder.core.answer import Answer
+from ponder.core.effects import Call, Effect, Generate, Result, Steer
+from ponder.core.errors import PonderError, UsageError
+from ponder.core.ledger import Item
+from ponder.core.trace import Score, Trace
+
+_SCHEMA = """
+create table if not exists runs (
+    id text primary key, created real not null, spec text not null,
+    state text not null, result text
+);
+create table if not exists calls (
+    run text not null references runs(id) on delete cascade, seq integer not null,
+    path text not null, effect text not null, result text, lost text, spent text,
+    primary key (run, seq)
+) without rowid;
+"""
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call as recorded. ``result`` is None if it was lost, and ``lost`` then says why."""
+
+    seq: int
+    path: str
+    effect: dict[str, Any]
+    result: Any
+    lost: str | None
+    spent: Item | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as recorded. ``state`` is running, done, interrupted or failed; one that is 'running'
+    while no process works on it was cut off. Those that are not done can be resumed.
+    """
+
+    id: str
+    created: float
+    spec: dict[str, Any]
+    state: str
+    result: dict[str, Any] | None
+
+
+class Journal:
+    """All runs of one file. Safe to open from several processes; use from one thread at a time.
+
+    Raises:
+        UsageError: the file cannot be opened, or is no journal of this version.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._pending: list[tuple[Any, ...]] = []
+        self._flushed: asyncio.Future[None] | None = None
+        try:
+            if str(path) != ":memory:":
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=normal")
+            self._db.execute("pragma foreign_keys=on")
+            version = self._db.execute("pragma user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise UsageError(
+                    f"the journal {path} has format {version}, this Ponder reads {VERSION}: "
+                    "name another file with --journal."
+                )
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"pragma user_version={VERSION}")
+        except (OSError, sqlite3.Error) as error:
+            raise UsageError(
+                f"cannot open the journal {path}: {error}; name another file with --journal."
+            ) from None
+
+    def create(self, spec: dict[str, Any]) -> str:
+        """Begin a run; returns its ID."""
+        run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+        self._db.execute(
+            "insert into runs (id, created, spec, state) values (?, ?, ?, 'running')",
+            (run, time.time(), json.dumps(spec)),
+        )
+        return run
+
+    def run(self, run: str) -> RunRow:
+        """One run by its ID, or by an unambiguous beginning of it.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        found = self._runs("where substr(id, 1, length(?1)) = ?1", (run,)) if run else []
+        if len(found) != 1:
+            what = "no run" if not found else f"{len(found)} runs"
+            raise UsageError(f"{what} with an ID that starts with {run!r}: see 'ponder runs list'.")
+        return found[0]
+
+    def runs(self) -> list[RunRow]:
+        """All runs, newest first."""
+        return self._runs("", ())
+
+    def _runs(self, where: str, values: tuple[Any, ...]) -> list[RunRow]:
+        rows = self._db.execute(
+            f"select id, created, spec, state, result from runs {where} "
+            "order by created desc, id desc",
+            values,
+        )
+        return [
+            RunRow(i, c, json.loads(p), s, None if r is None else json.loads(r))
+            for i, c, p, s, r in rows
+        ]
+
+    def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
+        """Close a run: ``state`` is done, interrupted or failed."""
+        self.flush()
+        self._db.execute(
+            "update runs set state = ?, result = ? where id = ?",
+            (state, None if result is None else json.dumps(result), run),
+        )
+
+    def remove(self, run: str) -> None:
+        """Forget a run."""
+        self._db.execute("delete from runs where id = ?", (run,))
+
+    def calls(self, run: str) -> list[Row]:
+        """The calls of a run, in the order of delivery."""
+        rows = self._db.execute(
+            "select seq, path, effect, result, lost, spent from calls where run = ? order by seq",
+            (run,),
+        )
+        return [
+            Row(
+                seq,
+                path,
+                json.loads(effect),
+                None if result is None else json.loads(result),
+                lost,
+                None if spent is None else Item(**json.loads(spent)),
+            )
+            for seq, path, effect, result, lost, spent in rows
+        ]
+
+    def note(
+        self,
+        run: str,
+        seq: int,
+        call: Call,
+        effect: Effect,
+        result: Result | None,
+        lost: str | None,
+    ) -> None:
+        """Add a row; it is durable once ``settled`` or ``flush`` returns."""
+        self._pending.append(
+            (
+                run,
+                seq,
+                call.path,
+                json.dumps(effect.describe()),
+                None if result is None else json.dumps(pack(result)),
+                lost,
+                None if call.spent is None else json.dumps(asdict(call.spent)),
+            )
+        )
+
+    async def settled(self) -> None:
+        """Wait until all rows noted so far are committed; one commit per turn of the loop."""
+        if self._flushed is None:
+            loop = asyncio.get_running_loop()
+            self._flushed = loop.create_future()
+            loop.call_soon(self._flush_soon, self._flushed)
+        await asyncio.shield(self._flushed)
+
+    def _flush_soon(self, flushed: asyncio.Future[None]) -> None:
+        self._flushed = None
+        try:
+            self.flush()
+        except PonderError as error:
+            flushed.set_exception(error)
+        else:
+            flushed.set_result(None)
+
+    def flush(self) -> None:
+        """Commit what is pending.
+
+        Raises:
+            PonderError: the disk does not take it.
+        """
+        rows, self._pending = self._pending, []
+        if not rows:
+            return
+        try:
+            self._db.execute("begin immediate")
+            self._db.executemany("insert into calls values (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.execute("commit")
+        except sqlite3.Error as error:
+            raise PonderError(f"the journal cannot be written: {error}.") from None
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        self.flush()
+        self._db.close()
+
+
+def pack(result: Result) -> Any:
+    """A result as JSON. Problems are left out: they stand in the run's specification."""
+    if isinstance(result, Trace):
+        answer = result.answer
+        return {
+            "text": result.text,
+            "tokens": result.tokens,
+            "finish": result.finish,
+            "answer": None if answer is None else [answer.text, answer.key],
+            "logprobs": result.logprobs,
+            "id": result.id,
+            "parent": result.parent,
+        }
+    return [asdict(r) if isinstance(r, Score) else pack(r) for r in result]
+
+
+def unpack(packed: Any, effect: Effect) -> Result:
+    """The result of ``effect`` from JSON."""
+    if isinstance(effect, Generate):
+        return _trace(packed, Trace.empty(effect.problem))
+    if isinstance(effect, Steer):
+        problem = effect.traces[0].problem if effect.traces else None
+        return tuple(_trace(t, Trace.empty(problem)) for t in packed) if problem else ()
+    return tuple(Score(**score) for score in packed)
+
+
+def _trace(packed: dict[str, Any], empty: Trace) -> Trace:
+    answer, logprobs = packed["answer"], packed["logprobs"]
+    return replace(
+        empty,
+        **{
+            **packed,
+            "answer": None if answer is None else Answer(*answer),
+            "logprobs": None if logprobs is None else tuple(logprobs),
+        },
+    )

@@ -1,0 +1,28 @@
+"""What a request to one model costs, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ponder.core.budget import Cost
+from ponder.core.effects import Generate
+from ponder.models.base import Model, Pricing
+
+
+class Meter:
+    """Turns token counts of one model into costs, in the units that budgets have."""
+
+    def __init__(self, model: Model, pricing: Pricing | None = None) -> None:
+        self._model = model
+        self._pricing = pricing
+
+    def cost(self, prompt: int, cached: int, completion: int) -> Cost:
+        """The cost of so many tokens; ``cached`` of the prompt's were not evaluated anew."""
+        price = self._pricing(prompt, cached, completion) if self._pricing else 0
+        flops = self._model.info.shape.flops(prompt, cached, completion)
+        return Cost(prompt + completion, price, flops)
+
+    def worst(self, effect: Generate) -> Callable[[int], Cost]:
+        """The most that the effect can cost, as a function of its length in tokens."""
+        prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
+        return lambda length: self.cost(prompt, 0, length)

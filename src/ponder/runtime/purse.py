@@ -1,0 +1,131 @@
+"""A budget's money at work: reserve the worst case, settle the actual cost.
+
+Calls are admitted strictly in the order in which they came. One that does not fit waits while
+others, still in flight, may give back what they do not use. Only when nothing is in flight is it
+shortened to what is left, or refused. So who is admitted, and at which length, follows from the
+costs of the calls before it and not from who finished first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ponder.core.budget import PICO, Budget, Cost
+from ponder.core.errors import Limit, LimitReached
+from ponder.core.ledger import Ledger
+
+_FIELDS: tuple[tuple[Limit, str], ...] = (
+    ("tokens", "tokens"),
+    ("usd", "picousd"),
+    ("flops", "flops"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to spend up to ``reserved`` on a call of ``length`` tokens. ``limit`` names what
+    shortened it, if anything did.
+    """
+
+    length: int
+    reserved: Cost
+    limit: Limit | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    length: int
+    least: int
+    worst: Callable[[int], Cost]
+    grant: asyncio.Future[Grant]
+
+
+class Purse:
+    """Keeps what is spent and reserved within the limits. Not shared between event loops."""
+
+    def __init__(self, budget: Budget, ledger: Ledger) -> None:
+        self._limits = {
+            "tokens": budget.tokens,
+            "picousd": None if budget.usd is None else int(budget.usd * PICO),
+            "flops": None if budget.flops is None else int(budget.flops),
+        }
+        self._ledger = ledger
+        self._reserved = Cost()
+        self._flying = 0
+        self._queue: deque[_Waiting] = deque()
+        self.fired: Limit | None = None
+
+    @property
+    def reserved(self) -> Cost:
+        """What is set aside for calls in flight."""
+        return self._reserved
+
+    def exceeded(self, cost: Cost) -> Limit | None:
+        """The limit that ``cost`` would pass now, on top of what is spent and reserved."""
+        sum_ = self._ledger.spent + self._reserved + cost
+        for limit, field in _FIELDS:
+            ceiling = self._limits[field]
+            if ceiling is not None and getattr(sum_, field) > ceiling:
+                return limit
+        return None
+
+    async def reserve(self, length: int, least: int, worst: Callable[[int], Cost]) -> Grant:
+        """Wait for leave to spend ``worst(length)``, or of a length down to ``least``.
+
+        Raises:
+            LimitReached: not even ``least`` fits, and nothing in flight could give anything back.
+        """
+        if not self._queue and self.exceeded(full := worst(length)) is None:
+            return self._grant(length, full, None)
+        waiting = _Waiting(length, least, worst, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._pump()
+        try:
+            return await waiting.grant
+        except asyncio.CancelledError:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+            elif not waiting.grant.cancelled() and waiting.grant.exception() is None:
+                self.settle(waiting.grant.result())  # granted, and never to be used
+            self._pump()
+            raise
+
+    def settle(self, grant: Grant) -> None:
+        """Give back a reservation. Book the actual cost first, so that it is never double-spent."""
+        self._reserved -= grant.reserved
+        self._flying -= 1
+        self._pump()
+
+    def _grant(self, length: int, reserved: Cost, limit: Limit | None) -> Grant:
+        self._reserved += reserved
+        self._flying += 1
+        return Grant(length, reserved, limit)
+
+    def _pump(self) -> None:
+        while self._queue:
+            head = self._queue[0]
+            limit = self.exceeded(full := head.worst(head.length))
+            if limit is None:
+                self._queue.popleft()
+                head.grant.set_result(self._grant(head.length, full, None))
+            elif self._flying:
+                return
+            else:
+                self._queue.popleft()
+                self._shorten(head, limit)
+
+    def _shorten(self, head: _Waiting, limit: Limit) -> None:
+        lengths = range(head.least, head.length)
+        fitting = bisect.bisect_left(
+            lengths, True, key=lambda n: self.exceeded(head.worst(n)) is not None
+        )
+        if fitting:
+            length = lengths[fitting - 1]
+            head.grant.set_result(self._grant(length, head.worst(length), limit))
+        else:
+            self.fired = limit
+            head.grant.set_exception(LimitReached(limit))

@@ -1,0 +1,99 @@
+"""What a run returns: the answer, how sure it is, what else was considered, and the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ponder.core.ledger import Receipt
+from ponder.core.trace import Score, Trace
+
+StoppedBy = Literal["done", "tokens", "usd", "flops", "seconds", "interrupt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One distinct answer: how many samples gave it, its best score, and the tokens spent on it.
+
+    ``text`` is the reasoning of the sample that stands for it. Samples without an answer are
+    gathered in one candidate with ``answer`` None and no votes.
+    """
+
+    answer: str | None
+    votes: int
+    score: float | None
+    tokens: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one run.
+
+    ``answer`` is None if no sample held one. ``confidence`` is the share of the answered samples
+    that agree with it, None for fewer than two. ``stopped_by`` is ``done``, or the limit that cut
+    the run short, or ``interrupt``.
+    """
+
+    answer: str | None
+    confidence: float | None
+    strategy: str
+    knobs: dict[str, Any]
+    model: str
+    run: str | None
+    seed: int
+    stopped_by: StoppedBy
+    receipt: Receipt
+    candidates: tuple[Candidate, ...]
+    trace: Trace | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``ponder solve --json`` prints."""
+        return {
+            "answer": self.answer,
+            "confidence": self.confidence,
+            "strategy": self.strategy,
+            "knobs": self.knobs,
+            "model": self.model,
+            "run": self.run,
+            "seed": self.seed,
+            "stopped_by": self.stopped_by,
+            "receipt": self.receipt.to_json(),
+            "candidates": [
+                {
+                    "answer": c.answer,
+                    "votes": c.votes,
+                    "score": c.score,
+                    "tokens": c.tokens,
+                    "text": c.text,
+                }
+                for c in self.candidates
+            ],
+        }
+
+
+def candidates(traces: Sequence[Trace], scores: Mapping[str, Score]) -> tuple[Candidate, ...]:
+    """Whole traces, grouped by answer: most votes first, then in the order asked for."""
+    groups: dict[str | None, list[Trace]] = {}
+    for trace in sorted(traces, key=lambda t: t.order):
+        groups.setdefault(trace.answer.key if trace.answer else None, []).append(trace)
+    found = []
+    for key, group in groups.items():
+        valued = [s.value for t in group if (s := scores.get(t.id)) and s.value is not None]
+        answer = group[0].answer
+        votes = 0 if key is None else len(group)
+        score = max(valued, default=None)
+        tokens = sum(t.tokens for t in group)
+        found.append(
+            Candidate(answer.text if answer else None, votes, score, tokens, group[0].text)
+        )
+    return tuple(sorted(found, key=lambda c: -c.votes))
+
+
+def agreement(chosen: Trace, traces: Sequence[Trace]) -> float | None:
+    """The share of answered traces that agree with the chosen one; None for fewer than two."""
+    keys = [t.answer.key for t in traces if t.answer is not None]
+    if len(keys) < 2 or chosen.answer is None:
+        return None
+    return keys.count(chosen.answer.key) / len(keys)

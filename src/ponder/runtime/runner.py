@@ -1,0 +1,183 @@
+"""Runs one strategy on one problem: stacks the handlers, keeps the best so far, sums up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ponder.core.budget import Budget
+from ponder.core.effects import Handler, Sampling
+from ponder.core.errors import BudgetTooSmall, LimitReached, PonderError, RunFailed
+from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
+from ponder.core.ledger import Ledger
+from ponder.core.problem import Problem
+from ponder.core.session import Run, Session, ignore
+from ponder.core.trace import Score, Trace
+from ponder.models.base import Model, Pricing
+from ponder.runtime.budgeted import LEAST, budgeted
+from ponder.runtime.journal import Journal
+from ponder.runtime.live import Reader, live
+from ponder.runtime.meter import Meter
+from ponder.runtime.purse import Purse
+from ponder.runtime.recorded import recorded
+from ponder.runtime.result import Result, StoppedBy, agreement, candidates
+from ponder.runtime.steered import steered
+from ponder.runtime.traced import traced
+from ponder.verifiers.base import Verifier
+
+Strategy = Callable[..., Awaitable[Trace]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that a run needs to know, but not where it is recorded and who watches."""
+
+    problem: Problem
+    strategy: Strategy
+    name: str
+    knobs: Mapping[str, Any]
+    sampling: Sampling
+    budget: Budget
+    seed: int
+    model: Model
+    read: Reader
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    verifier: str = ""
+    pricing: Pricing | None = None
+    notes: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Whether at least one sample fits into the budget and the model's context.
+
+        Raises:
+            BudgetTooSmall: it does not fit; says how much one needs.
+        """
+        least = min(LEAST, self.sampling.length)
+        prompt = self.model.prompt_bound(self.problem.messages)
+        context = self.model.info.context
+        if context and prompt + least > context:
+            raise BudgetTooSmall(
+                f"the question is too long: it takes up to {prompt:,} tokens, and the context of "
+                f"{self.model.info.name} has {context:,}, {least} of them for an answer."
+            )
+        cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
+        limit = Purse(self.budget, Ledger()).exceeded(cost)
+        if limit is not None:
+            given = getattr(self.budget, limit)
+            needs = {"tokens": f"{cost.tokens:,}", "flops": f"{cost.flops:.2g}"}
+            needs["usd"] = f"{cost.picousd / 1e12:.2g}"
+            raise BudgetTooSmall(
+                f"a budget of {given:g} {limit} is too small: one sample of this question needs at "
+                f"least {needs[limit]} {limit} (up to {prompt:,} prompt tokens and {least} more)."
+            )
+
+
+class Runner:
+    """One run. ``interrupt`` may be called while it goes on: the best so far then comes back."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        journal: Journal | None = None,
+        run: str = "",
+        publish: Subscriber = ignore,
+    ) -> None:
+        self._job, self._journal, self._run, self._publish = job, journal, run, publish
+        self._traces: dict[str, Trace] = {}
+        self._scores: dict[str, Score] = {}
+        self._task: asyncio.Future[Trace] | None = None
+        self._purse = Purse(job.budget, Ledger())
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """Stop now and return the best so far."""
+        self._interrupted = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, SampleFinished):
+            self._traces[event.trace.id] = event.trace
+        elif isinstance(event, Scored):
+            self._scores.update((t.id, s) for t, s in zip(event.traces, event.scores, strict=True))
+        self._publish(event)
+
+    async def go(self) -> Result:
+        """Run to the end, to the budget's end, or to the interruption.
+
+        Raises:
+            RunFailed: no sample came back; ``receipt`` says what was spent all the same.
+            PonderError: whatever else the strategy or the journal raised.
+        """
+        job, loop = self._job, asyncio.get_running_loop()
+        ledger = Ledger(loop.time)
+        state = Run(self._handlers(ledger), job.seed, job.sampling, job.verifier, self._listen)
+        info = job.model.info
+        self._publish(
+            RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
+        )
+        self._task = asyncio.ensure_future(job.strategy(Session(state), job.problem, **job.knobs))
+        if self._interrupted:
+            self._task.cancel()
+        chosen: Trace | None = None
+        stopped: StoppedBy = "done"
+        try:
+            chosen = await self._task
+        except LimitReached as reached:
+            stopped = reached.limit
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            stopped = "interrupt"
+        except PonderError as error:
+            if isinstance(error, RunFailed):
+                error.receipt = ledger.receipt(job.notes)
+            self._close("failed", None)
+            raise
+        if chosen is None and state.best is not None:
+            chosen = state.best[0]
+        if stopped == "done" and self._purse.fired is not None:
+            stopped = self._purse.fired
+        result = self._result(chosen, stopped, ledger)
+        self._close("interrupted" if stopped == "interrupt" else "done", result)
+        return result
+
+    def _handlers(self, ledger: Ledger) -> Handler:
+        job = self._job
+        rows = self._journal.calls(self._run) if self._journal else []
+        for row in rows:
+            if row.spent is not None:
+                ledger.book(row.spent)
+        limit, deadline = job.budget.seconds, None
+        if limit is not None:
+            deadline = asyncio.get_running_loop().time() + limit - ledger.receipt().total.seconds
+        self._purse = Purse(job.budget, ledger)
+        meter = Meter(job.model, job.pricing)
+        handler = steered(live(job.model, job.verifiers, job.read))
+        handler = budgeted(handler, self._purse, ledger, meter, job.model.info.name, deadline)
+        if self._journal:
+            handler = recorded(handler, self._journal, self._run, rows)
+        return traced(handler, self._listen, ledger)
+
+    def _close(self, state: str, result: Result | None) -> None:
+        if self._journal:
+            self._journal.finish(self._run, state, result.to_json() if result else None)
+
+    def _result(self, chosen: Trace | None, stopped: StoppedBy, ledger: Ledger) -> Result:
+        job, traces = self._job, list(self._traces.values())
+        return Result(
+            answer=chosen.answer.text if chosen and chosen.answer else None,
+            confidence=agreement(chosen, traces) if chosen else None,
+            strategy=job.name,
+            knobs=dict(job.knobs) | asdict(job.sampling),
+            model=job.model.info.name,
+            run=self._run or None,
+            seed=job.seed,
+            stopped_by=stopped,
+            receipt=ledger.receipt(job.notes),
+            candidates=candidates(traces, self._scores),
+            trace=chosen,
+        )

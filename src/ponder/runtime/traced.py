@@ -1,0 +1,54 @@
+"""The outermost handler: publishes what happens."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ponder.core.effects import Call, Generate, Handler, Result, Verify
+from ponder.core.errors import LimitReached, ModelError
+from ponder.core.events import (
+    SampleFinished,
+    SampleGrew,
+    SampleLost,
+    SampleStarted,
+    Scored,
+    Spent,
+    Subscriber,
+)
+from ponder.core.ledger import Ledger
+from ponder.core.trace import Trace
+
+EVERY = 8
+"""Tokens between two ``SampleGrew`` events of one sample."""
+
+
+def traced(inner: Handler, publish: Subscriber, ledger: Ledger) -> Handler:
+    """Tell ``publish`` of every call that passes."""
+
+    def grew(call: Call) -> None:
+        if call.completion_tokens % EVERY == 0:
+            publish(SampleGrew(call.path, call.completion_tokens))
+
+    async def handle(call: Call) -> Result:
+        effect = call.effect
+        if isinstance(effect, Generate):
+            publish(SampleStarted(call.path, effect.role))
+            call.watch = grew
+        try:
+            result = await inner(call)
+        except (ModelError, LimitReached) as error:
+            publish(SampleLost(call.path, str(error)))
+            raise
+        except asyncio.CancelledError:
+            publish(SampleLost(call.path, "cancelled"))
+            raise
+        finally:
+            if call.spent is not None:
+                publish(Spent(call.spent, ledger.receipt().total))
+        if isinstance(result, Trace):
+            publish(SampleFinished(call.path, result, call.replayed))
+        elif isinstance(effect, Verify):
+            publish(Scored(call.path, effect.traces, result))  # type: ignore[arg-type]
+        return result
+
+    return handle

@@ -1,0 +1,99 @@
+"""Knobs are the keyword parameters of a strategy: name, type, range and default in one place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from ponder.core.errors import UnknownName, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a number, both included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One knob: ``kind`` is int, float, bool or str; ``choices`` where only these are allowed."""
+
+    name: str
+    kind: type
+    default: Any
+    range: Range | None = None
+    choices: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> Any:
+        """A value from Python or from the command line, checked.
+
+        Raises:
+            UsageError: wrong type, out of range, or not among the choices.
+        """
+        if self.choices:
+            if value not in self.choices:
+                raise UsageError(
+                    f"knob {self.name!r} must be one of {', '.join(self.choices)}, not {value!r}."
+                )
+            return value
+        try:
+            number = self._number(value)
+        except (ValueError, TypeError, OverflowError):
+            what = {int: "a whole number", float: "a number", bool: "true or false"}[self.kind]
+            raise UsageError(f"knob {self.name!r} must be {what}, not {value!r}.") from None
+        if self.range and not self.range.low <= number <= self.range.high:
+            raise UsageError(
+                f"knob {self.name!r} must be between {self.range.low:g} and {self.range.high:g}, "
+                f"not {value!r}."
+            )
+        return number
+
+    def _number(self, value: Any) -> Any:
+        if self.kind is bool:
+            words = {"true": True, "false": False, True: True, False: False}
+            if value not in words:
+                raise ValueError(value)
+            return words[value]
+        if isinstance(value, bool):
+            raise TypeError(value)
+        number = self.kind(value)
+        if not isinstance(value, str) and number != value:
+            raise ValueError(value)  # 2.5 is not a whole number
+        return number
+
+
+def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
+    """The knobs of a strategy (or the fields of a dataclass), by name."""
+    hints = get_type_hints(function, include_extras=True)
+    found = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            continue
+        hint, bounds = hints[parameter.name], None
+        if get_origin(hint) is Annotated:
+            hint, bounds = get_args(hint)
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        found[parameter.name] = Knob(
+            parameter.name, str if choices else hint, parameter.default, bounds, choices
+        )
+    return found
+
+
+def read(known: Mapping[str, Knob], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All knobs with their values: the defaults, overridden by those given.
+
+    Raises:
+        UnknownName: a knob that is not there.
+        UsageError: a value that does not fit.
+    """
+    for name in given:
+        if name not in known:
+            raise UnknownName("knob", name, known)
+    return {
+        name: knob.read(given[name]) if name in given else knob.default
+        for name, knob in known.items()
+    }
