@@ -74,7 +74,7 @@ def plan(
     name = strategy or base.strategy
     known = registry.find(name).knobs
     inherited = {k: v for k, v in base.knobs.items() if k in known}
-    values = read(known | COMMON, inherited | _fields(base.sampling) | given)
+    values = read(known | COMMON, {**inherited, **_fields(base.sampling), **given})
     drawn = replace(base.sampling, **{k: values.pop(k) for k in COMMON})
     if name != "direct" and drawn.temperature == 0 and "temperature" not in given:
         drawn = replace(drawn, temperature=Sampling().temperature)

@@ -28,9 +28,9 @@ def budgeted(
             raise LimitReached("seconds")
         if not isinstance(effect, Generate):
             return await inner(call)
-        wanted = effect.sampling.length
+        wanted = meter.room(effect)
         grant = await purse.reserve(wanted, min(LEAST, wanted), meter.worst(effect))
-        if grant.length < wanted:
+        if grant.length < effect.sampling.length:
             call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
         item = Item(effect.role, model, calls=1)
         mark = ledger.depart()

@@ -22,6 +22,14 @@ class Meter:
         flops = self._model.info.shape.flops(prompt, cached, completion)
         return Cost(prompt + completion, price, flops)
 
+    def room(self, effect: Generate) -> int:
+        """The effect's length in tokens, or less where the model's context ends before."""
+        length, context = effect.sampling.length, self._model.info.context
+        if not context:
+            return length
+        prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
+        return min(length, max(1, context - prompt))
+
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
         """The most that the effect can cost, as a function of its length in tokens."""
         prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
