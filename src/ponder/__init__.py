@@ -1,1 +1,66 @@
-"""A thinking dial for any language model."""
+"""A thinking dial for any language model.
+
+import ponder
+result = ponder.solve("How many primes are there below 100?", effort="high")
+print(result.answer, result.confidence, result.receipt.total)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ponder.api import aresume, asolve, resume, solve, stream
+    from ponder.core.answer import Answer
+    from ponder.core.budget import Budget
+    from ponder.core.errors import ModelError, PonderError, RunFailed, UsageError
+    from ponder.core.ledger import Item, Receipt
+    from ponder.core.problem import Message, Problem
+    from ponder.core.trace import Score, Trace
+    from ponder.runtime.result import Candidate, Result
+
+_WHERE = {
+    "api": ("aresume", "asolve", "resume", "solve", "stream"),
+    "core.answer": ("Answer",),
+    "core.budget": ("Budget",),
+    "core.errors": ("ModelError", "PonderError", "RunFailed", "UsageError"),
+    "core.ledger": ("Item", "Receipt"),
+    "core.problem": ("Message", "Problem"),
+    "core.trace": ("Score", "Trace"),
+    "runtime.result": ("Candidate", "Result"),
+}
+_MODULES = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "Budget",
+    "Candidate",
+    "Item",
+    "Message",
+    "ModelError",
+    "PonderError",
+    "Problem",
+    "Receipt",
+    "Result",
+    "RunFailed",
+    "Score",
+    "Trace",
+    "UsageError",
+    "__version__",
+    "aresume",
+    "asolve",
+    "resume",
+    "solve",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Names are imported when first used, so that `import ponder` and `ponder --help` stay quick.
+    if name not in _MODULES:
+        raise AttributeError(f"module 'ponder' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"ponder.{_MODULES[name]}"), name)

@@ -1,0 +1,251 @@
+"""The Python interface: ``solve``, ``asolve``, ``stream`` and ``resume``."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from ponder.allocation import plans
+from ponder.core.budget import Budget
+from ponder.core.errors import UsageError
+from ponder.core.events import Event, Subscriber
+from ponder.core.problem import Message, Problem
+from ponder.core.session import ignore
+from ponder.models import catalog
+from ponder.models import config as configuration
+from ponder.models.base import Model
+from ponder.models.opening import Opened, Teller, open_model
+from ponder.runtime.journal import Journal
+from ponder.runtime.result import Result
+from ponder.runtime.runner import Job, Runner
+from ponder.spec import Spec, spec
+from ponder.strategies import registry
+from ponder.verifiers.reading import read
+from ponder.verifiers.registry import VERIFIERS
+
+T = TypeVar("T")
+Question = str | Sequence[Message] | Problem
+
+
+def journal_path() -> Path:
+    """Where runs are recorded unless told otherwise: ``runs.sqlite`` in Ponder's home."""
+    return catalog.models_dir().parent / "runs.sqlite"
+
+
+@asynccontextmanager
+async def prepare(
+    asked: Spec,
+    *,
+    model: Model | None = None,
+    journal: Path | str | bool = True,
+    run: str = "",
+    publish: Subscriber = ignore,
+    teller: Teller | None = None,
+) -> AsyncIterator[Runner]:
+    """Open the model and the journal, and yield a runner that is ready to ``go``.
+
+    ``model`` is used, and left open, if given; else ``asked.model`` is opened. ``run`` is the ID of
+    a run to resume. ``teller`` is told what takes time or is decided for the caller.
+    """
+    opened = None
+    if model is None:
+        opened = await open_model(asked.model, configuration.load(), teller or Teller())
+    used = opened or Opened(model)
+    ledger = None
+    try:
+        asked.check(used.model.info)
+        job = Job(
+            problem=asked.problem,
+            strategy=registry.find(asked.strategy).function,
+            name=asked.strategy,
+            knobs=asked.knobs,
+            sampling=asked.sampling,
+            budget=asked.budget,
+            seed=asked.seed,
+            model=used.model,
+            read=read,
+            verifiers=VERIFIERS,
+            verifier=asked.verifier,
+            pricing=used.pricing,
+            notes=used.notes,
+        )
+        job.check()
+        if journal:
+            ledger = Journal(journal_path() if journal is True else journal)
+            run = run or ledger.create(asked.to_json())
+        yield Runner(job, journal=ledger, run=run, publish=publish)
+    finally:
+        if ledger:
+            ledger.close()
+        if opened:
+            await opened.model.close()
+
+
+def model_name(name: str | None) -> str:
+    """The name of the model to open: the one given, the configured default, or Ponder's own.
+
+    Raises:
+        UsageError: there is no such model, or a default that only a caller may choose.
+    """
+    config = configuration.load()
+    catalog.resolve(name, config)
+    return name or config.model or catalog.DEFAULT
+
+
+async def asolve(
+    question: Question,
+    *,
+    model: str | Model | None = None,
+    effort: str = plans.DEFAULT,
+    strategy: str | None = None,
+    knobs: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+    verifier: str | None = None,
+    answer_type: str = "auto",
+    choices: Sequence[str] = (),
+    schema: str = "",
+    system: str = "",
+    seed: int = 0,
+    journal: Path | str | bool = True,
+    on_event: Subscriber = ignore,
+) -> Result:
+    """Answer one question within a budget.
+
+    Args:
+        question: a text, chat messages, or a ``Problem`` (used as it is, nothing added).
+        model: a name from the catalog or from ``ponder.toml``, a path to a ``.gguf``, a hub
+            reference, or a ``Model``. By default the one in ``ponder.toml``, else a small one that
+            runs on this machine.
+        effort: ``minimal``, ``low``, ``medium``, ``high`` or ``max``; see ``docs/effort.md``.
+        strategy: instead of the plan's.
+        knobs: of the strategy, and ``length``, ``temperature``, ``top_p``; instead of the plan's.
+        budget: limits, each instead of the plan's.
+        verifier: for strategies that ask one: ``mean_logprob`` or ``lowest_group``.
+        answer_type: how to read answers; ``auto`` guesses by the question's form.
+        choices: labels to choose from.
+        schema: a JSON Schema as JSON text.
+        system: a system message.
+        seed: same seed, same samples, as far as the model allows.
+        journal: a path, True for the default one, False for none.
+        on_event: told of every event.
+
+    Raises:
+        UsageError: the call cannot be carried out as asked; nothing was spent.
+        RunFailed: no sample came back.
+    """
+    given = None if model is None or isinstance(model, str) else model
+    asked = spec(
+        question,
+        model=given.info.name if given else model_name(cast(str | None, model)),
+        effort=effort,
+        strategy=strategy,
+        knobs=knobs,
+        budget=budget,
+        verifier=verifier,
+        answer_type=answer_type,
+        choices=choices,
+        schema=schema,
+        system=system,
+        seed=seed,
+    )
+    async with prepare(asked, model=given, journal=journal, publish=on_event) as runner:
+        return await runner.go()
+
+
+def solve(question: Question, **options: Any) -> Result:
+    """``asolve`` for synchronous callers; takes the same arguments. Works in notebooks too."""
+    return _wait(lambda: asolve(question, **options))
+
+
+async def stream(question: Question, **options: Any) -> AsyncIterator[Event | Result]:
+    """``asolve``, told as it goes: yields every event, and last the result.
+
+    Closing the iterator cancels the run; what it has done stays in the journal.
+    """
+    told: asyncio.Queue[Event | None] = asyncio.Queue()
+    task = asyncio.ensure_future(asolve(question, on_event=told.put_nowait, **options))
+    task.add_done_callback(lambda _: told.put_nowait(None))
+    try:
+        while (event := await told.get()) is not None:
+            yield event
+        yield await task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+async def aresume(
+    run: str,
+    *,
+    model: Model | None = None,
+    journal: Path | str | bool = True,
+    on_event: Subscriber = ignore,
+    teller: Teller | None = None,
+) -> Result:
+    """Take up a run that was cut off or interrupted; what is recorded is not paid for again.
+
+    ``run`` is its ID, or an unambiguous beginning of it; ``model`` is needed if the run had one
+    that was not opened by name.
+
+    Raises:
+        UsageError: no such run, or it has ended already.
+    """
+    async with resuming(
+        run, model=model, journal=journal, publish=on_event, teller=teller
+    ) as runner:
+        return await runner.go()
+
+
+def resuming(
+    run: str,
+    *,
+    model: Model | None = None,
+    journal: Path | str | bool = True,
+    publish: Subscriber = ignore,
+    teller: Teller | None = None,
+) -> AbstractAsyncContextManager[Runner]:
+    """``prepare`` for a run that is recorded already. Raises as ``aresume``."""
+    if journal is False:
+        raise UsageError("a run is resumed from its journal: name it.")
+    path = journal_path() if journal is True else journal
+    book = Journal(path)
+    try:
+        row = book.run(run)
+    finally:
+        book.close()
+    if row.state == "done":
+        raise UsageError(f"run {row.id} has ended: see it with 'ponder runs show {row.id}'.")
+    asked = Spec.from_json(row.spec)
+    return prepare(asked, model=model, journal=path, run=row.id, publish=publish, teller=teller)
+
+
+def resume(run: str, **options: Any) -> Result:
+    """``aresume`` for synchronous callers; takes the same arguments."""
+    return _wait(lambda: aresume(run, **options))
+
+
+def _wait(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(start())
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(start()))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="ponder-solve")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]

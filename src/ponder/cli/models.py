@@ -1,0 +1,120 @@
+"""``ponder models``: which models there are, and getting them here and away again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ponder.core.errors import UsageError
+from ponder.models import catalog
+from ponder.models.fetch import Report
+
+
+@click.group()
+def models() -> None:
+    """List, pull and remove the models that run on this machine."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def list_models(as_json: bool) -> None:
+    """Show the catalogue, and what was pulled from the hub."""
+    known = (*catalog.entries(), *catalog.pulled_references())
+    found = [(entry, catalog.status(entry)) for entry in known]
+    if as_json:
+        rows = [
+            {
+                "name": entry.name,
+                "default": entry.name == catalog.DEFAULT,
+                "parameters": entry.parameters,
+                "download_bytes": entry.source.size,
+                "licence": entry.licence,
+                "state": status.state,
+                "bytes_on_disk": status.size,
+                "path": str(status.path),
+            }
+            for entry, status in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("name", "size", "licence", "state", box=None, pad_edge=False)
+    for entry, status in found:
+        size, state = entry.source.size or status.size, str(status.state)
+        if state == "partial":
+            state += f" ({_mb(status.size)})"
+        mark = " (default)" if entry.name == catalog.DEFAULT else ""
+        table.add_row(entry.name + mark, _mb(size), entry.licence or "unknown", state)
+    Console().print(table)
+
+
+@models.command()
+@click.argument("name", default=catalog.DEFAULT)
+@click.option("--verify", is_flag=True, help="Hash a model that is here; pull it anew if damaged.")
+@click.option("--keep-original", is_flag=True, help="Keep the published file of a rewritten model.")
+def pull(name: str, verify: bool, keep_original: bool) -> None:
+    """Download the model NAME, or hf:owner/repo/file.gguf; goes on where it was interrupted."""
+    entry = catalog.find(name)
+    with _progress(entry.name) as report:
+        path = catalog.pull(entry, report, verify=verify, keep_original=keep_original)
+    click.echo(f"{entry.name} is ready: {path}", err=True)
+
+
+@models.command()
+@click.argument("name", default=catalog.DEFAULT)
+def path(name: str) -> None:
+    """Print the path of the model NAME, for scripts."""
+    entry = catalog.find(name)
+    status = catalog.status(entry)
+    if status.state != "ready":
+        raise UsageError(f"{name} is not here: run `ponder models pull {name}`.")
+    click.echo(status.path)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(name: str, yes: bool) -> None:
+    """Delete the model NAME and whatever has arrived of it."""
+    entry = catalog.find(name)
+    if catalog.status(entry).state == "absent":
+        raise UsageError(f"{name} is not here: there is nothing to delete.")
+    if not yes:
+        click.confirm(f"Delete {entry.name}?", abort=True, err=True)
+    click.echo(f"{_mb(catalog.remove(entry))} are free again", err=True)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Report]:
+    """A bar on a terminal; elsewhere a line per stage and tenth. Both on stderr."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        said: tuple[str, int] | None = None
+
+        def line(stage: str, done: int, total: int) -> None:
+            nonlocal said
+            tenth = 10 * done // total if total else 0
+            if said != (stage, tenth):
+                said = (stage, tenth)
+                click.echo(f"{name}: {stage}{f', {10 * tenth}%' if total else ''}", err=True)
+
+        yield line
+        return
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
+        task = progress.add_task(name, total=None)
+
+        def bar(stage: str, done: int, total: int) -> None:
+            text = f"{name}: {stage}"
+            progress.update(task, description=text, completed=done, total=total or None)
+
+        yield bar
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

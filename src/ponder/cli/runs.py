@@ -1,0 +1,118 @@
+"""``ponder runs``: what the journal holds."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+
+import click
+
+from ponder import api
+from ponder.cli import view
+from ponder.cli.solve import present
+from ponder.cli.voice import Voice
+from ponder.core.events import Subscriber
+from ponder.runtime.journal import Journal, RunRow
+from ponder.runtime.runner import Runner
+
+_JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
+
+
+@click.group()
+def runs() -> None:
+    """List, show, resume and remove recorded runs."""
+
+
+@contextmanager
+def _open(path: str | None) -> Iterator[Journal]:
+    journal = Journal(path or api.journal_path())
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _summary(row: RunRow) -> dict[str, object]:
+    messages = row.spec["problem"]["messages"]
+    return {
+        "run": row.id,
+        "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created)),
+        "state": row.state,
+        "model": row.spec["model"],
+        "strategy": row.spec["strategy"],
+        "answer": row.result["answer"] if row.result else None,
+        "question": messages[-1]["content"],
+    }
+
+
+@runs.command("list")
+@_JOURNAL
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), help="Newest first."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(journal: str | None, limit: int, as_json: bool) -> None:
+    """List recorded runs, newest first."""
+    with _open(journal) as book:
+        rows = [_summary(row) for row in book.runs()[:limit]]
+    if as_json:
+        click.echo(json.dumps(rows))
+    elif rows:
+        view.table(rows)
+    else:
+        click.echo("no runs are recorded yet: ponder solve records them.", err=True)
+
+
+@runs.command()
+@click.argument("run")
+@_JOURNAL
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(run: str, journal: str | None, as_json: bool) -> None:
+    """Show one run: its question, its samples, its result."""
+    with _open(journal) as book:
+        row = book.run(run)
+        calls = book.calls(row.id)
+    if as_json:
+        shown = [
+            {
+                "path": c.path,
+                **c.effect,
+                "lost": c.lost,
+                "result": c.result,
+                "spent": c.spent.to_json() if c.spent else None,
+            }
+            for c in calls
+        ]
+        click.echo(
+            json.dumps({**_summary(row), "spec": row.spec, "result": row.result, "calls": shown})
+        )
+    else:
+        view.run(_summary(row), calls, row.result)
+
+
+@runs.command()
+@click.argument("run")
+@_JOURNAL
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--show-trace", is_flag=True, help="Print the reasoning behind the answer.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the answer alone.")
+def resume(run: str, journal: str | None, as_json: bool, show_trace: bool, quiet: bool) -> int:
+    """Take up a run that was cut off; what is recorded is not paid for again."""
+
+    def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
+        return api.resuming(run, journal=journal or True, publish=publish, teller=Voice(quiet))
+
+    return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+@runs.command()
+@click.argument("run", nargs=-1, required=True)
+@_JOURNAL
+def rm(run: tuple[str, ...], journal: str | None) -> None:
+    """Forget runs."""
+    with _open(journal) as book:
+        for row in [book.run(name) for name in run]:
+            book.remove(row.id)
+            click.echo(f"removed {row.id}", err=True)

@@ -1,0 +1,198 @@
+"""``ponder solve``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ponder import api
+from ponder.allocation.plans import COMMON, DEFAULT, PLANS
+from ponder.cli import view
+from ponder.cli.voice import Voice
+from ponder.core.budget import Budget
+from ponder.core.errors import RunFailed, UsageError
+from ponder.core.events import Subscriber
+from ponder.core.problem import ANSWER_TYPES
+from ponder.models import config as configuration
+from ponder.runtime.result import Result
+from ponder.runtime.runner import Runner
+from ponder.spec import spec
+from ponder.strategies.registry import STRATEGIES
+from ponder.verifiers.registry import VERIFIERS
+
+Prepare = Callable[[Subscriber], AbstractAsyncContextManager[Runner]]
+
+
+def _efforts() -> str:
+    lines = []
+    for name, plan in PLANS.items():
+        knobs = "".join(f" {k}={v}" for k, v in plan.knobs.items())
+        lines.append(
+            f"{name:<8} {plan.strategy}{knobs}, {plan.sampling.length} tokens a sample, "
+            f"{plan.budget.tokens:,} in all"
+        )
+    return "\n".join(lines)
+
+
+def _strategies() -> str:
+    lines = []
+    for name, strategy in STRATEGIES.items():
+        knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
+        lines.append(f"{name:<17} {strategy.summary}; {knobs or 'no knobs'}")
+    return "\n".join([*lines, f"{'all':<17} {' '.join(COMMON)}"])
+
+
+@click.command(
+    context_settings={"max_content_width": 100},
+    epilog=f"\b\nEfforts:\n{_efforts()}\n\n\b\nStrategies and their knobs:\n{_strategies()}",
+)
+@click.argument("question", required=False)
+@click.option("-f", "--file", "file", metavar="PATH", help="Read the question from a file.")
+@click.option("-m", "--model", metavar="MODEL", help="Catalog name, .gguf, hub file, endpoint.")
+@click.option("-e", "--effort", metavar="EFFORT", help=f"{', '.join(PLANS)} (default: {DEFAULT}).")
+@click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
+@click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
+@click.option("--verifier", metavar="NAME", help=f"{', '.join(VERIFIERS)}.")
+@click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
+@click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
+@click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
+@click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")
+@click.option(
+    "--type",
+    "answer_type",
+    default="auto",
+    metavar="TYPE",
+    help=f"How to read the answer: auto, {', '.join(ANSWER_TYPES)}.",
+)
+@click.option("--choices", metavar="A,B,...", help="Labels to choose from.")
+@click.option("--schema", metavar="PATH", help="JSON Schema that the answer must satisfy.")
+@click.option("--system", default="", metavar="TEXT", help="A system message.")
+@click.option("--seed", default=0, show_default=True, help="Same seed, same samples.")
+@click.option("--journal", metavar="PATH", help="Record the run in this file.")
+@click.option("--no-journal", is_flag=True, help="Do not record the run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--show-trace", is_flag=True, help="Print the reasoning behind the answer.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the answer alone.")
+def solve(
+    question: str | None,
+    file: str | None,
+    model: str | None,
+    effort: str | None,
+    knobs: tuple[str, ...],
+    max_tokens: int | None,
+    max_usd: float | None,
+    max_seconds: float | None,
+    max_flops: float | None,
+    choices: str | None,
+    schema: str | None,
+    journal: str | None,
+    no_journal: bool,
+    as_json: bool,
+    show_trace: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Answer QUESTION (or --file, or standard input) within a budget.
+
+    Ctrl-C once stops and prints the best answer so far with its receipt.
+    """
+    if journal and no_journal:
+        raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+    config = configuration.load()
+    asked = spec(
+        _question(question, file),
+        model=api.model_name(model),
+        effort=effort or config.effort or DEFAULT,
+        knobs=_knobs(knobs),
+        budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
+        choices=tuple(c.strip() for c in choices.split(",") if c.strip()) if choices else (),
+        schema=_read(schema) if schema else "",
+        **options,
+    )
+    recorded: str | bool = journal or not no_journal
+
+    def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
+        return api.prepare(asked, journal=recorded, publish=publish, teller=Voice(quiet))
+
+    return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -> int:
+    """Run with a live view where somebody watches, print the result, return the exit code."""
+    try:
+        result = asyncio.run(_watched(prepare, quiet=quiet or as_json))
+    except RunFailed as failed:
+        if failed.receipt and not quiet:
+            view.receipt(failed.receipt, err=True)
+        raise
+    if as_json:
+        click.echo(json.dumps(result.to_json()))
+    else:
+        view.result(result, show_trace=show_trace, quiet=quiet)
+    return 0 if result.answer is not None else 1
+
+
+async def _watched(prepare: Prepare, *, quiet: bool) -> Result:
+    watcher = view.watcher(quiet)
+    async with prepare(watcher.update) as runner, _interruptible(runner):
+        with watcher:
+            return await runner.go()
+
+
+@asynccontextmanager
+async def _interruptible(runner: Runner) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_signal_handler(signal.SIGINT)  # the second Ctrl-C is the usual one
+        runner.interrupt()
+
+    with suppress(NotImplementedError):  # Windows has no signal handlers on loops
+        loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
+
+
+def _question(argument: str | None, file: str | None) -> str:
+    if argument is not None and file is not None:
+        raise UsageError("the question is given twice: as an argument and with --file.")
+    if file is not None:
+        return _read(file)
+    if argument is not None and argument != "-":
+        return argument
+    if argument is None and sys.stdin.isatty():
+        raise UsageError("there is no question: give it as an argument, with --file, or on stdin.")
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not UTF-8 text.") from None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
+
+
+def _knobs(pairs: Sequence[str]) -> dict[str, str]:
+    knobs = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            raise UsageError(f"--set takes KNOB=VALUE, such as n=16, not {pair!r}.")
+        knobs[name.strip()] = value.strip()
+    return knobs

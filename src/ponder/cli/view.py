@@ -1,0 +1,299 @@
+"""What a person sees: the live view, the answer with its receipt, tables of runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ponder.core.budget import PICO, Budget
+from ponder.core.events import (
+    Event,
+    Proposed,
+    RunStarted,
+    SampleFinished,
+    SampleGrew,
+    SampleLost,
+    SampleStarted,
+    Spent,
+    VoteChanged,
+)
+from ponder.core.ledger import Item, Receipt
+from ponder.runtime.journal import Row
+from ponder.runtime.result import Result
+
+_SHOWN = 5
+_OUT = Console(highlight=False, soft_wrap=True)
+_ERR = Console(stderr=True, highlight=False)
+
+
+class Watcher(AbstractContextManager["Watcher"]):
+    """Takes events and shows nothing."""
+
+    def update(self, event: Event) -> None:
+        """Take an event."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """Stop showing."""
+
+
+def watcher(quiet: bool) -> Watcher:
+    """A live view if a terminal watches stderr, else one that shows nothing."""
+    return LiveView() if _ERR.is_terminal and not quiet else Watcher()
+
+
+class LiveView(Watcher):
+    """Samples arriving, the vote as it stands, tokens, speed, cost, and what is left."""
+
+    def __init__(self) -> None:
+        self._live = Live(
+            console=_ERR, transient=True, refresh_per_second=8, get_renderable=self._draw
+        )
+        self._start: RunStarted | None = None
+        self._began = time.monotonic()
+        self._growing: dict[str, int] = {}
+        self._finished = self._lost = 0
+        self._vote: VoteChanged | None = None
+        self._best: Proposed | None = None
+        self._total = Item("total", "")
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def update(self, event: Event) -> None:
+        """Take an event; the drawing happens on its own clock."""
+        match event:
+            case RunStarted():
+                self._start, self._began = event, time.monotonic()
+            case SampleStarted(path=path):
+                self._growing[path] = 0
+            case SampleGrew(path=path, tokens=tokens):
+                self._growing[path] = tokens
+            case SampleFinished(path=path):
+                self._growing.pop(path, None)
+                self._finished += 1
+            case SampleLost(path=path):
+                self._growing.pop(path, None)
+                self._lost += 1
+            case VoteChanged():
+                self._vote = event
+            case Proposed():
+                self._best = event
+            case Spent(total=total):
+                self._total = total
+            case _:
+                pass
+
+    def _draw(self) -> RenderableType:
+        if self._start is None:
+            return Text("")
+        seconds = time.monotonic() - self._began
+        tokens = self._total.cost.tokens + sum(self._growing.values())
+        generated = tokens - self._total.prompt_tokens
+        running = sum(1 for t in self._growing.values() if t)
+        waiting = len(self._growing) - running
+        lines: list[RenderableType] = [
+            Text.assemble(
+                (f"{self._start.strategy}", "bold"),
+                f" on {self._start.model}   ",
+                f"{seconds:.0f} s",
+            ),
+            Text(
+                f"samples {self._finished} done, {running} running, {waiting} waiting"
+                + (f", {self._lost} lost or cancelled" if self._lost else "")
+            ),
+            Text(
+                f"tokens {tokens:,}  {generated / seconds if seconds else 0:.0f}/s  "
+                f"${self._total.picousd / PICO:.6f}"
+                + _left(self._start.budget, self._total, tokens, seconds)
+            ),
+        ]
+        if self._vote and self._vote.tally:
+            lines.append(_ballot(self._vote))
+        elif self._best and self._best.trace.answer:
+            lines.append(Text(f"best so far: {_short(self._best.trace.answer.text)}"))
+        return Group(*lines)
+
+
+def _left(budget: Budget, total: Item, tokens: int, seconds: float) -> str:
+    left = []
+    if budget.tokens is not None:
+        left.append(f"{max(0, budget.tokens - tokens):,} tokens")
+    if budget.usd is not None:
+        left.append(f"${max(0.0, budget.usd - total.picousd / PICO):.4f}")
+    if budget.flops is not None:
+        left.append(f"{max(0.0, budget.flops - total.flops):.2g} FLOPs")
+    if budget.seconds is not None:
+        left.append(f"{max(0.0, budget.seconds - seconds):.0f} s")
+    return f"  left: {', '.join(left)}" if left else ""
+
+
+def _ballot(vote: VoteChanged) -> Table:
+    table = Table.grid(padding=(0, 1))
+    most = max(weight for _, weight in vote.tally) or 1.0
+    for answer, weight in vote.tally[:_SHOWN]:
+        bar = "█" * max(1, round(24 * weight / most))
+        table.add_row(f"{weight:.3g}", Text(bar, "green"), Text(_short(answer)))
+    if len(vote.tally) > _SHOWN:
+        table.add_row("", f"and {len(vote.tally) - _SHOWN} more answers", "")
+    return table
+
+
+def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
+    """Print the answer, how sure it is and why, and the receipt."""
+    if show_trace and outcome.trace is not None:
+        click.echo(outcome.trace.text.strip())
+        click.echo()
+    click.echo(outcome.answer if outcome.answer is not None else "(no answer)")
+    if quiet:
+        return
+    _OUT.print()
+    _OUT.print(Text(_sure(outcome), "dim"))
+    _OUT.print(Text(_ended(outcome), "dim"))
+    receipt(outcome.receipt)
+
+
+def _sure(outcome: Result) -> str:
+    answered = sum(c.votes for c in outcome.candidates)
+    silent = outcome.receipt.total.calls - answered
+    without = f"; {silent} more without an answer, lost or cancelled" if silent else ""
+    chosen = next((c for c in outcome.candidates if c.answer and c.answer == outcome.answer), None)
+    if outcome.answer is None:
+        return "no sample came to an answer: try a longer --set length=..., or another --type."
+    if outcome.confidence is None or chosen is None:
+        return f"confidence unknown: only one sample answered{without}"
+    score = f", best score {chosen.score:.3f}" if chosen.score is not None else ""
+    return (
+        f"confidence {outcome.confidence:.2f}: {chosen.votes} of {answered} answers agree"
+        f"{score}{without}"
+    )
+
+
+def _ended(outcome: Result) -> str:
+    ends = {
+        "done": "finished",
+        "interrupt": "interrupted: the best so far",
+        "tokens": "stopped by the budget of tokens",
+        "usd": "stopped by the budget of dollars",
+        "flops": "stopped by the budget of FLOPs",
+        "seconds": "stopped by the budget of seconds",
+    }
+    recorded = f"; run {outcome.run}" if outcome.run else ""
+    return f"{outcome.strategy} on {outcome.model}: {ends[outcome.stopped_by]}{recorded}"
+
+
+def receipt(statement: Receipt, *, err: bool = False) -> None:
+    """Print an itemised receipt."""
+    table = Table(box=None, pad_edge=False, header_style="dim", style="dim")
+    for column in ("role", "model"):
+        table.add_column(column)
+    for column in (
+        "calls",
+        "failed",
+        "prompt",
+        "cached",
+        "completion",
+        "wasted",
+        "USD",
+        "FLOPs",
+        "s",
+    ):
+        table.add_column(column, justify="right")
+    items = statement.items if len(statement.items) == 1 else (*statement.items, statement.total)
+    for i in items:
+        counts = (
+            i.calls,
+            i.failed,
+            i.prompt_tokens,
+            i.cached_tokens,
+            i.completion_tokens,
+            i.wasted_tokens,
+        )
+        table.add_row(
+            i.role,
+            i.model,
+            *(f"{count:,}" for count in counts),
+            f"{i.picousd / PICO:.6f}",
+            f"{i.flops:.3g}",
+            f"{i.seconds:.1f}",
+        )
+    console = _ERR if err else _OUT
+    console.print(table)
+    for note in statement.notes:
+        console.print(Text(note, "dim"))
+
+
+def table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the list of runs."""
+    drawn = Table(box=None, pad_edge=False, header_style="dim")
+    for column in rows[0]:
+        drawn.add_column(column, no_wrap=column != "question")
+    for row in rows:
+        drawn.add_row(
+            *(Text(_short("" if value is None else str(value))) for value in row.values())
+        )
+    _OUT.print(drawn, soft_wrap=False)
+
+
+def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:
+    """Print one run: what was asked, each recorded call, and the result."""
+    for name, value in summary.items():
+        _OUT.print(Text.assemble((f"{name:<9} ", "dim"), str(value)))
+    if calls:
+        drawn = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("path", "effect", "tokens", "outcome"):
+            drawn.add_column(column)
+        for call in calls:
+            spent = (
+                str(call.spent.completion_tokens + call.spent.wasted_tokens) if call.spent else ""
+            )
+            drawn.add_row(call.path, call.effect["effect"], spent, Text(_outcome(call)))
+        _OUT.print(drawn)
+    if outcome is not None:
+        total = outcome["receipt"]["total"]
+        _OUT.print(
+            f"stopped by {outcome['stopped_by']}, confidence {outcome['confidence']}, "
+            f"{total['prompt_tokens']:,} prompt and {total['completion_tokens']:,} completion "
+            "tokens"
+        )
+
+
+def _outcome(call: Row) -> str:
+    if call.lost is not None:
+        return call.lost
+    if isinstance(call.result, dict):
+        answer = call.result["answer"]
+        return _short(answer[0]) if answer else f"no answer ({call.result['finish']})"
+    return ", ".join(_value(score) for score in call.result)
+
+
+def _value(result: dict[str, Any]) -> str:
+    value = result.get("value")
+    return "abstains" if value is None else f"{value:.3f}"
+
+
+def _short(text: str, width: int = 60) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,0 +1,27 @@
+"""What the command line says while it opens a model."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import click
+
+from ponder.cli.models import _progress
+from ponder.models.fetch import Report
+from ponder.models.opening import Teller
+
+
+class Voice(Teller):
+    """Speaks on stderr, unless it is to be quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def tell(self, line: str) -> None:
+        """Print one line."""
+        if not self._quiet:
+            click.echo(line, err=True)
+
+    def progress(self, name: str) -> AbstractContextManager[Report]:
+        """A bar for a download; a quiet one is silent."""
+        return nullcontext(lambda stage, done, total: None) if self._quiet else _progress(name)

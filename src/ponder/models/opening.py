@@ -1,0 +1,148 @@
+"""From what a caller calls a model to a model that answers."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import MissingExtra, UnknownName, UsageError
+from ponder.models import catalog
+from ponder.models.base import Model, Pricing
+from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
+from ponder.models.config import Config, EndpointConfig
+from ponder.models.fetch import Report
+from ponder.models.simulated import Simulated
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model, what it costs, and notes for the receipt."""
+
+    model: Model
+    pricing: Pricing | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Teller:
+    """Told of what takes time or is decided for the caller. This one keeps it to itself."""
+
+    def tell(self, line: str) -> None:
+        """One line for a person."""
+
+    def progress(self, name: str) -> AbstractContextManager[Report]:
+        """Wraps a download of the model ``name``."""
+        return nullcontext(lambda stage, done, total: None)
+
+
+async def open_model(name: str, config: Config, teller: Teller) -> Opened:
+    """Open a model by its name in the catalog or in ``ponder.toml``, by path or by hub reference.
+
+    A model of the catalog that is not on this machine yet is pulled first.
+
+    Raises:
+        UnknownName: there is none of that name.
+        UsageError: its settings, file or key are not as they must be.
+        PonderError: it cannot be pulled or loaded.
+    """
+    found = catalog.resolve(name, config)
+    if isinstance(found, EndpointConfig):
+        return _endpoint(found)
+    if isinstance(found, SimulatedWorld):
+        return Opened(_simulated(found.options), notes=("simulated: no model was asked.",))
+    if isinstance(found, GgufFile):
+        path = found.path
+    else:
+        path = await _in_thread(_pulled, found, teller)
+    model = await _in_thread(_embedded, path, _label(found), config.engine, teller)
+    return Opened(model, notes=("this machine's own model: no dollars.",))
+
+
+def _label(found: Entry | GgufFile) -> str:
+    return found.name if isinstance(found, Entry) else found.path.stem
+
+
+async def _in_thread(function: Any, *arguments: Any) -> Any:
+    # A daemon thread: Ctrl-C while a model loads must not wait until it has loaded.
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(value: Any, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(value)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        value, failure = None, None
+        try:
+            value = function(*arguments)
+        except BaseException as error:
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, value, failure)
+
+    threading.Thread(target=work, name="ponder-open", daemon=True).start()
+    return await done
+
+
+def _pulled(entry: Entry, teller: Teller) -> Path:
+    status = catalog.status(entry)
+    if status.state == "ready":
+        return status.path
+    teller.tell(f"{entry.name} is not on this machine yet: pulling it (once).")
+    with teller.progress(entry.name) as report:
+        return catalog.pull(entry, report)
+
+
+def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
+    from ponder.models import openvino
+
+    has_openvino = importlib.util.find_spec("openvino_genai") is not None
+    has_llamacpp = importlib.util.find_spec("xllamacpp") is not None
+    if not has_openvino and not has_llamacpp:
+        raise MissingExtra("local", f"running {name} on this machine")
+    reason = openvino.can_load(path) if has_openvino else "openvino-genai is not installed"
+    if reason is None:
+        return openvino.load(
+            path, name=name, settings=openvino.Settings.read(settings), on_progress=teller.tell
+        )
+    if not has_llamacpp:
+        raise MissingExtra("llamacpp", f"{path.name} cannot be loaded by OpenVINO ({reason}) and")
+    from ponder.models.llamacpp import open_llamacpp
+
+    teller.tell(f"{name} runs on llama.cpp, since {reason}.")
+    known = {key: settings[key] for key in ("slots", "threads", "context") if key in settings}
+    return open_llamacpp(path, **known)
+
+
+def _endpoint(found: EndpointConfig) -> Opened:
+    from ponder.models.openai_compat import OpenAICompat
+    from ponder.models.openai_endpoint import Endpoint
+    from ponder.models.pricing import pricing
+
+    price, note = pricing(found)
+    return Opened(OpenAICompat(Endpoint(**found.settings)), price, (note,) if note else ())
+
+
+_OPTIONS = {"accuracy": float, "decoys": int, "length": int, "signal": float, "speed": float}
+
+
+def _simulated(options: str) -> Simulated:
+    values: dict[str, Any] = {}
+    for option in filter(None, options.split(",")):
+        name, _, value = option.partition("=")
+        if name not in _OPTIONS:
+            raise UnknownName("option of the simulated model", name, _OPTIONS)
+        try:
+            values[name] = _OPTIONS[name](value)
+        except ValueError:
+            raise UsageError(f"simulated: {name} must be a number, not {value!r}.") from None
+    return Simulated(**values)

@@ -1,0 +1,174 @@
+"""What a caller asked for, as one value that can be written down and read again: the run's spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import ponder
+from ponder.allocation import plans
+from ponder.core.budget import Budget
+from ponder.core.effects import Sampling
+from ponder.core.errors import CapabilityError, UnknownName, UsageError
+from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem
+from ponder.models.base import ModelInfo
+from ponder.strategies import registry
+from ponder.verifiers import registry as verifiers
+from ponder.verifiers.answers import instruction
+
+VERIFIER = "mean_logprob"
+SEEDS = range(2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Problem, model and plan. Two runs of equal specs ask for the same effects."""
+
+    problem: Problem
+    model: str
+    strategy: str
+    knobs: Mapping[str, Any]
+    sampling: Sampling
+    budget: Budget
+    verifier: str = ""
+    seed: int = 0
+    version: str = field(default_factory=lambda: ponder.__version__)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Spec:
+        """From the journal.
+
+        Raises:
+            UsageError: another version of Ponder wrote it, whose strategies may ask otherwise.
+        """
+        if data.get("version") != ponder.__version__:
+            raise UsageError(
+                f"this run was begun by Ponder {data.get('version')}, which may ask for other "
+                f"samples than this {ponder.__version__}: resume it with that version."
+            )
+        problem = dict(data["problem"])
+        problem["messages"] = tuple(Message(**m) for m in problem["messages"])
+        problem["choices"] = tuple(problem["choices"])
+        sampling = {**data["sampling"], "stop": tuple(data["sampling"]["stop"])}
+        return cls(
+            **{
+                **data,
+                "problem": Problem(**problem),
+                "sampling": Sampling(**sampling),
+                "budget": Budget(**data["budget"]),
+            }
+        )
+
+    def check(self, info: ModelInfo) -> None:
+        """Whether the model can do what the strategy needs, before the first token.
+
+        Raises:
+            CapabilityError: it cannot.
+        """
+        if self.sampling.logprobs and "logprobs" not in info.capabilities:
+            raise CapabilityError(
+                f"verifier {self.verifier!r} needs log-probabilities, which {info.name} does not "
+                "give: use the embedded engine or llama.cpp, or, if this endpoint has them, say "
+                'capabilities = ["logprobs", ...] in ponder.toml.'
+            )
+
+
+def spec(
+    question: str | Sequence[Message] | Problem,
+    *,
+    model: str,
+    effort: str = plans.DEFAULT,
+    strategy: str | None = None,
+    knobs: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+    verifier: str | None = None,
+    answer_type: str = "auto",
+    choices: Sequence[str] = (),
+    schema: str = "",
+    system: str = "",
+    seed: int = 0,
+) -> Spec:
+    """Read a caller's wishes. Arguments as in ``ponder.solve``.
+
+    Raises:
+        UnknownName: effort, strategy, knob, verifier or answer type does not exist.
+        UsageError: an empty question, or a value that does not fit.
+    """
+    if isinstance(question, Problem):
+        problem = question
+    else:
+        problem = _problem(question, answer_type, tuple(choices), schema, system)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed not in SEEDS:
+        raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
+    plan = plans.plan(effort, strategy, knobs, budget)
+    asked = registry.find(plan.strategy).verifier(plan.knobs)
+    name = (verifier or VERIFIER) if asked == registry.RUN else asked
+    if verifier is not None:
+        verifiers.find(verifier)
+        if asked != registry.RUN:
+            raise UsageError(
+                f"strategy {plan.strategy!r} with these knobs asks no verifier of yours: take "
+                "--strategy best_of_n, or self_consistency with --set weight=score."
+            )
+    needs = bool(name) and verifiers.find(name).needs_logprobs
+    sampling = replace(plan.sampling, logprobs=needs)
+    return Spec(problem, model, plan.strategy, plan.knobs, sampling, plan.budget, name, seed)
+
+
+def _problem(
+    question: str | Sequence[Message],
+    answer_type: str,
+    choices: tuple[str, ...],
+    schema: str,
+    system: str,
+) -> Problem:
+    asked = (Message("user", question),) if isinstance(question, str) else tuple(question)
+    if not asked or not asked[-1].content.strip():
+        raise UsageError("the question is empty: give it as an argument, with --file, or on stdin.")
+    last = asked[-1]
+    if answer_type == "auto":
+        kind = infer(last.content, choices, schema)
+    elif answer_type in ANSWER_TYPES:
+        kind = next(t for t in ANSWER_TYPES if t == answer_type)
+    else:
+        raise UnknownName("answer type", answer_type, (*ANSWER_TYPES, "auto"))
+    problem = Problem(asked, kind, choices, schema)
+    if r"\boxed" not in last.content:
+        told = replace(last, content=f"{last.content.rstrip()}\n\n{instruction(problem)}")
+        asked = (*asked[:-1], told)
+    head = (Message("system", system),) if system else ()
+    return replace(problem, messages=(*head, *asked))
+
+
+_QUANTITY = re.compile(
+    r"\bhow (many|much|old|far|long|tall|fast)\b|\bwhat (number|percentage)\b", re.I
+)
+_PROGRAM = re.compile(
+    r"\b(write|implement|complete)\b.{0,40}\b(function|program|class)\b|^def ", re.I | re.M
+)
+_FORMULA = re.compile(r"[0-9=^+*/<>\\$]")
+_OPTIONS = re.compile(r"^\s*\(?([A-Z])[).:]\s+\S", re.M)
+
+
+def infer(question: str, choices: Sequence[str] = (), schema: str = "") -> AnswerType:
+    """The answer type of a question for which none was given: a guess by its form.
+
+    A schema means ``json``; choices, or lines such as 'A) ...' and 'B) ...', ``choice``; a request
+    for a function or program ``code``; 'how many' and the like ``number``; any formula ``math``;
+    the rest is ``text``.
+    """
+    if schema:
+        return "json"
+    if choices or {"A", "B"} <= set(_OPTIONS.findall(question)):
+        return "choice"
+    if _PROGRAM.search(question):
+        return "code"
+    if _QUANTITY.search(question):
+        return "number"
+    return "math" if _FORMULA.search(question) else "text"
