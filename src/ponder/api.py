@@ -51,10 +51,10 @@ async def prepare(
     ``model`` is used, and left open, if given; else ``asked.model`` is opened. ``run`` is the ID of
     a run to resume. ``teller`` is told what takes time or is decided for the caller.
     """
-    opened = None
     if model is None:
-        opened = await open_model(asked.model, configuration.load(), teller or Teller())
-    used = opened or Opened(model)
+        used = await open_model(asked.model, configuration.load(), teller or Teller())
+    else:
+        used = Opened(model)
     ledger = None
     try:
         asked.check(used.model.info)
@@ -81,8 +81,8 @@ async def prepare(
     finally:
         if ledger:
             ledger.close()
-        if opened:
-            await opened.model.close()
+        if model is None:
+            await used.model.close()
 
 
 def model_name(name: str | None) -> str:
@@ -195,9 +195,8 @@ async def aresume(
     Raises:
         UsageError: no such run, or it has ended already.
     """
-    async with resuming(
-        run, model=model, journal=journal, publish=on_event, teller=teller
-    ) as runner:
+    ready = resuming(run, model=model, journal=journal, publish=on_event, teller=teller)
+    async with ready as runner:
         return await runner.go()
 
 

@@ -51,7 +51,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: exits with 0 for an answer, 2 for usage, 1 for a failed run, 130 for Ctrl-C."""
+    """Run ``ponder``: exits with 0, 1 for a failed run, 2 for usage, or 130 for Ctrl-C."""
     sys.exit(_run(arguments))
 
 

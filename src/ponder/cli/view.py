@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -31,8 +31,9 @@ from ponder.runtime.journal import Row
 from ponder.runtime.result import Result
 
 _SHOWN = 5
-_OUT = Console(highlight=False, soft_wrap=True)
+_OUT = Console(highlight=False)
 _ERR = Console(stderr=True, highlight=False)
+_WIDE = 160  # columns, where no terminal sets a width
 
 
 class Watcher(AbstractContextManager["Watcher"]):
@@ -205,44 +206,33 @@ def _ended(outcome: Result) -> str:
 
 
 def receipt(statement: Receipt, *, err: bool = False) -> None:
-    """Print an itemised receipt."""
-    table = Table(box=None, pad_edge=False, header_style="dim", style="dim")
-    for column in ("role", "model"):
-        table.add_column(column)
-    for column in (
-        "calls",
-        "failed",
-        "prompt",
-        "cached",
-        "completion",
-        "wasted",
-        "USD",
-        "FLOPs",
-        "s",
-    ):
-        table.add_column(column, justify="right")
+    """Print an itemised receipt: a column per role and model, and their total."""
     items = statement.items if len(statement.items) == 1 else (*statement.items, statement.total)
-    for i in items:
-        counts = (
-            i.calls,
-            i.failed,
-            i.prompt_tokens,
-            i.cached_tokens,
-            i.completion_tokens,
-            i.wasted_tokens,
-        )
-        table.add_row(
-            i.role,
-            i.model,
-            *(f"{count:,}" for count in counts),
-            f"{i.picousd / PICO:.6f}",
-            f"{i.flops:.3g}",
-            f"{i.seconds:.1f}",
-        )
+    drawn = Table(box=None, pad_edge=False, show_header=False, style="dim")
+    drawn.add_column()
+    for _ in items:
+        drawn.add_column(justify="right")
+    for label, figure in _FIGURES.items():
+        drawn.add_row(label, *(figure(item) for item in items))
     console = _ERR if err else _OUT
-    console.print(table)
+    console.print(drawn)
     for note in statement.notes:
         console.print(Text(note, "dim"))
+
+
+_FIGURES: dict[str, Callable[[Item], str]] = {
+    "role": lambda i: i.role,
+    "model": lambda i: i.model,
+    "calls": lambda i: f"{i.calls:,}",
+    "failed": lambda i: f"{i.failed:,}",
+    "prompt tokens": lambda i: f"{i.prompt_tokens:,}",
+    "of them cached": lambda i: f"{i.cached_tokens:,}",
+    "completion tokens": lambda i: f"{i.completion_tokens:,}",
+    "wasted tokens": lambda i: f"{i.wasted_tokens:,}",
+    "dollars": lambda i: f"{i.picousd / PICO:.6f}",
+    "FLOPs": lambda i: f"{i.flops:.3g}",
+    "seconds": lambda i: f"{i.seconds:.1f}",
+}
 
 
 def table(rows: Sequence[dict[str, Any]]) -> None:
@@ -254,7 +244,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         drawn.add_row(
             *(Text(_short("" if value is None else str(value))) for value in row.values())
         )
-    _OUT.print(drawn, soft_wrap=False)
+    _OUT.print(drawn, width=None if _OUT.is_terminal else _WIDE)
 
 
 def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:

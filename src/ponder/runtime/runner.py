@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import Budget
@@ -47,6 +47,11 @@ class Job:
     verifier: str = ""
     pricing: Pricing | None = None
     notes: tuple[str, ...] = ()
+
+    def drawn(self) -> dict[str, Any]:
+        """How samples are drawn, as knobs."""
+        how = self.sampling
+        return {"length": how.length, "temperature": how.temperature, "top_p": how.top_p}
 
     def check(self) -> None:
         """Whether at least one sample fits into the budget and the model's context.
@@ -172,7 +177,7 @@ class Runner:
             answer=chosen.answer.text if chosen and chosen.answer else None,
             confidence=agreement(chosen, traces) if chosen else None,
             strategy=job.name,
-            knobs=dict(job.knobs) | asdict(job.sampling),
+            knobs={**job.knobs, **job.drawn()},
             model=job.model.info.name,
             run=self._run or None,
             seed=job.seed,
