@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ponder._version import __version__
 
 if TYPE_CHECKING:
     from ponder.api import aresume, asolve, resume, solve, stream

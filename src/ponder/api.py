@@ -19,7 +19,7 @@ from ponder.models import catalog
 from ponder.models import config as configuration
 from ponder.models.base import Model
 from ponder.models.opening import Opened, Teller, open_model
-from ponder.runtime.journal import Journal
+from ponder.runtime.journal import shared
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
 from ponder.spec import Spec, spec
@@ -55,7 +55,7 @@ async def prepare(
         used = await open_model(asked.model, configuration.load(), teller or Teller())
     else:
         used = Opened(model)
-    ledger = None
+    book = None
     try:
         asked.check(used.model.info)
         job = Job(
@@ -75,12 +75,10 @@ async def prepare(
         )
         job.check()
         if journal:
-            ledger = Journal(journal_path() if journal is True else journal)
-            run = run or ledger.create(asked.to_json())
-        yield Runner(job, journal=ledger, run=run, publish=publish)
+            book = shared(journal_path() if journal is True else journal)
+            run = run or book.create(asked.to_json())
+        yield Runner(job, journal=book, run=run, publish=publish)
     finally:
-        if ledger:
-            ledger.close()
         if model is None:
             await used.model.close()
 
@@ -212,11 +210,7 @@ def resuming(
     if journal is False:
         raise UsageError("a run is resumed from its journal: name it.")
     path = journal_path() if journal is True else journal
-    book = Journal(path)
-    try:
-        row = book.run(run)
-    finally:
-        book.close()
+    row = shared(path).run(run)
     if row.state == "done":
         raise UsageError(f"run {row.id} has ended: see it with 'ponder runs show {row.id}'.")
     asked = Spec.from_json(row.spec)

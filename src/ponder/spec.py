@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import ponder
+from ponder._version import __version__
 from ponder.allocation import plans
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
@@ -34,7 +34,7 @@ class Spec:
     budget: Budget
     verifier: str = ""
     seed: int = 0
-    version: str = field(default_factory=lambda: ponder.__version__)
+    version: str = field(default_factory=lambda: __version__)
 
     def to_json(self) -> dict[str, Any]:
         """For the journal."""
@@ -47,10 +47,10 @@ class Spec:
         Raises:
             UsageError: another version of Ponder wrote it, whose strategies may ask otherwise.
         """
-        if data.get("version") != ponder.__version__:
+        if data.get("version") != __version__:
             raise UsageError(
                 f"this run was begun by Ponder {data.get('version')}, which may ask for other "
-                f"samples than this {ponder.__version__}: resume it with that version."
+                f"samples than this {__version__}: resume it with that version."
             )
         problem = dict(data["problem"])
         problem["messages"] = tuple(Message(**m) for m in problem["messages"])

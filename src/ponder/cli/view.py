@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -31,9 +32,8 @@ from ponder.runtime.journal import Row
 from ponder.runtime.result import Result
 
 _SHOWN = 5
-_OUT = Console(highlight=False)
+_OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 _ERR = Console(stderr=True, highlight=False)
-_WIDE = 160  # columns, where no terminal sets a width
 
 
 class Watcher(AbstractContextManager["Watcher"]):
@@ -244,7 +244,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         drawn.add_row(
             *(Text(_short("" if value is None else str(value))) for value in row.values())
         )
-    _OUT.print(drawn, width=None if _OUT.is_terminal else _WIDE)
+    _OUT.print(drawn)
 
 
 def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ponder.core.budget import PICO, Cost
@@ -40,8 +40,19 @@ class Item:
 
     def plus(self, other: Item) -> Item:
         """Both together, under this item's role and model."""
-        sums = (getattr(self, name) + getattr(other, name) for name in _FIGURES)
-        return Item(self.role, self.model, *sums)
+        return Item(
+            self.role,
+            self.model,
+            self.calls + other.calls,
+            self.failed + other.failed,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.wasted_tokens + other.wasted_tokens,
+            self.picousd + other.picousd,
+            self.flops + other.flops,
+            self.seconds + other.seconds,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Figures as a receipt prints them: dollars as a float."""
@@ -49,9 +60,6 @@ class Item:
         usd = figures.pop("picousd") / PICO
         flops, seconds = figures.pop("flops"), figures.pop("seconds")
         return {**figures, "usd": usd, "flops": flops, "seconds": round(seconds, 6)}
-
-
-_FIGURES = tuple(f.name for f in fields(Item))[2:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +85,19 @@ class Receipt:
 
 
 class Ledger:
-    """Books items, and shares the passing time among the calls in flight (processor sharing)."""
+    """Books items, and shares the passing time among the calls in flight (processor sharing).
+
+    ``total`` is the sum of all that was booked, ``spent`` what of it counts against a budget.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._items: dict[tuple[str, str], Item] = {}
-        self._spent = Cost()
+        self.total = Item("total", "")
+        self.spent = Cost()
         self._flying = 0
         self._share = 0.0  # seconds that one call, always in flight, would have been charged
         self._since = clock()
-
-    @property
-    def spent(self) -> Cost:
-        """All that was booked so far."""
-        return self._spent
 
     def _tick(self) -> None:
         now = self._clock()
@@ -115,7 +122,8 @@ class Ledger:
         key = item.role, item.model
         before = self._items.get(key)
         self._items[key] = item if before is None else before.plus(item)
-        self._spent += item.cost
+        self.total = self.total.plus(item)
+        self.spent = self.total.cost
 
     def receipt(self, notes: tuple[str, ...] = ()) -> Receipt:
         """The statement as of now."""

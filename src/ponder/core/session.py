@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from types import TracebackType
@@ -181,13 +181,14 @@ class Branches(Generic[T]):
         self._branches = branches
         self._tasks: list[asyncio.Future[T]] = []
         self._ended: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
+        self._arriving = self._iterate()
 
     async def __aenter__(self) -> AsyncIterator[T]:
         for branch in self._branches:
             task = asyncio.ensure_future(branch())
             task.add_done_callback(self._ended.put_nowait)
             self._tasks.append(task)
-        return self._iterate()
+        return self._arriving
 
     async def __aexit__(
         self,
@@ -195,16 +196,22 @@ class Branches(Generic[T]):
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        running = [task for task in self._tasks if not task.done()]
-        for task in running:
+        await self._arriving.aclose()
+        for task in self._tasks:
             task.cancel()
-        if running:
-            await asyncio.wait(running)
+        again: asyncio.CancelledError | None = None
+        while running := [task for task in self._tasks if not task.done()]:
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError as cancelled:
+                again = cancelled  # of us, who are leaving anyhow: first see the others out
         for task in self._tasks:
             if not task.cancelled():
                 task.exception()  # looked at, so that asyncio does not warn of it
+        if again is not None:
+            raise again
 
-    async def _iterate(self) -> AsyncIterator[T]:
+    async def _iterate(self) -> AsyncGenerator[T, None]:
         delivered, refused = 0, None
         for _ in self._tasks:
             task = await self._ended.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ class Vote:
 
     def __init__(self) -> None:
         self._standings: dict[str, Standing] = {}
+        self._weights: dict[str, list[float]] = {}
 
     def add(self, trace: Trace, weight: float = 1.0) -> None:
         """Count one trace.
@@ -38,13 +40,14 @@ class Vote:
             raise ValueError(f"a vote's weight must not be negative, got {weight}.")
         if (answer := trace.answer) is None:
             return
+        weights = self._weights.setdefault(answer.key, [])
+        weights.append(weight)
+        total = math.fsum(weights)  # exact, so the same in whatever order they came
         before = self._standings.get(answer.key)
-        if before is None:
-            standing = Standing(answer, weight, trace)
-        elif trace.order < before.voter.order:
-            standing = Standing(answer, before.weight + weight, trace)
+        if before is None or trace.order < before.voter.order:
+            standing = Standing(answer, total, trace)
         else:
-            standing = Standing(before.answer, before.weight + weight, before.voter)
+            standing = Standing(before.answer, total, before.voter)
         self._standings[answer.key] = standing
 
     def standings(self) -> list[Standing]:

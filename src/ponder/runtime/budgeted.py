@@ -21,55 +21,68 @@ def budgeted(
 ) -> Handler:
     """Wrap ``inner`` so that no limit is ever passed. ``deadline`` is a time of the event loop."""
 
+    def too_late() -> LimitReached:
+        purse.fired = "seconds"
+        return LimitReached("seconds")
+
+    def in_time() -> None:
+        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+            raise too_late()
+
     async def handle(call: Call) -> Result:
         effect = call.effect
-        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
-            purse.fired = "seconds"
-            raise LimitReached("seconds")
+        in_time()
         if not isinstance(effect, Generate):
-            return await inner(call)
+            try:
+                async with asyncio.timeout_at(deadline) as timer:
+                    return await inner(call)
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+                raise too_late() from None
         wanted = meter.room(effect)
         grant = await purse.reserve(wanted, min(LEAST, wanted), meter.worst(effect))
+        try:
+            in_time()  # the wait may have been long
+        except LimitReached:
+            purse.settle(grant)
+            raise
         if grant.length < effect.sampling.length:
             call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
-        item = Item(effect.role, model, calls=1)
+        prompt = cached = completion = wasted = failed = 0
         mark = ledger.depart()
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline) as timer:
                 trace = await inner(call)
             assert isinstance(trace, Trace)
+            prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
+            completion = trace.tokens - effect.start.tokens
             if grant.limit and trace.finish == "length":
                 purse.fired = grant.limit
-            item = replace(
-                item,
-                prompt_tokens=call.prompt_tokens,
-                cached_tokens=call.cached_tokens,
-                completion_tokens=trace.tokens - effect.start.tokens,
-                wasted_tokens=call.wasted_tokens,
-            )
             return trace
         except ModelError as error:
-            call.prompt_tokens, call.cached_tokens = error.prompt_tokens, 0
-            item = replace(
-                item,
-                failed=1,
-                prompt_tokens=error.prompt_tokens,
-                wasted_tokens=error.completion_tokens,
-            )
+            prompt, wasted, failed = error.prompt_tokens, error.completion_tokens, 1
             raise
-        except (asyncio.CancelledError, TimeoutError) as error:
-            item = replace(
-                item, prompt_tokens=call.prompt_tokens, wasted_tokens=call.completion_tokens
-            )
-            if isinstance(error, TimeoutError):
-                purse.fired = "seconds"
-                raise LimitReached("seconds") from None
+        except BaseException as error:
+            prompt, cached = call.prompt_tokens, call.cached_tokens
+            wasted = call.completion_tokens + call.wasted_tokens
+            if isinstance(error, TimeoutError) and timer.expired():
+                raise too_late() from None
             raise
         finally:
-            generated = item.completion_tokens + item.wasted_tokens
-            cost = meter.cost(item.prompt_tokens, item.cached_tokens, generated)
-            call.spent = replace(
-                item, picousd=cost.picousd, flops=cost.flops, seconds=ledger.arrive(mark)
+            cost = meter.cost(prompt, cached, completion + wasted)
+            call.spent = Item(
+                effect.role,
+                model,
+                1,
+                failed,
+                prompt,
+                cached,
+                completion,
+                wasted,
+                cost.picousd,
+                cost.flops,
+                ledger.arrive(mark),
             )
             ledger.book(call.spent)
             purse.settle(grant)

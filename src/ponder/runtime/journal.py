@@ -9,12 +9,16 @@ the event loop share one commit.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import secrets
 import sqlite3
+import threading
 import time
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ create table if not exists calls (
 ) without rowid;
 """
 VERSION = 1
+_figures = attrgetter(*(f.name for f in fields(Item)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +77,41 @@ class Journal:
 
     def __init__(self, path: Path | str) -> None:
         self._pending: list[tuple[Any, ...]] = []
-        self._flushed: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         try:
             if str(path) != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
-            self._db.execute("pragma foreign_keys=on")
-            version = self._db.execute("pragma user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise UsageError(
-                    f"the journal {path} has format {version}, this Ponder reads {VERSION}: "
-                    "name another file with --journal."
-                )
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"pragma user_version={VERSION}")
+            with ExitStack() as failing:
+                self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+                failing.callback(self._db.close)
+                version = self._db.execute("pragma user_version").fetchone()[0]
+                if version not in (0, VERSION):
+                    raise UsageError(
+                        f"the journal {path} has format {version}, this Ponder reads {VERSION}: "
+                        "name another file with --journal."
+                    )
+                self._db.execute("pragma journal_mode=wal")
+                self._db.execute("pragma synchronous=normal")
+                self._db.execute("pragma foreign_keys=on")
+                self._db.executescript(_SCHEMA)
+                self._db.execute(f"pragma user_version={VERSION}")
+                failing.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
                 f"cannot open the journal {path}: {error}; name another file with --journal."
             ) from None
 
+    def _execute(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise PonderError(f"the journal cannot be used: {error}.") from None
+
     def create(self, spec: dict[str, Any]) -> str:
         """Begin a run; returns its ID."""
         run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
-        self._db.execute(
+        self._execute(
             "insert into runs (id, created, spec, state) values (?, ?, ?, 'running')",
             (run, time.time(), json.dumps(spec)),
         )
@@ -120,7 +134,7 @@ class Journal:
         return self._runs("", ())
 
     def _runs(self, where: str, values: tuple[Any, ...]) -> list[RunRow]:
-        rows = self._db.execute(
+        rows = self._execute(
             f"select id, created, spec, state, result from runs {where} "
             "order by created desc, id desc",
             values,
@@ -133,18 +147,18 @@ class Journal:
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
         """Close a run: ``state`` is done, interrupted or failed."""
         self.flush()
-        self._db.execute(
+        self._execute(
             "update runs set state = ?, result = ? where id = ?",
             (state, None if result is None else json.dumps(result), run),
         )
 
     def remove(self, run: str) -> None:
         """Forget a run."""
-        self._db.execute("delete from runs where id = ?", (run,))
+        self._execute("delete from runs where id = ?", (run,))
 
     def calls(self, run: str) -> list[Row]:
         """The calls of a run, in the order of delivery."""
-        rows = self._db.execute(
+        rows = self._execute(
             "select seq, path, effect, result, lost, spent from calls where run = ? order by seq",
             (run,),
         )
@@ -155,7 +169,7 @@ class Journal:
                 json.loads(effect),
                 None if result is None else json.loads(result),
                 lost,
-                None if spent is None else Item(**json.loads(spent)),
+                None if spent is None else Item(*json.loads(spent)),
             )
             for seq, path, effect, result, lost, spent in rows
         ]
@@ -178,26 +192,33 @@ class Journal:
                 json.dumps(effect.describe()),
                 None if result is None else json.dumps(pack(result)),
                 lost,
-                None if call.spent is None else json.dumps(asdict(call.spent)),
+                None if call.spent is None else json.dumps(_figures(call.spent)),
             )
         )
 
     async def settled(self) -> None:
         """Wait until all rows noted so far are committed; one commit per turn of the loop."""
-        if self._flushed is None:
-            loop = asyncio.get_running_loop()
-            self._flushed = loop.create_future()
-            loop.call_soon(self._flush_soon, self._flushed)
-        await asyncio.shield(self._flushed)
+        loop = asyncio.get_running_loop()
+        committed = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._settle)
+        self._waiting.append(committed)
+        await committed
 
-    def _flush_soon(self, flushed: asyncio.Future[None]) -> None:
-        self._flushed = None
+    def _settle(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        failure = None
         try:
             self.flush()
         except PonderError as error:
-            flushed.set_exception(error)
-        else:
-            flushed.set_result(None)
+            failure = error
+        for committed in waiting:
+            if committed.done():
+                continue
+            if failure is None:
+                committed.set_result(None)
+            else:
+                committed.set_exception(failure)
 
     def flush(self) -> None:
         """Commit what is pending.
@@ -213,12 +234,30 @@ class Journal:
             self._db.executemany("insert into calls values (?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("commit")
         except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._db.execute("rollback")
             raise PonderError(f"the journal cannot be written: {error}.") from None
 
     def close(self) -> None:
         """Commit and close the file."""
         self.flush()
         self._db.close()
+
+
+def shared(path: Path | str) -> Journal:
+    """The journal of this file that this thread has open already, or else opens now.
+
+    Opening and closing a database costs more than a short run. Raises as ``Journal``.
+    """
+    name = str(Path(path).absolute())
+    journals: dict[str, Journal] = _shared.__dict__
+    if name not in journals or not Path(path).exists():
+        journals[name] = Journal(path)
+        atexit.register(journals[name].close)
+    return journals[name]
+
+
+_shared = threading.local()
 
 
 def pack(result: Result) -> Any:

@@ -13,6 +13,7 @@ import bisect
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ponder.core.budget import PICO, Budget, Cost
 from ponder.core.errors import Limit, LimitReached
@@ -50,7 +51,7 @@ class Purse:
     def __init__(self, budget: Budget, ledger: Ledger) -> None:
         self._limits = {
             "tokens": budget.tokens,
-            "picousd": None if budget.usd is None else int(budget.usd * PICO),
+            "picousd": None if budget.usd is None else int(Decimal(str(budget.usd)) * PICO),
             "flops": None if budget.flops is None else int(budget.flops),
         }
         self._ledger = ledger
@@ -108,21 +109,24 @@ class Purse:
     def _pump(self) -> None:
         while self._queue:
             head = self._queue[0]
-            limit = self.exceeded(full := head.worst(head.length))
-            if limit is None:
+            if head.grant.done():  # cancelled, and not yet awake to leave the queue
+                self._queue.popleft()
+            elif self.exceeded(full := head.worst(head.length)) is None:
                 self._queue.popleft()
                 head.grant.set_result(self._grant(head.length, full, None))
             elif self._flying:
                 return
             else:
                 self._queue.popleft()
-                self._shorten(head, limit)
+                self._shorten(head)
 
-    def _shorten(self, head: _Waiting, limit: Limit) -> None:
-        lengths = range(head.least, head.length)
+    def _shorten(self, head: _Waiting) -> None:
+        lengths = range(head.least, head.length + 1)
         fitting = bisect.bisect_left(
             lengths, True, key=lambda n: self.exceeded(head.worst(n)) is not None
         )
+        limit = self.exceeded(head.worst(lengths[fitting]))  # of the first length that is too much
+        assert limit is not None
         if fitting:
             length = lengths[fitting - 1]
             head.grant.set_result(self._grant(length, head.worst(length), limit))

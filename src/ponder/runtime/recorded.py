@@ -1,7 +1,8 @@
 """The handler that writes every call to the journal, and answers from it on resume.
 
 Results are replayed in the order in which they were delivered. Lost calls are not replayed but
-tried again; what they cost stays on the ledger.
+tried again; what they cost stays on the ledger. Once one of them succeeds, the run takes a way of
+its own: what is recorded still answers the calls that it fits, but in no order.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Sequence
 
 from ponder.core.effects import Call, Handler, Result
-from ponder.core.errors import LimitReached, ModelError, ReplayMismatch
+from ponder.core.errors import ReplayMismatch
 from ponder.runtime.journal import Journal, Row, unpack
 
 PATIENCE = 1.0
@@ -28,15 +29,15 @@ def recorded(inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (
 
     async def handle(call: Call) -> Result:
         book.asked += 1
-        if call.path in book.replies:
+        if book.answers(call):
             return await book.replay(call)
         effect = call.effect  # further in, it may be replaced by a shorter one
         result, lost = None, "cancelled"
         book.live += 1
         try:
             result = await inner(call)
-        except (ModelError, LimitReached) as error:
-            lost = str(error)
+        except Exception as error:
+            lost = str(error) or type(error).__name__
             raise
         finally:
             book.live -= 1
@@ -44,6 +45,8 @@ def recorded(inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (
                 journal.note(run, book.seq, call, effect, result, lost if result is None else None)
                 book.seq += 1
         await journal.settled()
+        if call.path in book.lost:
+            book.leave()
         return result
 
     return handle
@@ -54,16 +57,22 @@ class _Book:
 
     def __init__(self, journal: Journal, run: str, rows: Sequence[Row]) -> None:
         self._run = run
-        self.replies = {row.path: row for row in rows if row.lost is None}
-        self._order = list(self.replies)
+        self._replies = {row.path: row for row in rows if row.lost is None}
+        self.lost = {row.path for row in rows} - self._replies.keys()
+        self._left = False
+        self._order = list(self._replies)
         self._delivered = 0
         self._turns: dict[str, asyncio.Future[None]] = {}
         self.seq = max((row.seq for row in rows), default=-1) + 1
         self.asked = 0
         self.live = 0
 
+    def answers(self, call: Call) -> bool:
+        row = self._replies.get(call.path)
+        return row is not None and not (self._left and call.effect.describe() != row.effect)
+
     async def replay(self, call: Call) -> Result:
-        row = self.replies[call.path]
+        row = self._replies[call.path]
         asked = call.effect.describe()
         if asked != row.effect:
             raise ReplayMismatch(
@@ -71,6 +80,8 @@ class _Book:
                 f"{json.dumps(row.effect)}, asked for {json.dumps(asked)}."
             )
         turn = self._turns[call.path] = asyncio.get_running_loop().create_future()
+        if self._left:
+            turn.set_result(None)
         self._release()
         while not turn.done():
             before = self.asked
@@ -82,6 +93,13 @@ class _Book:
                 )
         call.replayed = True
         return unpack(row.result, call.effect)
+
+    def leave(self) -> None:
+        """The run differs from the recorded one from now on: nobody waits for a turn any more."""
+        self._left = True
+        for path in self._order:
+            if path in self._turns and not self._turns[path].done():
+                self._turns[path].set_result(None)
 
     def _release(self) -> None:
         while self._delivered < len(self._order) and self._order[self._delivered] in self._turns:

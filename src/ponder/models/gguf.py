@@ -1,0 +1,256 @@
+"""GGUF files: which tensors the embedded engine cannot read, and the same file without them.
+
+The OpenVINO reader takes a handful of tensor types; files from the hub mix in others. Such tensors
+are rewritten as Q8_0, which loses nothing that can be measured (Q4_0 would be faster and ruin the
+model). Everything else, metadata and alignment included, is copied byte for byte, so the result
+depends on the source alone and can be pinned by its sha256.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+from ponder.core.errors import MissingExtra, UsageError
+
+Bytes = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all)."""
+
+# Tensor types by number: name, weights per block, bytes per block (ggml.h).
+_TYPES = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20),
+    6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 40),
+    10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176),
+    14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292), 16: ("IQ2_XXS", 256, 66),
+    17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136), 24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4),
+    27: ("I64", 1, 8), 28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2),
+    34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36),
+}  # fmt: skip
+_F32, _Q8_0 = 0, 8
+_READABLE = frozenset({"F32", "F16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"})
+_SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_UINT32, _STRING, _ARRAY = 4, 8, 9
+_CHUNK = 1 << 18  # weights converted at once: what stays in a core's cache
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    name: bytes
+    dims: tuple[int, ...]  # the row length first
+    kind: int
+    offset: int  # from the start of the tensor data
+
+    @property
+    def type_name(self) -> str:
+        return _TYPES[self.kind][0]
+
+    @property
+    def nbytes(self) -> int:
+        _, weights, size = _TYPES[self.kind]
+        return prod(self.dims) // weights * size
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    start: bytes  # magic, version, counts and all metadata: copied verbatim
+    tensors: tuple[_Tensor, ...]
+    alignment: int
+    data_offset: int
+
+
+def needs_rewrite(path: Path) -> list[str]:
+    """The tensor types in the file that the embedded engine cannot read; reads only the header.
+
+    Raises:
+        UsageError: the file is absent or not a whole GGUF file.
+    """
+    return sorted({t.type_name for t in _read_header(path).tensors} - _READABLE)
+
+
+def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None) -> str:
+    """Write ``src`` to ``dst`` with every unreadable tensor as Q8_0; returns the sha256 of ``dst``.
+
+    One-dimensional tensors, and rows that are no multiple of 32 weights, become F32 instead.
+    ``progress`` counts bytes of ``dst``. Memory stays at a few MB. ``dst`` appears whole or not at
+    all, and the same source always gives the same bytes.
+
+    Raises:
+        MissingExtra: the packages ``gguf`` and ``numpy`` are absent.
+        UsageError: ``src`` is not a whole GGUF file, or holds a type that cannot be converted.
+    """
+    to_f32, to_q8_0 = _converters()
+    header = _read_header(src)
+    targets, size = [], 0
+    for tensor in header.tensors:
+        kind = tensor.kind
+        if tensor.type_name not in _READABLE:
+            kind = _Q8_0 if len(tensor.dims) > 1 and tensor.dims[0] % 32 == 0 else _F32
+        targets.append(replace(tensor, kind=kind, offset=size))
+        size = _padded(size + targets[-1].nbytes, header.alignment)
+    infos = header.start + b"".join(map(_pack_info, targets))
+    infos = infos.ljust(_padded(len(infos), header.alignment), b"\0")
+    total, done, digest = len(infos) + size, 0, hashlib.sha256()
+
+    def write(data: bytes) -> None:
+        nonlocal done
+        out.write(data)
+        digest.update(data)
+        done += len(data)
+        progress(done, total)
+
+    temporary = dst.with_name(dst.name + ".tmp")
+    try:
+        with src.open("rb") as source, temporary.open("wb") as out:
+            write(infos)
+            for tensor, target in zip(header.tensors, targets, strict=True):
+                for chunk in _chunks(source, header.data_offset, tensor):
+                    if target.kind == tensor.kind:
+                        write(chunk)
+                    elif target.kind == _Q8_0:
+                        write(to_q8_0(chunk, tensor.type_name))
+                    else:
+                        write(to_f32(chunk, tensor.type_name))
+                write(bytes(-target.nbytes % header.alignment))
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(dst)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return digest.hexdigest()
+
+
+def require_converters() -> None:
+    """Raise MissingExtra if ``requantise`` would."""
+    _converters()
+
+
+Convert = Callable[[bytes, str], bytes]
+
+
+def _converters() -> tuple[Convert, Convert]:
+    """(to F32, to Q8_0): each takes whole blocks and their type's name."""
+    try:
+        import numpy as np
+        from gguf import GGMLQuantizationType, quants
+    except ImportError as error:
+        why = "rewriting a GGUF file for the embedded engine"
+        raise MissingExtra("local", why) from error
+
+    def to_f32(chunk: bytes, type_name: str) -> bytes:
+        try:
+            # One row: the package works on sixteen rows at a time, and on narrow ones crawls.
+            values = quants.dequantize(
+                np.frombuffer(chunk, np.uint8), GGMLQuantizationType[type_name]
+            )
+        except (KeyError, NotImplementedError) as error:
+            raise UsageError(
+                f"tensors of type {type_name} cannot be rewritten for the embedded engine: "
+                "choose a file in Q8_0, Q4_K_M or F16, or the llamacpp backend."
+            ) from error
+        return bytes(values.tobytes())
+
+    def to_q8_0(chunk: bytes, type_name: str) -> bytes:
+        values = np.frombuffer(to_f32(chunk, type_name), np.float32)
+        return bytes(quants.quantize(values, GGMLQuantizationType.Q8_0).tobytes())
+
+    return to_f32, to_q8_0
+
+
+def _chunks(source: BinaryIO, data_offset: int, tensor: _Tensor) -> Iterator[bytes]:
+    """The tensor's bytes, in whole blocks, about ``_CHUNK`` weights at a time."""
+    _, weights, size = _TYPES[tensor.kind]
+    step = _CHUNK // weights * size
+    source.seek(data_offset + tensor.offset)
+    for done in range(0, tensor.nbytes, step):
+        yield source.read(min(step, tensor.nbytes - done))
+
+
+def _pack_info(tensor: _Tensor) -> bytes:
+    rank = len(tensor.dims)
+    return (
+        struct.pack("<Q", len(tensor.name))
+        + tensor.name
+        + struct.pack(f"<I{rank}QIQ", rank, *tensor.dims, tensor.kind, tensor.offset)
+    )
+
+
+def _padded(size: int, alignment: int) -> int:
+    return size + -size % alignment
+
+
+def _read_header(path: Path) -> _Header:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _parse(data)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
+    except (struct.error, KeyError, ValueError, OverflowError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is not a whole GGUF file ({error}): download it again, or name another file."
+        ) from error
+
+
+def _parse(data: mmap.mmap) -> _Header:
+    magic, version, tensor_count, field_count = struct.unpack_from("<4sIQQ", data)
+    if magic != b"GGUF" or version not in (2, 3):
+        raise ValueError("it does not begin with 'GGUF' and version 2 or 3, little-endian")
+    at, alignment = 24, 32
+    for _ in range(field_count):
+        key, at = _string(data, at)
+        (kind,) = struct.unpack_from("<I", data, at)
+        if key == b"general.alignment" and kind == _UINT32:
+            (alignment,) = struct.unpack_from("<I", data, at + 4)
+        at = _skip(data, at + 4, kind)
+    if alignment < 1 or alignment & (alignment - 1):
+        raise ValueError(f"its alignment, {alignment}, is no power of two")
+    start, tensors = data[:at], []
+    for _ in range(tensor_count):
+        name, at = _string(data, at)
+        (rank,) = struct.unpack_from("<I", data, at)
+        *dims, kind, offset = struct.unpack_from(f"<{rank}QIQ", data, at + 4)
+        at += 4 + 8 * rank + 12
+        if kind not in _TYPES:
+            raise ValueError(f"a tensor is of the unknown type {kind}")
+        if not dims or dims[0] % _TYPES[kind][1]:
+            raise ValueError(f"a tensor's rows are no whole blocks of {_TYPES[kind][0]}")
+        tensors.append(_Tensor(name, tuple(dims), kind, offset))
+    data_offset = _padded(at, alignment)
+    if any(data_offset + t.offset + t.nbytes > len(data) for t in tensors):
+        raise ValueError("it is cut off before the end of its tensors")
+    return _Header(start, tuple(tensors), alignment, data_offset)
+
+
+def _string(data: mmap.mmap, at: int) -> tuple[bytes, int]:
+    (length,) = struct.unpack_from("<Q", data, at)
+    end = at + 8 + length
+    if end > len(data):
+        raise ValueError("it is cut off in its header")
+    return data[at + 8 : end], end
+
+
+def _skip(data: mmap.mmap, at: int, kind: int) -> int:
+    """The offset behind the metadata value of this type that begins at ``at``."""
+    if kind == _STRING:
+        return _string(data, at)[1]
+    if kind != _ARRAY:
+        return at + _SCALAR_BYTES[kind]
+    inner: int
+    count: int
+    inner, count = struct.unpack_from("<IQ", data, at)
+    at += 12
+    if inner in _SCALAR_BYTES:
+        return at + count * _SCALAR_BYTES[inner]
+    for _ in range(count):
+        at = _skip(data, at, inner)
+    return at

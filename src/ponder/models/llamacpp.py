@@ -1,0 +1,191 @@
+"""GGUF files that OpenVINO cannot load, served by llama.cpp in a child process on loopback.
+
+A process of its own, since llama.cpp ends the process when it meets an error of its own, and since
+it has no other way to be stopped. Its standard input is its lifeline: when this process ends, in
+whatever way, the child reads the end of it and goes too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import importlib.util
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ponder.core.errors import MissingExtra, UsageError
+from ponder.core.problem import Message
+from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, silent
+from ponder.models.openai_compat import Endpoint, OpenAICompat
+
+CONTEXT = 4096  # tokens per slot, unless told otherwise; every slot's cache takes memory at once
+PROMPTS = 256  # prompts whose size is remembered
+TOKENIZE_TIMEOUT = 5.0  # seconds
+CHILD = "from ponder.models.llamacpp import serve; serve()"
+
+
+def open_llamacpp(
+    path: str | Path,
+    *,
+    slots: int | None = None,
+    threads: int | None = None,
+    context: int | None = None,
+) -> Model:
+    """Load a .gguf file; blocks until it answers.
+
+    ``slots`` samples are generated at once, each with up to ``context`` tokens.
+
+    Raises:
+        MissingExtra: xllamacpp is not installed.
+        UsageError: the file cannot be read or loaded.
+    """
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingExtra("llamacpp", "loading this file")
+    path = Path(path).expanduser().absolute()
+    try:
+        with path.open("rb") as file:
+            is_gguf = file.read(4) == b"GGUF"
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
+    if not is_gguf:
+        raise UsageError(f"{path} is not a GGUF file.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    slots = slots or min(16, max(4, cores))
+    key = secrets.token_urlsafe()
+    settings = {
+        "path": str(path),
+        "key": key,
+        "slots": slots,
+        "threads": threads or cores,
+        "context": context or CONTEXT,
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the parent: it may still want an answer
+    )
+    try:
+        return LlamaCpp(child, path, settings)
+    except BaseException:
+        _stop(child)
+        raise
+
+
+class LlamaCpp:
+    """A ``Model`` in a child process of llama.cpp; made by ``open_llamacpp``."""
+
+    def __init__(self, child: subprocess.Popen[str], path: Path, settings: dict[str, Any]) -> None:
+        assert child.stdin
+        assert child.stdout
+        self._child = child
+        child.stdin.write(json.dumps(settings) + "\n")
+        child.stdin.flush()
+        address = child.stdout.readline().strip()
+        if not address:
+            raise UsageError(
+                f"llama.cpp cannot load {path}: the file is damaged, of a kind that it does not "
+                "know, or larger than the memory."
+            )
+        self._address, self._key = urlsplit(address).netloc, settings["key"]
+        self._counts: dict[tuple[tuple[Message, ...], str], int] = {}
+        meta = self._call("GET", "/v1/models")["data"][0]["meta"]
+        self._model = OpenAICompat(
+            Endpoint(
+                name=path.stem,
+                base_url=f"{address}/v1",
+                model=path.stem,
+                key=settings["key"],
+                capabilities=frozenset({"seed", "stop", "logprobs"}),
+                prefill="final_message",
+                stream=True,
+                extra_body={"timings_per_token": True},  # counts tokens that show no text yet
+                context=min(settings["context"], meta["n_ctx_train"]),
+                parameters=meta["n_params"],
+                local=True,
+                concurrency=settings["slots"],  # leaves threads of the server free to tokenize
+                timeout=3600.0,
+                idle_timeout=600.0,  # a long prompt takes long on a CPU
+            )
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, capabilities, size, as the file says."""
+        return self._model.info
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Exact, asked of the server (which answers in about a millisecond) and remembered."""
+        key = tuple(messages), prefix
+        if key not in self._counts:
+            turns = [{"role": m.role, "content": m.content} for m in messages]
+            if prefix:
+                turns.append({"role": "assistant", "content": prefix})
+            try:
+                prompt = self._call("POST", "/apply-template", {"messages": turns})["prompt"]
+                fields = {"content": prompt, "add_special": True, "parse_special": True}
+                count = len(self._call("POST", "/tokenize", fields)["tokens"])
+            except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+                return self._model.prompt_bound(messages, prefix)
+            if len(self._counts) >= PROMPTS:
+                del self._counts[next(iter(self._counts))]
+            self._counts[key] = count
+        return self._counts[key]
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Generate one sample (see ``Model``)."""
+        tokens = self.prompt_bound(request.messages, request.prefix)
+        self._model.learn(request.messages, request.prefix, tokens)
+        return await self._model.generate(request, progress)
+
+    async def close(self) -> None:
+        """Stop the server and free its memory."""
+        await self._model.close()
+        await asyncio.to_thread(_stop, self._child)
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:
+        connection = http.client.HTTPConnection(self._address, timeout=TOKENIZE_TIMEOUT)
+        try:
+            headers = {"Authorization": f"Bearer {self._key}"}
+            connection.request(method, path, json.dumps(body) if body else None, headers)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    child.kill()  # it has nothing to save
+    child.communicate()
+
+
+def serve() -> None:
+    """The child: load what the first line of standard input says, serve until that input ends."""
+    import xllamacpp
+
+    settings = json.loads(sys.stdin.readline())
+    params = xllamacpp.CommonParams()
+    params.model.path = settings["path"]
+    params.port = 0  # any that is free
+    params.api_keys = [settings["key"]]
+    params.n_parallel = settings["slots"]
+    params.n_ctx = settings["slots"] * settings["context"]
+    params.cpuparams.n_threads = settings["threads"]
+    params.n_threads_http = settings["slots"] + 4
+    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+    # Samples are what the request says: temperature and top_p alone shape the distribution.
+    params.sampling.top_k, params.sampling.min_p = 0, 0.0
+    server = xllamacpp.Server(params)
+    sys.stdout.write(server.listening_address + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)  # without the destructor, which waits for samples that nobody will read

@@ -1,0 +1,152 @@
+"""Where an OpenAI-compatible endpoint is, and how it is asked: address, key, proxy, dialect."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Literal
+
+from yarl import URL
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import Message
+from ponder.models.base import Capability, Request
+
+PROMPTS = 256  # prompts whose encoding and exact size are remembered
+PER_MESSAGE, PER_PROMPT = 16, 128  # tokens that a chat template may add
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a model is served, and how this server wants to be asked.
+
+    ``key_env`` names the environment variable that holds the key (empty: no key); ``key`` is the
+    key itself and goes first. ``extra_body`` is added to every request. ``timeout`` (seconds) is
+    for one attempt as a whole, ``idle_timeout`` between two chunks of a stream. ``retries`` come
+    after the first attempt. At most ``concurrency`` HTTP requests are in flight. ``prefill`` is how
+    the server is told to continue the last message; any but ``none`` implies that capability.
+    ``stream`` shows tokens as they come, so that a cancelled sample is booked as far as it came;
+    requests that ask for several samples at once (capability ``n``) are never streamed.
+    """
+
+    name: str
+    base_url: str
+    model: str
+    key_env: str = ""
+    key: str = field(default="", repr=False)
+    capabilities: frozenset[Capability] = frozenset({"seed", "stop"})
+    prefill: Literal["none", "final_message", "continue_final_message"] = "none"
+    max_tokens_field: str = "max_tokens"
+    stream: bool = False
+    extra_body: Mapping[str, object] = field(default_factory=dict)
+    context: int = 0
+    parameters: int = 0
+    attention: int = 0
+    local: bool = False
+    timeout: float = 600.0
+    connect_timeout: float = 10.0
+    idle_timeout: float = 120.0
+    retries: int = 4
+    concurrency: int = 64
+
+
+@dataclass(slots=True)
+class Prompt:
+    """A prompt's messages as JSON, and the most tokens it can have."""
+
+    body: bytes
+    tokens: int
+
+
+class Encoder:
+    """Requests as JSON, in the dialect of one endpoint; what samples have in common is kept."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        fixed = json.dumps({"model": endpoint.model, **endpoint.extra_body})
+        self._head = fixed[:-1].encode() + b', "messages": '
+        self._prompts: dict[tuple[tuple[Message, ...], str], Prompt] = {}
+
+    def prompt(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
+        """The same object for the same prompt, so that its exact size can be noted in it."""
+        prompt = self._prompts.pop((messages, prefix), None)
+        if prompt is None:
+            turns = [{"role": m.role, "content": m.content} for m in messages]
+            if prefix:
+                turns.append({"role": "assistant", "content": prefix})
+            size = sum(len(t["content"].encode(errors="surrogatepass")) for t in turns)
+            bound = size + PER_MESSAGE * len(turns) + PER_PROMPT
+            prompt = Prompt(json.dumps(turns).encode(), bound)
+            if len(self._prompts) >= PROMPTS:
+                del self._prompts[next(iter(self._prompts))]
+        self._prompts[messages, prefix] = prompt  # last in order: the least recently used is first
+        return prompt
+
+    def body(self, request: Request, prompt: Prompt, samples: int, stream: bool) -> bytes:
+        """The HTTP request's body."""
+        endpoint = self._endpoint
+        fields: dict[str, object] = {
+            endpoint.max_tokens_field: request.max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+        }
+        if "seed" in endpoint.capabilities:
+            fields["seed"] = request.seed
+        if request.stop:
+            fields["stop"] = request.stop
+        if request.logprobs:  # llama.cpp takes 0 for none at all, and sends 20 unless told
+            fields |= {"logprobs": True, "top_logprobs": 1}
+        if samples > 1:
+            fields["n"] = samples
+        if stream:
+            fields |= {"stream": True, "stream_options": {"include_usage": True}}
+        if request.prefix and endpoint.prefill == "continue_final_message":
+            fields |= {"continue_final_message": True, "add_generation_prompt": False}
+        return self._head + prompt.body + b", " + json.dumps(fields)[1:].encode()
+
+
+def chat_url(endpoint: Endpoint) -> URL:
+    """Where completions are asked for; ``UsageError`` if ``base_url`` is no such address."""
+    try:
+        url = URL(endpoint.base_url.rstrip("/") + "/chat/completions")
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string:
+        raise UsageError(
+            f"endpoint {endpoint.name!r}: base_url must look like http://host:8000/v1, without "
+            "a user or a query."
+        )
+    return url
+
+
+def find_key(endpoint: Endpoint) -> str:
+    """The key, empty if none is needed; ``UsageError`` if it is not set or cannot be a key."""
+    name = endpoint.key_env
+    key = (endpoint.key or (os.environ.get(name, "") if name else "")).strip()
+    if name and not key:
+        raise UsageError(
+            f"endpoint {endpoint.name!r} needs its key in the environment variable {name}, "
+            f"which is not set: export {name}=..."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(
+            f"the key of endpoint {endpoint.name!r} holds characters that no key has "
+            "(spaces, line breaks, letters beyond ASCII): copy it again."
+        )
+    return key
+
+
+def find_proxy(url: URL) -> str | None:
+    """The environment's proxy for this URL. Never for loopback; .netrc is not read."""
+    host = url.host or ""
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost" or host.endswith(".localhost")
+    if loopback or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(url.scheme)

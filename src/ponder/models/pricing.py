@@ -1,0 +1,69 @@
+"""What a request to an endpoint costs: exact picodollars (1e-12 USD), rounded up.
+
+The endpoint's own ``price`` table goes first. Otherwise the price list that comes with the package
+``genai-prices``, never one from the network, as of the moment at which the pricing was made: a
+price that changed in the middle of a run would break the budget's promise.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING
+from fractions import Fraction
+
+from ponder.models.base import Pricing
+from ponder.models.config import EndpointConfig, Price
+
+
+def pricing(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
+    """(the endpoint's pricing, or None if no price is known; a note that says where it is from)."""
+    if endpoint.price:
+        return _per_token(endpoint.price), f"price of {endpoint.name!r} from ponder.toml"
+    return _listed(endpoint)
+
+
+def _per_token(price: Price) -> Pricing:
+    # USD per million tokens times 1e6 are picodollars per token; as integers over one denominator.
+    rates = [Fraction(usd) * 10**6 for usd in (price.input, price.cached_input, price.output)]
+    unit = math.lcm(*(rate.denominator for rate in rates))
+    fresh, cached, output = (int(rate * unit) for rate in rates)
+
+    def picodollars(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+        reused = min(cached_tokens, prompt_tokens)
+        cost = (prompt_tokens - reused) * fresh + reused * cached + completion_tokens * output
+        return -(-cost // unit)
+
+    return picodollars
+
+
+def _listed(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
+    from genai_prices import Usage  # imports pydantic: half a second
+    from genai_prices.data import providers
+    from genai_prices.data_snapshot import DataSnapshot
+
+    # Not calc_price: a host program may have set that to a list from the network.
+    prices, now = DataSnapshot(providers, from_auto_update=False), datetime.now(UTC)
+    provider, url = endpoint.provider or None, None if endpoint.provider else endpoint.base_url
+
+    def picodollars(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+        # 0.1 ms: prices have tiers, so this is asked anew rather than reduced to rates.
+        usage = Usage(
+            input_tokens=prompt_tokens,
+            cache_read_tokens=min(cached_tokens, prompt_tokens),
+            output_tokens=completion_tokens,
+        )
+        usd = prices.calc(usage, endpoint.model, provider, url, now).total_price
+        return int(usd.scaleb(12).to_integral_value(ROUND_CEILING))
+
+    try:
+        free = picodollars(10**6, 0, 10**6) == 0
+    except (LookupError, ValueError):
+        return None, (
+            f"no price known for {endpoint.model!r} at {provider or url}: "
+            f"set price in [endpoints.{endpoint.name}]"
+        )
+    version = importlib.metadata.version("genai-prices")
+    note = f"price of {endpoint.model!r} from genai-prices {version}"
+    return picodollars, f"{note}: free of charge" if free else note
