@@ -1,11 +1,11 @@
 """A small honest slice: does voting help a small model on GSM8K, and what does it cost?
 
-    python benchmarks/gsm8k_slice.py --data ../shared/data [--limit 100] [--model qwen2.5-coder-0.5b]
+    python benchmarks/gsm8k_slice.py --data ../shared/data [--limit 100] [--model NAME]
 
-The first problems of the test set, the same seed. ``direct`` takes one sample, once greedily and once
-at the temperature at which ``self_consistency`` draws its eight; nothing was tuned. The gold answers
-are read here, after the run, and by nobody else. Intervals are 95 %: Wilson for an accuracy, a paired
-bootstrap over problems (10,000 draws, seed 0) for a difference.
+The first problems of the test set, the same seed. ``direct`` takes one sample, once greedily and
+once at the temperature at which ``self_consistency`` draws its eight; nothing was tuned. The gold
+answers are read here, after the run, and by nobody else. Intervals are 95 %: Wilson for an
+accuracy, a paired bootstrap over problems (10,000 draws, seed 0) for a difference.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What Ponder itself costs: CPU time per sample and the most samples per second, at an endpoint that
-answers at once. Side by side with its-hub's self-consistency (pip install 'its-hub[lm]') and with a
-bare aiohttp client, in one run, the contestants taking turns.
+"""What Ponder itself costs: CPU per sample and samples per second, at an endpoint that answers at
+once. Side by side with its-hub's self-consistency (pip install 'its-hub[lm]') and with a bare
+aiohttp client, in one run, the contestants taking turns.
 
     python benchmarks/overhead.py [--n 64] [--rounds 30]
 
 Both vote over the same N samples of one question; Ponder's journal is on (a file), and it asks for
-all N (stop=never). 'one request each' sends N requests, as its-hub does; 'n in one request' uses the
-endpoint's ``n``, which its-hub does not have. CPU is this process's user + system time, so the
+all N (stop=never). 'one request each' sends N requests, as its-hub does; 'n in one request' uses
+the endpoint's ``n``, which its-hub does not have. CPU is this process's user + system time, so the
 endpoint's own (another process) is not in it. Medians over the rounds; the first two warm up.
 """
 
@@ -112,34 +112,23 @@ async def measure(contestants: dict[str, Contestant], n: int, rounds: int) -> No
                 print(f"\nCPU per sample, {name} / its-hub, median of paired ratios: {ratio:.2f}")
 
 
-async def run(n: int, rounds: int) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/v1"
-    endpoint = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("endpoint.py")), str(port)],
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert endpoint.stdout and endpoint.stdout.readline()
-        with tempfile.TemporaryDirectory() as folder:
-            each, one_by_one = ponder_with(url, n, Path(folder) / "a.sqlite", grouped=False)
-            group, in_groups = ponder_with(url, n, Path(folder) / "b.sqlite", grouped=True)
-            async with aiohttp.ClientSession() as session:
-                contestants: dict[str, Contestant] = {
-                    "bare aiohttp": bare_with(url, n, session),
-                    "ponder, one request each": one_by_one,
-                    "ponder, n in one request": in_groups,
-                }
-                if importlib.util.find_spec("its_hub"):
-                    contestants["its-hub"] = its_hub_with(url, n)
-                else:
-                    print("its-hub is not installed: pip install 'its-hub[lm]' to compare.")
-                await measure(contestants, n, rounds)
-            await each.close()
-            await group.close()
-    finally:
-        endpoint.terminate()
-        endpoint.wait()
+async def compare(url: str, n: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        each, one_by_one = ponder_with(url, n, Path(folder) / "a.sqlite", grouped=False)
+        group, in_groups = ponder_with(url, n, Path(folder) / "b.sqlite", grouped=True)
+        async with aiohttp.ClientSession() as session:
+            contestants: dict[str, Contestant] = {
+                "bare aiohttp": bare_with(url, n, session),
+                "ponder, one request each": one_by_one,
+                "ponder, n in one request": in_groups,
+            }
+            if importlib.util.find_spec("its_hub"):
+                contestants["its-hub"] = its_hub_with(url, n)
+            else:
+                print("its-hub is not installed: pip install 'its-hub[lm]' to compare.")
+            await measure(contestants, n, rounds)
+        await each.close()
+        await group.close()
 
 
 def main() -> None:
@@ -150,7 +139,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, ponder {ponder.__version__}")
-    asyncio.run(run(options.n, options.rounds))
+    port = free_port()
+    server = [sys.executable, str(Path(__file__).with_name("endpoint.py")), str(port)]
+    with subprocess.Popen(server, stdout=subprocess.PIPE) as endpoint:
+        try:
+            assert endpoint.stdout
+            endpoint.stdout.readline()  # it says when it is ready
+            asyncio.run(compare(f"http://127.0.0.1:{port}/v1", options.n, options.rounds))
+        finally:
+            endpoint.terminate()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def small_model() -> Path:
 @pytest.fixture(autouse=True)
 def _own_home(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+) -> None:
     """No test reads the developer's configuration or writes into the developer's journal."""
     if "small_model" in request.fixturenames:
         request.getfixturevalue("small_model")
@@ -54,4 +53,3 @@ def _own_home(
     config = tmp_path / "ponder.toml"
     config.touch()
     monkeypatch.setenv("PONDER_CONFIG", str(config))
-    yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -159,7 +159,7 @@ def solve(question: Question, **options: Any) -> Result:
     return _wait(lambda: asolve(question, **options))
 
 
-async def stream(question: Question, **options: Any) -> AsyncIterator[Event | Result]:
+async def stream(question: Question, **options: Any) -> AsyncGenerator[Event | Result, None]:
     """``asolve``, told as it goes: yields every event, and last the result.
 
     Closing the iterator cancels the run; what it has done stays in the journal.

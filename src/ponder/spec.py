@@ -16,7 +16,7 @@ from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem
 from ponder.models.base import ModelInfo
 from ponder.strategies import registry
 from ponder.verifiers import registry as verifiers
-from ponder.verifiers.answers import instruction
+from ponder.verifiers.answers import extract, instruction
 
 VERIFIER = "mean_logprob"
 SEEDS = range(2**31)
@@ -139,6 +139,7 @@ def _problem(
     else:
         raise UnknownName("answer type", answer_type, (*ANSWER_TYPES, "auto"))
     problem = Problem(asked, kind, choices, schema)
+    extract("{}", problem)  # refuses a schema that is none, before anything is spent
     if r"\boxed" not in last.content:
         told = replace(last, content=f"{last.content.rstrip()}\n\n{instruction(problem)}")
         asked = (*asked[:-1], told)

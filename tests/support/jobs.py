@@ -151,9 +151,9 @@ class Timed:
         self.running += 1
         try:
             tell(0)
-            for part in range(1, 4):
-                await asyncio.sleep(reply.seconds / 3)
-                tell((wasted + tokens) * part // 3)
+            for part in range(1, 5):
+                await asyncio.sleep(reply.seconds / 4)
+                tell((wasted + tokens) * part // 4)
         except asyncio.CancelledError:
             for _ in range(reply.lag):
                 await asyncio.sleep(0)

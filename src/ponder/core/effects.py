@@ -93,7 +93,8 @@ class Call:
 
     ``path`` says where in the run it was asked for. ``prompt_tokens`` and ``completion_tokens``
     grow as the model works, so that a cancelled call is booked as far as it came; the model's
-    edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``. ``spent`` is set by whoever
+    edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``, and the ``trace`` when it has
+    come, so that it is not lost if the call is cancelled on its way out. ``spent`` is set by whoever
     books the call, ``replayed`` by whoever answered it from the journal.
     """
 
@@ -103,6 +104,7 @@ class Call:
     completion_tokens: int = 0
     cached_tokens: int = 0
     wasted_tokens: int = 0
+    trace: Trace | None = None
     spent: Item | None = None
     replayed: bool = False
     watch: Callable[[Call], None] | None = field(default=None, repr=False)

@@ -9,13 +9,13 @@ the event loop share one commit.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import json
 import os
 import secrets
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
@@ -83,7 +83,10 @@ class Journal:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
             with ExitStack() as failing:
-                self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+                self._db = sqlite3.connect(
+                path, timeout=30, isolation_level=None, check_same_thread=False
+            )
+            self._end = weakref.finalize(self, self._db.close)  # also at exit, in any thread
                 failing.callback(self._db.close)
                 version = self._db.execute("pragma user_version").fetchone()[0]
                 if version not in (0, VERSION):
@@ -158,6 +161,7 @@ class Journal:
 
     def calls(self, run: str) -> list[Row]:
         """The calls of a run, in the order of delivery."""
+        self.flush()
         rows = self._execute(
             "select seq, path, effect, result, lost, spent from calls where run = ? order by seq",
             (run,),
@@ -241,7 +245,7 @@ class Journal:
     def close(self) -> None:
         """Commit and close the file."""
         self.flush()
-        self._db.close()
+        self._end()
 
 
 def shared(path: Path | str) -> Journal:
@@ -253,7 +257,6 @@ def shared(path: Path | str) -> Journal:
     journals: dict[str, Journal] = _shared.__dict__
     if name not in journals or not Path(path).exists():
         journals[name] = Journal(path)
-        atexit.register(journals[name].close)
     return journals[name]
 
 

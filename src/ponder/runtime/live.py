@@ -34,7 +34,7 @@ def live(model: Model, verifiers: Mapping[str, Verifier], read: Reader) -> Handl
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
         text = start.text + done.text
-        return Trace(
+        call.trace = Trace(
             effect.problem,
             text,
             start.tokens + done.completion_tokens,
@@ -44,6 +44,7 @@ def live(model: Model, verifiers: Mapping[str, Verifier], read: Reader) -> Handl
             call.path,
             start.id,
         )
+        return call.trace
 
     async def handle(call: Call) -> Result:
         effect = call.effect

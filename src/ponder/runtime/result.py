@@ -73,22 +73,37 @@ class Result:
         }
 
 
+def leader(traces: Sequence[Trace]) -> Trace | None:
+    """A trace of the most frequent answer: the best so far of a strategy that proposed nothing."""
+    groups = _groups(traces)
+    return groups[0][0] if groups and groups[0][0].answer else None
+
+
 def candidates(traces: Sequence[Trace], scores: Mapping[str, Score]) -> tuple[Candidate, ...]:
     """Whole traces, grouped by answer: most votes first, then in the order asked for."""
+    found = []
+    for group in _groups(traces):
+        valued = [s.value for t in group if (s := scores.get(t.id)) and s.value is not None]
+        answer = group[0].answer
+        found.append(
+            Candidate(
+                answer=answer.text if answer else None,
+                votes=len(group) if answer else 0,
+                score=max(valued, default=None),
+                tokens=sum(t.tokens for t in group),
+                text=group[0].text,
+            )
+        )
+    return tuple(found)
+
+
+def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
     groups: dict[str | None, list[Trace]] = {}
     for trace in sorted(traces, key=lambda t: t.order):
         groups.setdefault(trace.answer.key if trace.answer else None, []).append(trace)
-    found = []
-    for key, group in groups.items():
-        valued = [s.value for t in group if (s := scores.get(t.id)) and s.value is not None]
-        answer = group[0].answer
-        votes = 0 if key is None else len(group)
-        score = max(valued, default=None)
-        tokens = sum(t.tokens for t in group)
-        found.append(
-            Candidate(answer.text if answer else None, votes, score, tokens, group[0].text)
-        )
-    return tuple(sorted(found, key=lambda c: -c.votes))
+    unanswered = groups.pop(None, None)
+    ranked = sorted(groups.values(), key=len, reverse=True)
+    return [*ranked, unanswered] if unanswered else ranked
 
 
 def agreement(chosen: Trace, traces: Sequence[Trace]) -> float | None:

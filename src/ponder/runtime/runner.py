@@ -22,7 +22,7 @@ from ponder.runtime.live import Reader, live
 from ponder.runtime.meter import Meter
 from ponder.runtime.purse import Purse
 from ponder.runtime.recorded import recorded
-from ponder.runtime.result import Result, StoppedBy, agreement, candidates
+from ponder.runtime.result import Result, StoppedBy, agreement, candidates, leader
 from ponder.runtime.retried import retried
 from ponder.runtime.steered import steered
 from ponder.runtime.traced import traced
@@ -150,8 +150,8 @@ class Runner:
                 error.receipt = ledger.receipt(job.notes)
             self._close("failed", None)
             raise
-        if chosen is None and state.best is not None:
-            chosen = state.best[0]
+        if chosen is None:
+            chosen = state.best[0] if state.best else leader(list(self._traces.values()))
         if stopped == "done" and self._purse.fired is not None:
             stopped = self._purse.fired
         result = self._result(chosen, stopped, ledger)

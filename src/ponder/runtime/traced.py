@@ -40,7 +40,10 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger) -> Handler:
             publish(SampleLost(call.path, str(error)))
             raise
         except asyncio.CancelledError:
-            publish(SampleLost(call.path, "cancelled"))
+            if call.trace is not None:
+                publish(SampleFinished(call.path, call.trace, False))
+            else:
+                publish(SampleLost(call.path, "cancelled"))
             raise
         finally:
             if call.spent is not None:

@@ -24,8 +24,8 @@ def lowest_group(logprobs: Sequence[float], window: int = 2048) -> float | None:
     passage of guessing spoils a chain, and the mean over the whole chain hides it. Two differences.
     DeepConf's token confidence is C_i = -1/k sum_j log p_ij over the top k candidates, large when
     the distribution is peaked; most endpoints report the sampled token alone, so here k = 1 and the
-    quantity is log p of the *sampled* token, whose sign is the other way round (large means sure).
-    And the result is exp of the window's mean, to be a score in (0, 1] as every other score is. The
+    quantity is log p of the *sampled* token: large when the model was sure of what it wrote. And
+    the result is exp of the window's mean, to be a score in (0, 1] as every other score is; the
     order of traces is that of the window means. A window longer than the trace is the whole trace.
     """
     if window < 1:

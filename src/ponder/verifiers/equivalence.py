@@ -24,6 +24,7 @@ import re
 import unicodedata
 import warnings
 from fractions import Fraction
+from functools import lru_cache
 from typing import Protocol
 
 from ponder.core.answer import Answer
@@ -140,6 +141,7 @@ def rational_key(value: Fraction) -> str:
     return f"q:{value}"
 
 
+@lru_cache(maxsize=1024)
 def _quick_math_key(text: str, *, units: bool) -> str | None:
     if len(text) > LONGEST_QUICK:
         return None
@@ -212,8 +214,7 @@ _KEPT = frozenset("#%&@/")
 
 def text_key(text: str) -> str:
     """NFKC and casefold, without articles and punctuation (kept inside and before numbers)."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    padded = f" {folded} "
+    padded = f" {unicodedata.normalize('NFKC', text).casefold()} "
     spelt = "".join(
         char
         for before, char, after in zip(padded, padded[1:], padded[2:], strict=False)
@@ -221,7 +222,7 @@ def text_key(text: str) -> str:
         or not unicodedata.category(char).startswith("P")
         or (after.isdigit() and (before.isdigit() or char == "-"))
     )
-    words = spelt.split()
+    words = unicodedata.normalize("NFKC", spelt).split()
     return "t:" + (" ".join(w for w in words if w not in ("a", "an", "the")) or " ".join(words))
 
 

@@ -1,0 +1,107 @@
+"""kill -9 in the middle of a run: nothing that was recorded is generated again, and the resumed run
+ends as the uninterrupted one did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.runtime.journal import Journal
+from tests.support.seeded import Seeded, configure, seeded_server
+
+N = 16
+QUESTION = "How many is six times seven?"
+
+
+def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PONDER_CONFIG": str(folder / "ponder.toml")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ponder", *arguments, "--journal", str(folder / "runs.sqlite")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def solve(folder: Path) -> subprocess.Popen[str]:
+    knobs = ("--set", f"n={N}", "--set", "stop=never")
+    return command(
+        folder, "solve", QUESTION, "-m", "loop", "-s", "self_consistency", *knobs, "--json"
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    outcome: dict[str, Any] = json.loads(out)
+    return outcome
+
+
+def recorded(folder: Path) -> tuple[str, set[int]]:
+    journal = Journal(folder / "runs.sqlite")
+    [run] = journal.runs()
+    seeds = {row.effect["seed"] for row in journal.calls(run.id) if row.lost is None}
+    journal.close()
+    return run.id, seeds
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("whole")
+    with seeded_server() as server:
+        configure(folder, server.url, concurrency=4)
+        outcome = finish(solve(folder))
+        assert len(server.seeds) == len(set(server.seeds)) == N
+    return outcome
+
+
+def kill_at(server: Seeded, moment: int, early: bool, process: list[subprocess.Popen[str]]) -> None:
+    def kill(count: int) -> None:
+        if count == moment:
+            process[0].send_signal(signal.SIGKILL)
+
+    if early:
+        server.before = kill
+    else:
+        server.after = kill
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_run_killed_at_a_random_moment_resumes(
+    attempt: int, tmp_path: Path, uninterrupted: dict[str, Any]
+) -> None:
+    rng = random.Random(attempt)
+    moment, early = rng.randint(1, N), rng.random() < 0.5
+    with seeded_server() as server:
+        configure(tmp_path, server.url, concurrency=4)
+        process: list[subprocess.Popen[str]] = []
+        kill_at(server, moment, early, process)
+        process.append(solve(tmp_path))
+        process[0].communicate(timeout=60)
+        run, paid = recorded(tmp_path)
+        asked_before = len(server.seeds)
+        server.before = server.after = lambda count: None
+        if process[0].returncode == 0:  # the last reply came before the signal
+            assert moment == N
+            assert len(paid) == N
+            return
+        assert process[0].returncode == -signal.SIGKILL
+        outcome = finish(command(tmp_path, "runs", "resume", run, "--json"))
+        again = server.seeds[asked_before:]
+    assert not paid & set(again)
+    assert len(paid) + len(again) == N
+    assert outcome["answer"] == uninterrupted["answer"]
+    assert outcome["confidence"] == uninterrupted["confidence"]
+    assert outcome["candidates"] == uninterrupted["candidates"]
+    assert outcome["receipt"]["total"]["calls"] == N
+    assert outcome["run"] == run

@@ -1,0 +1,100 @@
+"""``ponder runs``: what the journal holds, from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_solve import QUESTION, interrupted, ponder
+from tests.support.seeded import configure, seeded_server
+
+
+def solved(capsys: pytest.CaptureFixture[str]) -> str:
+    _, out, _ = ponder(capsys, "solve", QUESTION, "-m", "simulated", "--json")
+    run: str = json.loads(out)["run"]
+    return run
+
+
+def test_runs_are_listed_newest_first(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ponder(capsys, "runs", "list")
+    assert (code, out) == (0, "")
+    assert "no runs are recorded yet" in err
+    older, newer = solved(capsys), solved(capsys)
+    _, out, _ = ponder(capsys, "runs", "list", "--json")
+    assert [row["run"] for row in json.loads(out)] == [newer, older]
+    _, out, _ = ponder(capsys, "runs", "list", "--limit", "1")
+    assert newer in out
+    assert older not in out
+
+
+def test_show_prints_question_samples_and_result(capsys: pytest.CaptureFixture[str]) -> None:
+    run = solved(capsys)
+    code, out, _ = ponder(capsys, "runs", "show", run)
+    assert code == 0
+    assert QUESTION in out
+    assert "0.0.0" in out
+    assert "stopped by done" in out
+    _, out, _ = ponder(capsys, "runs", "show", run, "--json")
+    shown = json.loads(out)
+    assert shown["result"]["run"] == run
+    assert shown["calls"][0]["effect"] == "generate"
+    assert shown["calls"][0]["spent"]["calls"] == 1
+
+
+def test_a_removed_run_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    run = solved(capsys)
+    assert ponder(capsys, "runs", "rm", run)[0] == 0
+    code, _, err = ponder(capsys, "runs", "show", run)
+    assert code == 2
+    assert "no run with an ID that starts with" in err
+
+
+def test_a_run_that_ended_is_not_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+    run = solved(capsys)
+    code, _, err = ponder(capsys, "runs", "resume", run)
+    assert code == 2
+    assert f"run {run} has ended: see it with 'ponder runs show {run}'." in err
+
+
+def test_an_interrupted_run_is_resumed_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done, first = interrupted(tmp_path, "--json")
+    run = json.loads(done.stdout)["run"]
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        journal = ["--journal", str(tmp_path / "runs.sqlite")]
+        code, out, _ = ponder(capsys, "runs", "resume", run[:-2], "--json", *journal)
+        assert code == 0
+        assert sorted(server.seeds) == sorted(first.seeds[3:])
+    result = json.loads(out)
+    assert (result["run"], result["stopped_by"]) == (run, "done")
+    assert sum(c["votes"] for c in result["candidates"]) == 8
+    # what was cancelled stays on the receipt
+    total = result["receipt"]["total"]
+    assert (total["calls"], total["completion_tokens"]) == (13, 80)
+    assert total["wasted_tokens"] == 5 * 1024
+
+
+def test_a_run_of_another_version_is_not_resumed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done, _ = interrupted(tmp_path, "--json")
+    run = json.loads(done.stdout)["run"]
+    monkeypatch.setattr("ponder.spec.__version__", "9.9.9")
+    journal = ["--journal", str(tmp_path / "runs.sqlite")]
+    code, _, err = ponder(capsys, "runs", "resume", run, *journal)
+    assert code == 2
+    assert "resume it with that version" in err
+
+
+@pytest.mark.parametrize("command", ["frob", "run"])
+def test_an_unknown_command_is_one_sentence(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = ponder(capsys, command)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"ponder: unknown command {command!r}: ")
+    assert err.count("\n") == 1

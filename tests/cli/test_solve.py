@@ -1,0 +1,269 @@
+"""``ponder solve`` from the outside: what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.cli.main import main
+from tests.support.seeded import configure, seeded_server
+
+QUESTION = "How many is six times seven?"
+
+
+def ponder(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    out, err = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+def test_json_is_one_object_of_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ponder(capsys, "solve", QUESTION, "-m", "simulated", "--json", "--seed", "3")
+    assert code == 0
+    result = json.loads(out)
+    assert list(result) == [
+        "answer",
+        "confidence",
+        "strategy",
+        "knobs",
+        "model",
+        "run",
+        "seed",
+        "stopped_by",
+        "receipt",
+        "candidates",
+    ]
+    figures = [
+        "calls",
+        "failed",
+        "prompt_tokens",
+        "cached_tokens",
+        "completion_tokens",
+        "wasted_tokens",
+        "usd",
+        "flops",
+        "seconds",
+    ]
+    assert sorted(result["receipt"]["total"]) == sorted(figures)
+    [item] = result["receipt"]["items"]
+    assert sorted(item) == sorted(["role", "model", *figures])
+    assert set(result["candidates"][0]) == {"answer", "votes", "score", "tokens", "text"}
+    assert (result["seed"], result["stopped_by"]) == (3, "done")
+    assert sum(c["votes"] for c in result["candidates"]) == item["calls"]
+
+
+def test_same_seed_same_result(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for _ in range(2):
+        _, out, _ = ponder(capsys, "solve", QUESTION, "-m", "simulated", "--json", "--no-journal")
+        result = json.loads(out)
+        del result["receipt"]
+        runs.append(result)
+    assert runs[0] == runs[1]
+    assert runs[0]["run"] is None
+
+
+def test_quiet_prints_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ponder(capsys, "solve", QUESTION, "-m", "simulated:accuracy=1", "-q")
+    assert (code, out, err) == (0, "42\n", "")
+
+
+def test_a_person_gets_answer_confidence_and_receipt(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ponder(capsys, "solve", QUESTION, "-m", "simulated:accuracy=1", "--show-trace")
+    assert code == 0
+    assert err == ""
+    assert "so then we add the terms" in out
+    assert "\n42\n" in out
+    assert "confidence 1.00: 5 of 5 answers agree" in out
+    assert "self_consistency on simulated: finished; run 2" in out
+    assert "completion tokens" in out
+
+
+@pytest.mark.parametrize("how", ["argument", "file", "stdin", "dash"])
+def test_the_question_comes_as_argument_file_or_stdin(
+    how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "question.txt"
+    file.write_text(QUESTION)
+    given = {"argument": [QUESTION], "file": ["-f", str(file)], "stdin": [], "dash": ["-"]}[how]
+    done = subprocess.run(
+        [sys.executable, "-m", "ponder", "solve", *given, "-m", "simulated:accuracy=1", "-q"],
+        input=QUESTION if how in ("stdin", "dash") else "",
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["--strategy", "self_consistancy"], "did you mean 'self_consistency'?"),
+    (["--set", "nn=3"], "did you mean 'n'?"),
+    (["--set", "n"], "--set takes KNOB=VALUE"),
+    (["--set", "n=0"], "knob 'n' must be between 1 and 4096, not '0'."),
+    (["--set", "n=many"], "knob 'n' must be a whole number, not 'many'."),
+    (["--set", "stop=soon"], "must be one of exact, bayes, never, not 'soon'."),
+    (["--set", "stop=bayes", "--set", "weight=confidence"], "stop=bayes counts votes"),
+    (["--set", "temperature=9"], "knob 'temperature' must be between 0 and 5, not '9'."),
+    (["--effort", "hihg"], "did you mean 'high'?"),
+    (["--model", "qwen2.5-coder-0.5"], "did you mean 'qwen2.5-coder-0.5b'?"),
+    (["--model", "simulated:acuracy=1"], "did you mean 'accuracy'?"),
+    (["--model", "simulated:accuracy=most"], "accuracy must be a number, not 'most'."),
+    (["--model", "nowhere/model.gguf"], "there is no file nowhere/model.gguf"),
+    (["--max-tokens", "0"], "the budget's tokens must be greater than zero, not 0."),
+    (["--max-tokens", "-5"], "the budget's tokens must be greater than zero, not -5."),
+    (["--max-usd", "nan"], "the budget's usd must be greater than zero, not nan."),
+    (["--max-seconds", "-1"], "the budget's seconds must be greater than zero"),
+    (["--max-tokens", "20"], "needs at least 33 tokens"),
+    (["--max-flops", "5"], "needs at least"),
+    (["--max-tokens", "lots"], "Invalid value for '--max-tokens'"),
+    (["--verifier", "mean_logprop", "-s", "best_of_n"], "did you mean 'mean_logprob'?"),
+    (["--verifier", "lowest_group"], "asks no verifier of yours"),
+    (["--type", "numbr"], "did you mean 'number'?"),
+    (["--seed", "-1"], "the seed must be a whole number from 0 to 2147483647"),
+    (["--file", "nowhere.txt"], "the question is given twice"),
+    (["--schema", "nowhere.json"], "cannot read nowhere.json: No such file or directory."),
+    (["--schema", "SCHEMA"], "JSON Schema is not one"),
+    (["--journal", "a", "--no-journal"], "exclude each other"),
+    (["--journal", "/dev/null/x.sqlite"], "cannot open the journal"),
+    (["--frobnicate"], "No such option"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BAD, ids=[" ".join(a) for a, _ in BAD])
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "schema.json").write_text("{")
+    named = [str(tmp_path / "schema.json") if a == "SCHEMA" else a for a in arguments]
+    model = [] if "--model" in named else ["-m", "simulated"]
+    code, out, err = ponder(capsys, "solve", QUESTION, *model, *named)
+    assert (code, out) == (2, "")
+    assert err.startswith("ponder: ")
+    assert err.count("\n") == 1
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("question", ["", "  \n"])
+def test_an_empty_question_is_refused(question: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = ponder(capsys, "solve", question, "-m", "simulated")
+    assert code == 2
+    assert err.startswith("ponder: the question is empty")
+
+
+def test_a_question_longer_than_the_context_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = ponder(capsys, "solve", "word " * 40_000, "-m", "simulated")
+    assert code == 2
+    assert "the question is too long" in err
+    assert "32,768" in err
+
+
+def test_an_unreadable_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    for file, why in ((tmp_path, "Is a directory"), (tmp_path / "latin.txt", "not UTF-8")):
+        code, _, err = ponder(capsys, "solve", "-f", str(file), "-m", "simulated")
+        assert code == 2
+        assert why in err
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "some.gguf"
+    file.write_bytes(b"GGUF")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, err = ponder(capsys, "solve", QUESTION, "-m", str(file))
+    assert code == 2
+    assert "pip install 'ponder[local]'" in err
+
+
+def test_an_endpoint_without_its_key_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(tmp_path, "http://127.0.0.1:9/v1", key_env="PONDER_TEST_NO_SUCH_KEY")
+    code, _, err = ponder(capsys, "solve", QUESTION, "-m", "loop")
+    assert code == 2
+    assert "PONDER_TEST_NO_SUCH_KEY" in err
+
+
+def test_a_verifier_that_needs_logprobs_is_refused_before_the_first_token(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        code, _, err = ponder(capsys, "solve", QUESTION, "-m", "loop", "-s", "best_of_n")
+        assert code == 2
+        assert "needs log-probabilities" in err
+        assert server.seeds == []
+
+
+def test_a_failed_run_exits_with_1_and_its_receipt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(tmp_path, "http://127.0.0.1:9/v1", retries=0)
+    code, out, err = ponder(capsys, "solve", QUESTION, "-m", "loop", "--effort", "minimal")
+    assert (code, out) == (1, "")
+    assert "ponder: no sample came back: endpoint 'loop' cannot be reached" in err
+    assert "failed" in err
+
+
+def test_the_key_appears_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOOP_KEY", "sk-very-secret-0123456789")
+    with seeded_server() as server:
+        configure(tmp_path, server.url, key_env="LOOP_KEY")
+        journal = tmp_path / "runs.sqlite"
+        arguments = ["-m", "loop", "--json", "--journal", str(journal)]
+        code, out, err = ponder(capsys, "solve", QUESTION, *arguments)
+        assert code == 0
+    written = b"".join(f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+    assert "very-secret" not in out + err
+    assert b"very-secret" not in written
+
+
+def interrupted(folder: Path, *more: str) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """Three replies, then silence; Ctrl-C when all others wait."""
+    with seeded_server() as server:
+        configure(folder, server.url)
+        server.hold = lambda count: count > 3
+        knobs = ["--set", "n=8", "--set", "stop=never"]
+        where = ["-m", "loop", "--journal", str(folder / "runs.sqlite")]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ponder", "solve", QUESTION, *where, *knobs, *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ,
+        )
+        for _ in range(5):
+            assert server.held.acquire(timeout=60)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        for _ in range(5):  # nothing is left generating: every held connection was closed
+            assert server.closed.acquire(timeout=60)
+    return subprocess.CompletedProcess([], process.returncode, out, err), server
+
+
+def test_ctrl_c_gives_the_best_so_far_and_its_receipt(tmp_path: Path) -> None:
+    done, _ = interrupted(tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["stopped_by"] == "interrupt"
+    assert result["answer"] is not None
+    assert sum(c["votes"] for c in result["candidates"]) == 3
+    total = result["receipt"]["total"]
+    assert (total["calls"], total["completion_tokens"]) == (8, 30)
+    assert total["wasted_tokens"] == 5 * 1024  # unstreamed: nobody knows, so the worst case

@@ -1,0 +1,146 @@
+"""The Python interface."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import ponder
+from ponder import Budget, Message, Problem, Result, UsageError
+from ponder.core.events import Event, RunStarted, SampleFinished
+from ponder.models.scripted import Scripted
+from ponder.runtime.journal import shared
+from ponder.spec import infer
+
+QUESTION = "How many is six times seven?"
+
+
+def test_what_is_exported_is_explicit_and_there() -> None:
+    assert sorted(ponder.__all__) == [
+        "Answer",
+        "Budget",
+        "Candidate",
+        "Item",
+        "Message",
+        "ModelError",
+        "PonderError",
+        "Problem",
+        "Receipt",
+        "Result",
+        "RunFailed",
+        "Score",
+        "Trace",
+        "UsageError",
+        "__version__",
+        "aresume",
+        "asolve",
+        "resume",
+        "solve",
+        "stream",
+    ]
+    for name in ponder.__all__:
+        assert getattr(ponder, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'slove'"):
+        ponder.slove  # noqa: B018
+
+
+def test_solve_answers_and_keeps_the_budget() -> None:
+    result = ponder.solve(QUESTION, model="simulated:accuracy=1", budget=Budget(tokens=2_000))
+    assert result.answer == "42"
+    assert result.confidence == 1.0
+    assert result.trace is not None
+    assert result.trace.text.endswith(r"\boxed{42}")
+    assert result.receipt.total.cost.tokens <= 2_000
+    assert "no model was asked" in result.receipt.notes[0]
+
+
+async def test_solve_works_within_a_running_loop() -> None:
+    assert ponder.solve(QUESTION, model="simulated:accuracy=1").answer == "42"
+    with pytest.raises(UsageError, match="the question is empty"):
+        ponder.solve("", model="simulated")
+
+
+async def test_stream_yields_events_and_last_the_result() -> None:
+    told: list[Event | Result] = []
+    async for event in ponder.stream(QUESTION, model="simulated:accuracy=1", effort="low"):
+        told.append(event)
+    assert isinstance(told[0], RunStarted)
+    assert sum(isinstance(event, SampleFinished) for event in told) == 3
+    assert isinstance(told[-1], Result)
+    assert told[-1].answer == "42"
+
+
+async def test_closing_a_stream_cancels_the_run() -> None:
+    model = Scripted(["\\boxed{1}"] * 8, gate=asyncio.Event())
+    events = ponder.stream(QUESTION, model=model)
+    async for event in events:
+        if model.running == 5:
+            break
+        assert not isinstance(event, Result)
+    await events.aclose()
+    assert model.running == 0
+
+
+def test_messages_and_problems_are_taken_as_they_are() -> None:
+    model = Scripted(lambda request: "The answer is 3.")
+    asked = Problem((Message("user", "one or two?"),), "number")
+    ponder.solve(asked, model=model, effort="minimal")
+    assert model.requests[-1].messages == asked.messages
+    turns = (Message("user", "hi"), Message("assistant", "hello"), Message("user", "how many?"))
+    ponder.solve(turns, model=model, effort="minimal", system="Be brief.")
+    sent = model.requests[-1].messages
+    assert [m.role for m in sent] == ["system", "user", "assistant", "user"]
+    assert sent[-1].content.endswith(r"in \boxed{}.")
+
+
+def test_logprobs_are_requested_only_when_a_verifier_reads_them() -> None:
+    model = Scripted(lambda request: "\\boxed{1}")
+    ponder.solve(QUESTION, model=model)
+    assert not any(request.logprobs for request in model.requests)
+    ponder.solve(QUESTION, model=model, knobs={"weight": "confidence"})
+    ponder.solve(QUESTION, model=model, strategy="best_of_n", verifier="lowest_group")
+    assert all(request.logprobs for request in model.requests[5:])
+
+
+async def test_resume_takes_up_what_was_cut_off(tmp_path: Path) -> None:
+    journal, gate = tmp_path / "runs.sqlite", asyncio.Event()
+    model = Scripted(lambda request: f"\\boxed{{{request.seed % 2}}}", gate=gate)
+    events = ponder.stream(QUESTION, model=model, journal=journal)
+    async for _ in events:
+        if model.running == 5:
+            break
+    await events.aclose()
+    gate.set()
+    [run] = shared(journal).runs()
+    assert run.state == "running"
+    result = await ponder.aresume(run.id, model=model, journal=journal)
+    whole = await ponder.asolve(QUESTION, model=model, journal=False)
+    assert (result.answer, result.candidates) == (whole.answer, whole.candidates)
+    with pytest.raises(UsageError, match="has ended"):
+        await ponder.aresume(run.id, journal=journal)
+    with pytest.raises(UsageError, match="from its journal"):
+        await ponder.aresume(run.id, journal=False)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How many legs do 3 cats have?", "number"),
+        ("How much is left?", "number"),
+        ("Solve x^2 = 4.", "math"),
+        ("What is the capital of France?", "text"),
+        ("Which is it?\nA) one\nB) two", "choice"),
+        ("Which is it?\n(A) one\n(B) two", "choice"),
+        ("Write a function that reverses a list.", "code"),
+        ("def reverse(xs):\n    ...", "code"),
+    ],
+)
+def test_the_answer_type_is_guessed_by_form(question: str, kind: str) -> None:
+    assert infer(question) == kind
+
+
+def test_choices_and_schemas_decide_the_answer_type() -> None:
+    assert infer("Which?", choices=("yes", "no")) == "choice"
+    assert infer("Which?", schema="{}") == "json"
