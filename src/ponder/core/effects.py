@@ -93,9 +93,9 @@ class Call:
 
     ``path`` says where in the run it was asked for. ``prompt_tokens`` and ``completion_tokens``
     grow as the model works, so that a cancelled call is booked as far as it came; the model's
-    edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``, and the ``trace`` when it has
-    come, so that it is not lost if the call is cancelled on its way out. ``spent`` is set by whoever
-    books the call, ``replayed`` by whoever answered it from the journal.
+    edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``, and the ``trace`` once it
+    has come, so that it is not lost if the call is cancelled on its way out. ``spent`` is set by
+    whoever books the call, ``replayed`` by whoever answered it from the journal.
     """
 
     path: str

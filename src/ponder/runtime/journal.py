@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
 from pathlib import Path
@@ -82,28 +82,28 @@ class Journal:
             if str(path) != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
-            with ExitStack() as failing:
-                self._db = sqlite3.connect(
+            self._db = sqlite3.connect(
                 path, timeout=30, isolation_level=None, check_same_thread=False
             )
-            self._end = weakref.finalize(self, self._db.close)  # also at exit, in any thread
-                failing.callback(self._db.close)
-                version = self._db.execute("pragma user_version").fetchone()[0]
-                if version not in (0, VERSION):
-                    raise UsageError(
-                        f"the journal {path} has format {version}, this Ponder reads {VERSION}: "
-                        "name another file with --journal."
-                    )
-                self._db.execute("pragma journal_mode=wal")
-                self._db.execute("pragma synchronous=normal")
-                self._db.execute("pragma foreign_keys=on")
-                self._db.executescript(_SCHEMA)
-                self._db.execute(f"pragma user_version={VERSION}")
-                failing.pop_all()
+            self._end = weakref.finalize(self, self._db.close)  # at the latest at exit
+            self._prepare(path)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
                 f"cannot open the journal {path}: {error}; name another file with --journal."
             ) from None
+
+    def _prepare(self, path: Path | str) -> None:
+        version = self._db.execute("pragma user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            raise UsageError(
+                f"the journal {path} has format {version}, this Ponder reads {VERSION}: "
+                "name another file with --journal."
+            )
+        self._db.execute("pragma journal_mode=wal")
+        self._db.execute("pragma synchronous=normal")
+        self._db.execute("pragma foreign_keys=on")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"pragma user_version={VERSION}")
 
     def _execute(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:

@@ -1,0 +1,142 @@
+"""The examples in the documents are executed, on the simulated model and a loopback endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.allocation.plans import PLANS
+from ponder.models import config
+from ponder.models.scripted import Scripted
+from ponder.runtime.runner import Runner
+from tests.support.jobs import job
+from tests.support.seeded import seeded_server
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
+ELSEWHERE = ("path/to", "models pull", "models rm")  # need a file or the network
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.M | re.S)
+    return [re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in found]
+
+
+def commands() -> list[str]:
+    lines = [line for name in DOCUMENTS for b in blocks(name, "sh") for line in b.splitlines()]
+    return sorted({line.split("  #")[0].strip() for line in lines if "ponder " in line})
+
+
+def is_run_here(command: str) -> bool:
+    return not any(word in command for word in (*ELSEWHERE, "venv", "benchmarks/"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "question.txt").write_text("How many is six times seven?")
+    monkeypatch.setenv("MY_SERVER_KEY", "secret")
+    with seeded_server() as server:
+        [endpoint] = [b for b in blocks("README.md", "toml") if "my-server" in b]
+        endpoint = endpoint.replace("http://127.0.0.1:8000/v1", server.url)
+        (tmp_path / "ponder.toml").write_text(f'[default]\nmodel = "simulated"\n{endpoint}')
+        yield tmp_path
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if is_run_here(c)])
+def test_a_documented_command_works(command: str, world: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
+
+    def run(line: str) -> str:
+        done = subprocess.run(
+            line,
+            shell=True,
+            cwd=world,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    command = command.replace("--model qwen2.5-coder-1.5b", "--model simulated")
+    if "RUN" not in shlex.split(command):
+        run(command)
+        return
+    run("ponder solve 'How many is six times seven?'")
+    [name] = re.findall(r'"run": "(.*?)"', run("ponder runs list --json"))
+    if "resume" in command:  # as if it had been cut off at its end
+        with sqlite3.connect(Path(os.environ["PONDER_HOME"]) / "runs.sqlite") as journal:
+            journal.execute("update runs set state = 'running', result = null")
+        journal.close()
+    run(command.replace("RUN", name))
+
+
+def test_most_documented_commands_are_run() -> None:
+    assert sum(map(is_run_here, commands())) >= 10
+
+
+def test_the_python_example_works() -> None:
+    [example] = blocks("README.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    answer, *_ = done.stdout.split()
+    assert answer.isdigit()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_configuration_examples_are_valid(
+    document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for block in blocks(document, "toml"):
+        tomllib.loads(block)
+        (tmp_path / "ponder.toml").write_text(block)
+        config.load(tmp_path)
+
+
+def test_the_strategy_of_contributing_runs() -> None:
+    example, line = blocks("CONTRIBUTING.md", "python")
+    namespace: dict[str, Any] = {"__name__": "example"}
+    exec(compile(example, "first_of_two.py", "exec", dont_inherit=True), namespace)
+    strategy = namespace["first_of_two"]
+    assert strategy.__name__ in line
+    model = Scripted(["\\boxed{1}", "\\boxed{2}", "\\boxed{2}"])
+    result = asyncio.run(Runner(job(model, strategy, knobs={"more": 1})).go())
+    assert result.answer == "2"
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/effort.md"])
+def test_the_effort_tables_say_what_the_plans_are(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    rows = {
+        r[0].strip("`").split("`")[0]: r for r in re.findall(r"^\| (.*?) \|(.*)\|$", text, re.M)
+    }
+    for name, plan in PLANS.items():
+        row = "|".join(rows[name])
+        assert f"`{plan.strategy}`" in row
+        assert f"{plan.sampling.length:,}" in row
+        assert f"{plan.budget.tokens:,}" in row
+        if "n" in plan.knobs:
+            assert re.search(rf"(up to|n =) {plan.knobs['n']}\b", row)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / document).parent.joinpath(target).exists(), target
