@@ -79,7 +79,7 @@ async def prepare(
             run = run or book.create(asked.to_json())
         yield Runner(job, journal=book, run=run, publish=publish)
     finally:
-        if model is None:
+        if model is None and not used.model.info.local:
             await used.model.close()
 
 

@@ -133,7 +133,8 @@ class Session:
     def propose(self, trace: Trace, score: float | None = None) -> None:
         """Say which trace would be the answer if the run ended now."""
         self._run.best = trace, score
-        self._run.publish(Proposed(trace, score))
+        if self._run.publish is not ignore:
+            self._run.publish(Proposed(trace, score))
 
     def vote(self, tally: Sequence[tuple[str, float]], remaining: int) -> None:
         """Show whoever watches how the vote stands."""

@@ -102,25 +102,37 @@ def _pulled(entry: Entry, teller: Teller) -> Path:
         return catalog.pull(entry, report)
 
 
-def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
-    from ponder.models import openvino
+_loaded: dict[Path, Model] = {}
+_loading = threading.Lock()
 
+
+def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
+    """A model stays loaded until the process ends, for all of its runs."""
+    with _loading:
+        if path not in _loaded:
+            _loaded[path] = _load(path, name, settings, teller)
+        return _loaded[path]
+
+
+def _load(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
     has_openvino = importlib.util.find_spec("openvino_genai") is not None
     has_llamacpp = importlib.util.find_spec("xllamacpp") is not None
     if not has_openvino and not has_llamacpp:
         raise MissingExtra("local", f"running {name} on this machine")
+    from ponder.models import openvino
+
     reason = openvino.can_load(path) if has_openvino else "openvino-genai is not installed"
     if reason is None:
-        return openvino.load(
-            path, name=name, settings=openvino.Settings.read(settings), on_progress=teller.tell
-        )
+        known = openvino.Settings.read(settings)
+        return openvino.load(path, name=name, settings=known, on_progress=teller.tell)
     if not has_llamacpp:
         raise MissingExtra("llamacpp", f"{path.name} cannot be loaded by OpenVINO ({reason}) and")
     from ponder.models.llamacpp import open_llamacpp
 
     teller.tell(f"{name} runs on llama.cpp, since {reason}.")
-    known = {key: settings[key] for key in ("slots", "threads", "context") if key in settings}
-    return open_llamacpp(path, **known)
+    return open_llamacpp(
+        path, **{key: settings[key] for key in ("slots", "threads", "context") if key in settings}
+    )
 
 
 def _endpoint(found: EndpointConfig) -> Opened:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ponder.core.errors import UsageError
 from ponder.models.base import Shape
@@ -152,7 +152,7 @@ def _parse(file: BinaryIO) -> Header:
     return Header(fields, tensors, end)
 
 
-def _unpack(file: BinaryIO, form: str) -> tuple[int, ...]:
+def _unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
     form = f"<{form}"
     return struct.unpack(form, file.read(struct.calcsize(form)))
 
@@ -170,7 +170,8 @@ def _string(file: BinaryIO) -> bytes:
 def _value(file: BinaryIO, kind: int, whole: bool) -> Value | None:
     """The metadata value that begins here; None for arrays and overlong strings."""
     if kind in _SCALARS:
-        return _unpack(file, _SCALARS[kind])[0]
+        number: int | float = _unpack(file, _SCALARS[kind])[0]
+        return number
     if kind == _STRING:
         (length,) = _unpack(file, "Q")
         if length > _SMALL and not whole:

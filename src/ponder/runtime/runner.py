@@ -126,7 +126,7 @@ class Runner:
         """
         job, loop = self._job, asyncio.get_running_loop()
         ledger = Ledger(loop.time)
-        state = Run(self._handlers(ledger), job.seed, job.sampling, job.verifier, self._listen)
+        state = Run(self._handlers(ledger), job.seed, job.sampling, job.verifier, self._publish)
         info = job.model.info
         self._publish(
             RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
@@ -174,7 +174,7 @@ class Runner:
         handler = retried(handler)
         if self._journal:
             handler = recorded(handler, self._journal, self._run, rows)
-        return traced(handler, self._listen, ledger)
+        return traced(handler, self._listen, ledger, watched=self._publish is not ignore)
 
     def _close(self, state: str, result: Result | None) -> None:
         if self._journal:

@@ -22,8 +22,8 @@ EVERY = 8
 """Tokens between two ``SampleGrew`` events of one sample."""
 
 
-def traced(inner: Handler, publish: Subscriber, ledger: Ledger) -> Handler:
-    """Tell ``publish`` of every call that passes."""
+def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool) -> Handler:
+    """Tell ``publish`` of every call; unless ``watched``, only of results and losses."""
 
     def grew(call: Call) -> None:
         if call.completion_tokens % EVERY == 0:
@@ -31,7 +31,7 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger) -> Handler:
 
     async def handle(call: Call) -> Result:
         effect = call.effect
-        if isinstance(effect, Generate):
+        if watched and isinstance(effect, Generate):
             publish(SampleStarted(call.path, effect.role))
             call.watch = grew
         try:
@@ -46,7 +46,7 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger) -> Handler:
                 publish(SampleLost(call.path, "cancelled"))
             raise
         finally:
-            if call.spent is not None:
+            if watched and call.spent is not None:
                 publish(Spent(call.spent, ledger.total))
         if isinstance(result, Trace):
             publish(SampleFinished(call.path, result, call.replayed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,8 +67,9 @@ class Knob:
         return number
 
 
+@functools.cache
 def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
-    """The knobs of a strategy (or the fields of a dataclass), by name."""
+    """The knobs of a strategy, by name."""
     hints = get_type_hints(function, include_extras=True)
     found = {}
     for parameter in inspect.signature(function).parameters.values():
