@@ -60,9 +60,6 @@ class LiveView(Watcher):
     """Samples arriving, the vote as it stands, tokens, speed, cost, and what is left."""
 
     def __init__(self) -> None:
-        self._live = Live(
-            console=_ERR, transient=True, refresh_per_second=8, get_renderable=self._draw
-        )
         self._start: RunStarted | None = None
         self._began = time.monotonic()
         self._growing: dict[str, int] = {}
@@ -70,6 +67,9 @@ class LiveView(Watcher):
         self._vote: VoteChanged | None = None
         self._best: Proposed | None = None
         self._total = Item("total", "")
+        self._live = Live(
+            console=_ERR, transient=True, refresh_per_second=8, get_renderable=self._draw
+        )
 
     def __enter__(self) -> LiveView:
         self._live.start()

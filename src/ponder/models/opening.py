@@ -102,19 +102,12 @@ def _pulled(entry: Entry, teller: Teller) -> Path:
         return catalog.pull(entry, report)
 
 
-_loaded: dict[Path, Model] = {}
+_servers: dict[Path, Model] = {}
 _loading = threading.Lock()
 
 
 def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
     """A model stays loaded until the process ends, for all of its runs."""
-    with _loading:
-        if path not in _loaded:
-            _loaded[path] = _load(path, name, settings, teller)
-        return _loaded[path]
-
-
-def _load(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
     has_openvino = importlib.util.find_spec("openvino_genai") is not None
     has_llamacpp = importlib.util.find_spec("xllamacpp") is not None
     if not has_openvino and not has_llamacpp:
@@ -129,10 +122,12 @@ def _load(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) ->
         raise MissingExtra("llamacpp", f"{path.name} cannot be loaded by OpenVINO ({reason}) and")
     from ponder.models.llamacpp import open_llamacpp
 
-    teller.tell(f"{name} runs on llama.cpp, since {reason}.")
-    return open_llamacpp(
-        path, **{key: settings[key] for key in ("slots", "threads", "context") if key in settings}
-    )
+    with _loading:
+        if path not in _servers:
+            teller.tell(f"{name} runs on llama.cpp, since {reason}.")
+            known_here = {k: settings[k] for k in ("slots", "threads", "context") if k in settings}
+            _servers[path] = open_llamacpp(path, **known_here)
+        return _servers[path]
 
 
 def _endpoint(found: EndpointConfig) -> Opened:

@@ -28,7 +28,7 @@ def recorded(inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (
     book = _Book(journal, run, rows)
 
     async def handle(call: Call) -> Result:
-        book.asked += 1
+        book.moves += 1
         if book.answers(call):
             return await book.replay(call)
         effect = call.effect  # further in, it may be replaced by a shorter one
@@ -41,6 +41,7 @@ def recorded(inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (
             raise
         finally:
             book.live -= 1
+            book.moves += 1
             if result is not None or call.spent is not None:
                 journal.note(run, book.seq, call, effect, result, lost if result is None else None)
                 book.seq += 1
@@ -58,13 +59,15 @@ class _Book:
     def __init__(self, journal: Journal, run: str, rows: Sequence[Row]) -> None:
         self._run = run
         self._replies = {row.path: row for row in rows if row.lost is None}
-        self.lost = {row.path for row in rows} - self._replies.keys()
-        self._left = False
+        ever_lost = {row.path for row in rows if row.lost is not None}
+        self.lost = ever_lost - self._replies.keys()
+        self._left = bool(ever_lost & self._replies.keys())  # in an earlier attempt
         self._order = list(self._replies)
-        self._delivered = 0
+        self._next = 0
+        self._passed: set[str] = set()
         self._turns: dict[str, asyncio.Future[None]] = {}
         self.seq = max((row.seq for row in rows), default=-1) + 1
-        self.asked = 0
+        self.moves = 0
         self.live = 0
 
     def answers(self, call: Call) -> bool:
@@ -83,27 +86,32 @@ class _Book:
         if self._left:
             turn.set_result(None)
         self._release()
-        while not turn.done():
-            before = self.asked
-            await asyncio.wait([turn], timeout=PATIENCE)
-            if not turn.done() and not self.live and self.asked == before:
-                raise ReplayMismatch(
-                    f"the journal of run {self._run} has {self._order[self._delivered]} before "
-                    f"{call.path}, and nobody asked for it: was the strategy changed since?"
-                )
+        try:
+            while not turn.done():
+                before = self.moves
+                await asyncio.wait([turn], timeout=PATIENCE)
+                if not turn.done() and not self.live and self.moves == before:
+                    raise ReplayMismatch(
+                        f"the journal of run {self._run} has {self._order[self._next]} before "
+                        f"{call.path}, and nobody asked for it: was the strategy changed since?"
+                    )
+        finally:
+            self._passed.add(call.path)
+            self._release()
         call.replayed = True
         return unpack(row.result, call.effect)
 
     def leave(self) -> None:
         """The run differs from the recorded one from now on: nobody waits for a turn any more."""
         self._left = True
-        for path in self._order:
-            if path in self._turns and not self._turns[path].done():
-                self._turns[path].set_result(None)
-
-    def _release(self) -> None:
-        while self._delivered < len(self._order) and self._order[self._delivered] in self._turns:
-            turn = self._turns[self._order[self._delivered]]
-            self._delivered += 1
+        for turn in self._turns.values():
             if not turn.done():
                 turn.set_result(None)
+
+    def _release(self) -> None:
+        """Whoever has passed, or was cancelled, makes way for the next in the recorded order."""
+        while self._next < len(self._order) and self._order[self._next] in self._passed:
+            self._next += 1
+        turn = self._turns.get(self._order[self._next]) if self._next < len(self._order) else None
+        if turn is not None and not turn.done():
+            turn.set_result(None)
