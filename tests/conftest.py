@@ -1,4 +1,8 @@
-"""What the tests share: where real data and a real model come from, and who may do without."""
+"""What the tests share: where real data and a real model come from, and who may do without.
+
+Tests that need one skip with a reason where there is none. Where PONDER_REQUIRE names it ("model",
+"data"), as in CI, its absence is an error.
+"""
 
 from __future__ import annotations
 
@@ -11,45 +15,41 @@ from ponder.core.errors import PonderError
 from ponder.models import catalog
 
 REQUIRED = set(filter(None, os.environ.get("PONDER_REQUIRE", "").split(",")))
+DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
-def absent(what: str, reason: str) -> None:
-    """Skip with a reason, unless this environment says that ``what`` must be there."""
-    if what in REQUIRED:
-        pytest.fail(f"{reason} (and PONDER_REQUIRE says that it must not be missing)")
-    pytest.skip(reason)
+def pytest_configure() -> None:
+    """Pull the smallest model of the catalog once, into Ponder's home."""
+    if "PONDER_TEST_GGUF" not in os.environ:
+        try:
+            os.environ["PONDER_TEST_GGUF"] = str(catalog.pull(catalog.find("smollm2-135m")))
+        except PonderError as error:
+            if "model" in REQUIRED:
+                raise pytest.UsageError(f"PONDER_REQUIRE wants a model, but {error}") from None
+    if "data" in REQUIRED and not DATA.is_dir():
+        raise pytest.UsageError(f"PONDER_REQUIRE wants data, but there is no folder {DATA}")
 
 
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of public benchmarks: $PONDER_DATA, or ../shared/data beside the checkout."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("PONDER_DATA", default))
-    if not (folder / "gsm8k" / "test.jsonl").is_file():
-        absent("data", f"no benchmark data in {folder}: set PONDER_DATA to where it is")
-    return folder
+    if not DATA.is_dir():
+        pytest.skip(f"no benchmark data in {DATA}: set PONDER_DATA to where it is")
+    return DATA
 
 
 @pytest.fixture(scope="session")
 def small_model() -> Path:
-    """The smallest model of the catalog, pulled once into Ponder's home."""
-    entry = catalog.find("smollm2-135m")
-    try:
-        return catalog.pull(entry)
-    except PonderError as error:
-        absent("model", f"cannot pull {entry.name}: {error}")
-        raise
+    """SmolLM2-135M-Instruct."""
+    if "PONDER_TEST_GGUF" not in os.environ:
+        pytest.skip("no model: 'ponder models pull smollm2-135m' does not succeed here")
+    return Path(os.environ["PONDER_TEST_GGUF"])
 
 
 @pytest.fixture(autouse=True)
-def _own_home(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads the developer's configuration or writes into the developer's journal."""
-    if "small_model" in request.fixturenames:
-        request.getfixturevalue("small_model")
-    else:
-        monkeypatch.setenv("PONDER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PONDER_HOME", str(tmp_path / "home"))
     config = tmp_path / "ponder.toml"
     config.touch()
     monkeypatch.setenv("PONDER_CONFIG", str(config))

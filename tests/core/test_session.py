@@ -82,10 +82,11 @@ async def nested(s: Session) -> list[str]:
     return said
 
 
-PATHS = (
-    "0 1.0.0 1.1.0 1.2.0 1.0.1.0.0 1.0.1.1.0 1.1.1.0.0 1.1.1.1.0 1.2.1.0.0 1.2.1.1.0 2 "
-    "3.0.0 3.1.0 3.0.1.0.0 3.0.1.1.0 3.1.1.0.0 3.1.1.1.0"
-).split()
+PATHS = [
+    *["0", "1.0.0", "1.1.0", "1.2.0", "1.0.1.0.0", "1.0.1.1.0", "1.1.1.0.0", "1.1.1.1.0"],
+    *["1.2.1.0.0", "1.2.1.1.0", "2", "3.0.0", "3.1.0", "3.0.1.0.0", "3.0.1.1.0"],
+    *["3.1.1.0.0", "3.1.1.1.0"],
+]
 
 
 @settings(deadline=None)
@@ -151,7 +152,7 @@ def test_a_grow_overrides_how_samples_are_drawn_field_by_field() -> None:
 
 def test_gather_keeps_the_order_of_its_branches_and_as_completed_that_of_arrival() -> None:
     async def main() -> None:
-        world = World({"0.0.0": 3.0, "0.1.0": 1.0, "0.2.0": 2.0}.get)  # type: ignore[arg-type]
+        world = World(lambda path: {"0.0.0": 3.0, "0.1.0": 1.0, "0.2.0": 2.0}[path])
         grow: Callable[[Session], Awaitable[Trace]] = lambda child: child.grow(START)  # noqa: E731
         gathered = await world.session().gather([grow] * 3)
         assert [t.id for t in gathered] == ["0.0.0", "0.1.0", "0.2.0"]
@@ -172,7 +173,8 @@ def test_leaving_the_block_cancels_the_rest_and_waits_until_they_are_gone() -> N
                 break
         assert world.flying == 0
         assert asyncio.get_running_loop().time() == 5.0
-        assert world.ended == ["0.0.0", "0.1.0 cancelled", "0.2.0 cancelled", "0.3.0 cancelled"]
+        assert world.ended[0] == "0.0.0"
+        assert sorted(world.ended[1:]) == [f"0.{i}.0 cancelled" for i in (1, 2, 3)]
 
     run(main())
 
@@ -181,8 +183,7 @@ def test_an_inner_block_sees_its_branches_out_even_if_it_is_cancelled_while_leav
     """The inner block is leaving, and waits for slow ones, when the outer one cancels it."""
 
     async def main() -> None:
-        world = World({"0.0.0.0.0": 1.0, "0.1.0": 2.0}.get, lag=5.0)  # type: ignore[arg-type]
-        world.seconds = lambda path: {"0.0.0.0.0": 1.0, "0.1.0": 2.0}.get(path, 9.0)
+        world = World(lambda path: {"0.0.0.0.0": 1.0, "0.1.0": 2.0}.get(path, 9.0), lag=5.0)
 
         async def leaves_early(child: Session) -> None:
             async with child.sampling(PROBLEM, 3) as arriving:
@@ -220,11 +221,16 @@ def test_cancelling_twice_still_leaves_nothing_in_flight() -> None:
 def test_a_consumer_that_raises_cancels_the_rest() -> None:
     async def main() -> None:
         world = World(lambda path: float(path.split(".")[1]), lag=1.0)
-        with pytest.raises(ZeroDivisionError):
+
+        async def consume() -> None:
             async with world.session().sampling(PROBLEM, 3) as arriving:
                 async for _ in arriving:
                     raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await consume()
         assert world.flying == 0
+        assert sorted(world.ended) == ["0.0.0", "0.1.0 cancelled", "0.2.0 cancelled"]
 
     run(main())
 
@@ -234,7 +240,7 @@ def test_a_block_that_is_never_iterated_cancels_all() -> None:
         world = World(lambda path: 9.0)
         async with world.session().sampling(PROBLEM, 2):
             await asyncio.sleep(1)
-        assert world.ended == ["0.0.0 cancelled", "0.1.0 cancelled"]
+        assert sorted(world.ended) == ["0.0.0 cancelled", "0.1.0 cancelled"]
 
     run(main())
 
@@ -304,7 +310,8 @@ def test_a_mistake_in_a_branch_is_raised_at_once_and_leaves_no_task() -> None:
 
         with pytest.raises(KeyError):
             await world.session().gather([branch] * 3)
-        assert world.ended == ["0.0.0", "0.1.0 cancelled", "0.2.0 cancelled"]
+        assert world.ended[0] == "0.0.0"
+        assert sorted(world.ended[1:]) == ["0.1.0 cancelled", "0.2.0 cancelled"]
 
     run(main())
 
@@ -355,7 +362,7 @@ def test_the_first_answer_is_proposed_by_itself_and_later_ones_by_the_strategy()
         session = world.session()
         first = await session.grow(START)
         second = await session.grow(START)
-        assert world.run.best == (first, None)
+        assert world.events == [Proposed(first, None)]
         session.propose(second, 0.5)
         session.vote([("a", 2.0)], 3)
         assert world.run.best == (second, 0.5)

@@ -65,11 +65,10 @@ weights = st.integers(0, 64).map(lambda n: n / 16)
 def test_once_enough_votes_for_the_leader_allow_to_stop_more_of_them_do_too(
     a: float, b: float, remaining: int, rule: Rule, threshold: float
 ) -> None:
-    """What makes bisection right: over k = 1..remaining the rule says no, ..., no, yes, ..., yes."""
+    """What makes bisection right: the rule says no, ..., no, yes, ..., yes."""
     first, second = max(a, b), min(a, b)
     said = [
-        may_stop(rule, first + k, second, remaining - k, threshold)
-        for k in range(1, remaining + 1)
+        may_stop(rule, first + k, second, remaining - k, threshold) for k in range(1, remaining + 1)
     ]
     assert said == sorted(said)
     least = 1 + said.index(True) if said else 0
@@ -83,9 +82,7 @@ def test_bayes_stops_whenever_exact_does_and_never_only_at_the_end(
     first, second = max(a, b), min(a, b)
     assert may_stop("bayes", first, second, remaining, threshold) == (
         first > 0
-        and (
-            first > second + remaining or majority_probability(first, second) >= threshold
-        )
+        and (first > second + remaining or majority_probability(first, second) >= threshold)
     )
     assert not may_stop("never", first, second, remaining, threshold)
     assert all(may_stop(rule, first, second, 0, threshold) for rule in RULES)

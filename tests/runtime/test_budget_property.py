@@ -159,14 +159,17 @@ class World:
             result = await runner.go()
             receipt = result.receipt
         except PonderError as error:
-            assert isinstance(error, RunFailed | ModelError), error
+            if not isinstance(error, RunFailed | ModelError):
+                raise
             receipt = error.receipt if isinstance(error, RunFailed) else None
         watch()
         assert model.running == 0
         assert runner._purse.reserved == Cost()
         assert not runner._purse._queue
         assert runner._purse._flying == 0
-        assert len(self.booked) == len(model.asked)
+        limit = self.budget.seconds
+        assert limit is None or all(at < limit for at, _ in model.asked)
+        assert sum(item.calls for item in self.booked) == len(model.asked)
         assert sum(item.cost.tokens for item in self.booked) == model.tokens
         for item in self.booked:
             generated = item.completion_tokens + item.wasted_tokens
@@ -199,6 +202,7 @@ def replies(again: bool) -> st.SearchStrategy[list[Reply]]:
         wasted=st.sampled_from([0, 0, 0, 7]),
         again=st.booleans() if again else st.just(False),
         fails=st.sampled_from([False, False, False, True]),
+        breaks=st.sampled_from([False, False, False, True]),
         lag=st.integers(0, 4),
     )
     return st.lists(one, min_size=1, max_size=8)

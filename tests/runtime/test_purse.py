@@ -204,10 +204,10 @@ def test_one_is_refused_and_a_smaller_one_behind_it_is_not() -> None:
 
 
 def test_dollars_are_counted_as_written_not_as_rounded_down_by_floats() -> None:
-    """4.4e-05 * 10**12 is 43999999.99999999 as a float."""
-    purse = Purse(Budget(usd=4.4e-05), Ledger(lambda: 0.0))
-    assert purse.exceeded(Cost(picousd=44_000_000)) is None
-    assert purse.exceeded(Cost(picousd=44_000_001)) == "usd"
+    """3e-8 * 10**12 is 29999.999999999996 as a float."""
+    purse = Purse(Budget(usd=3e-8), Ledger(lambda: 0.0))
+    assert purse.exceeded(Cost(picousd=30_000)) is None
+    assert purse.exceeded(Cost(picousd=30_001)) == "usd"
 
 
 def test_a_waiter_that_is_cancelled_together_with_what_it_waits_for_leaks_nothing() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import ModelTimeout
+from ponder.core.errors import ModelTimeout, ModelUnreachable
 from ponder.core.events import Event
 from ponder.core.problem import Message, Problem
 from ponder.core.trace import Finish, Score, Trace
@@ -91,8 +91,9 @@ class Reply:
     """What ``Timed`` does with one request.
 
     ``tokens`` are those it would like to generate; ``cached`` ones are of the prompt; ``wasted``
-    ones go before it; with ``again`` the prompt is paid for twice. A cancellation takes ``lag``
-    turns of the loop.
+    ones go before it; with ``again`` the prompt is paid for twice. It ``fails`` in a way that is
+    final, or ``breaks`` in one that is worth a second attempt. A cancellation takes ``lag`` turns
+    of the loop.
     """
 
     answer: str | None = "42"
@@ -102,6 +103,7 @@ class Reply:
     wasted: int = 0
     again: bool = False
     fails: bool = False
+    breaks: bool = False
     logprob: float = -0.1
     lag: int = 0
 
@@ -111,8 +113,8 @@ class Timed:
     """A model in virtual time that obeys its Protocol, and keeps books of its own.
 
     ``asked`` are the requests with their times; ``tokens`` what was spent on all of them so far, to
-    the last one generated; ``watch`` is called whenever that changes. The bound on a prompt is
-    ``slack`` above what it takes.
+    the last one generated; ``stopped`` counts cancellations that came to their end. ``watch`` is
+    called whenever a token is spent. The bound on a prompt is ``slack`` above what it takes.
     """
 
     behave: Callable[[Request], Reply]
@@ -122,6 +124,7 @@ class Timed:
     asked: list[tuple[float, Request]] = field(default_factory=list)
     running: int = 0
     tokens: int = 0
+    stopped: int = 0
 
     def _prompt(self, messages: Sequence[Message], prefix: str) -> int:
         return sum(len(m.content.split()) for m in messages) + len(prefix.split())
@@ -157,11 +160,13 @@ class Timed:
         except asyncio.CancelledError:
             for _ in range(reply.lag):
                 await asyncio.sleep(0)
+            self.stopped += 1
             raise
         finally:
             self.running -= 1
-        if reply.fails:
-            raise ModelTimeout("no answer", prompt_tokens=prompt, completion_tokens=wasted + tokens)
+        if reply.fails or reply.breaks:
+            kind = ModelTimeout if reply.fails else ModelUnreachable
+            raise kind("no answer", prompt_tokens=prompt, completion_tokens=wasted + tokens)
         done = tokens == reply.tokens
         finish: Finish = "stop" if done else "length"
         return Completion(

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer: seconds cost nothing, and nothing is random."""
+"""An event loop whose clock jumps to the next timer: seconds cost nothing, nothing is random."""
 
 from __future__ import annotations
 

@@ -1,0 +1,104 @@
+"""The whole of it on a small real model, in the embedded engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import ponder
+from ponder import Budget, Result
+from ponder.cli.main import main
+from ponder.core.events import SampleGrew
+from ponder.models.base import Request
+from ponder.models.openvino import OpenVINO, load
+
+pytest.importorskip("openvino_genai")
+QUESTION = "Tom has 3 boxes with 4 apples each. How many apples does he have?"
+
+
+@pytest.fixture(scope="module")
+def model(small_model: Path) -> OpenVINO:
+    return load(small_model, name="smollm2-135m")
+
+
+def test_a_run_answers_within_its_budget_and_books_what_it_spent(model: OpenVINO) -> None:
+    result = ponder.solve(
+        QUESTION,
+        model=model,
+        strategy="self_consistency",
+        knobs={"n": 6, "length": 96, "stop": "never"},
+        budget=Budget(tokens=3_000),
+        journal=False,
+    )
+    total = result.receipt.total
+    assert total.cost.tokens <= 3_000
+    assert total.calls == 6
+    assert total.failed == 0
+    assert total.completion_tokens == sum(c.tokens for c in result.candidates)
+    assert 0 < total.cached_tokens < total.prompt_tokens  # five of six did not evaluate it anew
+    assert total.flops > 2 * model.info.shape.parameters * total.completion_tokens
+    assert total.picousd == 0
+
+
+def test_same_seed_same_result(model: OpenVINO) -> None:
+    def once() -> Result:
+        knobs = {"n": 8, "length": 64, "stop": "never"}
+        return ponder.solve(
+            QUESTION, model=model, strategy="self_consistency", knobs=knobs, journal=False
+        )
+
+    first, second = once(), once()
+    assert first.candidates == second.candidates
+    assert first.answer == second.answer
+
+
+def test_confidence_comes_from_the_models_own_logprobs(model: OpenVINO) -> None:
+    result = ponder.solve(
+        QUESTION,
+        model=model,
+        strategy="best_of_n",
+        verifier="lowest_group",
+        knobs={"n": 4, "length": 64},
+        journal=False,
+    )
+    scores = [c.score for c in result.candidates]
+    assert all(score is not None and 0 < score < 1 for score in scores)
+    assert result.trace is not None
+    assert result.trace.logprobs is not None
+    assert len(result.trace.logprobs) == result.trace.tokens
+
+
+async def test_an_interrupted_run_leaves_nothing_generating(model: OpenVINO) -> None:
+    events = ponder.stream(
+        QUESTION,
+        model=model,
+        strategy="self_consistency",
+        knobs={"n": 6, "length": 1024, "stop": "never"},
+        journal=False,
+    )
+    async for event in events:
+        if isinstance(event, SampleGrew) and event.tokens:
+            break
+    before = model.metrics()
+    await events.aclose()
+    # The next sample is alone in the engine: within two steps of it, everything else is gone.
+    messages = (ponder.Message("user", "Hi"),)
+    await model.generate(Request(messages, max_tokens=2, temperature=0.0))
+    assert before.requests > 1
+    assert model.metrics().requests == 0
+
+
+def test_the_command_line_answers_with_it(
+    small_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["solve", QUESTION, "-m", str(small_model), "--effort", "minimal", "--json"])
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert ended.value.code == (0 if result["answer"] is not None else 1)
+    assert result["model"] == small_model.stem
+    assert result["stopped_by"] == "done"
+    assert result["receipt"]["total"]["completion_tokens"] > 0
+    assert "Traceback" not in err
