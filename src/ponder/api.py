@@ -76,7 +76,10 @@ async def prepare(
         job.check()
         if journal:
             book = shared(journal_path() if journal is True else journal)
-            run = run or book.create(asked.to_json())
+            if run:
+                book.claim(run)
+            else:
+                run = book.create(asked.to_json())
         yield Runner(job, journal=book, run=run, publish=publish)
     finally:
         if model is None and not used.model.info.local:

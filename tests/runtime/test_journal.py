@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import sqlite3
 import stat
 import subprocess
@@ -321,3 +322,19 @@ def test_a_file_that_may_not_be_written_is_refused_in_one_sentence(tmp_path: Pat
     with pytest.raises(UsageError, match="cannot open the journal") as error:
         Journal(path)
     assert one_sentence(error)
+
+
+def test_a_run_that_a_living_process_works_on_is_not_taken_from_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "runs.sqlite")
+    run = journal.create({})
+    journal.claim(run)  # our own may be taken up again
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with sqlite3.connect(tmp_path / "runs.sqlite") as file:
+        worker = f"{other.pid}@{platform.node()}"
+        file.execute("update runs set worker = ?", (worker,))
+    file.close()
+    with pytest.raises(UsageError, match=f"process {other.pid} is working on run {run}"):
+        journal.claim(run)
+    other.communicate(b"")
+    journal.claim(run)
+    journal.close()

@@ -100,7 +100,7 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
         RunStarted(
             "",
             "self_consistency",
-            {"n": 3, "weight": "votes", "stop": "never", "threshold": 0.95},
+            {"n": 3, "weight": "votes", "stop": "never", "threshold": 0.95, "batch": 1},
             "timed",
             Budget(seconds=5),
             0,

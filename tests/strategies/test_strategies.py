@@ -120,6 +120,22 @@ class TestSelfConsistency:
 
         run(main())
 
+    def test_a_batch_is_faster_and_what_still_runs_when_it_is_settled_is_cancelled(self) -> None:
+        """All five at once; three agree at second 3, so the other two are cut off there."""
+        model = Timed(by_order([Reply("42", float(i), 8) for i in range(1, 6)]))
+
+        async def main() -> None:
+            result = await go(model, "self_consistency", knobs={"n": 5, "batch": 5})
+            assert asyncio.get_running_loop().time() == 3.0
+            assert votes(result) == [("42", 3)]
+            total = result.receipt.total
+            assert (total.calls, total.completion_tokens) == (5, 3 * 8)
+            assert total.wasted_tokens > 0
+            assert total.cost.tokens == model.tokens  # the model's own books
+            assert (model.stopped, model.running) == (2, 0)
+
+        run(main())
+
     def test_one_sample_is_its_own_winner(self) -> None:
         model = Scripted(said("a"))
         result, _ = solve(model, "self_consistency", knobs={"n": 1})

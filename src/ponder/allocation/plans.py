@@ -61,8 +61,8 @@ def plan(
     ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
     ``top_p``). Another strategy than the plan's starts from that strategy's own defaults; a plan's
     knob that it has too (such as ``n``) is kept. A ``budget`` replaces the plan's where it sets a
-    limit; raising ``length`` or ``n`` by hand lifts the plan's own token budget, since that one was
-    made for the plan's own numbers.
+    limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the plan's own token budget,
+    which was made for the plan's own numbers.
 
     Raises:
         UnknownName: effort, strategy or knob does not exist.
@@ -78,7 +78,8 @@ def plan(
     drawn = replace(base.sampling, **{k: values.pop(k) for k in COMMON})
     if name != "direct" and drawn.temperature == 0 and "temperature" not in given:
         drawn = replace(drawn, temperature=Sampling().temperature)
-    limits = Budget() if given or strategy else base.budget
+    lifted = name != base.strategy or not given.keys().isdisjoint(("n", "length"))
+    limits = Budget() if lifted else base.budget
     if budget is not None:
         limits = Budget(**{**asdict(limits), **_given(budget)})
     return Plan(name, values, drawn, limits)

@@ -173,9 +173,9 @@ def _descending(value: float | None) -> float:
 class Branches(Generic[T]):
     """Results of concurrent branches as they come; leaving the block cancels the rest.
 
-    A branch that ended in a ``ModelError`` is left out: one lost sample is data, not a crash. So is
-    one that the budget refused, unless there is nothing else to deliver: then ``LimitReached`` is
-    raised. Any other error is raised at once.
+    A branch that ended in a ``ModelError`` or ``RunFailed`` is left out: one lost sample is data,
+    not a crash. So is one that the budget refused, unless there is nothing else to deliver: then
+    ``LimitReached`` is raised. Any other error is raised at once.
     """
 
     def __init__(self, branches: Sequence[Callable[[], Awaitable[T]]]) -> None:
@@ -218,7 +218,7 @@ class Branches(Generic[T]):
             task = await self._ended.get()
             try:
                 value = task.result()
-            except ModelError:
+            except (ModelError, RunFailed):
                 continue
             except LimitReached as error:
                 refused = error

@@ -122,9 +122,9 @@ class Model(Protocol):
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample; many may be in flight at once.
 
-        Cancelling the awaiting task stops the generation at its source. The total of prompt and
-        completion tokens spent, failed attempts included, never exceeds ``prompt_bound`` +
-        ``request.max_tokens``.
+        Cancelling the awaiting task stops the generation at its source. With failed attempts
+        included, no more than ``prompt_bound`` prompt tokens are spent, and no more than
+        ``request.max_tokens`` generated.
 
         Raises:
             ModelError: the sample is lost (see ``core.errors``).

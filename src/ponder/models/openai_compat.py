@@ -231,20 +231,16 @@ class OpenAICompat:
     async def _run(self, link: _Link, request: Request, callers: list[_Caller]) -> _Outcomes:
         """Try until it succeeds, may not be tried again, or nobody waits.
 
-        The prompt and earlier attempts are booked on the first caller.
+        The prompt is booked on the first caller.
         """
         started = time.perf_counter()
         prompt = self._encoder.prompt(request.messages, request.prefix)
-        allowance = prompt.tokens
-        waste = Spent()
 
         def report(prompt_tokens: int, completion_tokens: int) -> None:
-            prompt_tokens += waste.prompt
-            extra = waste.completion
             for caller in callers:
                 if caller.waits:
-                    caller.progress(prompt_tokens, completion_tokens + extra)
-                prompt_tokens = extra = 0
+                    caller.progress(prompt_tokens, completion_tokens)
+                prompt_tokens = 0
 
         attempt = 0
         while True:
@@ -256,21 +252,15 @@ class OpenAICompat:
             if isinstance(result, Reply):
                 seconds = time.perf_counter() - started
                 outcomes = share_out(
-                    result, request, len(callers), prompt.tokens, waste, seconds, self._who
+                    result, request, len(callers), prompt.tokens, seconds, self._who
                 )
                 for caller, outcome in zip(callers, outcomes, strict=True):
                     if isinstance(outcome, Completion) and caller.waits:
-                        tokens = outcome.completion_tokens + outcome.wasted_tokens
-                        caller.progress(outcome.prompt_tokens, tokens)
+                        caller.progress(outcome.prompt_tokens, outcome.completion_tokens)
                 return list(zip(callers, outcomes, strict=True))
-            spent = waste + result.spent
-            if (
-                result.kind is RequestRefused
-                or attempt == self.endpoint.retries
-                or spent.total + prompt.tokens > allowance
-            ):
-                return _fail(result, request, callers, waste)
-            waste = spent
+            hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
+            if hopeless or result.spent.total:  # what was paid for is not paid for twice here
+                return _fail(result, request, callers)
             report(0, 0)
             jitter = self._rng.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
             await self._sleep(min(PATIENCE, result.after) + jitter)
@@ -377,18 +367,18 @@ def _tie(task: asyncio.Task[_Outcomes], futures: list[asyncio.Future[Completion]
         future.add_done_callback(left)
 
 
-def _fail(failure: _Failure, request: Request, callers: list[_Caller], waste: Spent) -> _Outcomes:
+def _fail(failure: _Failure, request: Request, callers: list[_Caller]) -> _Outcomes:
     outcomes: _Outcomes = []
     prompt = failure.spent.prompt
     parts = share(failure.spent.completion, [1] * len(callers), request.max_tokens)
     for caller, tokens in zip(callers, parts, strict=True):
         error = failure.kind(
             failure.message,
-            prompt_tokens=waste.prompt + prompt,
-            completion_tokens=waste.completion + tokens,
+            prompt_tokens=prompt,
+            completion_tokens=tokens,
         )
         outcomes.append((caller, error))
-        prompt, waste = 0, Spent()
+        prompt = 0
     return outcomes
 
 

@@ -170,13 +170,12 @@ def share_out(
     request: Request,
     samples: int,
     bound: int,
-    waste: Spent,
     seconds: float,
     who: str,
 ) -> list[Completion | MalformedReply]:
     """One outcome for each sample asked for; the tokens that the reply counts are shared exactly.
 
-    The prompt and ``waste`` (earlier attempts) are booked on the first.
+    The prompt is booked on the first.
     """
     usage = reply.usage
     missing = Malformed("it has fewer choices than were asked for")
@@ -193,16 +192,16 @@ def share_out(
         if isinstance(choice, Choice):
             logprobs = choice.logprobs if request.logprobs else None
             outcome: Completion | MalformedReply = Completion(
-                choice.text, choice.finish, prompt, tokens, cached, waste.total, logprobs, seconds
+                choice.text, choice.finish, prompt, tokens, cached, 0, logprobs, seconds
             )
         else:
             outcome = MalformedReply(
                 f"{who} sent a malformed reply: {choice}",
-                prompt_tokens=waste.prompt + prompt,
-                completion_tokens=waste.completion + tokens,
+                prompt_tokens=prompt,
+                completion_tokens=tokens,
             )
         outcomes.append(outcome)
-        prompt, cached, waste = 0, 0, Spent()
+        prompt, cached = 0, 0
     return outcomes
 
 

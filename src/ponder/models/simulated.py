@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+from ponder.core.errors import UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
 
@@ -51,6 +52,11 @@ class Simulated:
         signal: float = 1.0,
         speed: float = 0.0,
     ) -> None:
+        if not 0 <= accuracy <= 1 or decoys < 1 or length < 1 or speed < 0:
+            raise UsageError(
+                "simulated: accuracy must be from 0 to 1, decoys and length at least 1, and speed "
+                "not negative."
+            )
         self._accuracy, self._length, self._signal, self._speed = accuracy, length, signal, speed
         self._decoys = [str(43 + i) for i in range(decoys)]
         self._popularity = [1 / (1 + i) for i in range(decoys)]

@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import secrets
 import sqlite3
+import sys
 import threading
 import time
 import weakref
@@ -31,7 +33,7 @@ from ponder.core.trace import Score, Trace
 _SCHEMA = """
 create table if not exists runs (
     id text primary key, created real not null, spec text not null,
-    state text not null, result text
+    state text not null, worker text, result text
 );
 create table if not exists calls (
     run text not null references runs(id) on delete cascade, seq integer not null,
@@ -115,8 +117,8 @@ class Journal:
         """Begin a run; returns its ID."""
         run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
         self._execute(
-            "insert into runs (id, created, spec, state) values (?, ?, ?, 'running')",
-            (run, time.time(), json.dumps(spec)),
+            "insert into runs (id, created, spec, state, worker) values (?, ?, ?, 'running', ?)",
+            (run, time.time(), json.dumps(spec), _worker()),
         )
         return run
 
@@ -147,11 +149,27 @@ class Journal:
             for i, c, p, s, r in rows
         ]
 
+    def claim(self, run: str) -> None:
+        """Take up a run that no process works on.
+
+        Raises:
+            UsageError: another process on this machine does.
+        """
+        [(worker,)] = self._execute("select worker from runs where id = ?", (run,))
+        pid, _, host = (worker or "").partition("@")
+        if worker and worker != _worker() and host == platform.node() and _alive(int(pid)):
+            raise UsageError(
+                f"process {pid} is working on run {run}: wait for it, or end it, and resume then."
+            )
+        self._execute(
+            "update runs set state = 'running', worker = ? where id = ?", (_worker(), run)
+        )
+
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
         """Close a run: ``state`` is done, interrupted or failed."""
         self.flush()
         self._execute(
-            "update runs set state = ?, result = ? where id = ?",
+            "update runs set state = ?, result = ?, worker = null where id = ?",
             (state, None if result is None else json.dumps(result), run),
         )
 
@@ -246,6 +264,22 @@ class Journal:
         """Commit and close the file."""
         self.flush()
         self._end()
+
+
+def _worker() -> str:
+    return f"{os.getpid()}@{platform.node()}"
+
+
+def _alive(pid: int) -> bool:
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's process
+        return True
+    return True
 
 
 def shared(path: Path | str) -> Journal:

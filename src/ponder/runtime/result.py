@@ -99,7 +99,8 @@ def candidates(traces: Sequence[Trace], scores: Mapping[str, Score]) -> tuple[Ca
 
 def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
     groups: dict[str | None, list[Trace]] = {}
-    for trace in sorted(traces, key=lambda t: t.order):
+    continued = {t.parent for t in traces}
+    for trace in sorted((t for t in traces if t.id not in continued), key=lambda t: t.order):
         groups.setdefault(trace.answer.key if trace.answer else None, []).append(trace)
     unanswered = groups.pop(None, None)
     ranked = sorted(groups.values(), key=len, reverse=True)

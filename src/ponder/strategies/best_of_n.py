@@ -8,6 +8,7 @@ fool it.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
@@ -31,24 +32,25 @@ async def best_of_n(
         [score] = await child.score([trace])
         return trace, score
 
-    traces: list[Trace] = []
-    scores: list[Score] = []
+    votes = Vote()
+    best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds those without one
     async with s.as_completed([scored] * n) as arriving:
         async for trace, score in arriving:
-            traces.append(trace)
-            scores.append(score)
-            s.propose(_pick(s, traces, scores, pick), score.value)
-    return _pick(s, traces, scores, pick)
-
-
-def _pick(s: Session, traces: list[Trace], scores: list[Score], pick: str) -> Trace:
-    answered = [(t, v) for t, v in zip(traces, scores, strict=True) if t.answer is not None]
-    if not answered:
-        return s.best(traces, scores)
-    if pick == "weighted":
-        votes = Vote()
-        for trace, score in answered:
             votes.add(trace, score.value or 0.0)
-        elected = votes.standings()[0].answer.key
-        answered = [(t, v) for t, v in answered if t.answer and t.answer.key == elected]
-    return s.best([t for t, _ in answered], [v for _, v in answered])
+            key = trace.answer.key if trace.answer else ""
+            best[key] = max(best.get(key, (trace, score)), (trace, score), key=_rank)
+            chosen = best[_elected(votes, best, pick)]
+            s.propose(chosen[0], chosen[1].value)
+    return chosen[0] if best else s.first([])
+
+
+def _elected(votes: Vote, best: dict[str, tuple[Trace, Score]], pick: str) -> str:
+    if pick == "weighted" and (standings := votes.standings()):
+        return standings[0].answer.key
+    return max(best, key=lambda key: _rank(best[key]))
+
+
+def _rank(scored: tuple[Trace, Score]) -> tuple[bool, float, tuple[int, ...]]:
+    trace, score = scored
+    value = -math.inf if score.value is None else score.value
+    return trace.answer is not None, value, tuple(-part for part in trace.order)

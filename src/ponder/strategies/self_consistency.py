@@ -2,10 +2,10 @@
 
 It assumes that wrong chains disagree with each other while right ones agree, so it needs answers
 that can be compared. Chains are asked for in waves: each is the fewest that could settle the vote
-(``policies.stopping``), and what still runs when it is settled is cancelled. With ``stop=exact``
-the winner is the one that all n chains would have elected. ``bayes`` is Adaptive-Consistency
-(Aggarwal 2023); it looks between waves only, so that the outcome does not depend on what finishes
-first.
+(``policies.stopping``), or ``batch`` of them, which is faster where the model works on many at
+once; what still runs when the vote is settled is cancelled. With ``stop=exact`` the winner is the
+one that all n chains would have elected. ``bayes`` is Adaptive-Consistency (Aggarwal 2023); it
+looks between waves only, so that the outcome does not depend on what finishes first.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ async def self_consistency(
     weight: Weight = "votes",
     stop: Rule = "exact",
     threshold: Annotated[float, Range(0.5, 1.0)] = 0.95,
+    batch: Annotated[int, Range(1, 4096)] = 1,
 ) -> Trace:
-    """Sample up to n chains; return one that holds the winning answer.
+    """Sample up to n chains, at least ``batch`` at once; return one that holds the winning answer.
 
     A vote weighs 1 (``votes``), the chain's mean token probability (``confidence``), or what the
     run's verifier gives it (``score``); never more than 1, so ``exact`` is exact for all of them.
@@ -52,7 +53,8 @@ async def self_consistency(
     standings = votes.standings()
     asked = 0
     while not may_stop(stop, *lead(standings), n - asked, threshold):
-        coming = wave(stop, *lead(standings), n - asked, threshold)
+        fewest = wave(stop, *lead(standings), n - asked, threshold)
+        coming = min(max(fewest, batch), n - asked)
         asked += coming
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
