@@ -85,7 +85,8 @@ def test_what_is_out_of_range_is_refused(given: dict[str, Any]) -> None:
 def test_knobs_may_come_as_words() -> None:
     words = {"n": "16", "threshold": "0.5", "stop": "bayes", "temperature": "0", "length": "99"}
     found = plan("low", given=words)
-    assert found.knobs == {"n": 16, "threshold": 0.5, "stop": "bayes", "weight": "votes"}
+    chosen = {"n": 16, "threshold": 0.5, "stop": "bayes"}
+    assert found.knobs == {**chosen, "weight": "votes", "batch": 1}
     assert found.sampling == Sampling(99, temperature=0.0)
     assert type(found.knobs["n"]) is int
 

@@ -146,6 +146,7 @@ def test_a_result_says_what_the_command_line_prints() -> None:
         "weight": "votes",
         "stop": "never",
         "threshold": 0.95,
+        "batch": 1,
         "length": 100,
         "temperature": 0.8,
         "top_p": 1.0,
