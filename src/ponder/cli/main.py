@@ -16,6 +16,11 @@ from ponder.core.errors import PonderError, UsageError
 _COMMANDS = {
     "solve": ("ponder.cli.solve", "solve", "Answer a hard question within a budget."),
     "runs": ("ponder.cli.runs", "runs", "List, show, resume and remove recorded runs."),
+    "pool": (
+        "ponder.cli.pool",
+        "pool",
+        "Re-score, import, strip and merge recorded samples.",
+    ),
     "models": ("ponder.cli.models", "models", "List, pull, locate and remove models."),
 }
 

@@ -27,7 +27,7 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
 from ponder.models.openvino_cache import BLOCK
-from ponder.models.openvino_engine import Done, Job, Metrics, Setup, Tokens, brief
+from ponder.models.openvino_engine import Done, Job, Metrics, Setup, Tokens, brief, import_genai
 from ponder.models.openvino_file import Header, can_load, metadata_only, read_header
 from ponder.models.openvino_machine import free_memory, usable_cores
 from ponder.models.openvino_process import Process
@@ -141,9 +141,7 @@ class _Loaded:
                 Setup(str(path), str(metadata), settings.slots, self.blocks, _properties(settings))
             )
             try:
-                import openvino_genai
-
-                self.tokenizer = openvino_genai.Tokenizer(str(metadata))
+                self.tokenizer = import_genai().Tokenizer(str(metadata))
                 while not self.process.ready(TICK):
                     tell(f"still loading {name}: {time.monotonic() - start:.0f} s.")
             except BaseException as error:

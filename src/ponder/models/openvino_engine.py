@@ -322,10 +322,27 @@ def brief(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
+def import_genai() -> Any:
+    """The module openvino_genai, without the one beside it that reports its use to Google.
+
+    That does so at the first import, from a forked process that may hang and keep our pipes open.
+    """
+    telemetry = "openvino_telemetry"
+    absent = telemetry not in sys.modules
+    if absent:
+        sys.modules[telemetry] = None  # type: ignore[assignment]
+    try:
+        import openvino_genai
+    finally:
+        if absent:
+            del sys.modules[telemetry]
+    return openvino_genai
+
+
 def _load(setup: Setup) -> Engine:
+    genai = import_genai()
     import numpy as np
     import openvino as ov
-    import openvino_genai as genai
 
     config = genai.SchedulerConfig()
     config.enable_prefix_caching = True

@@ -1,0 +1,1 @@
+"""Measuring: recorded pools, estimators, intervals. The only room that knows gold answers."""
