@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import struct
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -171,6 +172,11 @@ async def test_settings_that_the_engine_refuses_harm_nobody_else(model: OpenVINO
     )
     assert isinstance(good, Completion)
     assert isinstance(bad, ModelError)
+
+
+def test_nothing_is_reported_to_google(model: OpenVINO) -> None:
+    assert "openvino_genai" in sys.modules
+    assert "openvino_telemetry" not in sys.modules
 
 
 # Cancelling, event loops, closing.
