@@ -319,9 +319,6 @@ def _locker(descriptor: int) -> Callable[[bool], bool]:
     return attempt
 
 
-# --- what a --model means --------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class GgufFile:
     """A GGUF file of the caller's own."""
@@ -367,9 +364,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
         return SimulatedWorld(name.removeprefix("simulated:"))
     if not spec and config.model_of_project:
         raise UsageError(
-            f"the default model {name!r} comes from this project's ponder.toml, and Ponder loads "
-            f"no files on a project's word: name it yourself (--model {name}), or make it your "
-            "own default."
+            f"the default model {name!r} is a project's choice, and Ponder loads no files on its "
+            f"word: name it yourself (--model {name}), or make it your own default."
         )
     if reference := _reference(name):
         return reference
