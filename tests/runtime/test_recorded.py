@@ -37,8 +37,7 @@ def copy(journal: Journal, name: str, k: int) -> str:
     """Another run with the first ``k`` rows of this one."""
     other = journal.create({})
     journal._db.execute(
-        "insert into calls select ?, seq, path, effect, result, lost, spent from calls "
-        "where run = ? order by seq limit ?",
+        "insert into calls select ?, seq, record from calls where run = ? order by seq limit ?",
         (other, name, k),
     )
     return other

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ponder.core.ledger import Item
@@ -40,19 +40,8 @@ class Generate:
 
     def describe(self) -> dict[str, Any]:
         """What the journal compares: the whole effect, long texts by digest."""
-        s = self.sampling
-        return {
-            "effect": "generate",
-            "problem": digest(self.problem),
-            "start": self.start.id,
-            "length": s.length,
-            "temperature": s.temperature,
-            "top_p": s.top_p,
-            "stop": list(s.stop),
-            "logprobs": s.logprobs,
-            "seed": self.seed,
-            "role": self.role,
-        }
+        common = _common(self.problem, self.sampling, self.role)
+        return {"start": self.start.id, "seed": self.seed, **common}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +107,13 @@ class Call:
 
 Handler = Callable[[Call], Awaitable[Result]]
 """Answers a call. Handlers are stacked as web middleware is: each takes the next one in."""
+
+
+@functools.lru_cache(maxsize=256)
+def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
+    """What all samples of a wave share."""
+    how = {**asdict(sampling), "stop": list(sampling.stop)}
+    return {"effect": "generate", "problem": digest(problem), "role": role, **how}
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,7 +44,12 @@ class Trace:
     @property
     def order(self) -> tuple[int, ...]:
         """Sorts traces as they were asked for, whatever finished first."""
-        return tuple(int(part) for part in self.id.split(".") if part)
+        return _order(self.id)
+
+
+@functools.lru_cache(maxsize=8192)
+def _order(path: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in path.split(".") if part)
 
 
 @dataclass(frozen=True, slots=True)

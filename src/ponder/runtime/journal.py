@@ -37,7 +37,7 @@ create table if not exists runs (
 );
 create table if not exists calls (
     run text not null references runs(id) on delete cascade, seq integer not null,
-    path text not null, effect text not null, result text, lost text, spent text,
+    record text not null,  -- JSON: path, effect, result, why it was lost, what was spent
     primary key (run, seq)
 ) without rowid;
 """
@@ -180,21 +180,12 @@ class Journal:
     def calls(self, run: str) -> list[Row]:
         """The calls of a run, in the order of delivery."""
         self.flush()
-        rows = self._execute(
-            "select seq, path, effect, result, lost, spent from calls where run = ? order by seq",
-            (run,),
-        )
-        return [
-            Row(
-                seq,
-                path,
-                json.loads(effect),
-                None if result is None else json.loads(result),
-                lost,
-                None if spent is None else Item(*json.loads(spent)),
-            )
-            for seq, path, effect, result, lost, spent in rows
-        ]
+        rows = self._execute("select seq, record from calls where run = ? order by seq", (run,))
+        found = []
+        for seq, record in rows:
+            path, effect, result, lost, spent = json.loads(record)
+            found.append(Row(seq, path, effect, result, lost, Item(*spent) if spent else None))
+        return found
 
     def note(
         self,
@@ -206,17 +197,10 @@ class Journal:
         lost: str | None,
     ) -> None:
         """Add a row; it is durable once ``settled`` or ``flush`` returns."""
-        self._pending.append(
-            (
-                run,
-                seq,
-                call.path,
-                json.dumps(effect.describe()),
-                None if result is None else json.dumps(pack(result)),
-                lost,
-                None if call.spent is None else json.dumps(_figures(call.spent)),
-            )
-        )
+        packed = None if result is None else pack(result)
+        spent = None if call.spent is None else _figures(call.spent)
+        record = json.dumps((call.path, effect.describe(), packed, lost, spent))
+        self._pending.append((run, seq, record))
 
     async def settled(self) -> None:
         """Wait until all rows noted so far are committed; one commit per turn of the loop."""
@@ -253,7 +237,7 @@ class Journal:
             return
         try:
             self._db.execute("begin immediate")
-            self._db.executemany("insert into calls values (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany("insert into calls values (?, ?, ?)", rows)
             self._db.execute("commit")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):

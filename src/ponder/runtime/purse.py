@@ -14,16 +14,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 
 from ponder.core.budget import PICO, Budget, Cost
 from ponder.core.errors import Limit, LimitReached
 from ponder.core.ledger import Ledger
-
-_FIELDS: tuple[tuple[Limit, str], ...] = (
-    ("tokens", "tokens"),
-    ("usd", "picousd"),
-    ("flops", "flops"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +44,16 @@ class Purse:
     """Keeps what is spent and reserved within the limits. Not shared between event loops."""
 
     def __init__(self, budget: Budget, ledger: Ledger) -> None:
-        self._limits = {
-            "tokens": budget.tokens,
-            "picousd": None if budget.usd is None else int(Decimal(str(budget.usd)) * PICO),
-            "flops": None if budget.flops is None else int(budget.flops),
-        }
+        limits: list[tuple[Limit, str, int | None]] = [
+            ("tokens", "tokens", budget.tokens),
+            ("usd", "picousd", budget.usd and int(Decimal(str(budget.usd)) * PICO)),
+            ("flops", "flops", budget.flops and int(budget.flops)),
+        ]
+        self._ceilings = [
+            (limit, attrgetter(field), ceiling)
+            for limit, field, ceiling in limits
+            if ceiling is not None
+        ]
         self._ledger = ledger
         self._reserved = Cost()
         self._flying = 0
@@ -67,10 +67,9 @@ class Purse:
 
     def exceeded(self, cost: Cost) -> Limit | None:
         """The limit that ``cost`` would pass now, on top of what is spent and reserved."""
-        sum_ = self._ledger.spent + self._reserved + cost
-        for limit, field in _FIELDS:
-            ceiling = self._limits[field]
-            if ceiling is not None and getattr(sum_, field) > ceiling:
+        spent, reserved = self._ledger.spent, self._reserved
+        for limit, figure, ceiling in self._ceilings:
+            if figure(spent) + figure(reserved) + figure(cost) > ceiling:
                 return limit
         return None
 
