@@ -44,10 +44,11 @@ class Purse:
     """Keeps what is spent and reserved within the limits. Not shared between event loops."""
 
     def __init__(self, budget: Budget, ledger: Ledger) -> None:
+        usd, flops = budget.usd, budget.flops
         limits: list[tuple[Limit, str, int | None]] = [
             ("tokens", "tokens", budget.tokens),
-            ("usd", "picousd", budget.usd and int(Decimal(str(budget.usd)) * PICO)),
-            ("flops", "flops", budget.flops and int(budget.flops)),
+            ("usd", "picousd", None if usd is None else int(Decimal(str(usd)) * PICO)),
+            ("flops", "flops", None if flops is None else int(flops)),
         ]
         self._ceilings = [
             (limit, attrgetter(field), ceiling)
