@@ -241,3 +241,9 @@ def test_votes_of_several_runs_agree(worker: MathWorker) -> None:
     first = asyncio.run(canonical(r"\sqrt{8}", "math", worker))
     assert first == asyncio.run(canonical(r"\sqrt{8}", "math", worker))
     assert first.key == asyncio.run(canonical(r"2\sqrt{2}", "math", worker)).key
+
+
+def test_in_a_formula_as_text_every_sign_counts() -> None:
+    formulas = ["6 - 4", "6 * 4", "6/(1-3/4)", "6/1-3/4", "-6", "6"]
+    assert len({quick_key(formula, "text") for formula in formulas}) == len(formulas)
+    assert quick_key("6 * 4.", "text") == quick_key("6*4", "text")

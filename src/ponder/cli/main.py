@@ -16,6 +16,7 @@ from ponder.core.errors import PonderError, UsageError
 _COMMANDS = {
     "solve": ("ponder.cli.solve", "solve", "Answer a hard question within a budget."),
     "runs": ("ponder.cli.runs", "runs", "List, show, resume and remove recorded runs."),
+    "data": ("ponder.cli.data", "data", "List benchmark suites and show their problems."),
     "pool": (
         "ponder.cli.pool",
         "pool",

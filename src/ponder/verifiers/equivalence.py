@@ -210,10 +210,17 @@ def latex_key(text: str) -> str:
 # The other answer types ---------------------------------------------------------------------------
 
 _KEPT = frozenset("#%&@/")
+_SIGNS = frozenset("+-*/^()=<>")
 
 
 def text_key(text: str) -> str:
-    """NFKC and casefold, without articles and punctuation (kept inside and before numbers)."""
+    """NFKC and casefold, without articles and punctuation (kept inside and before numbers).
+
+    In a formula without letters every sign counts: ``6 - 4`` is not ``6 * 4``.
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    if not any(map(str.isalpha, plain)) and not _SIGNS.isdisjoint(plain.strip(" -")):
+        return "t:" + "".join(plain.split()).rstrip(".")
     padded = f" {unicodedata.normalize('NFKC', text).casefold()} "
     spelt = "".join(
         char

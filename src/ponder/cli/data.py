@@ -1,0 +1,126 @@
+"""``ponder data``: which benchmarks there are, and what their problems look like."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ponder.core.errors import UsageError
+from ponder.experiments.suites.base import Item, data_folder
+from ponder.experiments.suites.registry import SUITES, find
+
+_FOLDER = click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder of benchmark data.  [default: $PONDER_DATA]",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
+@click.group()
+def data() -> None:
+    """List benchmark suites and show their problems."""
+
+
+@data.command("list")
+@_FOLDER
+@_JSON
+def list_suites(folder: Path | None, as_json: bool) -> None:
+    """Show every suite, and whether its rows are in the data folder."""
+    try:
+        folder = data_folder(folder)
+    except UsageError:
+        if folder is not None:
+            raise
+    here = {
+        name: folder is not None and all((folder / file).is_file() for file in suite.where)
+        for name, suite in SUITES.items()
+    }
+    if as_json:
+        rows = [
+            {
+                "name": suite.name,
+                "summary": suite.summary,
+                "rows": suite.rows,
+                "grading": suite.grading,
+                "licence": suite.licence,
+                "source": suite.source,
+                "files": list(suite.where),
+                "here": here[name],
+            }
+            for name, suite in SUITES.items()
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("suite", no_wrap=True)
+    table.add_column("rows", justify="right")
+    for title in ("about", "graded", "licence", ""):
+        table.add_column(title)
+    for name, suite in SUITES.items():
+        state = "here" if here[name] else "absent"
+        table.add_row(name, f"{suite.rows:,}", suite.summary, suite.grading, suite.licence, state)
+    Console(highlight=False).print(table)
+    if folder is None:
+        click.echo("no data folder is known: name it with --data DIR, or set PONDER_DATA", err=True)
+
+
+@data.command()
+@click.argument("suite")
+@click.option("--index", type=click.IntRange(0), help="Only the problem at this position, from 0.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="At most so many problems.",
+)
+@click.option("--gold", is_flag=True, help="Show the reference, too.")
+@_FOLDER
+@_JSON
+def show(
+    suite: str, index: int | None, limit: int, gold: bool, folder: Path | None, as_json: bool
+) -> None:
+    """Show problems of SUITE as a model gets them.
+
+    SUITE is a name, a part such as bbh/navigate, a file such as items.jsonl:question=q,answer=a,
+    a task such as gym:chain_sum:seed=7, or hf:OWNER/NAME:split=test.
+    """
+    found = find(suite)
+    items = found.load(folder)
+    if index is not None and index >= len(items):
+        raise UsageError(
+            f"{found.name} has {len(items):,} problems: expected an index from 0 to "
+            f"{len(items) - 1}, not {index}."
+        )
+    shown = items[:limit] if index is None else items[index : index + 1]
+    if as_json:
+        click.echo(json.dumps([_as_json(item, gold) for item in shown], indent=2))
+        return
+    for item in shown:
+        level = "" if item.level is None else f", level {item.level}"
+        click.echo(click.style(f"{item.problem_id} ({item.problem.answer_type}{level})", bold=True))
+        click.echo("\n\n".join(m.content for m in item.problem.messages))
+        if gold:
+            told = item.gold.to_json()
+            click.echo(f"gold: {told if isinstance(told, str) else json.dumps(told)}")
+        click.echo()
+    if len(shown) < len(items):
+        click.echo(f"{len(shown)} of {len(items):,} problems of {found.name}", err=True)
+
+
+def _as_json(item: Item, gold: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "problem_id": item.problem_id,
+        "level": item.level,
+        "problem": asdict(item.problem),
+    }
+    return told | ({"gold": item.gold.to_json()} if gold else {})

@@ -1,0 +1,133 @@
+"""Is an answer right? Grading is done after the fact, with the gold that inference never saw.
+
+========================  ==========================================================================
+gold                      an answer is right if
+========================  ==========================================================================
+``Reference``             number, math: ``equivalent`` says so (math-verify, in the worker process);
+                          choice: the same label; text: the same words, number or label
+``Arithmetic``            it is a solution (``arithmetic.solves``)
+``HiddenTests``           the tests pass on it (``confined``)
+``Scored``                it is the known answer, or (not for numbers) the task itself gives it the
+                          full score
+========================  ==========================================================================
+
+No answer is a wrong answer.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from ponder.experiments import gym
+from ponder.experiments.arithmetic import solves
+from ponder.experiments.confined import Confined, RunCode, Verdict
+from ponder.experiments.gold import Arithmetic, Gold, HiddenTests, Reference, Scored
+from ponder.verifiers.equivalence import (
+    MathOracle,
+    choice_key,
+    equivalent,
+    parse_python,
+    plain_number,
+)
+from ponder.verifiers.mathworker import MathWorker
+
+_WORKER = MathWorker()  # one for the process; its child starts with the first formula
+_RUN = Confined()
+_LABELLED = re.compile(r"\W*([A-Z])[).:]\s", re.A)  # (B) The quail is ...
+_LABEL = re.compile(r"\([A-Za-z]\)")
+
+
+async def grade(
+    gold: Gold,
+    answer: str | None,
+    *,
+    worker: MathOracle | None = None,
+    run: RunCode | None = None,
+) -> bool:
+    """Whether ``answer`` (as extracted from a reply) is right.
+
+    ``worker`` reads formulas, ``run`` runs programs; by default those of this process.
+
+    Raises:
+        UsageError: the gold is a program's tests, and there is no safe way to run them here.
+    """
+    if answer is None or not answer.strip():
+        return False
+    match gold:
+        case Reference():
+            return await _matches(gold, answer, worker or _WORKER)
+        case Arithmetic():
+            return solves(answer, gold.numbers, gold.target)
+        case HiddenTests():
+            return (await verdict(gold, answer, run)).passed
+        case Scored():
+            if gold.answer_type == "number":
+                known = Reference(gold.answer, gold.answer_type)
+                return await _matches(known, answer, worker or _WORKER)
+            # Not by ``text_key``, to which '6 - 4' is '6 * 4': answers may be expressions.
+            return _plain(answer) == _plain(gold.answer) or await gym.full_score(gold, answer, run)
+    raise TypeError(type(gold).__name__)
+
+
+async def _matches(gold: Reference, answer: str, worker: MathOracle) -> bool:
+    if gold.answer_type in ("number", "math"):
+        units = gold.answer_type == "number"
+        values = [plain_number(text, units=units) for text in (gold.text, answer)]
+        if all(value is not None and value.denominator == 1 for value in values):
+            return values[0] == values[1]  # most wrong answers need no math-verify
+    if await equivalent(gold.text, answer, gold.answer_type, worker):
+        return True
+    if gold.answer_type in ("text", "choice"):
+        labelled = _LABELLED.match(answer)
+        if labelled and choice_key(gold.text) == f"c:{labelled[1]}":
+            return True
+    if gold.answer_type == "text":
+        value = plain_number(gold.text)
+        if value is not None:
+            return plain_number(answer, units=True) == value
+        return bool(_LABEL.fullmatch(gold.text)) and choice_key(gold.text) == choice_key(answer)
+    return False
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).rstrip(".").casefold()
+
+
+async def verdict(gold: HiddenTests, answer: str, run: RunCode | None = None) -> Verdict:
+    """Run the hidden tests on a program: whether they passed, why not, how it was confined."""
+    return await (run or _RUN)(program(gold, answer))
+
+
+def program(gold: HiddenTests, answer: str) -> list[str]:
+    """The sources to run, in their order; each is compiled alone, so one cannot end another."""
+    if gold.stub and not _defines(answer, gold.entry_point):
+        return [f"{gold.stub.rstrip()}\n{_indented(answer)}", gold.tests]
+    return [gold.preamble, answer, gold.tests]
+
+
+def _defines(source: str, name: str) -> bool:
+    tree = parse_python(source)
+    if tree is None:
+        return False
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name == name:
+                return True
+        elif any(isinstance(n, ast.Name | ast.alias) and name in _names(n) for n in ast.walk(node)):
+            return True
+    return False
+
+
+def _names(node: ast.Name | ast.alias) -> set[str]:
+    if isinstance(node, ast.alias):
+        return {node.asname or node.name}
+    return {node.id} if isinstance(node.ctx, ast.Store) else set()
+
+
+def _indented(body: str) -> str:
+    """A function's body, at the depth of its stub."""
+    first = next((line for line in body.splitlines() if line.strip()), "")
+    if first[:1] in (" ", "\t"):
+        return body
+    return "\n".join(f"    {line}" for line in body.splitlines())

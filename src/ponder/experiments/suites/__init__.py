@@ -1,0 +1,1 @@
+"""The benchmark suites: one small file each, by name in ``registry``."""

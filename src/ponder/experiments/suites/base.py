@@ -1,0 +1,145 @@
+"""What a suite is: rows somewhere, and how a problem and its gold are made of one.
+
+A ``Problem`` is what inference may see; an ``Item`` also has the gold and never leaves
+``experiments``. Rows are read from the data folder at each load, never copied.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import AnswerType, Problem
+from ponder.experiments.gold import Gold
+from ponder.experiments.suites.rows import Row, read
+from ponder.spec import spec
+
+VARIABLE = "PONDER_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One problem of a suite. ``level`` is its difficulty as the suite has it."""
+
+    problem_id: str
+    problem: Problem
+    gold: Gold
+    level: str | int | None = None
+
+
+class Suite(Protocol):
+    """A benchmark. ``where`` says in words where the rows are, ``grading`` how they are graded."""
+
+    @property
+    def name(self) -> str:
+        """As the caller says it."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Who published it."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """Of the data."""
+        ...
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """The files, relative to the data folder; empty if the rows are elsewhere."""
+        ...
+
+    @property
+    def grading(self) -> str:
+        """How an answer is graded."""
+        ...
+
+    def load(self, folder: Path | None = None) -> Sequence[Item]:
+        """All items, in the order of the file; the same ids every time.
+
+        Raises:
+            UsageError: no data folder, no such file in it, or a row that is not as expected.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileSuite:
+    """A ``Suite`` whose rows are files of the data folder.
+
+    ``rows`` is how many there are. ``under`` is the field of a JSON file that has them; ``first``
+    and ``last`` are the positions (from 1) of the rows that belong to it, if not all do.
+    """
+
+    name: str
+    summary: str
+    source: str
+    licence: str
+    where: tuple[str, ...]
+    grading: str
+    rows: int
+    item: Callable[[Row], Item]
+    under: str = ""
+    first: int = 1
+    last: int | None = None
+
+    def part(self, name: str, summary: str, rows: int, *where: str) -> FileSuite:
+        """A part of this suite: ``NAME/name``, of those files."""
+        return replace(
+            self, name=f"{self.name}/{name}", summary=summary, rows=rows, where=where or self.where
+        )
+
+    def load(self, folder: Path | None = None) -> list[Item]:
+        """As ``Suite``."""
+        folder = data_folder(folder)
+        found = []
+        for file in self.where:
+            path = folder / file
+            if not path.is_file():
+                raise UsageError(
+                    f"{folder} has no {file}, where the suite {self.name!r} has its rows: put it "
+                    f"there (it is {self.source}'s), or name another folder with --data or "
+                    f"{VARIABLE}."
+                )
+            chosen = list(read(path, self.under))[self.first - 1 : self.last]
+            found += [self.item(row) for row in chosen]
+        return found
+
+
+def data_folder(given: Path | None = None) -> Path:
+    """The folder of benchmark data: the one given, or PONDER_DATA.
+
+    Raises:
+        UsageError: neither, or there is no such folder.
+    """
+    said = str(given) if given is not None else os.environ.get(VARIABLE, "")
+    if not said:
+        raise UsageError(
+            f"no folder of benchmark data is known: name it with --data DIR, or set {VARIABLE}."
+        )
+    if not Path(said).is_dir():
+        raise UsageError(
+            f"there is no data folder {said}: name another with --data DIR, or set {VARIABLE}."
+        )
+    return Path(said)
+
+
+def ask(
+    question: str, answer_type: AnswerType, *, choices: Sequence[str] = (), tests: str = ""
+) -> Problem:
+    r"""The suite's own question, and the instruction that ``ponder.solve`` gives too.
+
+    None is added where the question asks for a ``\boxed`` answer already.
+    """
+    made = spec(question, model="", answer_type=answer_type, choices=choices).problem
+    return replace(made, tests=tests) if tests else made

@@ -1,0 +1,43 @@
+"""MBPP, sanitized (Austin 2021): write a function. The gold is ``test_list``.
+
+The paper shows all three assertions in the prompt. Here the prompt shows the first one, which says
+the function's name and signature and is also ``Problem.tests``; the others stay hidden, and an
+answer is graded on all. Figures are therefore a little below those that were got the paper's way.
+"""
+
+from __future__ import annotations
+
+from ponder.experiments.gold import HiddenTests
+from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.rows import Row
+
+
+def item(row: Row) -> Item:
+    """One row."""
+    tests, imports = row["test_list"], row["test_imports"]
+    for column, value in (("test_list", tests), ("test_imports", imports)):
+        if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+            raise row.refusal(column, "a list of Python lines")
+    if not tests:
+        raise row.refusal("test_list", "at least one assertion")
+    question = (
+        f"{row.text('prompt').strip()}\n\nYour code must pass this test:\n\n"
+        f"```python\n{tests[0].strip()}\n```"
+    )
+    return Item(
+        f"mbpp/{row.text('task_id')}",
+        ask(question, "code", tests="\n".join((*imports, tests[0]))),
+        HiddenTests("\n".join((*imports, *tests))),
+    )
+
+
+SUITE = FileSuite(
+    "mbpp",
+    "write a short Python function (sanitized)",
+    "google-research/mbpp",
+    "CC-BY-4.0",
+    ("mbpp/sanitized-mbpp.json",),
+    "hidden tests, run confined",
+    427,
+    item,
+)

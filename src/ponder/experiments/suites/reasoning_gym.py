@@ -1,0 +1,93 @@
+"""Any task of reasoning-gym (Stojanovski 2025) as a suite: fresh problems, as many as one wants.
+
+``gym:TASK:seed=7,size=200,OPTION=VALUE``. Same seed and options, same problems; another seed, and
+nobody can have seen them. The gold is the entry's own answer; where a task accepts others too, its
+own scorer has the last word (``gym.full_score``).
+
+Whether answers are numbers is decided per task, by the first ones of seed 0, so that how a question
+is asked says nothing about its own answer.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import AnswerType
+from ponder.experiments import gym
+from ponder.experiments.gold import Scored
+from ponder.experiments.suites.base import Item, ask
+from ponder.verifiers.equivalence import plain_number
+
+SIZE = 100
+_LOOKED_AT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class GymSuite:
+    """One task with its options, ``seed`` and ``size`` among them."""
+
+    task: str
+    options: tuple[tuple[str, Any], ...]
+    source = "open-thought/reasoning-gym"
+    licence = "Apache-2.0"
+    grading = "the task's own scorer"
+
+    @property
+    def name(self) -> str:
+        """``gym/TASK``."""
+        return f"gym/{self.task}"
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return f"reasoning-gym's {self.task.replace('_', ' ')}, made afresh by seed"
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """Nothing in the data folder."""
+        return ()
+
+    def load(self, folder: Path | None = None) -> list[Item]:
+        """As ``Suite``; the data folder does not matter. Other errors as ``gym.create``."""
+        rows = gym.create(self.task, dict(self.options))
+        rest = {k: v for k, v in self.options if k not in ("seed", "size")}
+        kind = _answer_type(gym.create(self.task, {**rest, "seed": 0, "size": _LOOKED_AT}))
+        said = "".join(f",{k}={v}" for k, v in self.options if k != "size")
+        return [
+            Item(
+                f"{self.name}/{said[1:]}/{index}",
+                ask(str(rows[index]["question"]), kind),
+                Scored(self.task, self.options, index, str(rows[index]["answer"]), kind),
+            )
+            for index in range(len(rows))
+        ]
+
+
+def _answer_type(rows: Any) -> AnswerType:
+    answers = [str(rows[i]["answer"]) for i in range(len(rows))]
+    return "number" if all(plain_number(a) is not None for a in answers) else "text"
+
+
+def suite(task: str, options: Mapping[str, str]) -> GymSuite:
+    """The suite that a caller says; values are Python literals, or else texts.
+
+    Raises:
+        UsageError: ``seed`` or ``size`` is not a whole number.
+    """
+    values: dict[str, Any] = {"seed": 0, "size": SIZE}
+    for name, text in options.items():
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    for name, least in (("seed", 0), ("size", 1)):
+        if type(values[name]) is not int or values[name] < least:
+            raise UsageError(
+                f"{name} must be a whole number, {least} or more, not {values[name]!r}."
+            )
+    return GymSuite(task, tuple(sorted(values.items())))
