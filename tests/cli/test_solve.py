@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ponder.cli.main import main
+from ponder.runtime.journal import Journal
 from tests.support.seeded import configure, seeded_server
 
 QUESTION = "How many is six times seven?"
@@ -234,6 +235,14 @@ def test_the_key_appears_nowhere(
     assert b"very-secret" not in written
 
 
+def recorded(path: Path) -> int:
+    journal = Journal(path)
+    try:
+        return sum(len(journal.calls(run.id)) for run in journal.runs())
+    finally:
+        journal.close()
+
+
 def interrupted(folder: Path, *more: str) -> tuple[subprocess.CompletedProcess[str], Any]:
     """Three replies, then silence; Ctrl-C when all others wait."""
     with seeded_server() as server:
@@ -250,6 +259,8 @@ def interrupted(folder: Path, *more: str) -> tuple[subprocess.CompletedProcess[s
         )
         for _ in range(5):
             assert server.held.acquire(timeout=60)
+        while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         for _ in range(5):  # nothing is left generating: every held connection was closed

@@ -207,14 +207,15 @@ def test_a_killed_pull_is_resumed(world: World) -> None:
 
 
 def test_of_two_processes_one_pulls_and_the_other_waits(world: World) -> None:
-    with puller(world, "package 2 of 2") as first, puller(world, "") as second:
-        lines_until(first, "package 2 of 2")
-        seen = lines_until(second, "waiting for another process")
-        assert first.stdin
-        first.stdin.write("\n" * 9)
-        first.stdin.close()
-        lines_until(first, "tiny.gguf")
-        seen += lines_until(second, "tiny.gguf")
+    with puller(world, "package 2 of 2") as first:
+        lines_until(first, "package 2 of 2")  # it holds the lock before the other begins
+        with puller(world, "") as second:
+            seen = lines_until(second, "waiting for another process")
+            assert first.stdin
+            first.stdin.write("\n" * 9)
+            first.stdin.close()
+            lines_until(first, "tiny.gguf")
+            seen += lines_until(second, "tiny.gguf")
     assert not [line for line in seen if line.startswith("package")]
     assert status(world.entry).state == "ready"
 
