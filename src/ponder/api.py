@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from ponder.allocation import plans
 from ponder.core.budget import Budget
@@ -57,7 +57,7 @@ async def prepare(
         used = Opened(model)
     book = None
     try:
-        asked.check(used.model.info)
+        asked.check(used.model.info, priced=used.pricing is not None)
         job = Job(
             problem=asked.problem,
             strategy=registry.find(asked.strategy).function,
@@ -97,10 +97,33 @@ def model_name(name: str | None) -> str:
     return name or config.model or catalog.DEFAULT
 
 
+class Options(TypedDict, total=False):
+    """The keyword arguments of ``asolve``."""
+
+    model: str | Path | Model | None
+    effort: str
+    strategy: str | None
+    knobs: Mapping[str, Any] | None
+    budget: Budget | None
+    verifier: str | None
+    answer_type: str
+    choices: Sequence[str]
+    schema: str
+    system: str
+    seed: int
+    journal: Path | str | bool
+
+
+class Watched(Options, total=False):
+    """Those, and who is told of events."""
+
+    on_event: Subscriber
+
+
 async def asolve(
     question: Question,
     *,
-    model: str | Model | None = None,
+    model: str | Path | Model | None = None,
     effort: str = plans.DEFAULT,
     strategy: str | None = None,
     knobs: Mapping[str, Any] | None = None,
@@ -138,7 +161,11 @@ async def asolve(
         UsageError: the call cannot be carried out as asked; nothing was spent.
         RunFailed: no sample came back.
     """
+    if isinstance(model, Path):
+        model = str(model)
     given = None if model is None or isinstance(model, str) else model
+    if given is not None and not hasattr(given, "generate"):
+        raise UsageError(f"model must be a name, a path or a Model, not {given!r}.")
     asked = spec(
         question,
         model=given.info.name if given else model_name(cast(str | None, model)),
@@ -157,12 +184,14 @@ async def asolve(
         return await runner.go()
 
 
-def solve(question: Question, **options: Any) -> Result:
+def solve(question: Question, **options: Unpack[Watched]) -> Result:
     """``asolve`` for synchronous callers; takes the same arguments. Works in notebooks too."""
     return _wait(lambda: asolve(question, **options))
 
 
-async def stream(question: Question, **options: Any) -> AsyncGenerator[Event | Result, None]:
+async def stream(
+    question: Question, **options: Unpack[Options]
+) -> AsyncGenerator[Event | Result, None]:
     """``asolve``, told as it goes: yields every event, and last the result.
 
     Closing the iterator cancels the run; what it has done stays in the journal.
@@ -226,22 +255,15 @@ def resume(run: str, **options: Any) -> Result:
 
 
 def _wait(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    if not _in_loop():
+        return asyncio.run(start())
+    with ThreadPoolExecutor(1, "ponder-solve") as thread:
+        return thread.submit(lambda: asyncio.run(start())).result()
+
+
+def _in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(start())
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(asyncio.run(start()))
-        except BaseException as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=work, name="ponder-solve")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+        return False
+    return True

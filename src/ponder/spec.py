@@ -65,12 +65,23 @@ class Spec:
             }
         )
 
-    def check(self, info: ModelInfo) -> None:
-        """Whether the model can do what the strategy needs, before the first token.
+    def check(self, info: ModelInfo, *, priced: bool) -> None:
+        """Whether the model can do what the strategy needs, and the budget be kept.
 
         Raises:
             CapabilityError: it cannot.
+            UsageError: nobody knows what the model costs, in a unit that the budget limits.
         """
+        if self.budget.usd is not None and not (priced or info.local):
+            raise UsageError(
+                f"a budget of dollars cannot be kept: no price is known for {info.name}; set price "
+                f"in [endpoints.{info.name}] of ponder.toml."
+            )
+        if self.budget.flops is not None and not info.shape.parameters:
+            raise UsageError(
+                f"a budget of FLOPs cannot be kept: the size of {info.name} is unknown; set "
+                f"parameters in [endpoints.{info.name}] of ponder.toml."
+            )
         if self.sampling.logprobs and "logprobs" not in info.capabilities:
             raise CapabilityError(
                 f"verifier {self.verifier!r} needs log-probabilities, which {info.name} does not "
@@ -100,6 +111,17 @@ def spec(
         UnknownName: effort, strategy, knob, verifier or answer type does not exist.
         UsageError: an empty question, or a value that does not fit.
     """
+    words = {"effort": effort, "strategy": strategy, "verifier": verifier, "system": system}
+    words |= {"answer_type": answer_type, "schema": schema}
+    for name, word in words.items():
+        if not (isinstance(word, str) or (word is None and name in ("strategy", "verifier"))):
+            raise UsageError(f"{name} must be a text, not {word!r}.")
+    if budget is not None and not isinstance(budget, Budget):
+        raise UsageError(f"budget must be a ponder.Budget, not {budget!r}.")
+    if knobs is not None and not isinstance(knobs, Mapping):
+        raise UsageError(f"knobs must be a mapping such as {{'n': 16}}, not {knobs!r}.")
+    if isinstance(choices, str) or not all(isinstance(c, str) for c in choices):
+        raise UsageError(f"choices must be a list of texts, not {choices!r}.")
     if isinstance(question, Problem):
         problem = question
     else:
@@ -128,7 +150,12 @@ def _problem(
     schema: str,
     system: str,
 ) -> Problem:
-    asked = (Message("user", question),) if isinstance(question, str) else tuple(question)
+    turns = [Message("user", question)] if isinstance(question, str) else question
+    if not isinstance(turns, Sequence) or not all(isinstance(m, Message) for m in turns):
+        raise UsageError(
+            f"the question must be a text, ponder.Messages or a ponder.Problem, not {question!r}."
+        )
+    asked = tuple(turns)
     if not asked or not asked[-1].content.strip():
         raise UsageError("the question is empty: give it as an argument, with --file, or on stdin.")
     last = asked[-1]

@@ -66,7 +66,7 @@ def _run(arguments: list[str] | None) -> int:
         outcome: Any = cli.main(arguments, prog_name="ponder", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.ClickException as error:
-        _complain(error.format_message())
+        _complain(_with_hint(error.format_message()))
         return 2
     except PonderError as error:
         _complain(str(error))
@@ -77,6 +77,18 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered cannot be written either
+        _complain(f"cannot go on: {error.strerror or error}.")
+        return 1
+
+
+def _with_hint(message: str) -> str:
+    if "unexpected extra argument" in message:
+        return f"{message}; put the question in quotes."
+    if message.startswith("No such option"):
+        return f"{message} (A question that begins with '-' goes behind '--'.)"
+    return message
 
 
 def _complain(sentence: str) -> None:

@@ -14,8 +14,10 @@ from ponder.cli import view
 from ponder.cli.solve import present
 from ponder.cli.voice import Voice
 from ponder.core.events import Subscriber
+from ponder.core.problem import Message, Problem
 from ponder.runtime.journal import Journal, RunRow
 from ponder.runtime.runner import Runner
+from ponder.verifiers.answers import instruction
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
 
@@ -23,6 +25,9 @@ _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the defaul
 @click.group()
 def runs() -> None:
     """List, show, resume and remove recorded runs."""
+
+
+_MESSAGES = (Message("user", "?"),)  # the instruction follows from the rest of a problem
 
 
 @contextmanager
@@ -35,7 +40,8 @@ def _open(path: str | None) -> Iterator[Journal]:
 
 
 def _summary(row: RunRow) -> dict[str, object]:
-    messages = row.spec["problem"]["messages"]
+    asked = Problem(**{**row.spec["problem"], "messages": _MESSAGES})
+    question = row.spec["problem"]["messages"][-1]["content"]
     return {
         "run": row.id,
         "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created)),
@@ -43,7 +49,7 @@ def _summary(row: RunRow) -> dict[str, object]:
         "model": row.spec["model"],
         "strategy": row.spec["strategy"],
         "answer": row.result["answer"] if row.result else None,
-        "question": messages[-1]["content"],
+        "question": question.removesuffix(instruction(asked)).strip(),
     }
 
 
@@ -113,6 +119,7 @@ def resume(run: str, journal: str | None, as_json: bool, show_trace: bool, quiet
 def rm(run: tuple[str, ...], journal: str | None) -> None:
     """Forget runs."""
     with _open(journal) as book:
-        for row in [book.run(name) for name in run]:
+        for row in {row.id: row for row in map(book.run, run)}.values():
+            book.claim(row.id)  # nobody may be working on it
             book.remove(row.id)
             click.echo(f"removed {row.id}", err=True)

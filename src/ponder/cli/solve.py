@@ -132,12 +132,16 @@ def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -
     except RunFailed as failed:
         if failed.receipt and not quiet:
             view.receipt(failed.receipt, err=True)
+        if failed.run and not quiet:
+            click.echo(f"what has come is kept: ponder runs resume {failed.run}", err=True)
         raise
     if as_json:
         click.echo(json.dumps(result.to_json()))
     else:
         view.result(result, show_trace=show_trace, quiet=quiet)
-    return 0 if result.answer is not None else 1
+    if result.answer is not None:
+        return 0
+    return 130 if result.stopped_by == "interrupt" else 1
 
 
 async def _watched(prepare: Prepare, *, quiet: bool) -> Result:
@@ -171,7 +175,7 @@ def _question(argument: str | None, file: str | None) -> str:
         return _read(file)
     if argument is not None and argument != "-":
         return argument
-    if argument is None and sys.stdin.isatty():
+    if sys.stdin is None or (argument is None and sys.stdin.isatty()):
         raise UsageError("there is no question: give it as an argument, with --file, or on stdin.")
     try:
         return sys.stdin.read()

@@ -32,7 +32,7 @@ from ponder.runtime.journal import Row
 from ponder.runtime.result import Result
 
 _SHOWN = 5
-_OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+_OUT = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else 160)
 _ERR = Console(stderr=True, highlight=False)
 
 
@@ -165,9 +165,13 @@ def _ballot(vote: VoteChanged) -> Table:
 def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
     """Print the answer, how sure it is and why, and the receipt."""
     if show_trace and outcome.trace is not None:
-        click.echo(outcome.trace.text.strip())
-        click.echo()
-    click.echo(outcome.answer if outcome.answer is not None else "(no answer)")
+        _say(outcome.trace.text.strip() + "\n")
+    if outcome.answer is not None:
+        _say(outcome.answer)
+    elif quiet:
+        click.echo(f"ponder: {_sure(outcome)}", err=True)
+    else:
+        click.echo("(no answer)")
     if quiet:
         return
     _OUT.print()
@@ -176,13 +180,28 @@ def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
     receipt(outcome.receipt)
 
 
+def _say(text: str) -> None:
+    # As it is for a program that reads it; a terminal must not obey what a model wrote.
+    click.echo(_visible(text) if _OUT.is_terminal else text, color=True)
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def _sure(outcome: Result) -> str:
     answered = sum(c.votes for c in outcome.candidates)
     silent = outcome.receipt.total.calls - answered
     without = f"; {silent} more without an answer, lost or cancelled" if silent else ""
     chosen = next((c for c in outcome.candidates if c.answer and c.answer == outcome.answer), None)
     if outcome.answer is None:
-        return "no sample came to an answer: try a longer --set length=..., or another --type."
+        hints = {
+            "done": "try a longer --set length=..., or another --type",
+            "interrupt": "it was interrupted too early",
+            "usd": "raise --max-usd",
+        }
+        stopped = outcome.stopped_by
+        return f"no sample came to an answer: {hints.get(stopped, f'raise --max-{stopped}')}."
     if outcome.confidence is None or chosen is None:
         return f"confidence unknown: only one sample answered{without}"
     score = f", best score {chosen.score:.3f}" if chosen.score is not None else ""
@@ -239,7 +258,8 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
     """Print the list of runs."""
     drawn = Table(box=None, pad_edge=False, header_style="dim")
     for column in rows[0]:
-        drawn.add_column(column, no_wrap=column != "question")
+        least = 22 if column == "run" else None  # its ID is what the other commands take
+        drawn.add_column(column, no_wrap=column != "question", min_width=least)
     for row in rows:
         drawn.add_row(
             *(Text(_short("" if value is None else str(value))) for value in row.values())
@@ -250,7 +270,8 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:
     """Print one run: what was asked, each recorded call, and the result."""
     for name, value in summary.items():
-        _OUT.print(Text.assemble((f"{name:<9} ", "dim"), str(value)))
+        shown = "none" if value is None else _visible(str(value))
+        _OUT.print(Text.assemble((f"{name:<9} ", "dim"), shown))
     if calls:
         drawn = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("path", "effect", "tokens", "outcome"):
@@ -285,5 +306,5 @@ def _value(result: dict[str, Any]) -> str:
 
 
 def _short(text: str, width: int = 60) -> str:
-    line = " ".join(text.split())
+    line = _visible(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -109,9 +109,12 @@ class MalformedReply(ModelError):
 
 
 class RunFailed(PonderError):
-    """No usable sample was left. ``receipt`` says what was spent all the same."""
+    """No usable sample was left. ``receipt`` says what was spent all the same; ``run`` is the ID
+    with which the run can be resumed, if it was recorded.
+    """
 
     receipt: Receipt | None = None
+    run: str = ""
 
 
 class LimitReached(PonderError):

@@ -108,6 +108,9 @@ _loading = threading.Lock()
 
 def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
     """A model stays loaded until the process ends, for all of its runs."""
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise UsageError(f"{path} is not a GGUF file.")
     has_openvino = importlib.util.find_spec("openvino_genai") is not None
     has_llamacpp = importlib.util.find_spec("xllamacpp") is not None
     if not has_openvino and not has_llamacpp:

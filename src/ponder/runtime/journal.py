@@ -242,7 +242,10 @@ class Journal:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._db.execute("rollback")
-            raise PonderError(f"the journal cannot be written: {error}.") from None
+            raise PonderError(
+                f"the journal cannot be written: {error}; make room for it, and take the run up "
+                "again with 'ponder runs resume'."
+            ) from None
 
     def close(self) -> None:
         """Commit and close the file."""

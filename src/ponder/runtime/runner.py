@@ -147,7 +147,7 @@ class Runner:
             stopped = "interrupt"
         except PonderError as error:
             if isinstance(error, RunFailed):
-                error.receipt = ledger.receipt(job.notes)
+                error.receipt, error.run = ledger.receipt(job.notes), self._run
             self._close("failed", None)
             raise
         if chosen is None:
