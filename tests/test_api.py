@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,3 +145,23 @@ def test_the_answer_type_is_guessed_by_form(question: str, kind: str) -> None:
 def test_choices_and_schemas_decide_the_answer_type() -> None:
     assert infer("Which?", choices=("yes", "no")) == "choice"
     assert infer("Which?", schema="{}") == "json"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"question": None}, "the question must be a text"),
+        ({"question": [{"role": "user", "content": "hi"}]}, "the question must be a text"),
+        ({"model": 3}, "model must be a name, a path or a Model, not 3"),
+        ({"effort": 3}, "effort must be a text, not 3"),
+        ({"schema": {"type": "object"}}, "schema must be a text"),
+        ({"budget": "5"}, "budget must be a ponder.Budget, not '5'"),
+        ({"knobs": ["n"]}, "knobs must be a mapping"),
+        ({"choices": "ABC"}, "choices must be a list of texts"),
+    ],
+)
+def test_wrong_types_are_one_sentence(wrong: dict[str, Any], sentence: str) -> None:
+    arguments: dict[str, Any] = {"question": QUESTION, "model": "simulated", **wrong}
+    with pytest.raises(UsageError, match=sentence) as refused:
+        ponder.solve(**arguments)
+    assert refused.value.__context__ is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,23 @@ def test_an_unknown_command_is_one_sentence(
     assert (code, out) == (2, "")
     assert err.startswith(f"ponder: unknown command {command!r}: ")
     assert err.count("\n") == 1
+
+
+def test_a_run_that_another_process_works_on_is_not_removed(tmp_path: Path) -> None:
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        server.hold = lambda count: True
+        journal = ["--journal", str(tmp_path / "runs.sqlite")]
+        with subprocess.Popen(
+            [sys.executable, "-m", "ponder", "solve", QUESTION, "-m", "loop", *journal]
+        ) as process:
+            assert server.held.acquire(timeout=60)
+            done = subprocess.run(
+                [sys.executable, "-m", "ponder", "runs", "rm", "2", *journal],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            process.kill()
+    assert done.returncode == 2
+    assert f"process {process.pid} is working on run" in done.stderr

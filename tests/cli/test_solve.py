@@ -278,3 +278,57 @@ def test_ctrl_c_gives_the_best_so_far_and_its_receipt(tmp_path: Path) -> None:
     total = result["receipt"]["total"]
     assert (total["calls"], total["completion_tokens"]) == (8, 30)
     assert total["wasted_tokens"] == 5 * 1024  # unstreamed: nobody knows, so the worst case
+
+
+@pytest.mark.parametrize(
+    ("budget", "missing"), [("--max-usd", "no price is known"), ("--max-flops", "the size of loop")]
+)
+def test_a_budget_that_nobody_can_keep_is_refused(
+    budget: str, missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        code, _, err = ponder(capsys, "solve", QUESTION, "-m", "loop", budget, "1")
+        assert code == 2
+        assert missing in err
+        assert server.seeds == []
+
+
+def test_no_answer_is_said_on_stderr_alone_when_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["-m", "simulated:length=5000", "--set", "length=20", "-q"]
+    code, out, err = ponder(capsys, "solve", QUESTION, *arguments)
+    assert (code, out) == (1, "")
+    assert err == (
+        "ponder: no sample came to an answer: try a longer --set length=..., or another --type.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["How", "many"], "put the question in quotes"),
+        (["-3 + 5 = ?"], "goes behind '--'"),
+    ],
+)
+def test_first_mistakes_get_a_hint(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = ponder(capsys, "solve", *arguments, "-m", "simulated")
+    assert code == 2
+    assert hint in err
+
+
+def test_a_closed_stdin_or_a_full_disk_is_one_sentence() -> None:
+    for line, why in (
+        ("solve -m simulated <&-", "there is no question"),
+        ("solve hi -m simulated --no-journal > /dev/full", "cannot go on: No space left"),
+    ):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{sys.executable} -m ponder {line}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode in (1, 2)
+        assert why in done.stderr
+        assert "Traceback" not in done.stderr

@@ -95,3 +95,8 @@ def test_the_view_shows_the_five_strongest_answers() -> None:
     shown = drawn(RunStarted("r", "s", {}, "m", Budget(), 0), VoteChanged(tally, 3))
     assert [line.split()[-1] for line in shown.splitlines()[3:8]] == list("01234")
     assert "and 2 more answers" in shown
+
+
+def test_a_terminal_does_not_obey_what_a_model_wrote() -> None:
+    assert view._visible("a\x1b[2Jb\x07\n\tc é") == "a\\x1b[2Jb\\x07\n\tc é"
+    assert "\x1b" not in view._short("\x1b]2;title\x07 fourteen")
