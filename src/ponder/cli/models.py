@@ -60,7 +60,7 @@ def list_models(as_json: bool) -> None:
 def pull(name: str, verify: bool, keep_original: bool) -> None:
     """Download the model NAME, or hf:owner/repo/file.gguf; goes on where it was interrupted."""
     entry = catalog.find(name)
-    with _progress(entry.name) as report:
+    with pull_progress(entry.name) as report:
         path = catalog.pull(entry, report, verify=verify, keep_original=keep_original)
     click.echo(f"{entry.name} is ready: {path}", err=True)
 
@@ -90,7 +90,7 @@ def rm(name: str, yes: bool) -> None:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Report]:
+def pull_progress(name: str) -> Iterator[Report]:
     """A bar on a terminal; elsewhere a line per stage and tenth. Both on stderr."""
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import click
 
-from ponder.cli.models import _progress
+from ponder.cli.models import pull_progress
 from ponder.models.fetch import Report
 from ponder.models.opening import Teller
 
@@ -24,4 +24,4 @@ class Voice(Teller):
 
     def progress(self, name: str) -> AbstractContextManager[Report]:
         """A bar for a download; a quiet one is silent."""
-        return nullcontext(lambda stage, done, total: None) if self._quiet else _progress(name)
+        return nullcontext(lambda stage, done, total: None) if self._quiet else pull_progress(name)
