@@ -50,6 +50,7 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 def recorded(folder: Path) -> tuple[str, set[int]]:
     journal = Journal(folder / "runs.sqlite")
     [run] = journal.runs()
+    assert run.state in ("cut off", "done")
     seeds = {row.effect["seed"] for row in journal.calls(run.id) if row.lost is None}
     journal.close()
     return run.id, seeds

@@ -34,7 +34,9 @@ class Budget:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UsageError(f"the budget's {name} must be a number, not {value!r}.")
             if not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"the budget's {name} must be greater than zero, not {value!r}.")
+                raise UsageError(
+                    f"the budget's {name} must be greater than zero, and finite, not {value!r}."
+                )
         if self.tokens is not None and self.tokens != int(self.tokens):
             raise UsageError(f"the budget's tokens must be a whole number, not {self.tokens!r}.")
 

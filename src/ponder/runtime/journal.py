@@ -59,8 +59,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run as recorded. ``state`` is running, done, interrupted or failed; one that is 'running'
-    while no process works on it was cut off. Those that are not done can be resumed.
+    """One run as recorded. ``state`` is running, done, interrupted, failed, or cut off: its process
+    ended before it did. Those that are not done can be resumed.
     """
 
     id: str
@@ -140,13 +140,13 @@ class Journal:
 
     def _runs(self, where: str, values: tuple[Any, ...]) -> list[RunRow]:
         rows = self._execute(
-            f"select id, created, spec, state, result from runs {where} "
+            f"select id, created, spec, state, worker, result from runs {where} "
             "order by created desc, id desc",
             values,
         )
         return [
-            RunRow(i, c, json.loads(p), s, None if r is None else json.loads(r))
-            for i, c, p, s, r in rows
+            RunRow(i, c, json.loads(p), _state(s, w), None if r is None else json.loads(r))
+            for i, c, p, s, w, r in rows
         ]
 
     def claim(self, run: str) -> None:
@@ -156,8 +156,8 @@ class Journal:
             UsageError: another process on this machine does.
         """
         [(worker,)] = self._execute("select worker from runs where id = ?", (run,))
-        pid, _, host = (worker or "").partition("@")
-        if worker and worker != _worker() and host == platform.node() and _alive(int(pid)):
+        if worker and worker != _worker() and not _gone(worker):
+            pid = worker.partition("@")[0]
             raise UsageError(
                 f"process {pid} is working on run {run}: wait for it, or end it, and resume then."
             )
@@ -257,16 +257,22 @@ def _worker() -> str:
     return f"{os.getpid()}@{platform.node()}"
 
 
-def _alive(pid: int) -> bool:
-    if sys.platform == "win32":  # where signal 0 is Ctrl-C
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's process
+def _gone(worker: str) -> bool:
+    """Whether a process has ended, or is of another machine, such as a container of the past."""
+    pid, _, host = worker.partition("@")
+    if host != platform.node() or sys.platform == "win32":  # where signal 0 is Ctrl-C
         return True
-    return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's process
+        return False
+    return False
+
+
+def _state(state: str, worker: str | None) -> str:
+    return "cut off" if state == "running" and worker and _gone(worker) else state
 
 
 def shared(path: Path | str) -> Journal:
