@@ -72,22 +72,31 @@ class Spec:
             CapabilityError: it cannot.
             UsageError: nobody knows what the model costs, in a unit that the budget limits.
         """
-        if self.budget.usd is not None and not (priced or info.local):
-            raise UsageError(
-                f"a budget of dollars cannot be kept: no price is known for {info.name}; set price "
-                f"in [endpoints.{info.name}] of ponder.toml."
-            )
-        if self.budget.flops is not None and not info.shape.parameters:
-            raise UsageError(
-                f"a budget of FLOPs cannot be kept: the size of {info.name} is unknown; set "
-                f"parameters in [endpoints.{info.name}] of ponder.toml."
-            )
+        payable(self.budget, info, priced=priced)
         if self.sampling.logprobs and "logprobs" not in info.capabilities:
             raise CapabilityError(
                 f"verifier {self.verifier!r} needs log-probabilities, which {info.name} does not "
                 "give: use the embedded engine or llama.cpp, or, if this endpoint has them, say "
                 'capabilities = ["logprobs", ...] in ponder.toml.'
             )
+
+
+def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:
+    """Whether a budget can be kept: it limits nothing of which nobody knows what the model costs.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if budget.usd is not None and not (priced or info.local):
+        raise UsageError(
+            f"a budget of dollars cannot be kept: no price is known for {info.name}; set price "
+            f"in [endpoints.{info.name}] of ponder.toml."
+        )
+    if budget.flops is not None and not info.shape.parameters:
+        raise UsageError(
+            f"a budget of FLOPs cannot be kept: the size of {info.name} is unknown; set "
+            f"parameters in [endpoints.{info.name}] of ponder.toml."
+        )
 
 
 def spec(

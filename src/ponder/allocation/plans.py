@@ -85,6 +85,15 @@ def plan(
     return Plan(name, values, drawn, limits)
 
 
+def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:
+    """How samples are drawn where there is no plan: the defaults, overridden by those given.
+
+    Raises:
+        UnknownName, UsageError: no such knob, or out of range.
+    """
+    return Sampling(**read(COMMON, {**_fields(Sampling()), **given}), logprobs=logprobs)
+
+
 def _fields(sampling: Sampling) -> dict[str, Any]:
     return {name: getattr(sampling, name) for name in COMMON}
 

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ponder.cli.record import grade, record
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.experiments import importing, merging, pools
@@ -29,7 +30,11 @@ _FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 @click.group()
 def pool() -> None:
-    """Re-score, import, strip and merge recorded samples."""
+    """Record, grade, re-score, import, strip and merge samples."""
+
+
+pool.add_command(record)
+pool.add_command(grade)
 
 
 @pool.command()

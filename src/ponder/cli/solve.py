@@ -111,7 +111,7 @@ def solve(
         _question(question, file),
         model=api.model_name(model),
         effort=effort or config.effort or DEFAULT,
-        knobs=_knobs(knobs),
+        knobs=knob_values(knobs),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         choices=tuple(c.strip() for c in choices.split(",") if c.strip()) if choices else (),
         schema=_read(schema) if schema else "",
@@ -192,7 +192,8 @@ def _read(path: str) -> str:
         raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
 
 
-def _knobs(pairs: Sequence[str]) -> dict[str, str]:
+def knob_values(pairs: Sequence[str]) -> dict[str, str]:
+    """What ``--set`` was given, by knob."""
     knobs = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

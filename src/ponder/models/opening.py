@@ -22,11 +22,12 @@ from ponder.models.simulated import Simulated
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model, what it costs, and notes for the receipt."""
+    """A model, what it costs, notes for the receipt, and its file if it is an embedded one."""
 
     model: Model
     pricing: Pricing | None = None
     notes: tuple[str, ...] = ()
+    path: Path | None = None
 
 
 class Teller:
@@ -60,7 +61,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
     else:
         path = await _in_thread(_pulled, found, teller)
     model = await _in_thread(_embedded, path, _label(found), config.engine, teller)
-    return Opened(model, notes=("this machine's own model: no dollars.",))
+    return Opened(model, None, ("this machine's own model: no dollars.",), path)
 
 
 def _label(found: Entry | GgufFile) -> str:

@@ -19,13 +19,16 @@ PATIENCE = 1.0
 """Seconds in which nothing happens before a replay stops to wait for its turn."""
 
 
-def recorded(inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = ()) -> Handler:
-    """Wrap ``inner``; ``rows`` are those of an earlier attempt at the same run.
+def recorded(
+    inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (), *, ordered: bool = True
+) -> Handler:
+    """Wrap ``inner``; ``rows`` are those of an earlier attempt at the same run. Unless ``ordered``,
+    they answer in any order, and what differs from them is asked anew.
 
     Raises (when called):
         ReplayMismatch: the run asks for other effects than the recorded ones.
     """
-    book = _Book(journal, run, rows)
+    book = _Book(journal, run, rows, ordered)
 
     async def handle(call: Call) -> Result:
         book.moves += 1
@@ -56,12 +59,12 @@ def recorded(inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (
 class _Book:
     """What was recorded, and how far it has been read."""
 
-    def __init__(self, journal: Journal, run: str, rows: Sequence[Row]) -> None:
+    def __init__(self, journal: Journal, run: str, rows: Sequence[Row], ordered: bool) -> None:
         self._run = run
         self._replies = {row.path: row for row in rows if row.lost is None}
         ever_lost = {row.path for row in rows if row.lost is not None}
         self.lost = ever_lost - self._replies.keys()
-        self._left = bool(ever_lost & self._replies.keys())  # in an earlier attempt
+        self._left = not ordered or bool(ever_lost & self._replies.keys())  # in an earlier attempt
         self._order = list(self._replies)
         self._next = 0
         self._passed: set[str] = set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import PICO, Budget
-from ponder.core.effects import Handler, Sampling
+from ponder.core.effects import Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, PonderError, RunFailed
 from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
 from ponder.core.ledger import Ledger
@@ -16,16 +16,13 @@ from ponder.core.problem import Problem
 from ponder.core.session import Run, Session, ignore
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model, Pricing
-from ponder.runtime.budgeted import LEAST, budgeted
+from ponder.runtime.budgeted import LEAST
 from ponder.runtime.journal import Journal
-from ponder.runtime.live import Reader, live
+from ponder.runtime.live import Reader
 from ponder.runtime.meter import Meter
 from ponder.runtime.purse import Purse
-from ponder.runtime.recorded import recorded
 from ponder.runtime.result import Result, StoppedBy, agreement, candidates, leader
-from ponder.runtime.retried import retried
-from ponder.runtime.steered import steered
-from ponder.runtime.traced import traced
+from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier
 
 Strategy = Callable[..., Awaitable[Trace]]
@@ -124,9 +121,17 @@ class Runner:
             RunFailed: no sample came back; ``receipt`` says what was spent all the same.
             PonderError: whatever else the strategy or the journal raised.
         """
-        job, loop = self._job, asyncio.get_running_loop()
-        ledger = Ledger(loop.time)
-        state = Run(self._handlers(ledger), job.seed, job.sampling, job.verifier, self._publish)
+        job = self._job
+        built = stack(
+            World(job.model, job.read, job.verifiers, job.pricing),
+            job.budget,
+            journal=self._journal,
+            run=self._run,
+            publish=self._listen,
+            watched=self._publish is not ignore,
+        )
+        ledger, self._purse = built.ledger, built.purse
+        state = Run(built.perform, job.seed, job.sampling, job.verifier, self._publish)
         info = job.model.info
         self._publish(
             RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
@@ -157,24 +162,6 @@ class Runner:
         result = self._result(chosen, stopped, ledger)
         self._close("interrupted" if stopped == "interrupt" else "done", result)
         return result
-
-    def _handlers(self, ledger: Ledger) -> Handler:
-        job = self._job
-        rows = self._journal.calls(self._run) if self._journal else []
-        for row in rows:
-            if row.spent is not None:
-                ledger.book(row.spent)
-        limit, deadline = job.budget.seconds, None
-        if limit is not None:
-            deadline = asyncio.get_running_loop().time() + limit - ledger.total.seconds
-        self._purse = Purse(job.budget, ledger)
-        meter = Meter(job.model, job.pricing)
-        handler = steered(live(job.model, job.verifiers, job.read))
-        handler = budgeted(handler, self._purse, ledger, meter, job.model.info.name, deadline)
-        handler = retried(handler)
-        if self._journal:
-            handler = recorded(handler, self._journal, self._run, rows)
-        return traced(handler, self._listen, ledger, watched=self._publish is not ignore)
 
     def _close(self, state: str, result: Result | None) -> None:
         if self._journal:

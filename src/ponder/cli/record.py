@@ -1,0 +1,269 @@
+"""``ponder pool record`` and ``ponder pool grade``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ponder import api
+from ponder.allocation import plans
+from ponder.cli.solve import knob_values
+from ponder.cli.voice import Voice
+from ponder.core.budget import Budget
+from ponder.core.errors import RunFailed, UsageError
+from ponder.core.problem import Message, Problem
+from ponder.experiments import gold as golds
+from ponder.experiments import pools, recording, regrading
+from ponder.experiments.pools import Entry
+from ponder.experiments.recorder import Outcome
+from ponder.experiments.recorder import Progress as Far
+from ponder.experiments.suites.base import Item
+from ponder.experiments.suites.registry import find
+
+_FILE = click.Path(path_type=Path)
+DATA = click.option(
+    "--data",
+    "folder",
+    type=_FILE,
+    metavar="DIR",
+    help="The folder of benchmark data.  [default: $PONDER_DATA]",
+)
+
+
+@click.command()
+@click.option("--suite", required=True, metavar="SUITE", help="As in 'ponder data show'.")
+@click.option("-m", "--model", metavar="MODEL", help="As in 'ponder solve'.")
+@click.option("--n", default=8, show_default=True, type=click.IntRange(1), help="Samples each.")
+@click.option("-o", "--output", "pool", type=_FILE, required=True, metavar="POOL", help="Where to.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many problems.")
+@click.option("--every", default=1, type=click.IntRange(1), metavar="K", help="Every k-th problem.")
+@click.option(
+    "--set",
+    "knobs",
+    multiple=True,
+    metavar="KNOB=VALUE",
+    help=f"How samples are drawn: {', '.join(plans.COMMON)}; repeatable.",
+)
+@click.option("--confidence", is_flag=True, help="Score samples by their log-probabilities, too.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of sampling.")
+@click.option("--max-tokens", type=int, metavar="N", help="Budget of the whole recording: tokens.")
+@click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
+@click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
+@click.option("--max-flops", type=float, metavar="FLOPS", help="Floating-point operations.")
+@DATA
+@click.option("--force", is_flag=True, help="Overwrite a pool that is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+def record(
+    suite: str,
+    model: str | None,
+    n: int,
+    pool: Path,
+    limit: int | None,
+    every: int,
+    knobs: tuple[str, ...],
+    confidence: bool,
+    seed: int,
+    max_tokens: int | None,
+    max_usd: float | None,
+    max_seconds: float | None,
+    max_flops: float | None,
+    folder: Path | None,
+    force: bool,
+    quiet: bool,
+) -> int:
+    """Sample every problem of a suite N times, grade the samples, and write them as a pool.
+
+    What has come is kept in POOL.journal: after a crash, a budget that ran out or Ctrl-C, the same
+    command goes on from there. With a larger --n or --limit (and --force) it adds to what is there.
+    """
+    if pool.exists() and not force:
+        raise UsageError(f"{pool} exists: choose another name, or say --force to write it anew.")
+    given = {**knob_values(knobs)}
+    sampling = plans.sampling(given, logprobs=confidence)
+    items = dict(list(enumerate(find(suite).load(folder)))[::every][:limit])
+    asked = recording.Recording(
+        suite,
+        items,
+        api.model_name(model),
+        n,
+        sampling,
+        Budget(max_tokens, max_usd, max_flops, max_seconds),
+        seed,
+    )
+    try:
+        return asyncio.run(_record(asked, pool, quiet))
+    except (KeyboardInterrupt, RunFailed) as ended:
+        kept = recording.journal_of(pool)
+        if kept.exists():
+            click.echo(f"what has come is in {kept}; the same command goes on from there", err=True)
+        if isinstance(ended, RunFailed):
+            raise
+        raise click.Abort from None
+
+
+async def _record(asked: recording.Recording, pool: Path, quiet: bool) -> int:
+    with _Bar("sampling", quiet) as bar:
+        header, entries, outcome = await recording.record(
+            asked, pool, tell=bar.sampled, teller=Voice(quiet)
+        )
+    golds_here = {item.problem_id: item.gold for item in asked.items.values()}
+    problem = ""
+    try:
+        entries = await _graded(entries, golds_here, quiet)
+    except UsageError as error:
+        problem = str(error)
+    problems, samples = pools.write(pool, header, entries)
+    if not quiet:
+        _tell(outcome, f"wrote {pool}: {problems} problems, {samples} samples")
+    if problem:
+        raise UsageError(f"the samples are recorded but not graded: {problem}")
+    return 1 if outcome.failed or outcome.stopped_by else 0
+
+
+def _tell(outcome: Outcome, line: str) -> None:
+    total = outcome.receipt.total
+    spent = f"{total.prompt_tokens + total.completion_tokens + total.wasted_tokens:,} tokens"
+    usd = f", ${total.picousd / 1e12:.4f}" if total.picousd else ""
+    click.echo(f"{line}; {spent}{usd}, {total.seconds:,.0f} s", err=True)
+    if outcome.failed:
+        click.echo(f"{outcome.failed} samples were lost; the same command with --force tries them "
+                   "again", err=True)  # fmt: skip
+    if outcome.stopped_by:
+        click.echo(
+            f"the budget of {outcome.stopped_by} ended it; the same command with --force and a "
+            "larger one goes on",
+            err=True,
+        )
+
+
+async def _graded(
+    entries: Sequence[Entry], known: Mapping[str, golds.Gold], quiet: bool
+) -> list[Entry]:
+    with _Bar("grading", quiet) as bar:
+        return await regrading.graded(entries, known, tell=bar.graded)
+
+
+@click.command()
+@click.argument("path", metavar="POOL", type=_FILE)
+@click.option("-o", "--output", type=_FILE, required=True, metavar="POOL", help="Where to write.")
+@click.option("--suite", metavar="SUITE", help="Where the references are, if not in the pool.")
+@DATA
+@click.option("--skip-broken", is_flag=True, help="Leave out broken lines, and count them.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+def grade(
+    path: Path,
+    output: Path,
+    suite: str | None,
+    folder: Path | None,
+    skip_broken: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Read the answers out of the samples' texts anew, and grade them anew.
+
+    Samples without a text keep their answers. The references are the pool's own, or with --suite
+    those of a suite.
+    """
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists: choose another name, or say --force.")
+    source = pools.Pool(path, skip_broken=skip_broken)
+    entries = list(source)
+    items = {i.problem_id: i for i in find(suite).load(folder)} if suite else {}
+    missing = [e.problem_id for e in entries if items and e.problem_id not in items]
+    if missing:
+        raise UsageError(f"the suite {suite!r} has no problem {missing[0]!r}, which the pool has.")
+    known = {e.problem_id: _gold(e, items) for e in entries}
+    asked = {e.problem_id: _problem(e, items) for e in entries}
+    entries = asyncio.run(_regraded(entries, asked, known, quiet))
+    problems, samples = pools.write(output, source.header, entries)
+    if not quiet:
+        click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
+    if source.skipped:
+        click.echo(f"skipped {len(source.skipped)} broken lines", err=True)
+
+
+async def _regraded(
+    entries: Sequence[Entry],
+    asked: Mapping[str, Problem],
+    known: Mapping[str, golds.Gold],
+    quiet: bool,
+) -> list[Entry]:
+    return await _graded(await regrading.reread(entries, asked), known, quiet)
+
+
+def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:
+    if entry.problem_id in items:
+        return items[entry.problem_id].gold
+    if entry.gold is None:
+        raise UsageError(
+            f"problem {entry.problem_id!r} has no reference in the pool: name its suite with "
+            "--suite, and the folder of its data with --data."
+        )
+    return golds.from_json(entry.gold, entry.answer_type)
+
+
+def _problem(entry: Entry, items: Mapping[str, Item]) -> Problem:
+    if entry.problem_id in items:
+        return items[entry.problem_id].problem
+    return Problem((Message("user", "?"),), entry.answer_type)
+
+
+class _Bar:
+    """A progress bar on a terminal; elsewhere a line at every tenth of the way."""
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self._what, self._quiet = what, quiet
+        self._watched = sys.stderr.isatty() and not quiet
+        self._tenth, self._began = 0, time.monotonic()
+        self._bar = Progress(
+            TextColumn(what),
+            BarColumn(),
+            TextColumn("{task.completed:,}/{task.total:,}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            disable=not self._watched,
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=1, note="")
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def sampled(self, far: Far) -> None:
+        """A sample has come or is lost."""
+        total = far.receipt.total
+        note = f"{total.prompt_tokens + total.completion_tokens + total.wasted_tokens:,} tokens"
+        if total.picousd:
+            note += f", ${total.picousd / 1e12:.4f}"
+        if far.failed:
+            note += f", {far.failed} lost"
+        self._advance(far.done, far.wanted, far.replayed, note)
+
+    def graded(self, done: int, of: int) -> None:
+        """An answer is graded."""
+        self._advance(done, of, 0, "")
+
+    def _advance(self, done: int, of: int, free: int, note: str) -> None:
+        if self._watched:
+            self._bar.update(self._task, total=of, completed=done, note=note)
+            return
+        if self._quiet or not of or done * 10 // of <= self._tenth:
+            return
+        self._tenth = done * 10 // of
+        passed = time.monotonic() - self._began
+        left = passed / (done - free) * (of - done) if done > free else 0.0
+        said = ", ".join(filter(None, [f"{done:,}/{of:,}", note, f"{left:,.0f} s left"]))
+        click.echo(f"{self._what}: {said}", err=True)

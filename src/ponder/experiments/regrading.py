@@ -1,0 +1,74 @@
+"""Grading the samples of a pool: each distinct answer to a problem once, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from ponder.core.problem import Problem
+from ponder.experiments.confined import RunCode
+from ponder.experiments.gold import Gold
+from ponder.experiments.grading import grade
+from ponder.experiments.pools import Entry, Sample
+from ponder.verifiers.reading import read
+
+Tell = Callable[[int, int], None]
+"""Told (answers graded, answers to grade)."""
+
+
+async def graded(
+    entries: Sequence[Entry],
+    golds: Mapping[str, Gold],
+    *,
+    run: RunCode | None = None,
+    tell: Tell = lambda done, of: None,
+) -> list[Entry]:
+    """The entries with every ``correct`` set anew; ``golds`` are by problem.
+
+    Raises:
+        UsageError: programs are to be graded, and there is no safe way to run them here.
+    """
+    asked = [
+        (entry.problem_id, answer)
+        for entry in entries
+        for answer in dict.fromkeys(s.answer for s in entry.samples if s.answer is not None)
+    ]
+    slots, found = asyncio.Semaphore(os.cpu_count() or 1), {}
+
+    async def one(problem: str, answer: str) -> None:
+        async with slots:
+            found[problem, answer] = await grade(golds[problem], answer, run=run)
+        tell(len(found), len(asked))
+
+    tasks = [asyncio.ensure_future(one(*pair)) for pair in asked]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+    def flagged(entry: Entry, sample: Sample) -> Sample:
+        right = sample.answer is not None and found[entry.problem_id, sample.answer]
+        return replace(sample, correct=right)
+
+    return [replace(e, samples=tuple(flagged(e, s) for s in e.samples)) for e in entries]
+
+
+async def reread(entries: Sequence[Entry], problems: Mapping[str, Problem]) -> list[Entry]:
+    """The entries with the answers read out of their texts anew; samples without text as is."""
+
+    async def one(sample: Sample, problem: Problem) -> Sample:
+        if sample.text is None:
+            return sample
+        found = await read(sample.text, problem, bool(sample.extra.get("cut")))
+        extra = {k: v for k, v in sample.extra.items() if k != "key"}
+        if found is None:
+            return replace(sample, answer=None, extra=extra)
+        return replace(sample, answer=found.text, extra={**extra, "key": found.key})
+
+    return [
+        replace(e, samples=tuple([await one(s, problems[e.problem_id]) for s in e.samples]))
+        for e in entries
+    ]

@@ -1,0 +1,76 @@
+"""The handlers of a run, stacked in their order, and what they share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ponder.core.budget import Budget
+from ponder.core.effects import Handler
+from ponder.core.events import Subscriber
+from ponder.core.ledger import Ledger
+from ponder.core.session import ignore
+from ponder.models.base import Model, Pricing
+from ponder.runtime.budgeted import budgeted
+from ponder.runtime.journal import Journal, Row
+from ponder.runtime.live import Reader, live
+from ponder.runtime.meter import Meter
+from ponder.runtime.purse import Purse
+from ponder.runtime.recorded import recorded
+from ponder.runtime.retried import retried
+from ponder.runtime.steered import steered
+from ponder.runtime.traced import traced
+from ponder.verifiers.base import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run's effects meet: a model, what it costs, who reads its answers, and verifiers."""
+
+    model: Model
+    read: Reader
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    pricing: Pricing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """``perform`` answers effects; ``ledger`` and ``purse`` are what it books and pays from."""
+
+    perform: Handler
+    ledger: Ledger
+    purse: Purse
+
+
+def stack(
+    world: World,
+    budget: Budget,
+    *,
+    journal: Journal | None = None,
+    run: str = "",
+    ordered: bool = True,
+    publish: Subscriber = ignore,
+    watched: bool = False,
+) -> Stack:
+    """Build the handlers of a run; call it on the event loop that the run will use.
+
+    What the journal holds of ``run`` is booked at once and answered from; ``ordered`` says whether
+    in the order in which it was recorded. ``watched`` publishes every event, not results alone.
+    """
+    loop = asyncio.get_running_loop()
+    ledger = Ledger(loop.time)
+    rows: Sequence[Row] = journal.calls(run) if journal else []
+    for row in rows:
+        if row.spent is not None:
+            ledger.book(row.spent)
+    deadline = None
+    if budget.seconds is not None:
+        deadline = loop.time() + budget.seconds - ledger.total.seconds
+    purse, meter = Purse(budget, ledger), Meter(world.model, world.pricing)
+    handler = steered(live(world.model, world.verifiers, world.read))
+    handler = budgeted(handler, purse, ledger, meter, world.model.info.name, deadline)
+    handler = retried(handler)
+    if journal:
+        handler = recorded(handler, journal, run, rows, ordered=ordered)
+    return Stack(traced(handler, publish, ledger, watched=watched), ledger, purse)
