@@ -22,10 +22,11 @@ N = 16
 QUESTION = "How many is six times seven?"
 
 
-def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def command(folder: Path, *arguments: str, journal: bool = True) -> subprocess.Popen[str]:
     environment = {**os.environ, "PONDER_CONFIG": str(folder / "ponder.toml")}
+    kept = ["--journal", str(folder / "runs.sqlite")] if journal else []
     return subprocess.Popen(
-        [sys.executable, "-m", "ponder", *arguments, "--journal", str(folder / "runs.sqlite")],
+        [sys.executable, "-m", "ponder", *arguments, *kept],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

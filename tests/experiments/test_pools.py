@@ -30,6 +30,9 @@ samples = st.builds(
     st.none() | numbers,
     st.none() | numbers,
     st.none() | numbers,
+    st.none() | numbers,
+    st.none() | st.text(max_size=8),
+    st.booleans(),
     st.none() | st.text(max_size=8),
     st.dictionaries(names.map("x-".__add__), st.integers(), max_size=2),
 )

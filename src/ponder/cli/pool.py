@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MANY_FORMULAS = 1_000  # more than these take long enough for a word about it
 _FILE = click.Path(path_type=Path)
+_FIGURES = {"tokens": "{:,.0f}", "flops": "{:.2e}", "usd": "{:.5f}", "seconds": "{:.1f}"}
 _SKIP = click.option("--skip-broken", is_flag=True, help="Leave out broken lines, and count them.")
 _OUT = click.option(
     "-o", "--output", "output", type=_FILE, required=True, metavar="POOL", help="Where to write."
@@ -77,7 +78,7 @@ def score(
 ) -> None:
     """Accuracy of every aggregator at every N, with 95 % intervals, from the samples in POOL."""
     try:
-        from ponder.experiments import columns, scoring
+        from ponder.experiments import columns, costs, scoring
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise
@@ -92,7 +93,12 @@ def score(
         pairs.append((scoring.point(sides[0]), scoring.point(sides[1])))
     source = pools.Pool(path, skip_broken=skip_broken)
     voting = [how for how in (*asked, *(how for pair in pairs for how, _ in pair)) if how.votes]
-    read = columns.read(source, exact_strings=exact_strings or not voting, announce=_announce)
+    read = columns.read(
+        source,
+        shape=costs.shape_of(source.header),
+        exact_strings=exact_strings or not voting,
+        announce=_announce,
+    )
     _tell_skipped(source.skipped, "line")
     report = scoring.score(
         read, by=asked, n=n, compare=pairs, ties=cast(scoring.Ties, ties), seed=seed
@@ -220,16 +226,16 @@ def _tell_skipped(skipped: list[int], what: str) -> None:
 def _print(report: Report) -> None:
     console = Console(highlight=False)
     click.echo(f"{report.problems} problems, {report.samples_per_problem} samples each")
-    tokens = any(row.tokens is not None for row in report.rows)
+    units = [u for u in ("tokens", "flops", "usd", "seconds") if u in report.rows[0].cost]
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("n", justify="right")
     table.add_column("by", no_wrap=True)
-    for name in ("accuracy", "95 % interval", *(["tokens"] if tokens else [])):
+    for name in ("accuracy", "95 % interval", *units):
         table.add_column(name, justify="right")
     for row in report.rows:
         around = f"{row.low:.4f} to {row.high:.4f}"
-        cost = "" if row.tokens is None else f"{row.tokens:,.0f}"
-        table.add_row(str(row.n), row.by, f"{row.accuracy:.4f}", around, *([cost] * tokens))
+        spent = [_FIGURES[unit].format(row.cost[unit]) for unit in units]
+        table.add_row(str(row.n), row.by, f"{row.accuracy:.4f}", around, *spent)
     console.print(table)
     for d in report.differences:
         verdict = "" if d.decided else "; the data do not decide"

@@ -87,9 +87,10 @@ def record(
         raise UsageError(f"{pool} exists: choose another name, or say --force to write it anew.")
     given = {**knob_values(knobs)}
     sampling = plans.sampling(given, logprobs=confidence)
-    items = dict(list(enumerate(find(suite).load(folder)))[::every][:limit])
+    found = find(suite)
+    items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     asked = recording.Recording(
-        suite,
+        found.name,
         items,
         api.model_name(model),
         n,
@@ -133,8 +134,11 @@ def _tell(outcome: Outcome, line: str) -> None:
     usd = f", ${total.picousd / 1e12:.4f}" if total.picousd else ""
     click.echo(f"{line}; {spent}{usd}, {total.seconds:,.0f} s", err=True)
     if outcome.failed:
-        click.echo(f"{outcome.failed} samples were lost; the same command with --force tries them "
-                   "again", err=True)  # fmt: skip
+        click.echo(
+            f"{outcome.failed} samples were lost ({outcome.lost}); the same command with --force "
+            "tries them again",
+            err=True,
+        )
     if outcome.stopped_by:
         click.echo(
             f"the budget of {outcome.stopped_by} ended it; the same command with --force and a "

@@ -18,8 +18,10 @@ import numpy as np
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import AnswerType
+from ponder.experiments.costs import Cost, Counter
 from ponder.experiments.estimators import Bools, Floats, Ints
 from ponder.experiments.pools import Entry
+from ponder.models.base import Shape
 from ponder.verifiers.equivalence import canonical, quick_key
 from ponder.verifiers.mathworker import MathWorker
 
@@ -56,13 +58,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A pool. ``tokens`` is the mean per sample of each problem, prompt included if recorded, or
-    None if that is not known of all samples.
-    """
+    """A pool. ``costs`` are by unit, for those that are known of all samples."""
 
     problem_ids: list[str]
+    levels: list[str | float | None]
     groups: list[Group]
-    tokens: Floats | None
+    costs: dict[str, Cost]
     score_names: tuple[str, ...]
     any_answer: bool
 
@@ -101,10 +102,11 @@ class Columns:
 def read(
     entries: Iterable[Entry],
     *,
+    shape: Shape | None = None,
     exact_strings: bool = False,
     announce: Callable[[int], None] = lambda formulas: None,
 ) -> Columns:
-    """Read a pool into arrays.
+    """Read a pool into arrays. ``shape`` is its model's, for FLOPs (None: unknown).
 
     Answers are equal if they mean the same, or with ``exact_strings`` if they are the same string.
     ``announce`` is told how many formulas the worker process is about to be asked.
@@ -113,9 +115,11 @@ def read(
         UsageError: a problem has no samples, or answered samples are not graded.
     """
     ids: list[str] = []
+    levels: list[str | float | None] = []
     counts: list[int] = []
     spellings: dict[Spelling, int] = {}
-    spelt, correct, tokens = array("q"), array("d"), array("d")
+    keys: dict[Spelling, str] = {}
+    spelt, correct, counter = array("q"), array("d"), Counter(shape or Shape())
     scores: dict[str, array[float]] = {}
     ungraded, ungraded_in = 0, ""
     for entry in entries:
@@ -124,6 +128,7 @@ def read(
                 f"problem {entry.problem_id!r} has no samples: record it again, or remove its line."
             )
         ids.append(entry.problem_id)
+        levels.append(entry.level)
         counts.append(len(entry.samples))
         for sample in entry.samples:
             # A program or a formula may be empty space: that is no answer either.
@@ -131,7 +136,10 @@ def read(
             if answer is None:
                 spelt.append(-1)
             else:
-                spelt.append(spellings.setdefault((entry.answer_type, answer), len(spellings)))
+                spelling = (entry.answer_type, answer)
+                spelt.append(spellings.setdefault(spelling, len(spellings)))
+                if sample.key is not None:
+                    keys[spelling] = sample.key
             if sample.correct is None and answer is not None:
                 ungraded, ungraded_in = ungraded + 1, ungraded_in or entry.problem_id
             correct.append(bool(sample.correct))
@@ -141,8 +149,7 @@ def read(
                     column = scores[name] = array("d")
                 column.extend([math.nan] * (len(correct) - 1 - len(column)))
                 column.append(score)
-            known = sample.tokens is not None
-            tokens.append((sample.tokens or 0) + (sample.prompt_tokens or 0) if known else math.nan)
+            counter.add(sample)
     if ungraded:
         raise UsageError(
             f"{_samples(ungraded)} 'correct', first in problem {ungraded_in!r}: grade the pool "
@@ -150,20 +157,21 @@ def read(
         )
     for column in scores.values():
         column.extend([math.nan] * (len(correct) - len(column)))
-    keys = _numbers(spellings, None if exact_strings else _disputed(spelt, counts), announce)
+    disputed = None if exact_strings else _disputed(spelt, counts)
+    numbers = _numbers(spellings, keys, disputed, announce)
     lengths = np.array(counts, dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
-    classes = _classes(spelt, keys, counts)
+    classes = _classes(spelt, numbers, counts)
     flat = {name: np.frombuffer(column) for name, column in scores.items()}
-    cost = np.add.reduceat(np.frombuffer(tokens), starts) / lengths
     groups = [
         _group(np.nonzero(lengths == n)[0], int(n), starts, np.frombuffer(correct), classes, flat)
         for n in np.unique(lengths)
     ]
     return Columns(
         problem_ids=ids,
+        levels=levels,
         groups=groups,
-        tokens=None if np.isnan(cost).any() else cost,
+        costs=counter.costs(starts, lengths),
         score_names=tuple(scores),
         any_answer=bool(spellings),
     )
@@ -186,12 +194,17 @@ def _disputed(spelt: Sequence[int], counts: Sequence[int]) -> set[int]:
 
 
 def _numbers(
-    spellings: dict[Spelling, int], disputed: set[int] | None, announce: Callable[[int], None]
+    spellings: dict[Spelling, int],
+    keys: dict[Spelling, str],
+    disputed: set[int] | None,
+    announce: Callable[[int], None],
 ) -> list[int]:
-    """For each spelling a number, the same for disputed ones of the same meaning (None: none)."""
+    """For each spelling a number, the same for disputed ones of the same meaning (None: none).
+    ``keys`` are those that the pool holds.
+    """
     if disputed is None:
         return list(range(len(spellings)))
-    quick = [quick_key(text, kind) for kind, text in spellings]
+    quick = [quick_key(text, kind) or keys.get((kind, text)) for kind, text in spellings]
     slow = [s for (s, i), key in zip(spellings.items(), quick, strict=True)
             if key is None and i in disputed]  # fmt: skip
     found: dict[Spelling, str] = {}

@@ -32,6 +32,7 @@ class BrokenLine(ValueError):
 class Sample:
     """One recorded sample. None is unknown; ``answer`` None is a sample that gave no answer.
 
+    Answers of the same ``key`` are one vote. ``cut`` samples ended at their limit of tokens.
     ``extra`` are fields that the format does not know; they are kept as they are.
     """
 
@@ -41,6 +42,9 @@ class Sample:
     tokens: float | None = None
     prompt_tokens: float | None = None
     seconds: float | None = None
+    usd: float | None = None
+    key: str | None = None
+    cut: bool = False
     text: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,8 +57,9 @@ class Sample:
             only = self.scores.get(SCORE) if len(self.scores) == 1 else None
             known["score"] = dict(self.scores) if only is None else only
         known["tokens"] = self.tokens
-        for name in ("prompt_tokens", "seconds", "text"):
-            if (value := getattr(self, name)) is not None:
+        for name in ("prompt_tokens", "seconds", "usd", "key", "cut", "text"):
+            value = getattr(self, name)
+            if value is not None and value is not False:
                 known[name] = value
         return {**known, **self.extra}
 
@@ -188,7 +193,7 @@ _HEADER_FIELDS = {
     "seed",
 }
 _SAMPLE_FIELDS = {
-    "answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "text",
+    "answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "usd", "key", "cut", "text",
 }  # fmt: skip
 _ENTRY_FIELDS = {"problem_id", "gold", "answer_type", "level", "samples"}
 
@@ -298,7 +303,7 @@ def sample_from(value: Any) -> Sample:
         raise BrokenLine(f"not a JSON object but {shown(value)}")
     if "answer" not in value:
         raise BrokenLine("it has no 'answer' (null if there is none)")
-    answer, correct, text = value["answer"], value.get("correct"), value.get("text")
+    answer, correct = value["answer"], value.get("correct")
     if answer is not None and type(answer) is not str:
         if type(answer) not in (int, float):
             raise BrokenLine(f"'answer' must be a string or null, not {shown(answer)}")
@@ -307,8 +312,9 @@ def sample_from(value: Any) -> Sample:
         if correct not in (0, 1):
             raise BrokenLine(f"'correct' must be true or false, not {shown(correct)}")
         correct = bool(correct)
-    if text is not None and type(text) is not str:
-        raise BrokenLine(f"'text' must be a string, not {shown(text)}")
+    for name in ("key", "text"):
+        if (text := value.get(name)) is not None and type(text) is not str:
+            raise BrokenLine(f"'{name}' must be a string, not {shown(text)}")
     return Sample(
         answer,
         correct,
@@ -316,7 +322,10 @@ def sample_from(value: Any) -> Sample:
         _amount(value, "tokens"),
         _amount(value, "prompt_tokens"),
         _amount(value, "seconds"),
-        text,
+        _amount(value, "usd"),
+        value.get("key"),
+        bool(value.get("cut")),
+        value.get("text"),
         {k: v for k, v in value.items() if k not in _SAMPLE_FIELDS} if len(value) > 2 else {},
     )
 

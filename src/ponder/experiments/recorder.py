@@ -41,12 +41,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a recording ended. ``stopped_by`` is the limit that ended it, if one did."""
+    """How a recording ended. ``stopped_by`` is the limit that ended it, if one did; ``lost`` says
+    why one of the ``failed`` samples was lost.
+    """
 
     samples: int
     failed: int
     stopped_by: Limit | None
     receipt: Receipt
+    lost: str = ""
 
 
 @dataclass(slots=True)
@@ -79,7 +82,14 @@ class Recorder:
         """
         rows = self.journal.calls(self.run)
         known = {row.path for row in rows if row.lost is None}
-        built = stack(self.world, self.budget, journal=self.journal, run=self.run, ordered=False)
+        built = stack(
+            self.world,
+            self.budget,
+            journal=self.journal,
+            run=self.run,
+            ordered=False,
+            whole=True,  # a sample that a budget cut short is not one of those asked for
+        )
         wanted = [(i, k) for i in self.items for k in range(self.n)]
         missing = [pair for pair in wanted if _path(*pair) not in known]
         self._replayed = self._done = len(wanted) - len(missing)
@@ -89,7 +99,8 @@ class Recorder:
         if again and self._limit is None:
             self._losses = 0
             await self._pass(again, built)
-        return Outcome(self._done, len(self._lost), self._limit, built.ledger.receipt())
+        why = next(map(str, self._lost.values()), "")
+        return Outcome(self._done, len(self._lost), self._limit, built.ledger.receipt(), why)
 
     async def _pass(self, pairs: Sequence[tuple[int, int]], built: Stack) -> None:
         problems: dict[int, list[int]] = {}

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ponder._version import __version__
-from ponder.core.budget import Budget
+from ponder.core.budget import PICO, Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import CapabilityError, UsageError
+from ponder.core.errors import CapabilityError, RunFailed, UsageError
+from ponder.core.ledger import Item as Spent
 from ponder.core.problem import Problem
 from ponder.experiments.pools import Entry, Header, Sample
 from ponder.experiments.recorder import Outcome, Progress, Recorder, sample_of
@@ -93,6 +94,8 @@ async def record(
                 raise
             journal.finish(run, "interrupted" if outcome.stopped_by else "done", None)
             entries = pool_of(journal, run, asked.items, asked.n)
+            if not entries:
+                raise RunFailed(_nothing(outcome))
         finally:
             journal.close()
     finally:
@@ -107,7 +110,7 @@ def pool_of(journal: Journal, run: str, items: Mapping[int, Item], n: int) -> li
     for row in journal.calls(run):
         i, k = sample_of(row.path)
         if row.lost is None and i in found and k < n and row.spent is not None:
-            found[i][k] = _sample(row.result, row.spent.prompt_tokens, row.spent.to_json())
+            found[i][k] = _sample(row.result, row.spent)
     return [
         Entry(
             items[i].problem_id,
@@ -121,20 +124,30 @@ def pool_of(journal: Journal, run: str, items: Mapping[int, Item], n: int) -> li
     ]
 
 
-def _sample(result: Mapping[str, Any], prompt_tokens: int, spent: Mapping[str, Any]) -> Sample:
+def _sample(result: Mapping[str, Any], spent: Spent) -> Sample:
     answer, key = result["answer"] or (None, None)
     scores = {}
     if result["logprobs"]:
         found = {name: of(result["logprobs"]) for name, of in CONFIDENCE.items()}
         scores = {name: round(value, 6) for name, value in found.items() if value is not None}
-    extra: dict[str, Any] = {} if key is None else {"key": key}
-    if result["finish"] == "length":
-        extra["cut"] = True
-    if spent["usd"]:
-        extra["usd"] = spent["usd"]
-    seconds = round(spent["seconds"], 3)
-    tokens, text = result["tokens"], result["text"]
-    return Sample(answer, None, scores, tokens, prompt_tokens, seconds, text, extra)
+    return Sample(
+        answer,
+        None,
+        scores,
+        result["tokens"],
+        spent.prompt_tokens,
+        round(spent.seconds, 3),
+        spent.picousd / PICO if spent.picousd else None,
+        key,
+        result["finish"] == "length",
+        result["text"],
+    )
+
+
+def _nothing(outcome: Outcome) -> str:
+    if outcome.stopped_by:
+        return f"the budget of {outcome.stopped_by} does not allow one sample: give a larger one."
+    return f"no sample came back: {outcome.lost}"
 
 
 def _check(asked: Recording, info: ModelInfo, *, priced: bool) -> None:

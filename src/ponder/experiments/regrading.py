@@ -62,11 +62,10 @@ async def reread(entries: Sequence[Entry], problems: Mapping[str, Problem]) -> l
     async def one(sample: Sample, problem: Problem) -> Sample:
         if sample.text is None:
             return sample
-        found = await read(sample.text, problem, bool(sample.extra.get("cut")))
-        extra = {k: v for k, v in sample.extra.items() if k != "key"}
+        found = await read(sample.text, problem, sample.cut)
         if found is None:
-            return replace(sample, answer=None, extra=extra)
-        return replace(sample, answer=found.text, extra={**extra, "key": found.key})
+            return replace(sample, answer=None, key=None)
+        return replace(sample, answer=found.text, key=found.key)
 
     return [
         replace(e, samples=tuple([await one(s, problems[e.problem_id]) for s in e.samples]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,8 +45,8 @@ Point = tuple[Aggregator, int]
 class Row:
     """Accuracy of one aggregator with ``n`` samples, and its 95 % interval over problems.
 
-    ``tokens`` is the mean per problem; ``error`` the Monte Carlo standard error of ``accuracy``
-    (0: exact), which the interval does not include.
+    ``cost`` is the mean per problem by unit (``costs``), for those that are known; ``error`` is the
+    Monte Carlo standard error of ``accuracy`` (0: exact), which the interval does not include.
     """
 
     by: str
@@ -54,7 +54,7 @@ class Row:
     accuracy: float
     low: float
     high: float
-    tokens: float | None
+    cost: Mapping[str, float]
     interval: intervals.Kind
     error: float = 0.0
 
@@ -66,7 +66,8 @@ class Row:
             "accuracy": self.accuracy,
             "low": self.low,
             "high": self.high,
-            "tokens": self.tokens,
+            "tokens": self.cost.get("tokens"),
+            **{unit: self.cost[unit] for unit in ("flops", "usd", "seconds") if unit in self.cost},
             "interval": self.interval,
         }
         return {**known, "error": self.error} if self.error else known
@@ -181,14 +182,8 @@ def score(
     points = [(a, k) for k in sizes for a in (RANDOM, *selectors, COVERAGE)]
     points += [p for pair in compare for p in pair]
     points = list(dict.fromkeys(points))
-    _check(columns, points)
-    values = np.empty((columns.problems, len(points)))
-    errors = []
-    for i, (how, k) in enumerate(points):
-        values[:, i], error = _estimate(columns, how, k, ties == "first", seed)
-        errors.append(error)
-    # Sums of floats: what is 1 but for rounding is 1, so that a proportion is seen to be one.
-    values = np.where(np.abs(values - np.rint(values)) < 1e-12, np.rint(values), values)
+    check(columns, points)
+    values, errors = evaluate(columns, points, ties=ties, seed=seed)
     means = intervals.resampled_means(values, seed)
     rows = tuple(
         _row(columns, point, values[:, i], means[:, i], errors[i]) for i, point in enumerate(points)
@@ -197,7 +192,26 @@ def score(
     return Report(columns.problems, columns.fewest, rows, differences)
 
 
-def _check(columns: Columns, points: Sequence[Point]) -> None:
+def evaluate(
+    columns: Columns, points: Sequence[Point], *, ties: Ties = "split", seed: int = 0
+) -> tuple[Floats, list[float]]:
+    """The expected accuracy of every problem at every point, (problems, points), and for each point
+    the Monte Carlo standard error of the mean. The pool must have what the points need.
+    """
+    values, errors = np.empty((columns.problems, len(points))), []
+    for i, (how, k) in enumerate(points):
+        values[:, i], error = _estimate(columns, how, k, ties == "first", seed)
+        errors.append(error)
+    # Sums of floats: what is 1 but for rounding is 1, so that a proportion is seen to be one.
+    return np.where(np.abs(values - np.rint(values)) < 1e-12, np.rint(values), values), errors
+
+
+def check(columns: Columns, points: Sequence[Point]) -> None:
+    """Refuse points that the pool cannot give.
+
+    Raises:
+        UsageError: it has too few samples, or lacks a score or answers.
+    """
     most = max(k for _, k in points)
     if min(k for _, k in points) < 1:
         raise UsageError("the number of samples must be at least 1.")
@@ -255,8 +269,8 @@ def _estimate_group(
 def _row(columns: Columns, at: Point, values: Floats, means: Floats, error: float) -> Row:
     how, k = at
     low, high, kind = intervals.interval(values, means)
-    tokens = None if columns.tokens is None else k * float(columns.tokens.mean())
-    return Row(str(how), k, float(values.mean()), low, high, tokens, kind, error)
+    cost = {unit: cost.mean(k) for unit, cost in columns.costs.items()}
+    return Row(str(how), k, float(values.mean()), low, high, cost, kind, error)
 
 
 def _difference(

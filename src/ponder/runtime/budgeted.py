@@ -17,9 +17,18 @@ LEAST = 16
 
 
 def budgeted(
-    inner: Handler, purse: Purse, ledger: Ledger, meter: Meter, model: str, deadline: float | None
+    inner: Handler,
+    purse: Purse,
+    ledger: Ledger,
+    meter: Meter,
+    model: str,
+    deadline: float | None,
+    *,
+    whole: bool = False,
 ) -> Handler:
-    """Wrap ``inner`` so that no limit is ever passed. ``deadline`` is a time of the event loop."""
+    """Wrap ``inner`` so that no limit is ever passed. ``deadline`` is a time of the event loop.
+    A sample that does not fit is shortened; if it is to be ``whole``, it is refused.
+    """
 
     def too_late() -> LimitReached:
         purse.fired = "seconds"
@@ -41,7 +50,8 @@ def budgeted(
                     raise
                 raise too_late() from None
         wanted = meter.room(effect)
-        grant = await purse.reserve(wanted, min(LEAST, wanted), meter.worst(effect))
+        least = wanted if whole else min(LEAST, wanted)
+        grant = await purse.reserve(wanted, least, meter.worst(effect))
         try:
             in_time()  # the wait may have been long
         except LimitReached:

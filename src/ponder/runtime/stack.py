@@ -50,13 +50,15 @@ def stack(
     journal: Journal | None = None,
     run: str = "",
     ordered: bool = True,
+    whole: bool = False,
     publish: Subscriber = ignore,
     watched: bool = False,
 ) -> Stack:
     """Build the handlers of a run; call it on the event loop that the run will use.
 
     What the journal holds of ``run`` is booked at once and answered from; ``ordered`` says whether
-    in the order in which it was recorded. ``watched`` publishes every event, not results alone.
+    in the order in which it was recorded. ``whole`` samples are refused by the budget rather than
+    shortened. ``watched`` publishes every event, not results alone.
     """
     loop = asyncio.get_running_loop()
     ledger = Ledger(loop.time)
@@ -69,7 +71,7 @@ def stack(
         deadline = loop.time() + budget.seconds - ledger.total.seconds
     purse, meter = Purse(budget, ledger), Meter(world.model, world.pricing)
     handler = steered(live(world.model, world.verifiers, world.read))
-    handler = budgeted(handler, purse, ledger, meter, world.model.info.name, deadline)
+    handler = budgeted(handler, purse, ledger, meter, world.model.info.name, deadline, whole=whole)
     handler = retried(handler)
     if journal:
         handler = recorded(handler, journal, run, rows, ordered=ordered)

@@ -1,0 +1,80 @@
+"""Series out of pools and results stores: what ``ponder report`` is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ponder.experiments import columns, costs, scoring, store
+from ponder.experiments.pools import Pool
+from ponder.experiments.scoring import COVERAGE, RANDOM, Aggregator
+from ponder.experiments.series import Point, Series
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+def load(
+    paths: Sequence[Path],
+    *,
+    n: Sequence[int] = (),
+    by: Sequence[str] = ("majority",),
+    skip_broken: bool = False,
+) -> list[Series]:
+    """The series of these files, random and coverage among those of a pool.
+
+    ``n`` are the numbers of samples (none: powers of two, as far as each pool goes; a larger one
+    than a pool holds is left out there).
+
+    Raises:
+        UsageError: a file is neither, is broken, or lacks what ``by`` needs.
+    """
+    asked = list(dict.fromkeys([RANDOM, *map(scoring.aggregator, by), COVERAGE]))
+    found: list[Series] = []
+    for path in paths:
+        if _is_store(path):
+            found += store.series(path)
+        else:
+            found += _of_pool(Pool(path, skip_broken=skip_broken), asked, n)
+    return found
+
+
+def _is_store(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False  # the pool's reader says why
+
+
+def _of_pool(pool: Pool, asked: Sequence[Aggregator], n: Sequence[int]) -> list[Series]:
+    shape = costs.shape_of(pool.header)
+    read = columns.read(pool, shape=shape)
+    sizes = [k for k in sorted(set(n)) if k <= read.fewest] or scoring.doubling(read.fewest)
+    points = [(how, k) for how in asked for k in sizes]
+    scoring.check(read, points)
+    values, errors = scoring.evaluate(read, points)
+    model = " and ".join(pool.header.models) or "unknown model"
+    series = []
+    for how in asked:
+        at = [i for i, (by, _) in enumerate(points) if by == how]
+        series.append(
+            Series(
+                str(pool.header.rest.get("suite", pool.path.stem)),
+                model,
+                str(how),
+                shape.parameters,
+                tuple(read.problem_ids),
+                tuple(read.levels),
+                tuple(
+                    Point(
+                        points[i][1],
+                        values[:, i],
+                        {unit: cost.mean(points[i][1]) for unit, cost in read.costs.items()},
+                        errors[i],
+                    )
+                    for i in at
+                ),
+                pool.path.name,
+            )
+        )
+    return series
