@@ -105,3 +105,28 @@ def test_the_command_line_answers_with_it(
     assert result["stopped_by"] == "done"
     assert result["receipt"]["total"]["completion_tokens"] > 0
     assert "Traceback" not in err
+
+
+def test_a_pool_of_real_samples_is_recorded_scored_and_graded_anew(
+    small_model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool, again = tmp_path / "pool.jsonl", tmp_path / "again.jsonl"
+    drawn = ["--limit", "2", "--n", "3", "--set", "length=48", "--confidence", "--data", str(data)]
+    record = ["record", "--suite", "gsm8k", "-m", str(small_model), "-o", str(pool), *drawn]
+    lines: list[list[str]] = []
+    for arguments in (record, ["grade", str(pool), "-o", str(again)]):
+        with pytest.raises(SystemExit) as ended:
+            main(["pool", *arguments])
+        assert ended.value.code == 0
+        lines.append(Path(arguments[-1] if "grade" in arguments else pool).read_text().split("\n"))
+    assert lines[0] == lines[1]
+    header, *problems = [json.loads(line) for line in lines[0] if line]
+    assert header["parameters"] > 10**8
+    assert len(header["file_sha256"]) == 64
+    assert [len(p["samples"]) for p in problems] == [3, 3]
+    assert all(0 < s["score"]["mean_logprob"] < 1 for p in problems for s in p["samples"])
+    with pytest.raises(SystemExit) as ended:
+        main(["pool", "score", str(pool), "--by", "random", "--json"])
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    per_token = rows[0]["flops"] / rows[0]["tokens"]
+    assert per_token > 2 * header["parameters"]  # the weights, and attention

@@ -40,7 +40,7 @@ def journal_path() -> Path:
 async def prepare(
     asked: Spec,
     *,
-    model: Model | None = None,
+    model: Model | Opened | None = None,
     journal: Path | str | bool = True,
     run: str = "",
     publish: Subscriber = ignore,
@@ -48,13 +48,14 @@ async def prepare(
 ) -> AsyncIterator[Runner]:
     """Open the model and the journal, and yield a runner that is ready to ``go``.
 
-    ``model`` is used, and left open, if given; else ``asked.model`` is opened. ``run`` is the ID of
-    a run to resume. ``teller`` is told what takes time or is decided for the caller.
+    ``model`` is used, and left open, if given (with its pricing and notes if it is an ``Opened``);
+    else ``asked.model`` is opened. ``run`` is the ID of a run to resume. ``teller`` is told what
+    takes time or is decided for the caller.
     """
     if model is None:
         used = await open_model(asked.model, configuration.load(), teller or Teller())
     else:
-        used = Opened(model)
+        used = model if isinstance(model, Opened) else Opened(model)
     book = None
     try:
         asked.check(used.model.info, priced=used.pricing is not None)
@@ -245,6 +246,10 @@ def resuming(
     row = shared(path).run(run)
     if row.state == "done":
         raise UsageError(f"run {row.id} has ended: see it with 'ponder runs show {row.id}'.")
+    if "problem" not in row.spec:
+        raise UsageError(
+            f"run {row.id} is the recording of a pool: give 'ponder pool record' again as it was."
+        )
     asked = Spec.from_json(row.spec)
     return prepare(asked, model=model, journal=path, run=row.id, publish=publish, teller=teller)
 

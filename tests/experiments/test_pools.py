@@ -187,6 +187,35 @@ def test_strip_drops_the_texts_and_nothing_else(tmp_path: Path, pool: Command) -
     assert pool("strip", out, "-o", out, "--force")[0] == 0
 
 
+def test_strip_keeps_of_programs_what_a_vote_needs(tmp_path: Path, pool: Command) -> None:
+    programs = ["def f(): return 1", "def f():\n    return 1  # one", "def f(): return 2", None]
+    samples = [{"answer": a, "correct": False, "tokens": 1} for a in programs]
+    gold = {"tests": "assert f() == 1", "entry_point": "f", "preamble": "", "stub": ""}
+    full = {"problem_id": "p", "gold": gold, "answer_type": "code", "samples": samples}
+    path, out = lines(tmp_path / "p", HEADER, full), tmp_path / "out"
+    assert pool("strip", path, "-o", out)[0] == 0
+    stripped = json.loads(out.read_text().splitlines()[1])
+    one, same, two, none = (sample["answer"] for sample in stripped["samples"])
+    assert one == same != two
+    assert none is None
+    assert one.startswith("p:")
+    assert stripped["gold"] is None
+    rows = [pool.json("score", file, "--n", "4")["rows"] for file in (path, out)]
+    assert rows[0] == rows[1]
+
+
+def test_strip_keeps_the_keys_that_are_slow_to_find(tmp_path: Path, pool: Command) -> None:
+    samples = [
+        {"answer": "7", "tokens": 1, "key": "q:7"},
+        {"answer": "\\frac{x}{2}", "tokens": 1, "key": "v:found"},
+    ]
+    full = {"problem_id": "p", "gold": "7", "answer_type": "math", "samples": samples}
+    path, out = lines(tmp_path / "p", HEADER, full), tmp_path / "out"
+    assert pool("strip", path, "-o", out)[0] == 0
+    kept = json.loads(out.read_text().splitlines()[1])["samples"]
+    assert [sample.get("key") for sample in kept] == [None, "v:found"]
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, pool: Command) -> None:
     path, out = lines(tmp_path / "p", HEADER, line("p", "a"), "{"), tmp_path / "out"
     out.write_text("before")

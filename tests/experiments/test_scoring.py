@@ -224,3 +224,13 @@ def test_many_formulas_are_announced(
     assert pool("score", path, "--exact-strings")[2] == ""
     assert pool("score", path, "--by", "random", "--json")[2] == ""
     assert json.loads(pool("score", path, "--by", "coverage", "--json")[1])["problems"] == 1
+
+
+def test_a_key_in_the_pool_spares_the_worker() -> None:
+    """Formulas that differ in writing are one vote if the pool says so, and nobody is asked."""
+    written = ["\\frac{x}{2}", "x/2", "y"]
+    samples = [sample(a, a != "y", key="y" if a == "y" else "half") for a in written]
+    asked: list[int] = []
+    read = columns.read([entry("p", *samples, kind="math")], announce=asked.append)
+    assert asked == []
+    assert read.groups[0].classes.tolist() == [[0, 0, 1]]

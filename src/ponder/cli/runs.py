@@ -40,16 +40,20 @@ def _open(path: str | None) -> Iterator[Journal]:
 
 
 def _summary(row: RunRow) -> dict[str, object]:
-    asked = Problem(**{**row.spec["problem"], "messages": _MESSAGES})
-    question = row.spec["problem"]["messages"][-1]["content"]
+    if "problem" not in row.spec:  # a recording: many problems in one run
+        strategy, question = row.spec["kind"], f"the suite {row.spec['suite']}"
+    else:
+        asked = Problem(**{**row.spec["problem"], "messages": _MESSAGES})
+        question = row.spec["problem"]["messages"][-1]["content"]
+        question, strategy = question.removesuffix(instruction(asked)), row.spec["strategy"]
     return {
         "run": row.id,
         "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created)),
         "state": row.state,
         "model": row.spec["model"],
-        "strategy": row.spec["strategy"],
+        "strategy": strategy,
         "answer": row.result["answer"] if row.result else None,
-        "question": question.removesuffix(instruction(asked)).strip(),
+        "question": question.strip(),
     }
 
 

@@ -8,13 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import UsageError
-from ponder.experiments.pools import Entry, Header, Pool, shown
+from ponder.core.problem import AnswerType
+from ponder.experiments.pools import Entry, Header, Pool, Sample, shown
+from ponder.verifiers.equivalence import quick_key
 
 
 def strip(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The same problems without the samples' texts."""
+    """The same problems without the samples' texts, and without keys that follow from the answers.
+
+    Of programs, the answer's key stands for the answer, and hidden tests are left out: they can be
+    scored, and graded anew only from the texts and the suite.
+    """
     for entry in entries:
-        yield replace(entry, samples=tuple(replace(s, text=None) for s in entry.samples))
+        programs = entry.answer_type == "code"
+        samples = tuple(_stripped(sample, entry.answer_type) for sample in entry.samples)
+        yield replace(entry, gold=None if programs else entry.gold, samples=samples)
+
+
+def _stripped(sample: Sample, kind: AnswerType) -> Sample:
+    answer, key = sample.answer, sample.key
+    quick = None if answer is None else quick_key(answer, kind)
+    if kind == "code" and answer is not None:
+        answer = quick or key
+    return replace(sample, text=None, answer=answer, key=None if quick else key)
 
 
 def merge(pools: Sequence[Pool], *, mixed: bool = False) -> tuple[Header, list[Entry]]:
