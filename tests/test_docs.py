@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from ponder.allocation.plans import PLANS
+from ponder.cli.main import main
 from ponder.models import config
 from ponder.models.scripted import Scripted
 from ponder.runtime.runner import Runner
@@ -140,3 +142,23 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+STORIES = ["docs/pools.md"]
+"""Documents whose commands are run in their order: later ones need the files of earlier ones."""
+
+
+@pytest.mark.parametrize("document", STORIES)
+def test_the_commands_of_a_document_work_in_their_order(
+    document: str, data: Path, world: Path
+) -> None:
+    rows = [{"q": "p1", "out": {"final": "3"}, "right": True, "n": 10}]
+    (world / "replies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [line for block in blocks(document, "sh") for line in block.splitlines()]
+    told = [line for line in lines if line.startswith("ponder ")]
+    assert told
+    for line in told:
+        line = line.replace("path/to/data", str(data)).replace("path/to/", f"{world}/")
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line)[1:])
+        assert ended.value.code == 0, line
