@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
@@ -17,15 +17,15 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import ignore
 from ponder.models import catalog
 from ponder.models import config as configuration
-from ponder.models.base import Model
+from ponder.models.base import Model, Priced
 from ponder.models.opening import Opened, Teller, open_model
 from ponder.runtime.journal import shared
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
-from ponder.spec import Spec, spec
+from ponder.spec import Spec, payable, spec
 from ponder.strategies import registry
 from ponder.verifiers.reading import read
-from ponder.verifiers.registry import VERIFIERS
+from ponder.verifiers.registry import known
 
 T = TypeVar("T")
 Question = str | Sequence[Message] | Problem
@@ -52,13 +52,23 @@ async def prepare(
     else ``asked.model`` is opened. ``run`` is the ID of a run to resume. ``teller`` is told what
     takes time or is decided for the caller.
     """
-    if model is None:
-        used = await open_model(asked.model, configuration.load(), teller or Teller())
-    else:
-        used = model if isinstance(model, Opened) else Opened(model)
-    book = None
-    try:
+    async with AsyncExitStack() as opened:
+        if isinstance(model, Opened):
+            used = model
+        else:
+            used = (
+                Opened(model)
+                if model
+                else await opened.enter_async_context(_opened(asked.model, teller))
+            )
         asked.check(used.model.info, priced=used.pricing is not None)
+        verifiers = known(asked.verifier)
+        others, notes = {}, list(used.notes)
+        for name in dict.fromkeys(name for v in verifiers.values() for name in v.models):
+            other = await opened.enter_async_context(_opened(name, teller))
+            payable(asked.budget, other.model.info, priced=other.pricing is not None)
+            others[name] = Priced(other.model, other.pricing)
+            notes += [note for note in other.notes if note not in notes]
         job = Job(
             problem=asked.problem,
             strategy=registry.find(asked.strategy).function,
@@ -69,12 +79,14 @@ async def prepare(
             seed=asked.seed,
             model=used.model,
             read=read,
-            verifiers=VERIFIERS,
+            verifiers=verifiers,
             verifier=asked.verifier,
             pricing=used.pricing,
-            notes=used.notes,
+            others=others,
+            notes=tuple(notes),
         )
         job.check()
+        book = None
         if journal:
             book = shared(journal_path() if journal is True else journal)
             if run:
@@ -82,8 +94,16 @@ async def prepare(
             else:
                 run = book.create(asked.to_json())
         yield Runner(job, journal=book, run=run, publish=publish)
+
+
+@asynccontextmanager
+async def _opened(name: str, teller: Teller | None) -> AsyncIterator[Opened]:
+    """A model for one run. Embedded ones stay loaded, for the runs to come."""
+    used = await open_model(name, configuration.load(), teller or Teller())
+    try:
+        yield used
     finally:
-        if model is None and not used.model.info.local:
+        if not used.model.info.local:
             await used.model.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -18,7 +19,7 @@ SHAPE = Shape(parameters=1000, attention=10)
 
 
 def test_costs_by_hand() -> None:
-    more = {"prompt_tokens": 5, "seconds": 0.5, "usd": 0.25}
+    more: dict[str, Any] = {"prompt_tokens": 5, "seconds": 0.5, "usd": 0.25}
     problems = [
         entry("p", sample("a", tokens=2, **more), sample("b", tokens=4, **more)),
         entry("q", sample("a", tokens=6, **more)),

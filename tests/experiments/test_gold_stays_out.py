@@ -23,18 +23,21 @@ import pytest
 
 import ponder
 from ponder.api import asolve
-from ponder.core.effects import Call, Handler, Result
+from ponder.core.budget import Budget
+from ponder.core.effects import Call, Handler, Result, Sampling
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments import gym
 from ponder.experiments.gold import Arithmetic, Gold, HiddenTests, Reference, Scored
+from ponder.experiments.recording import Recording, journal_of, record
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.registry import SUITES, find
+from ponder.models.opening import Opened
 from ponder.models.scripted import Scripted
-from ponder.runtime import runner
+from ponder.runtime import stack
 from ponder.strategies import registry
-from ponder.verifiers.registry import VERIFIERS
+from ponder.verifiers import registry as verifiers
 
 SECRET = "918273645"
 """Occurs in every gold below, in nothing else, and never by chance."""
@@ -83,8 +86,10 @@ class Watching:
     seen: list[object]
     name: str = "watching"
     needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
 
-    async def score(self, problem: Problem, traces: Sequence[Trace]) -> list[Score]:
+    async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         self.seen += [problem, traces]
         return [Score(0.5, self.name) for _ in traces]
 
@@ -112,21 +117,11 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Proble
             here.seen += [traces, scores, await s.steer(traces), await s.grow(traces[0])]
             return s.best(traces, scores)
 
-        def through(inner: Handler) -> Handler:
-            async def handle(call: Call) -> Result:
-                here.seen.append(call)
-                here.kinds.add(type(call.effect).__name__)
-                result = await inner(call)
-                here.seen += [call, result]
-                return result
-
-            return handle
-
-        for name in ("steered", "budgeted", "recorded", "traced", "retried"):
-            _wrap(monkeypatch, name, through)
+        _watch(monkeypatch, here)
         strategy = registry.Strategy(spy, "watches", "no paper", lambda knobs: registry.RUN)
         monkeypatch.setitem(registry.STRATEGIES, "spy", strategy)
-        monkeypatch.setitem(VERIFIERS, "watching", Watching(here.seen))
+        watching = verifiers.Kind(lambda argument: Watching(here.seen), "watches")
+        monkeypatch.setitem(verifiers.KINDS, "watching", watching)
         model = Scripted(lambda request: "I cannot say.\n```python\nx = 1\n```\n\\boxed{Z}")
         book = tmp_path / "runs.sqlite"
         result = await asolve(
@@ -150,15 +145,32 @@ def contents(folder: Path) -> list[object]:
     return [path.read_bytes() for path in folder.glob("runs.sqlite*")]
 
 
+def _watch(monkeypatch: pytest.MonkeyPatch, here: Run) -> None:
+    """Whatever passes through any of the handlers is seen."""
+
+    def through(inner: Handler) -> Handler:
+        async def handle(call: Call) -> Result:
+            here.seen.append(call)
+            here.kinds.add(type(call.effect).__name__)
+            result = await inner(call)
+            here.seen += [call, result]
+            return result
+
+        return handle
+
+    for name in ("steered", "budgeted", "recorded", "traced", "retried"):
+        _wrap(monkeypatch, name, through)
+
+
 def _wrap(
     monkeypatch: pytest.MonkeyPatch, name: str, through: Callable[[Handler], Handler]
 ) -> None:
-    original = getattr(runner, name)
+    original = getattr(stack, name)
 
     def stacked(*arguments: Any, **options: Any) -> Handler:
         return through(original(*arguments, **options))
 
-    monkeypatch.setattr(runner, name, stacked)
+    monkeypatch.setattr(stack, name, stacked)
 
 
 # Made-up rows, each with a gold that cannot be mistaken -------------------------------------------
@@ -241,6 +253,27 @@ async def test_files_gym_and_hub_do_not_let_it_out_either(
         told = leaves((await watched(item.problem)).things())
         assert SECRET not in told
         assert HIDDEN not in told
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "humaneval"])
+async def test_a_recording_does_not_let_it_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who records a pool holds the gold, to grade with; what it asks of the world does not."""
+    here, item = Run(), made(name, tmp_path)
+    _watch(monkeypatch, here)
+    model = Scripted(lambda request: "I cannot say.")
+    plan = Recording(name, {0: item}, "m", 2, Sampling(8), Budget(), 0)
+    await record(plan, tmp_path / "pool", opened=Opened(model))
+    assert here.kinds == {"Generate"}
+    journal = journal_of(tmp_path / "pool").read_bytes()
+    things = reachable([here.seen, model.requests, journal])
+    assert not [thing for thing in things if isinstance(thing, Gold | Item)]
+    told = leaves(things)
+    assert SECRET not in told
+    assert HIDDEN not in told
+    assert "I cannot say." in told
+    assert "SQLite format 3" in told
 
 
 def texts(value: Any) -> Iterator[str]:

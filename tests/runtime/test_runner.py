@@ -383,7 +383,7 @@ class TestStoppedBy:
 
     def test_a_verifier_that_is_too_slow_is_stopped_by_the_clock(self) -> None:
         class Slow(ByText):
-            async def score(self, problem: Any, traces: Any) -> list[Score]:
+            async def score(self, problem: Any, traces: Any, session: Any) -> list[Score]:
                 await asyncio.sleep(9)
                 raise AssertionError
 
@@ -416,7 +416,7 @@ class TestStoppedBy:
 
     def test_a_time_out_that_is_not_the_budgets_is_a_mistake_of_its_own(self) -> None:
         class Impatient(ByText):
-            async def score(self, problem: Any, traces: Any) -> list[Score]:
+            async def score(self, problem: Any, traces: Any, session: Any) -> list[Score]:
                 raise TimeoutError("of its own")
 
         for budget in (Budget(), Budget(seconds=9)):

@@ -246,8 +246,10 @@ class ByLength:
 
     name: str = "by_length"
     needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
 
-    async def score(self, problem: Problem, traces: Sequence[Trace]) -> list[Score]:
+    async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         return [Score((t.tokens - 1) / 8, self.name) for t in traces]
 
 

@@ -22,7 +22,7 @@ from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
 from ponder.strategies import registry
 from ponder.strategies.knobs import read
-from ponder.verifiers.registry import VERIFIERS
+from ponder.verifiers.registry import find
 
 PROBLEM = Problem((Message("user", "What is six times seven ?"),), "number")
 PROMPT_TOKENS = 6
@@ -50,7 +50,7 @@ def job(model: Model, strategy: Any = "direct", **changes: Any) -> Job:
         "seed": 0,
         "model": model,
         "read": read_boxed,
-        "verifiers": VERIFIERS,
+        "verifiers": {name: find(name) for name in ("mean_logprob", "lowest_group")},
         "verifier": "mean_logprob",
     }
     return Job(**(fields | changes))
@@ -197,8 +197,10 @@ class ByText:
     known: dict[str, float]
     name: str = "by_text"
     needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
 
-    async def score(self, problem: Problem, traces: Sequence[Trace]) -> list[Score]:
+    async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         return [Score(self.known.get(t.answer.text if t.answer else ""), self.name) for t in traces]
 
 

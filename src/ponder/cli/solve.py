@@ -26,7 +26,7 @@ from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.spec import spec
 from ponder.strategies.registry import STRATEGIES
-from ponder.verifiers.registry import VERIFIERS
+from ponder.verifiers.registry import KINDS
 
 Prepare = Callable[[Subscriber], AbstractAsyncContextManager[Runner]]
 
@@ -60,7 +60,7 @@ def _strategies() -> str:
 @click.option("-e", "--effort", metavar="EFFORT", help=f"{', '.join(PLANS)} (default: {DEFAULT}).")
 @click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
-@click.option("--verifier", metavar="NAME", help=f"{', '.join(VERIFIERS)}.")
+@click.option("--verifier", metavar="NAME", help=f"{', '.join(KINDS)}.")
 @click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")

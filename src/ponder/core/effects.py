@@ -6,11 +6,18 @@ import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ponder.core.ledger import Item
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
+
+if TYPE_CHECKING:
+    from ponder.core.session import Session
+
+
+GENERATE = "generate"
+"""The role of samples that may become the run's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +33,16 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``."""
+    """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``.
+
+    ``role`` is what it is booked under. ``model`` is the name of another model than the run's.
+    """
 
     start: Trace
     sampling: Sampling
     seed: int
-    role: str = "generate"
+    role: str = GENERATE
+    model: str = ""
 
     @property
     def problem(self) -> Problem:
@@ -41,7 +52,8 @@ class Generate:
     def describe(self) -> dict[str, Any]:
         """What the journal compares: the whole effect, long texts by digest."""
         common = _common(self.problem, self.sampling, self.role)
-        return {"start": self.start.id, "seed": self.seed, **common}
+        other = {"model": self.model} if self.model else {}
+        return {"start": self.start.id, "seed": self.seed, **common, **other}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,8 @@ class Call:
     grow as the model works, so that a cancelled call is booked as far as it came; the model's
     edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``, and the ``trace`` once it
     has come, so that it is not lost if the call is cancelled on its way out. ``spent`` is set by
-    whoever books the call, ``replayed`` by whoever answered it from the journal.
+    whoever books the call, ``replayed`` by whoever answered it from the journal. ``session`` is
+    that of a verifier, which may ask models in its turn.
     """
 
     path: str
@@ -96,6 +109,7 @@ class Call:
     trace: Trace | None = None
     spent: Item | None = None
     replayed: bool = False
+    session: Session | None = field(default=None, repr=False)
     watch: Callable[[Call], None] | None = field(default=None, repr=False)
 
     def progress(self, prompt_tokens: int, completion_tokens: int) -> None:

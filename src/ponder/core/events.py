@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.budget import Budget
+from ponder.core.effects import GENERATE
 from ponder.core.ledger import Item
 from ponder.core.trace import Score, Trace
 
@@ -46,6 +47,7 @@ class SampleFinished:
     path: str
     trace: Trace
     replayed: bool
+    role: str = GENERATE
 
 
 @dataclass(frozen=True, slots=True)

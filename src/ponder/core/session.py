@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
-from ponder.core.effects import Call, Generate, Handler, Sampling, Steer, Verify
+from ponder.core.effects import GENERATE, Call, Generate, Handler, Sampling, Steer, Verify
 from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import Event, Proposed, Subscriber, VoteChanged
 from ponder.core.problem import Problem
@@ -31,13 +31,16 @@ def ignore(event: Event) -> None:
 
 @dataclass(slots=True)
 class Run:
-    """What a run's sessions share. ``best`` is the last proposal, ``lost`` the last failure."""
+    """What a run's sessions share. ``joint`` says that the run's verifier judges a trace by those
+    beside it. ``best`` is the last proposal, ``lost`` the last failure.
+    """
 
     perform: Handler
     seed: int
     sampling: Sampling = Sampling()
     verifier: str = ""
     publish: Subscriber = ignore
+    joint: bool = False
     best: tuple[Trace, float | None] | None = None
     lost: ModelError | None = None
 
@@ -55,6 +58,11 @@ class Session:
         """This session's random generator."""
         return random.Random(self._seed(self._path + "/rng"))
 
+    @property
+    def joint(self) -> bool:
+        """Whether traces must be scored together: the run's verifier compares them."""
+        return self._run.joint
+
     def _seed(self, path: str) -> int:
         digest = hashlib.blake2b(f"{self._run.seed}:{path}".encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") >> 1
@@ -64,8 +72,13 @@ class Session:
         self._verbs += 1
         return path
 
-    async def grow(self, start: Trace, **how: Any) -> Trace:
+    async def grow(
+        self, start: Trace, *, role: str = GENERATE, model: str = "", **how: Any
+    ) -> Trace:
         """One chain, continued from ``start`` to its end. ``how`` overrides fields of ``Sampling``.
+
+        ``role`` is what it is booked under: only what is generated in the usual one can become the
+        run's answer. ``model`` is one of the run's other models.
 
         Raises:
             ModelError: the chain was lost.
@@ -73,13 +86,13 @@ class Session:
         """
         path = self._next()
         sampling = replace(self._run.sampling, **how) if how else self._run.sampling
-        call = Call(path, Generate(start, sampling, self._seed(path)))
+        call = Call(path, Generate(start, sampling, self._seed(path), role, model))
         try:
             trace = cast(Trace, await self._run.perform(call))
         except ModelError as error:
             self._run.lost = error
             raise
-        if self._run.best is None and trace.answer is not None:
+        if self._run.best is None and trace.answer is not None and role == GENERATE:
             self.propose(trace)  # any answer is better than none, should the budget end here
         return trace
 
@@ -112,8 +125,9 @@ class Session:
         """One score per trace, by the named verifier or by the run's."""
         if not traces:
             return []
-        effect = Verify(tuple(traces), verifier or self._run.verifier)
-        return list(cast(tuple[Score, ...], await self._run.perform(Call(self._next(), effect))))
+        effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
+        call = Call(path, effect, session=Session(self._run, path))
+        return list(cast(tuple[Score, ...], await self._run.perform(call)))
 
     async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
         """The traces to go on with, after whoever watches had a say."""

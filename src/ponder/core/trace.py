@@ -52,10 +52,23 @@ def _order(path: str) -> tuple[int, ...]:
     return tuple(int(part) for part in path.split(".") if part)
 
 
+Verdict = Literal["pass", "fail", "error", "timeout", "abstain", "scored"]
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A verifier's opinion of one trace: ``value`` in [0, 1], or None for an abstention."""
+    """A verifier's opinion of one trace: ``value`` in [0, 1], or None for an abstention.
+
+    ``verdict`` says it in a word: ``pass`` or ``fail`` where there is nothing between, ``error`` or
+    ``timeout`` where what was checked did not come to its end, ``abstain`` without a value, and
+    ``scored`` for any other value. ``detail`` is one line for a person.
+    """
 
     value: float | None
     verifier: str
     detail: str = ""
+    verdict: Verdict | None = None
+
+    def __post_init__(self) -> None:
+        if self.verdict is None:
+            object.__setattr__(self, "verdict", "abstain" if self.value is None else "scored")

@@ -134,3 +134,11 @@ class Model(Protocol):
     async def close(self) -> None:
         """Release connections, threads and memory. Idempotent."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A model and what its requests cost, if anybody knows."""
+
+    model: Model
+    pricing: Pricing | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ponder.core.effects import Call, Generate, Handler, Result
@@ -20,13 +21,13 @@ def budgeted(
     inner: Handler,
     purse: Purse,
     ledger: Ledger,
-    meter: Meter,
-    model: str,
+    meters: Mapping[str, Meter],
     deadline: float | None,
     *,
     whole: bool = False,
 ) -> Handler:
-    """Wrap ``inner`` so that no limit is ever passed. ``deadline`` is a time of the event loop.
+    """Wrap ``inner`` so that no limit is ever passed. ``meters`` are by the name of the model, ''
+    for the run's own; ``deadline`` is a time of the event loop.
     A sample that does not fit is shortened; if it is to be ``whole``, it is refused.
     """
 
@@ -49,6 +50,7 @@ def budgeted(
                 if not timer.expired():
                     raise
                 raise too_late() from None
+        meter = meters[effect.model]
         wanted = meter.room(effect)
         least = wanted if whole else min(LEAST, wanted)
         grant = await purse.reserve(wanted, least, meter.worst(effect))
@@ -83,7 +85,7 @@ def budgeted(
             cost = meter.cost(prompt, cached, completion + wasted)
             call.spent = Item(
                 effect.role,
-                model,
+                meter.model,
                 1,
                 failed,
                 prompt,

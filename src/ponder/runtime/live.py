@@ -15,8 +15,8 @@ Reader = Callable[[str, Problem, bool], Awaitable[Answer | None]]
 """Reads the answer out of (text, problem, whether the text was cut off)."""
 
 
-def live(model: Model, verifiers: Mapping[str, Verifier], read: Reader) -> Handler:
-    """The handler that has nothing further in."""
+def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: Reader) -> Handler:
+    """The handler that has nothing further in. The run's own model has the name ''."""
 
     async def generate(call: Call, effect: Generate) -> Trace:
         start, how = effect.start, effect.sampling
@@ -30,7 +30,7 @@ def live(model: Model, verifiers: Mapping[str, Verifier], read: Reader) -> Handl
             how.stop,
             how.logprobs,
         )
-        done = await model.generate(request, call.progress)
+        done = await models[effect.model].generate(request, call.progress)
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
         text = start.text + done.text
@@ -51,7 +51,8 @@ def live(model: Model, verifiers: Mapping[str, Verifier], read: Reader) -> Handl
         if isinstance(effect, Generate):
             return await generate(call, effect)
         assert isinstance(effect, Verify), effect
-        problem = effect.traces[0].problem
-        return tuple(await verifiers[effect.verifier].score(problem, effect.traces))
+        assert call.session is not None
+        verifier, problem = verifiers[effect.verifier], effect.traces[0].problem
+        return tuple(await verifier.score(problem, effect.traces, call.session))
 
     return handle

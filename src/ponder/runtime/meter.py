@@ -16,6 +16,11 @@ class Meter:
         self._model = model
         self._pricing = pricing
 
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model.info.name
+
     def cost(self, prompt: int, cached: int, completion: int) -> Cost:
         """The cost of so many tokens; ``cached`` of the prompt's were not evaluated anew."""
         price = self._pricing(prompt, cached, completion) if self._pricing else 0

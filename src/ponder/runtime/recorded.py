@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from ponder.core.effects import Call, Handler, Result
+from ponder.core.effects import Call, Generate, Handler, Result
 from ponder.core.errors import ReplayMismatch
 from ponder.runtime.journal import Journal, Row, unpack
 
@@ -85,6 +85,10 @@ class _Book:
                 f"the journal of run {self._run} holds another effect at {call.path}: recorded "
                 f"{json.dumps(row.effect)}, asked for {json.dumps(asked)}."
             )
+        if not isinstance(call.effect, Generate):
+            # What a verifier asked of models to come to this result is not asked again.
+            within = f"{call.path}."
+            self._passed.update(path for path in self._order if path.startswith(within))
         turn = self._turns[call.path] = asyncio.get_running_loop().create_future()
         if self._left:
             turn.set_result(None)

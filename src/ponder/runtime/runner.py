@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import PICO, Budget
-from ponder.core.effects import Sampling
+from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, PonderError, RunFailed
 from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
 from ponder.core.ledger import Ledger
 from ponder.core.problem import Problem
 from ponder.core.session import Run, Session, ignore
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Model, Pricing
+from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.budgeted import LEAST
 from ponder.runtime.journal import Journal
 from ponder.runtime.live import Reader
@@ -44,6 +44,7 @@ class Job:
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     verifier: str = ""
     pricing: Pricing | None = None
+    others: Mapping[str, Priced] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def drawn(self) -> dict[str, Any]:
@@ -108,7 +109,7 @@ class Runner:
         self._interrupted = True
 
     def _listen(self, event: Event) -> None:
-        if isinstance(event, SampleFinished):
+        if isinstance(event, SampleFinished) and event.role == GENERATE:
             self._traces[event.trace.id] = event.trace
         elif isinstance(event, Scored):
             self._scores.update((t.id, s) for t, s in zip(event.traces, event.scores, strict=True))
@@ -123,7 +124,7 @@ class Runner:
         """
         job = self._job
         built = stack(
-            World(job.model, job.read, job.verifiers, job.pricing),
+            World(job.model, job.read, job.verifiers, job.pricing, job.others),
             job.budget,
             journal=self._journal,
             run=self._run,
@@ -131,7 +132,9 @@ class Runner:
             watched=self._publish is not ignore,
         )
         ledger, self._purse = built.ledger, built.purse
-        state = Run(built.perform, job.seed, job.sampling, job.verifier, self._publish)
+        asked = job.verifiers.get(job.verifier)
+        joint = asked is not None and asked.joint
+        state = Run(built.perform, job.seed, job.sampling, job.verifier, self._publish, joint)
         info = job.model.info
         self._publish(
             RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)

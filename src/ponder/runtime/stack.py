@@ -11,7 +11,7 @@ from ponder.core.effects import Handler
 from ponder.core.events import Subscriber
 from ponder.core.ledger import Ledger
 from ponder.core.session import ignore
-from ponder.models.base import Model, Pricing
+from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.budgeted import budgeted
 from ponder.runtime.journal import Journal, Row
 from ponder.runtime.live import Reader, live
@@ -26,12 +26,15 @@ from ponder.verifiers.base import Verifier
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a run's effects meet: a model, what it costs, who reads its answers, and verifiers."""
+    """What a run's effects meet: a model, what it costs, who reads its answers, verifiers, and the
+    other models that those ask, by name.
+    """
 
     model: Model
     read: Reader
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     pricing: Pricing | None = None
+    others: Mapping[str, Priced] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,12 @@ def stack(
     deadline = None
     if budget.seconds is not None:
         deadline = loop.time() + budget.seconds - ledger.total.seconds
-    purse, meter = Purse(budget, ledger), Meter(world.model, world.pricing)
-    handler = steered(live(world.model, world.verifiers, world.read))
-    handler = budgeted(handler, purse, ledger, meter, world.model.info.name, deadline, whole=whole)
+    purse = Purse(budget, ledger)
+    models = {"": Priced(world.model, world.pricing), **world.others}
+    meters = {name: Meter(used.model, used.pricing) for name, used in models.items()}
+    talkers = {name: used.model for name, used in models.items()}
+    handler = steered(live(talkers, world.verifiers, world.read))
+    handler = budgeted(handler, purse, ledger, meters, deadline, whole=whole)
     handler = retried(handler)
     if journal:
         handler = recorded(handler, journal, run, rows, ordered=ordered)

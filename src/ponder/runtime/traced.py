@@ -40,16 +40,17 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool
             publish(SampleLost(call.path, str(error)))
             raise
         except asyncio.CancelledError:
-            if call.trace is not None:
-                publish(SampleFinished(call.path, call.trace, False))
+            if isinstance(effect, Generate) and call.trace is not None:
+                publish(SampleFinished(call.path, call.trace, False, effect.role))
             else:
                 publish(SampleLost(call.path, "cancelled"))
             raise
         finally:
             if watched and call.spent is not None:
                 publish(Spent(call.spent, ledger.total))
-        if isinstance(result, Trace):
-            publish(SampleFinished(call.path, result, call.replayed))
+        if isinstance(effect, Generate):
+            assert isinstance(result, Trace)
+            publish(SampleFinished(call.path, result, call.replayed, effect.role))
         elif isinstance(effect, Verify):
             publish(Scored(call.path, effect.traces, result))  # type: ignore[arg-type]
         return result

@@ -25,29 +25,50 @@ async def best_of_n(
     n: Annotated[int, Range(1, 4096)] = 8,
     pick: Literal["best", "weighted"] = "best",
 ) -> Trace:
-    """Sample n chains, score each as it arrives, return the best; unanswered ones come last."""
+    """Sample n chains, score each as it arrives, return the best; unanswered ones come last.
+
+    A verifier that compares chains is asked once, when all have come.
+    """
+    poll = _Poll(pick)
 
     async def scored(child: Session) -> tuple[Trace, Score]:
         trace = await child.grow(Trace.empty(problem))
         [score] = await child.score([trace])
         return trace, score
 
-    votes = Vote()
-    best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds those without one
-    async with s.as_completed([scored] * n) as arriving:
-        async for trace, score in arriving:
-            votes.add(trace, score.value or 0.0)
-            key = trace.answer.key if trace.answer else ""
-            best[key] = max(best.get(key, (trace, score)), (trace, score), key=_rank)
-            chosen = best[_elected(votes, best, pick)]
-            s.propose(chosen[0], chosen[1].value)
-    return chosen[0] if best else s.first([])
+    if s.joint:
+        traces = await s.sample(problem, n)
+        for trace, score in zip(traces, await s.score(traces), strict=True):
+            poll.add(trace, score)
+    else:
+        async with s.as_completed([scored] * n) as arriving:
+            async for trace, score in arriving:
+                s.propose(*poll.add(trace, score))
+    return poll.chosen or s.first([])
 
 
-def _elected(votes: Vote, best: dict[str, tuple[Trace, Score]], pick: str) -> str:
-    if pick == "weighted" and (standings := votes.standings()):
-        return standings[0].answer.key
-    return max(best, key=lambda key: _rank(best[key]))
+class _Poll:
+    """The chains so far, and which of them is chosen."""
+
+    def __init__(self, pick: str) -> None:
+        self._pick = pick
+        self._votes = Vote()
+        self._best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds those without one
+        self.chosen: Trace | None = None
+
+    def add(self, trace: Trace, score: Score) -> tuple[Trace, float | None]:
+        """One more; returns what is chosen now."""
+        self._votes.add(trace, score.value or 0.0)
+        key = trace.answer.key if trace.answer else ""
+        known = self._best.get(key, (trace, score))
+        self._best[key] = max(known, (trace, score), key=_rank)
+        standings = self._votes.standings()
+        if self._pick == "weighted" and standings:
+            best = self._best[standings[0].answer.key]
+        else:
+            best = max(self._best.values(), key=_rank)
+        self.chosen = best[0]
+        return best[0], best[1].value
 
 
 def _rank(scored: tuple[Trace, Score]) -> tuple[bool, float, tuple[int, ...]]:

@@ -8,8 +8,13 @@ has none.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
 
 
 def mean_logprob(logprobs: Sequence[float]) -> float | None:
@@ -35,3 +40,20 @@ def lowest_group(logprobs: Sequence[float], window: int = 2048) -> float | None:
     total = list(accumulate(logprobs, initial=0.0))
     lowest = min(high - low for low, high in zip(total, total[window:], strict=False))
     return math.exp(min(lowest / window, 0.0))  # prefix sums may round a certain window above 0
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """A verifier that reads a trace's log-probabilities; without them it abstains."""
+
+    name: str
+    measure: Callable[[Sequence[float]], float | None]
+    needs_logprobs: bool = True
+    joint: bool = False
+    models: tuple[str, ...] = ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace."""
+        return [Score(self.measure(t.logprobs or ()), self.name) for t in traces]

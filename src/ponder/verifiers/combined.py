@@ -1,0 +1,96 @@
+"""Verifiers made of verifiers. ``learned`` is the third way to combine them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
+from ponder.verifiers.base import Verifier
+
+
+def first_decisive(scores: Sequence[Score]) -> Score | None:
+    """The first that has a value."""
+    return next((score for score in scores if score.value is not None), None)
+
+
+def product(scores: Sequence[Score]) -> Score | None:
+    """The product of those that have a value."""
+    valued = [score for score in scores if score.value is not None]
+    if not valued:
+        return None
+    value = math.prod(score.value for score in valued if score.value is not None)
+    detail = ", ".join(f"{score.verifier} {score.value:.3g}" for score in valued)
+    return Score(value, "", detail)
+
+
+COMBINATIONS: dict[str, Callable[[Sequence[Score]], Score | None]] = {
+    "first": first_decisive,
+    "product": product,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """Asks all of ``parts``, but ``first`` asks a later one only about what is still open."""
+
+    name: str
+    how: str
+    parts: tuple[Verifier, ...]
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether one of them does."""
+        return any(part.needs_logprobs for part in self.parts)
+
+    @property
+    def joint(self) -> bool:
+        """Whether one of them is."""
+        return any(part.joint for part in self.parts)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of all of them."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.models))
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace; an abstention where all abstain."""
+        given: list[list[Score]] = [[] for _ in traces]
+        for part in self.parts:
+            open_ = [i for i in range(len(traces)) if self.how != "first" or not _decided(given[i])]
+            if part.joint and open_:
+                open_ = list(range(len(traces)))  # it judges a trace by those beside it
+            if not open_:
+                break
+            found = await part.score(problem, [traces[i] for i in open_], session)
+            for i, score in zip(open_, found, strict=True):
+                given[i].append(score)
+        return [self._combined(scores) for scores in given]
+
+    def _combined(self, scores: Sequence[Score]) -> Score:
+        found = COMBINATIONS[self.how](scores)
+        if found is None:
+            return Score(None, self.name, "; ".join(s.detail for s in scores if s.detail))
+        return Score(found.value, found.verifier or self.name, found.detail, found.verdict)
+
+
+def _decided(scores: Sequence[Score]) -> bool:
+    return first_decisive(scores) is not None
+
+
+def combine(how: str, parts: Sequence[Verifier]) -> Combined:
+    """``how`` is a key of ``COMBINATIONS``.
+
+    Raises:
+        UsageError: fewer than two parts.
+    """
+    if len(parts) < 2:
+        raise UsageError(f"{how}(...) combines two verifiers or more, such as {how}(A, B).")
+    names = ", ".join(part.name for part in parts)
+    return Combined(f"{how}({names})", how, tuple(parts))
