@@ -20,7 +20,7 @@ from ponder.models.base import Completion, Request, Shape
 from ponder.models.openvino import Metrics, OpenVINO, Settings, can_load, load
 from ponder.models.openvino_cache import BLOCK, PIECE, Blocks, pieces
 from ponder.models.openvino_engine import Job, Setup, _load
-from ponder.models.openvino_file import metadata_only, read_header
+from ponder.models.openvino_file import Header, metadata_only, read_header
 from ponder.models.openvino_machine import free_memory, usable_cores
 
 GGUF = os.environ.get("PONDER_TEST_GGUF", "")
@@ -311,6 +311,14 @@ def test_a_header_says_size_and_context(tmp_path: Path) -> None:
     assert (header.context, header.cached_values) == (4096, 2 * 2 * 2 * 16)
     key_length = {"llama.attention.key_length": 32}
     assert read_header(gguf(tmp_path / "x.gguf", fields=key_length)).shape.attention == 2 * 4 * 32
+
+
+def test_a_table_that_is_looked_up_costs_no_flops() -> None:
+    tensors = {"token_embd.weight": ("F16", 100, 2), "blk.0.ffn_up.weight": ("F16", 30, 2)}
+    tied = Header({}, tensors, 0)
+    assert tied.shape.parameters == 130  # one matrix, looked up and multiplied with
+    untied = Header({}, {**tensors, "output.weight": ("F16", 100, 2)}, 0)
+    assert untied.shape.parameters == 130
 
 
 def test_metadata_only_is_a_file_without_tensors(tmp_path: Path) -> None:

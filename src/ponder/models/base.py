@@ -58,6 +58,7 @@ class Completion:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What FLOPs are computed from. Zero ``parameters`` means unknown: FLOPs are then zero.
+    A table of embeddings that is only looked up is not among them.
 
     ``attention`` is the number of layers times the width of the attention output
     (heads x head dimension): attending from one token to one earlier token costs 4 x that.

@@ -24,6 +24,7 @@ from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, silent
 from ponder.models.openai_compat import Endpoint, OpenAICompat
+from ponder.models.openvino_file import read_header
 
 CONTEXT = 4096  # tokens per slot, unless told otherwise; every slot's cache takes memory at once
 PROMPTS = 256  # prompts whose size is remembered
@@ -99,6 +100,7 @@ class LlamaCpp:
             )
         self._address, self._key = urlsplit(address).netloc, settings["key"]
         self._counts: dict[tuple[tuple[Message, ...], str], int] = {}
+        header = read_header(path)
         meta = self._call("GET", "/v1/models")["data"][0]["meta"]
         self._model = OpenAICompat(
             Endpoint(
@@ -111,7 +113,8 @@ class LlamaCpp:
                 stream=True,
                 extra_body={"timings_per_token": True},  # counts tokens that show no text yet
                 context=min(settings["context"], meta["n_ctx_train"]),
-                parameters=meta["n_params"],
+                parameters=meta["n_params"] - header.lookup,
+                attention=header.shape.attention,
                 local=True,
                 concurrency=settings["slots"],  # leaves threads of the server free to tokenize
                 timeout=3600.0,

@@ -61,10 +61,18 @@ class Header:
         return self.number("attention.key_length", self.number("embedding_length") // heads)
 
     @property
+    def lookup(self) -> int:
+        """The parameters that are only looked up, never multiplied with."""
+        embeddings = self.tensors.get("token_embd.weight")
+        return embeddings[1] if embeddings and "output.weight" in self.tensors else 0
+
+    @property
     def shape(self) -> Shape:
-        """What FLOPs are computed from."""
+        """What FLOPs are computed from: the parameters that a token is multiplied with. Where the
+        output has a matrix of its own, that of the input is a table that is looked up.
+        """
         return Shape(
-            parameters=sum(elements for _, elements, _ in self.tensors.values()),
+            parameters=sum(elements for _, elements, _ in self.tensors.values()) - self.lookup,
             attention=self.number("block_count")
             * self.number("attention.head_count")
             * self.head_size,

@@ -1,0 +1,30 @@
+"""The model of those who named none: it can be asked about, and refuses to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import Message
+from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
+
+
+class Absent:
+    """A ``Model`` that generates nothing."""
+
+    info = ModelInfo("none", frozenset(), local=True)
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Zero: nothing is ever sent."""
+        return 0
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Refuse.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("this verifier asks a model, and none was named: name one with --model.")
+
+    async def close(self) -> None:
+        """Nothing to release."""
