@@ -52,20 +52,20 @@ async def prepare(
     else ``asked.model`` is opened. ``run`` is the ID of a run to resume. ``teller`` is told what
     takes time or is decided for the caller.
     """
-    async with AsyncExitStack() as opened:
+    async with AsyncExitStack() as closing:
         if isinstance(model, Opened):
             used = model
         else:
             used = (
                 Opened(model)
                 if model
-                else await opened.enter_async_context(_opened(asked.model, teller))
+                else await closing.enter_async_context(opened(asked.model, teller))
             )
         asked.check(used.model.info, priced=used.pricing is not None)
         verifiers = known(asked.verifier)
         others, notes = {}, list(used.notes)
         for name in dict.fromkeys(name for v in verifiers.values() for name in v.models):
-            other = await opened.enter_async_context(_opened(name, teller))
+            other = await closing.enter_async_context(opened(name, teller))
             payable(asked.budget, other.model.info, priced=other.pricing is not None)
             others[name] = Priced(other.model, other.pricing)
             notes += [note for note in other.notes if note not in notes]
@@ -97,7 +97,7 @@ async def prepare(
 
 
 @asynccontextmanager
-async def _opened(name: str, teller: Teller | None) -> AsyncIterator[Opened]:
+async def opened(name: str, teller: Teller | None) -> AsyncIterator[Opened]:
     """A model for one run. Embedded ones stay loaded, for the runs to come."""
     used = await open_model(name, configuration.load(), teller or Teller())
     try:

@@ -80,6 +80,23 @@ def test_rows_say_what_they_cost(pool: Command, tmp_path: Path) -> None:
     assert out.splitlines()[2].split()[-3:] == ["15", "3.00e+04", "0.50000"]
 
 
+def test_a_score_that_was_bought_costs_for_every_sample() -> None:
+    bought = {"judge": {"tokens": 6.0, "flops": 50.0}}
+    samples = [
+        sample("a", tokens=4, prompt_tokens=3, scores={"judge": 0.5}, verified=bought),
+        sample("b", tokens=4, prompt_tokens=3, scores={"judge": 0.1}, verified={"judge": {}}),
+    ]
+    read = columns.read([entry("p", *samples)], shape=SHAPE)
+    assert read.verified == {"judge": {"tokens": 3.0, "flops": 25.0}}
+    plain, judged = read.cost(2), read.cost(2, "judge")
+    assert judged["tokens"] - plain["tokens"] == 2 * 3
+    assert judged["flops"] - plain["flops"] == 2 * 25
+    by = [scoring.aggregator("best:judge")]
+    rows = {row.by: row.cost for row in scoring.score(read, by=by, n=[2]).rows}
+    assert rows["best:judge"] == judged
+    assert rows["random"] == rows["coverage"] == plain
+
+
 def test_the_cost_of_k_samples_is_linear_in_k() -> None:
     problems = [entry("p", *[sample("a", tokens=4, prompt_tokens=3)] * 4)]
     rows = scoring.score(columns.read(problems, shape=SHAPE), n=[1, 2, 4]).rows

@@ -34,6 +34,7 @@ samples = st.builds(
     st.none() | st.text(max_size=8),
     st.booleans(),
     st.none() | st.text(max_size=8),
+    st.dictionaries(names, st.dictionaries(names, st.floats(0, 1e6), max_size=2), max_size=2),
     st.dictionaries(names.map("x-".__add__), st.integers(), max_size=2),
 )
 entries = st.builds(

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ponder.cli.record import grade, record
+from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.experiments import importing, merging, pools
@@ -36,6 +37,7 @@ def pool() -> None:
 
 pool.add_command(record)
 pool.add_command(grade)
+pool.add_command(verify)
 
 
 @pool.command()

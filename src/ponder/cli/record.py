@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ponder import api
 from ponder.allocation import plans
+from ponder.cli.bar import Bar, spending
 from ponder.cli.solve import knob_values
 from ponder.cli.voice import Voice
-from ponder.core.budget import Budget
+from ponder.core.budget import PICO, Budget
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments import gold as golds
@@ -110,9 +107,13 @@ def record(
 
 
 async def _record(asked: recording.Recording, pool: Path, quiet: bool) -> int:
-    with _Bar("sampling", quiet) as bar:
+    with Bar("sampling", quiet) as bar:
+
+        def tell(far: Far) -> None:
+            bar.advance(far.done, far.wanted, far.replayed, _note(far))
+
         header, entries, outcome = await recording.record(
-            asked, pool, tell=bar.sampled, teller=Voice(quiet)
+            asked, pool, tell=tell, teller=Voice(quiet)
         )
     golds_here = {item.problem_id: item.gold for item in asked.items.values()}
     problem = ""
@@ -126,6 +127,12 @@ async def _record(asked: recording.Recording, pool: Path, quiet: bool) -> int:
     if problem:
         raise UsageError(f"the samples are recorded but not graded: {problem}")
     return 1 if outcome.failed or outcome.stopped_by else 0
+
+
+def _note(far: Far) -> str:
+    total = far.receipt.total
+    lost = f"{far.failed} lost" if far.failed else ""
+    return spending(total.cost.tokens, total.picousd / PICO, lost)
 
 
 def _tell(outcome: Outcome, line: str) -> None:
@@ -150,8 +157,8 @@ def _tell(outcome: Outcome, line: str) -> None:
 async def _graded(
     entries: Sequence[Entry], known: Mapping[str, golds.Gold], quiet: bool
 ) -> list[Entry]:
-    with _Bar("grading", quiet) as bar:
-        return await regrading.graded(entries, known, tell=bar.graded)
+    with Bar("grading", quiet) as bar:
+        return await regrading.graded(entries, known, tell=bar.advance)
 
 
 @click.command()
@@ -185,7 +192,7 @@ def grade(
     if missing:
         raise UsageError(f"the suite {suite!r} has no problem {missing[0]!r}, which the pool has.")
     known = {e.problem_id: _gold(e, items) for e in entries}
-    asked = {e.problem_id: _problem(e, items) for e in entries}
+    asked = {e.problem_id: problem_of(e, items) for e in entries}
     entries = asyncio.run(_regraded(entries, asked, known, quiet))
     problems, samples = pools.write(output, source.header, entries)
     if not quiet:
@@ -214,60 +221,8 @@ def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:
     return golds.from_json(entry.gold, entry.answer_type)
 
 
-def _problem(entry: Entry, items: Mapping[str, Item]) -> Problem:
+def problem_of(entry: Entry, items: Mapping[str, Item]) -> Problem:
+    """What was asked: as the suite has it, or else all that a pool says of it."""
     if entry.problem_id in items:
         return items[entry.problem_id].problem
     return Problem((Message("user", "?"),), entry.answer_type)
-
-
-class _Bar:
-    """A progress bar on a terminal; elsewhere a line at every tenth of the way."""
-
-    def __init__(self, what: str, quiet: bool) -> None:
-        self._what, self._quiet = what, quiet
-        self._watched = sys.stderr.isatty() and not quiet
-        self._tenth, self._began = 0, time.monotonic()
-        self._bar = Progress(
-            TextColumn(what),
-            BarColumn(),
-            TextColumn("{task.completed:,}/{task.total:,}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            disable=not self._watched,
-            transient=True,
-        )
-        self._task = self._bar.add_task(what, total=1, note="")
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def sampled(self, far: Far) -> None:
-        """A sample has come or is lost."""
-        total = far.receipt.total
-        note = f"{total.prompt_tokens + total.completion_tokens + total.wasted_tokens:,} tokens"
-        if total.picousd:
-            note += f", ${total.picousd / 1e12:.4f}"
-        if far.failed:
-            note += f", {far.failed} lost"
-        self._advance(far.done, far.wanted, far.replayed, note)
-
-    def graded(self, done: int, of: int) -> None:
-        """An answer is graded."""
-        self._advance(done, of, 0, "")
-
-    def _advance(self, done: int, of: int, free: int, note: str) -> None:
-        if self._watched:
-            self._bar.update(self._task, total=of, completed=done, note=note)
-            return
-        if self._quiet or not of or done * 10 // of <= self._tenth:
-            return
-        self._tenth = done * 10 // of
-        passed = time.monotonic() - self._began
-        left = passed / (done - free) * (of - done) if done > free else 0.0
-        said = ", ".join(filter(None, [f"{done:,}/{of:,}", note, f"{left:,.0f} s left"]))
-        click.echo(f"{self._what}: {said}", err=True)

@@ -58,12 +58,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A pool. ``costs`` are by unit, for those that are known of all samples."""
+    """A pool. ``costs`` are by unit, for those that are known of all samples; ``verified`` is what
+    the score of one sample costs, by its name and by unit.
+    """
 
     problem_ids: list[str]
     levels: list[str | float | None]
     groups: list[Group]
     costs: dict[str, Cost]
+    verified: dict[str, dict[str, float]]
     score_names: tuple[str, ...]
     any_answer: bool
 
@@ -76,6 +79,11 @@ class Columns:
     def fewest(self) -> int:
         """The number of samples that every problem has."""
         return min(group.n for group in self.groups)
+
+    def cost(self, k: int, score: str = "") -> dict[str, float]:
+        """What k samples of a problem cost in the mean, by unit, with the named score of each."""
+        bought = self.verified.get(score, {})
+        return {unit: c.mean(k) + k * bought.get(unit, 0.0) for unit, c in self.costs.items()}
 
     def check_score(self, name: str) -> None:
         """Refuse a score that there is not, or not of all answered samples.
@@ -172,6 +180,7 @@ def read(
         levels=levels,
         groups=groups,
         costs=counter.costs(starts, lengths),
+        verified=counter.verified(),
         score_names=tuple(scores),
         any_answer=bool(spellings),
     )

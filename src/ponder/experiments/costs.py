@@ -4,6 +4,8 @@ tokens   prompt (where recorded) and completion of every sample, as an endpoint 
 flops    the prompt evaluated once, and every completion on top of it (``models.base.Shape``)
 usd      what was booked for the samples
 seconds  the samples' shares of the time that the recording took; they add up to it
+
+A score that was bought (``Sample.verified``) costs that on top, for each sample that is scored.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Counter:
     _prompts: array[float] = field(default_factory=lambda: array("d"))
     _seconds: array[float] = field(default_factory=lambda: array("d"))
     _usd: array[float] = field(default_factory=lambda: array("d"))
+    _verified: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
         """One more sample; what it does not say is unknown."""
@@ -54,6 +57,18 @@ class Counter:
         self._prompts.append(_known(sample.prompt_tokens))
         self._seconds.append(_known(sample.seconds))
         self._usd.append(_known(sample.usd))
+        for name, spent in sample.verified.items():
+            sums = self._verified.setdefault(name, {})
+            for unit, value in spent.items():
+                sums[unit] = sums.get(unit, 0.0) + value
+
+    def verified(self) -> dict[str, dict[str, float]]:
+        """What one sample's score costs in the mean, by the score's name and by unit."""
+        n = len(self._tokens)
+        return {
+            name: {unit: total / n for unit, total in sums.items()}
+            for name, sums in self._verified.items()
+        }
 
     def costs(self, starts: Ints, lengths: Ints) -> dict[str, Cost]:
         """By unit, for those that are known of all samples. ``starts`` and ``lengths`` say which

@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,7 +33,8 @@ class Sample:
     """One recorded sample. None is unknown; ``answer`` None is a sample that gave no answer.
 
     Answers of the same ``key`` are one vote. ``cut`` samples ended at their limit of tokens.
-    ``extra`` are fields that the format does not know; they are kept as they are.
+    ``verified`` is what each score cost to find, by the score's name and then by unit. ``extra``
+    are fields that the format does not know; they are kept as they are.
     """
 
     answer: str | None
@@ -46,6 +47,7 @@ class Sample:
     key: str | None = None
     cut: bool = False
     text: str | None = None
+    verified: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +63,8 @@ class Sample:
             value = getattr(self, name)
             if value is not None and value is not False:
                 known[name] = value
+        if self.verified:
+            known["verified"] = self.verified
         return {**known, **self.extra}
 
 
@@ -194,6 +198,7 @@ _HEADER_FIELDS = {
 }
 _SAMPLE_FIELDS = {
     "answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "usd", "key", "cut", "text",
+    "verified",
 }  # fmt: skip
 _ENTRY_FIELDS = {"problem_id", "gold", "answer_type", "level", "samples"}
 
@@ -326,6 +331,7 @@ def sample_from(value: Any) -> Sample:
         value.get("key"),
         bool(value.get("cut")),
         value.get("text"),
+        _verified(value.get("verified")),
         {k: v for k, v in value.items() if k not in _SAMPLE_FIELDS} if len(value) > 2 else {},
     )
 
@@ -341,6 +347,16 @@ def _scores(value: Any) -> dict[str, float]:
     return {name: score for name, score in named.items() if score is not None}
 
 
+def _verified(value: Any) -> dict[str, dict[str, float]]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(costs, dict) for costs in value.values()):
+        raise BrokenLine(f"'verified' must be an object of objects, not {shown(value)}")
+    return {
+        name: {unit: _amount(costs, unit) or 0.0 for unit in costs} for name, costs in value.items()
+    }
+
+
 def _amount(value: dict[str, Any], name: str) -> float | None:
     amount = value.get(name)
     if amount is not None and (not _is_number(amount) or amount < 0):
@@ -352,6 +368,11 @@ def _is_number(value: Any) -> bool:
     if type(value) is int:
         return abs(value) < 1 << 1000  # must fit into a float
     return type(value) is float and math.isfinite(value)
+
+
+def first(entry: Entry, n: int) -> Entry:
+    """The problem with the first n of its samples."""
+    return replace(entry, samples=entry.samples[:n])
 
 
 # Writing ------------------------------------------------------------------------------------------

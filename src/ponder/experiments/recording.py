@@ -81,7 +81,7 @@ async def record(
         sha256 = await asyncio.to_thread(sha256_of, used.path) if used.path else ""
         journal = Journal(journal_of(pool))
         try:
-            run = _claimed(journal, _identity(asked, sha256), pool)
+            run = claimed(journal, _identity(asked, sha256), pool)
             world = World(used.model, read, pricing=used.pricing)
             recorder = Recorder(
                 world, asked.items, asked.n, asked.sampling, asked.budget, asked.seed, journal,
@@ -172,8 +172,12 @@ def _identity(asked: Recording, sha256: str) -> dict[str, Any]:
     }
 
 
-def _claimed(journal: Journal, identity: Mapping[str, Any], pool: Path) -> str:
-    """The run of this recording, begun if there is none."""
+def claimed(journal: Journal, identity: Mapping[str, Any], pool: Path) -> str:
+    """The run of the journal of ``pool``, begun if there is none.
+
+    Raises:
+        UsageError: it has another identity, or another process is working on it.
+    """
     rows: list[RunRow] = journal.runs()
     if not rows:
         return journal.create(dict(identity))

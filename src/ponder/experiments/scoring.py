@@ -269,8 +269,8 @@ def _estimate_group(
 def _row(columns: Columns, at: Point, values: Floats, means: Floats, error: float) -> Row:
     how, k = at
     low, high, kind = intervals.interval(values, means)
-    cost = {unit: cost.mean(k) for unit, cost in columns.costs.items()}
-    return Row(str(how), k, float(values.mean()), low, high, cost, kind, error)
+    mean, cost = float(values.mean()), columns.cost(k, how.score)
+    return Row(str(how), k, mean, low, high, cost, kind, error)
 
 
 def _difference(

@@ -69,7 +69,7 @@ def _of_pool(pool: Pool, asked: Sequence[Aggregator], n: Sequence[int]) -> list[
                     Point(
                         points[i][1],
                         values[:, i],
-                        {unit: cost.mean(points[i][1]) for unit, cost in read.costs.items()},
+                        read.cost(points[i][1], how.score),
                         errors[i],
                     )
                     for i in at

@@ -11,9 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from ponder.api import opened
 from ponder.core.answer import Answer
 from ponder.core.budget import PICO, Budget
 from ponder.core.effects import Sampling
@@ -23,42 +26,97 @@ from ponder.core.problem import Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments.pools import Entry, Sample
+from ponder.experiments.recording import claimed, journal_of
+from ponder.models.absent import Absent
+from ponder.models.base import Priced
+from ponder.models.opening import Opened, Teller
 from ponder.runtime.journal import Journal
 from ponder.runtime.stack import World, stack
+from ponder.spec import payable
 from ponder.verifiers.equivalence import quick_key
+from ponder.verifiers.reading import read
+from ponder.verifiers.registry import known
 
 AT_ONCE = 8
 """Problems verified at once. Each asks about all of its samples at once."""
-VERIFIED = "verified"
-"""The field of a sample that keeps what each of its scores cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
-    """What is asked for. ``problems`` are by problem id, and hold no gold."""
+    """What is asked for. ``problems`` are by problem id, and hold no gold. The scores are kept
+    under ``name``. ``model`` is the run's own, for verifiers that ask it (empty: there is none).
+    """
 
     entries: Sequence[Entry]
     problems: Mapping[str, Problem]
     verifier: str
+    name: str
+    model: str = ""
     seed: int = 0
     budget: Budget = Budget()
 
+    def identity(self, pool: str) -> dict[str, Any]:
+        """What makes two of them the same one."""
+        return {
+            "kind": "verify",
+            "suite": pool,
+            "verifier": self.verifier,
+            "model": self.model,
+            "seed": self.seed,
+        }
 
-async def verified(
+
+async def verify(
+    asked: Verifying,
+    source: Path,
+    output: Path,
+    *,
+    tell: Callable[[int, Receipt], None] = lambda done, receipt: None,
+    teller: Teller | None = None,
+) -> tuple[list[Entry], Receipt]:
+    """The entries with one more score per sample; abstentions leave none.
+
+    What the journal of ``output`` holds is not asked again. ``tell`` hears how many problems are
+    done.
+
+    Raises:
+        UsageError: the verifier needs a model and none is named, or the journal is another's.
+        LimitReached: the budget ended it. What was scored is in the journal.
+    """
+    verifiers = known(asked.verifier)
+    own = [asked.model] if asked.model else []
+    async with AsyncExitStack() as closing:
+        others = {}
+        for name in (*own, *verifiers[asked.verifier].models):
+            others[name] = await closing.enter_async_context(opened(name, teller))
+            priced = others[name].pricing is not None
+            payable(asked.budget, others[name].model.info, priced=priced)
+        used = others[asked.model] if own else Opened(Absent())
+        world = World(
+            used.model,
+            read,
+            verifiers,
+            used.pricing,
+            {name: Priced(o.model, o.pricing) for name, o in others.items()},
+        )
+        journal = Journal(journal_of(output))
+        try:
+            run = claimed(journal, asked.identity(source.name), output)
+            try:
+                return await _verified(asked, world, journal, run, tell)
+            finally:
+                journal.finish(run, "interrupted", None)
+        finally:
+            journal.close()
+
+
+async def _verified(
     asked: Verifying,
     world: World,
     journal: Journal,
     run: str,
-    tell: Callable[[int, Receipt], None] = lambda done, receipt: None,
+    tell: Callable[[int, Receipt], None],
 ) -> tuple[list[Entry], Receipt]:
-    """The entries with one more score per sample; abstentions leave none.
-
-    What the journal holds of ``run`` is not asked again.
-
-    Raises:
-        LimitReached: the budget ended it. What was scored is in the journal.
-        UsageError: the verifier needs a model, and the world has none.
-    """
     built = stack(world, asked.budget, journal=journal, run=run, ordered=False, whole=True)
     verifier = world.verifiers[asked.verifier]
     state = Run(built.perform, asked.seed, Sampling(), asked.verifier, joint=verifier.joint)
@@ -80,10 +138,9 @@ async def verified(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    journal.flush()
     costs = _costs(journal, run)
     entries = [
-        _with_scores(entry, asked.verifier, scores, costs.get(i))
+        _with_scores(entry, asked.name, scores, costs.get(i))
         for i, (entry, scores) in enumerate(zip(asked.entries, found, strict=True))
     ]
     return entries, built.ledger.receipt()
@@ -130,6 +187,6 @@ def _with_scores(entry: Entry, name: str, scores: Sequence[Score], spent: Spent 
         known = {k: v for k, v in sample.scores.items() if k != name}
         if score.value is not None:
             known[name] = round(score.value, 6)
-        costs = {**sample.extra.get(VERIFIED, {}), name: share}
-        samples.append(replace(sample, scores=known, extra={**sample.extra, VERIFIED: costs}))
+        costs = {**sample.verified, name: share}
+        samples.append(replace(sample, scores=known, verified=costs))
     return replace(entry, samples=tuple(samples))

@@ -1,0 +1,56 @@
+"""How far something long is, on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Bar:
+    """A progress bar on a terminal; elsewhere a line at every tenth of the way."""
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self._what, self._quiet = what, quiet
+        self._watched = sys.stderr.isatty() and not quiet
+        self._tenth, self._began = 0, time.monotonic()
+        self._bar = Progress(
+            TextColumn(what),
+            BarColumn(),
+            TextColumn("{task.completed:,}/{task.total:,}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            disable=not self._watched,
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=1, note="")
+
+    def __enter__(self) -> Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, done: int, of: int, free: int = 0, note: str = "") -> None:
+        """So much is done; ``free`` of it was there before and says nothing about the time left."""
+        if self._watched:
+            self._bar.update(self._task, total=of, completed=done, note=note)
+            return
+        if self._quiet or not of or done * 10 // of <= self._tenth:
+            return
+        self._tenth = done * 10 // of
+        passed = time.monotonic() - self._began
+        left = passed / (done - free) * (of - done) if done > free else 0.0
+        said = ", ".join(filter(None, [f"{done:,}/{of:,}", note, f"{left:,.0f} s left"]))
+        click.echo(f"{self._what}: {said}", err=True)
+
+
+def spending(tokens: int, usd: float, *more: str) -> str:
+    """What was spent so far, as a bar's note."""
+    dollars = f"${usd:.4f}" if usd else ""
+    return ", ".join(filter(None, [f"{tokens:,} tokens", dollars, *more]))

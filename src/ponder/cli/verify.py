@@ -1,0 +1,106 @@
+"""``ponder pool verify``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from ponder.cli.bar import Bar, spending
+from ponder.cli.record import DATA, problem_of
+from ponder.cli.voice import Voice
+from ponder.core.budget import PICO, Budget
+from ponder.core.errors import LimitReached, RunFailed, UsageError
+from ponder.core.ledger import Receipt
+from ponder.experiments import pools, verifying
+from ponder.experiments.recording import journal_of
+from ponder.experiments.suites.registry import find
+from ponder.verifiers import registry
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("path", metavar="POOL", type=_FILE)
+@click.option("--verifier", required=True, metavar="NAME", help="As in 'ponder solve'.")
+@click.option("--as", "name", metavar="SCORE", help="The score's name.  [default: the verifier's]")
+@click.option("-m", "--model", default="", metavar="MODEL", help="For verifiers that ask a model.")
+@click.option("-o", "--output", type=_FILE, required=True, metavar="POOL", help="Where to write.")
+@click.option("--n", type=click.IntRange(1), help="Only the first N samples of each problem.")
+@click.option("--suite", metavar="SUITE", help="The suite of the problems.  [default: the pool's]")
+@DATA
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of sampling.")
+@click.option("--max-tokens", type=int, metavar="N", help="Budget of it all: tokens.")
+@click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
+@click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+def verify(
+    path: Path,
+    verifier: str,
+    name: str | None,
+    model: str,
+    output: Path,
+    n: int | None,
+    suite: str | None,
+    folder: Path | None,
+    seed: int,
+    max_tokens: int | None,
+    max_usd: float | None,
+    max_seconds: float | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Score every sample of POOL with a verifier, and keep the score and what it cost.
+
+    Then 'ponder pool score --by best:SCORE' re-scores from it. What has come is kept in the journal
+    beside the output; the same command goes on from there. The verifier never sees a reference.
+    """
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists: choose another name, or say --force.")
+    said = registry.find(verifier)
+    source = pools.Pool(path)
+    entries = [e if n is None else pools.first(e, n) for e in source]
+    where = suite or source.header.rest.get("suite")
+    items = {i.problem_id: i for i in find(where).load(folder)} if where else {}
+    asked = verifying.Verifying(
+        entries,
+        {e.problem_id: problem_of(e, items) for e in entries},
+        said.name,
+        name or said.name,
+        model,
+        seed,
+        Budget(max_tokens, max_usd, None, max_seconds),
+    )
+    try:
+        found, receipt = asyncio.run(_verified(asked, path, output, quiet))
+    except (KeyboardInterrupt, LimitReached) as ended:
+        kept = journal_of(output)
+        click.echo(f"what has come is in {kept}; the same command goes on from there", err=True)
+        if isinstance(ended, LimitReached):
+            raise RunFailed(f"{ended}: give a larger one.") from None
+        raise click.Abort from None
+    pools.write(output, source.header, found)
+    if not quiet:
+        scored = sum(asked.name in s.scores for e in found for s in e.samples)
+        whole = sum(len(e.samples) for e in found)
+        total = receipt.total
+        spent = spending(total.cost.tokens, total.picousd / PICO)
+        click.echo(
+            f"wrote {output}: {scored} of {whole} samples have the score {asked.name!r}; {spent}",
+            err=True,
+        )
+
+
+async def _verified(
+    asked: verifying.Verifying, source: Path, output: Path, quiet: bool
+) -> tuple[list[pools.Entry], Receipt]:
+    with Bar("verifying", quiet) as bar:
+
+        def tell(done: int, receipt: Receipt) -> None:
+            total = receipt.total
+            note = spending(total.cost.tokens, total.picousd / PICO)
+            bar.advance(done, len(asked.entries), 0, note)
+
+        return await verifying.verify(asked, source, output, tell=tell, teller=Voice(quiet))
