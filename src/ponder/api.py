@@ -207,7 +207,7 @@ async def asolve(
 
 def solve(question: Question, **options: Unpack[Watched]) -> Result:
     """``asolve`` for synchronous callers; takes the same arguments. Works in notebooks too."""
-    return _wait(lambda: asolve(question, **options))
+    return wait(lambda: asolve(question, **options))
 
 
 async def stream(
@@ -276,10 +276,11 @@ def resuming(
 
 def resume(run: str, **options: Any) -> Result:
     """``aresume`` for synchronous callers; takes the same arguments."""
-    return _wait(lambda: aresume(run, **options))
+    return wait(lambda: aresume(run, **options))
 
 
-def _wait(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def wait(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end for a caller who has no event loop, or is in one."""
     if not _in_loop():
         return asyncio.run(start())
     with ThreadPoolExecutor(1, "ponder-solve") as thread:

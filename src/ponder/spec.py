@@ -129,12 +129,7 @@ def spec(
         raise UsageError(f"budget must be a ponder.Budget, not {budget!r}.")
     if knobs is not None and not isinstance(knobs, Mapping):
         raise UsageError(f"knobs must be a mapping such as {{'n': 16}}, not {knobs!r}.")
-    if isinstance(choices, str) or not all(isinstance(c, str) for c in choices):
-        raise UsageError(f"choices must be a list of texts, not {choices!r}.")
-    if isinstance(question, Problem):
-        problem = question
-    else:
-        problem = _problem(question, answer_type, tuple(choices), schema, system)
+    made = problem(question, answer_type, choices=choices, schema=schema, system=system)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed not in SEEDS:
         raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
     plan = plans.plan(effort, strategy, knobs, budget)
@@ -149,16 +144,26 @@ def spec(
             )
     needs = bool(name) and verifiers.find(name).needs_logprobs
     sampling = replace(plan.sampling, logprobs=needs)
-    return Spec(problem, model, plan.strategy, plan.knobs, sampling, plan.budget, name, seed)
+    return Spec(made, model, plan.strategy, plan.knobs, sampling, plan.budget, name, seed)
 
 
-def _problem(
-    question: str | Sequence[Message],
-    answer_type: str,
-    choices: tuple[str, ...],
-    schema: str,
-    system: str,
+def problem(
+    question: str | Sequence[Message] | Problem,
+    answer_type: str = "auto",
+    *,
+    choices: Sequence[str] = (),
+    schema: str = "",
+    system: str = "",
 ) -> Problem:
+    """What a caller asks, with the instruction that says how to answer; a ``Problem`` as it is.
+
+    Raises:
+        UsageError: the question is empty, or a value does not fit.
+    """
+    if isinstance(choices, str) or not all(isinstance(c, str) for c in choices):
+        raise UsageError(f"choices must be a list of texts, not {choices!r}.")
+    if isinstance(question, Problem):
+        return question
     turns = [Message("user", question)] if isinstance(question, str) else question
     if not isinstance(turns, Sequence) or not all(isinstance(m, Message) for m in turns):
         raise UsageError(
@@ -174,13 +179,13 @@ def _problem(
         kind = next(t for t in ANSWER_TYPES if t == answer_type)
     else:
         raise UnknownName("answer type", answer_type, (*ANSWER_TYPES, "auto"))
-    problem = Problem(asked, kind, choices, schema)
-    extract("{}", problem)  # refuses a schema that is none, before anything is spent
+    made = Problem(asked, kind, tuple(choices), schema)
+    extract("{}", made)  # refuses a schema that is none, before anything is spent
     if r"\boxed" not in last.content:
-        told = replace(last, content=f"{last.content.rstrip()}\n\n{instruction(problem)}")
+        told = replace(last, content=f"{last.content.rstrip()}\n\n{instruction(made)}")
         asked = (*asked[:-1], told)
     head = (Message("system", system),) if system else ()
-    return replace(problem, messages=(*head, *asked))
+    return replace(made, messages=(*head, *asked))
 
 
 _QUANTITY = re.compile(

@@ -22,6 +22,8 @@ _COMMANDS = {
         "pool",
         "Re-score, import, strip and merge recorded samples.",
     ),
+    "eval": ("ponder.cli.evaluate", "evaluate", "Run configurations on a suite, compare them."),
+    "report": ("ponder.cli.report", "report", "Draw curves and economics of pools and results."),
     "models": ("ponder.cli.models", "models", "List, pull, locate and remove models."),
 }
 

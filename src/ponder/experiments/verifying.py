@@ -11,12 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ponder.api import opened
 from ponder.core.answer import Answer
 from ponder.core.budget import PICO, Budget
 from ponder.core.effects import Sampling
@@ -27,15 +25,11 @@ from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments.pools import Entry, Sample
 from ponder.experiments.recording import claimed, journal_of
-from ponder.models.absent import Absent
-from ponder.models.base import Priced
-from ponder.models.opening import Opened, Teller
+from ponder.models.opening import Teller
 from ponder.runtime.journal import Journal
 from ponder.runtime.stack import World, stack
-from ponder.spec import payable
+from ponder.verification import world
 from ponder.verifiers.equivalence import quick_key
-from ponder.verifiers.reading import read
-from ponder.verifiers.registry import known
 
 AT_ONCE = 8
 """Problems verified at once. Each asks about all of its samples at once."""
@@ -83,27 +77,13 @@ async def verify(
         UsageError: the verifier needs a model and none is named, or the journal is another's.
         LimitReached: the budget ended it. What was scored is in the journal.
     """
-    verifiers = known(asked.verifier)
-    own = [asked.model] if asked.model else []
-    async with AsyncExitStack() as closing:
-        others = {}
-        for name in (*own, *verifiers[asked.verifier].models):
-            others[name] = await closing.enter_async_context(opened(name, teller))
-            priced = others[name].pricing is not None
-            payable(asked.budget, others[name].model.info, priced=priced)
-        used = others[asked.model] if own else Opened(Absent())
-        world = World(
-            used.model,
-            read,
-            verifiers,
-            used.pricing,
-            {name: Priced(o.model, o.pricing) for name, o in others.items()},
-        )
+    ready = world(asked.verifier, model=asked.model, budget=asked.budget, teller=teller)
+    async with ready as there:
         journal = Journal(journal_of(output))
         try:
             run = claimed(journal, asked.identity(source.name), output)
             try:
-                return await _verified(asked, world, journal, run, tell)
+                return await _verified(asked, there, journal, run, tell)
             finally:
                 journal.finish(run, "interrupted", None)
         finally:
@@ -112,13 +92,13 @@ async def verify(
 
 async def _verified(
     asked: Verifying,
-    world: World,
+    there: World,
     journal: Journal,
     run: str,
     tell: Callable[[int, Receipt], None],
 ) -> tuple[list[Entry], Receipt]:
-    built = stack(world, asked.budget, journal=journal, run=run, ordered=False, whole=True)
-    verifier = world.verifiers[asked.verifier]
+    built = stack(there, asked.budget, journal=journal, run=run, ordered=False, whole=True)
+    verifier = there.verifiers[asked.verifier]
     state = Run(built.perform, asked.seed, Sampling(), asked.verifier, joint=verifier.joint)
     slots, done = asyncio.Semaphore(AT_ONCE), 0
 

@@ -1,0 +1,318 @@
+"""``ponder eval``: configurations on a suite, a store of their results, and who is better."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from ponder.cli import evaluate_view as view
+from ponder.cli.bar import Bar, spending
+from ponder.cli.record import DATA
+from ponder.cli.solve import knob_values
+from ponder.cli.voice import Voice
+from ponder.core.errors import MissingExtra, PonderError, UsageError
+from ponder.experiments import configurations as reading
+from ponder.experiments.evaluation import AT_ONCE, Evaluation, Progress
+from ponder.experiments.evaluation import evaluate as carry_out
+from ponder.experiments.evaluation_export import export as write
+from ponder.experiments.evaluation_grading import grade_outcomes
+from ponder.experiments.store import Outcome, Store, Stored, store_path
+from ponder.experiments.suites.registry import find
+
+if TYPE_CHECKING:
+    from ponder.experiments.evaluation_figures import Comparison, Summary
+
+Held = tuple[Stored, Sequence[Outcome]]
+_FILE = click.Path(path_type=Path)
+_STORE = click.option(
+    "--store",
+    "path",
+    type=_FILE,
+    metavar="PATH",
+    help="The results store.  [default: results.sqlite in Ponder's home]",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
+
+
+@click.group("eval", invoke_without_command=True)
+@click.option("--suite", metavar="SUITE", help="As in 'ponder data show'.")
+@click.option("-m", "--model", metavar="MODEL", help="As in 'ponder solve'.")
+@click.option("-e", "--effort", metavar="EFFORT", help="As in 'ponder solve'.")
+@click.option("-s", "--strategy", metavar="NAME", help="As in 'ponder solve'.")
+@click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="A knob; repeatable.")
+@click.option("--verifier", metavar="NAME", help="As in 'ponder solve'.")
+@click.option(
+    "--budget",
+    multiple=True,
+    metavar="UNIT=VALUE,...",
+    help=f"Per problem, in {', '.join(reading.UNITS)}.",
+)
+@click.option("--seed", type=int, metavar="SEED", help="Same seed, same samples.  [default: 0]")
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="NAME=V1,V2,...",
+    help="A configuration for each value of a knob, model, strategy, effort, verifier, seed or "
+    "budget.UNIT; repeatable, for all combinations.",
+)
+@click.option("--file", type=_FILE, metavar="TOML", help="Configurations from a file.")
+@click.option("--name", metavar="NAME", help="What to call the configuration.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only so many problems.")
+@click.option("--every", default=1, type=click.IntRange(1), metavar="K", help="Every k-th problem.")
+@click.option(
+    "--at-once",
+    default=AT_ONCE,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Problems in flight.",
+)
+@click.option("--regrade", is_flag=True, help="Grade anew what is graded already.")
+@_STORE
+@DATA
+@_JSON
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on the way.")
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    /,
+    suite: str | None,
+    knobs: tuple[str, ...],
+    budget: tuple[str, ...],
+    grid: tuple[str, ...],
+    file: Path | None,
+    limit: int | None,
+    every: int,
+    at_once: int,
+    regrade: bool,
+    path: Path | None,
+    folder: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **words: Any,
+) -> int:
+    """Answer every problem of a suite with each configuration, grade, and compare.
+
+    What has come is kept in the store: after a crash, failed runs or Ctrl-C the same command goes
+    on from there, and with a larger --limit it adds to what is there.
+    """
+    if context.invoked_subcommand is not None:
+        _nothing_before(context)
+        return 0
+    _figures()
+    given = {**words, "knobs": knob_values(knobs), "budget": reading.pairs(budget, "--budget")}
+    suite, wishes = _wishes(
+        suite, {k: v for k, v in given.items() if v not in (None, {})}, grid, file
+    )
+    found = find(suite)
+    wanted = reading.configurations(wishes, found.name)
+    items = dict(list(enumerate(found.load(folder)))[::every][:limit])
+    if not items:
+        raise UsageError(f"the suite {suite!r} has no problems: name another with --suite.")
+    asked = Evaluation(items, wanted, at_once)
+    store = Store(path or store_path(), make=True)
+    try:
+        return asyncio.run(_evaluate(asked, store, regrade, as_json, quiet))
+    except UsageError:
+        raise
+    except (KeyboardInterrupt, PonderError) as ended:
+        click.echo(
+            f"what has come is in {store.path}; the same command goes on from there", err=True
+        )
+        if isinstance(ended, PonderError):
+            raise
+        raise click.Abort from None
+    finally:
+        store.close()
+
+
+def _nothing_before(context: click.Context) -> None:
+    for name in context.params:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise UsageError(
+                f"options go behind the subcommand: ponder eval {context.invoked_subcommand} ..."
+            )
+
+
+def _wishes(
+    suite: str | None, given: dict[str, Any], grid: Sequence[str], file: Path | None
+) -> tuple[str, list[reading.Wish]]:
+    """The suite, and what is to be evaluated on it."""
+    if file is None:
+        wishes = reading.of_flags(given, grid)
+    else:
+        if grid or given.keys() & {"knobs", "budget", "name"}:
+            raise UsageError("--set, --budget, --grid and --name do not go with --file: write them "
+                             "into the file.")  # fmt: skip
+        named, wishes = reading.of_file(file, {**given, "suite": suite})
+        suite = suite or named
+    if not suite:
+        raise UsageError("there is no suite: name it with --suite; 'ponder data list' has them.")
+    return suite, wishes
+
+
+async def _evaluate(
+    asked: Evaluation, store: Store, regrade: bool, as_json: bool, quiet: bool
+) -> int:
+    names = [configuration.id for configuration in asked.configurations]
+    with Bar("evaluating", quiet) as bar:
+
+        def tell(far: Progress) -> None:
+            failed = f"{far.failed} failed" if far.failed else ""
+            bar.advance(far.done, far.wanted, far.kept, spending(far.tokens, far.usd, failed))
+
+        await carry_out(asked, store, tell=tell, teller=Voice(quiet))
+    with Bar("grading", quiet) as bar:
+        items = asked.items.values()
+        ungraded = await grade_outcomes(store, names, items, anew=regrade, tell=bar.advance)
+    held = _of_items(store, asked)
+    figures = _figures()
+    rows: list[Summary] = [figures.summary(*one) for one in held]
+    differences: list[Comparison] = []
+    if not any(row.ungraded for row in rows):
+        differences = [figures.compare(held[0], one) for one in held[1:]]
+    if as_json:
+        click.echo(json.dumps(_json(asked, store, rows, differences)))
+    else:
+        view.summaries(rows)
+        view.differences(rows, differences)
+    _tell(held, ungraded)
+    return 1 if ungraded or any(row.failed for row in rows) else 0
+
+
+def _of_items(store: Store, asked: Evaluation) -> list[Held]:
+    wanted = {item.problem_id for item in asked.items.values()}
+    known = {one.id: one for one in store.configurations()}
+    return [
+        (known[c.id], [o for o in store.outcomes(c.id) if o.problem_id in wanted])
+        for c in asked.configurations
+    ]
+
+
+def _json(
+    asked: Evaluation, store: Store, rows: Sequence[Summary], differences: Sequence[Comparison]
+) -> dict[str, Any]:
+    told = [None, *(difference.to_json() for difference in differences)]
+    told += [None] * (len(rows) - len(told))
+    return {
+        "suite": asked.configurations[0].suite,
+        "problems": len(asked.items),
+        "store": str(store.path),
+        "configurations": [
+            {**row.to_json(), "resolved": one.resolved(), "difference": difference}
+            for one, row, difference in zip(asked.configurations, rows, told, strict=True)
+        ],
+    }
+
+
+def _tell(held: Sequence[Held], ungraded: str) -> None:
+    held_here = [outcome for _, outcomes in held for outcome in outcomes]
+    for state, then in (("failed", "; the same command tries them again"), ("refused", "")):
+        of = [outcome for outcome in held_here if outcome.state == state]
+        if of:
+            told = f"{state}: {len(of)} of {len(held_here)} runs ({of[0].why}){then}"
+            click.echo(told, err=True)
+    if ungraded:
+        click.echo(f"the runs are recorded but not graded: {ungraded}", err=True)
+
+
+@evaluate.command()
+@click.argument("configuration", required=False, metavar="[ID]")
+@_STORE
+@click.option(
+    "--export", "target", type=_FILE, metavar="FILE", help="Write the outcomes: .csv or .parquet."
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@_JSON
+def show(
+    configuration: str | None, path: Path | None, target: Path | None, force: bool, as_json: bool
+) -> None:
+    """List configurations, newest first; or the problems of the one with that ID or name."""
+    if path is None and not store_path().exists():
+        _nothing(configuration or target, as_json)
+        return
+    if target and target.exists() and not force:
+        raise UsageError(f"{target} exists: choose another name, or say --force.")
+    with _open(path) as store:
+        if not store.configurations():
+            _nothing(configuration or target, as_json)
+            return
+        chosen = [store.find(configuration)] if configuration else store.configurations()
+        held = [(one, store.outcomes(one.id)) for one in chosen]
+    if target:
+        click.echo(f"wrote {target}: {write(target, held)} outcomes", err=True)
+        return
+    figures = _figures()
+    rows: list[Summary] = [figures.summary(*one) for one in held]
+    if configuration:
+        view.problems(held[0], rows[0], as_json=as_json)
+    elif as_json:
+        click.echo(json.dumps([
+            {**row.to_json(), "suite": one.suite, "created": view.when(one.created)}
+            for row, (one, _) in zip(rows, held, strict=True)
+        ]))  # fmt: skip
+    else:
+        view.summaries(rows, [one for one, _ in held])
+
+
+def _nothing(asked: object, as_json: bool) -> None:
+    said = "nothing is evaluated yet: 'ponder eval --suite SUITE' does it."
+    if asked:
+        raise UsageError(said)
+    click.echo("[]" if as_json else said, err=not as_json)
+
+
+@evaluate.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@_STORE
+@_JSON
+def compare(a: str, b: str, path: Path | None, as_json: bool) -> None:
+    """The paired difference between two configurations, each an ID, its beginning, or a name."""
+    figures = _figures()
+    with _open(path) as store:
+        both = [(one, store.outcomes(one.id)) for one in (store.find(a), store.find(b))]
+    found: Comparison = figures.compare(*both)
+    if as_json:
+        click.echo(json.dumps(found.to_json()))
+    else:
+        view.comparison(found, *(one.name for one, _ in both))
+
+
+@evaluate.command()
+@click.argument("configurations", metavar="ID...", nargs=-1, required=True)
+@_STORE
+def rm(configurations: tuple[str, ...], path: Path | None) -> None:
+    """Forget configurations, their outcomes and their runs."""
+    with _open(path) as store:
+        for one in {one.id: one for one in map(store.find, configurations)}.values():
+            store.remove(one.id)
+            click.echo(f"removed {one.id} ({one.name})", err=True)
+
+
+@contextmanager
+def _open(path: Path | None) -> Iterator[Store]:
+    store = Store(path or store_path())
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _figures() -> ModuleType:
+    """What counts; before anything is spent, whether it can be counted."""
+    try:
+        from ponder.experiments import evaluation_figures
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        raise MissingExtra("experiments", "an evaluation") from None
+    return evaluation_figures

@@ -1,0 +1,115 @@
+"""Verifiers on their own: ``score`` judges texts that came from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ponder.api import Question, opened, wait
+from ponder.core.budget import Budget
+from ponder.core.effects import Sampling
+from ponder.core.errors import UsageError
+from ponder.core.ledger import Receipt
+from ponder.core.session import Run, Session
+from ponder.core.trace import Score, Trace
+from ponder.models.absent import Absent
+from ponder.models.base import Model, Priced
+from ponder.models.opening import Opened, Teller
+from ponder.runtime.stack import World, stack
+from ponder.spec import SEEDS, payable, problem
+from ponder.verifiers.reading import read
+from ponder.verifiers.registry import known
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One score per text, in the texts' order, and what they cost."""
+
+    scores: tuple[Score, ...]
+    receipt: Receipt
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``ponder score --json`` prints."""
+        scores = [{"score": s.value, "verdict": s.verdict, "detail": s.detail} for s in self.scores]
+        return {"scores": scores, "receipt": self.receipt.to_json()}
+
+
+@asynccontextmanager
+async def world(
+    verifier: str,
+    *,
+    model: str | Model = "",
+    budget: Budget | None = None,
+    teller: Teller | None = None,
+) -> AsyncIterator[World]:
+    """All that a verifier can ask, opened: its own models, and ``model`` as the run's.
+
+    Raises:
+        UsageError: there is no such verifier or model, or the budget cannot be kept.
+    """
+    verifiers = known(verifier)
+    async with AsyncExitStack() as closing:
+        others: dict[str, Opened] = {}
+        own = [model] if isinstance(model, str) and model else []
+        for name in dict.fromkeys([*own, *verifiers[verifier].models]):
+            others[name] = await closing.enter_async_context(opened(name, teller))
+            priced = others[name].pricing is not None
+            payable(budget or Budget(), others[name].model.info, priced=priced)
+        if isinstance(model, str):
+            used = others[model] if model else Opened(Absent())
+        else:
+            used = Opened(model)
+        priced_others = {name: Priced(o.model, o.pricing) for name, o in others.items()}
+        yield World(used.model, read, verifiers, used.pricing, priced_others)
+
+
+async def ascore(
+    question: Question,
+    texts: Sequence[str],
+    *,
+    verifier: str,
+    model: str | Model = "",
+    answer_type: str = "auto",
+    budget: Budget | None = None,
+    seed: int = 0,
+    teller: Teller | None = None,
+) -> Scored:
+    """What a verifier says of each text, as a reply to the question.
+
+    Args:
+        question: a text, chat messages, or a ``Problem`` (used as it is), which may hold tests.
+        texts: whole replies; answers are read out of them as ``solve`` does.
+        verifier: its name; see ``docs/verifiers.md``.
+        model: for verifiers that ask the run's own model.
+        answer_type: how to read answers; ``auto`` guesses by the question's form.
+        budget: limits of all of it.
+        seed: same seed, same samples of what verifiers ask.
+
+    Raises:
+        UsageError: no such verifier, or it asks a model and none is named.
+        LimitReached: the budget does not allow to score all of them.
+    """
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"texts must be a list of texts, not {texts!r}.")
+    if seed not in SEEDS:
+        raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
+    asked = problem(question, answer_type)
+    async with world(verifier, model=model, budget=budget, teller=teller) as there:
+        built = stack(there, budget or Budget(), whole=True)
+        judged = there.verifiers[verifier]
+        state = Run(built.perform, seed, Sampling(), verifier, joint=judged.joint)
+        answers = await asyncio.gather(*(read(text, asked, False) for text in texts))
+        traces = [
+            Trace(asked, text, finish="stop", answer=answer, id=str(i))
+            for i, (text, answer) in enumerate(zip(texts, answers, strict=True))
+        ]
+        scores = await Session(state).score(traces)
+        return Scored(tuple(scores), built.ledger.receipt())
+
+
+def score(question: Question, texts: Sequence[str], **options: Any) -> Scored:
+    """``ascore`` for synchronous callers; takes the same arguments."""
+    return wait(lambda: ascore(question, texts, **options))
