@@ -40,8 +40,15 @@ def commands() -> list[str]:
     return sorted({line.split("  #")[0].strip() for line in lines if "ponder " in line})
 
 
+def story(document: str) -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8").partition(STORIES[document])[2]
+    found = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    lines = [line for block in found for line in block.splitlines()]
+    return [line for line in lines if line.startswith("ponder ")]
+
+
 def is_run_here(command: str) -> bool:
-    return not any(word in command for word in (*ELSEWHERE, "venv", "benchmarks/"))
+    return not any(word in command for word in (*ELSEWHERE, "venv", "benchmarks/", "--suite gsm8k"))
 
 
 @pytest.fixture
@@ -144,21 +151,26 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
         assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
-STORIES = ["docs/pools.md"]
-"""Documents whose commands are run in their order: later ones need the files of earlier ones."""
+STORIES = {"docs/pools.md": "ponder", "README.md": "## Measure"}
+"""Documents whose commands are run in their order, from where a word first stands: later ones need
+the files of earlier ones, and all of them data.
+"""
+MODELS = re.compile(r"--model (qwen\S+)")
 
 
 @pytest.mark.parametrize("document", STORIES)
 def test_the_commands_of_a_document_work_in_their_order(
-    document: str, data: Path, world: Path
+    document: str, data: Path, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PONDER_DATA", str(data))
+    monkeypatch.chdir(world)
     rows = [{"q": "p1", "out": {"final": "3"}, "right": True, "n": 10}]
     (world / "replies.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    lines = [line for block in blocks(document, "sh") for line in block.splitlines()]
-    told = [line for line in lines if line.startswith("ponder ")]
+    told = story(document)
     assert told
     for line in told:
         line = line.replace("path/to/data", str(data)).replace("path/to/", f"{world}/")
+        line = MODELS.sub("--model simulated", line)
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(line)[1:])
         assert ended.value.code == 0, line
