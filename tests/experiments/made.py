@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ponder.cli import main
-from ponder.experiments.pools import Entry, Sample
+from ponder.experiments.samples import Entry, Sample
 
 
 def sample(answer: str | None, correct: bool | None = False, **more: Any) -> Sample:

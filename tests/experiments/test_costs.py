@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ponder.experiments import columns, scoring
 from ponder.experiments.costs import shape_of
-from ponder.experiments.pools import Header
+from ponder.experiments.samples import Header
 from ponder.models.base import Shape
 from tests.experiments.made import Command, entry, lines, sample
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.experiments.pools import Entry, Header, Pool, Sample, entry_from, loads, write
+from ponder.experiments.pools import Pool, entry_from, loads, write
+from ponder.experiments.samples import Entry, Header, Sample
 from tests.experiments.made import Command, line, lines
 
 HEADER = {"pool": 1, "model": "m", "file_sha256": "ff", "sampling": {"temperature": 0.8}, "seed": 3}

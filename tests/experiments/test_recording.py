@@ -23,9 +23,9 @@ from ponder.core.errors import (
 from ponder.core.problem import Message, Problem
 from ponder.experiments import recorder, recording
 from ponder.experiments.gold import Reference
-from ponder.experiments.pools import Entry, Header
 from ponder.experiments.recorder import Outcome, Progress
 from ponder.experiments.recording import Recording
+from ponder.experiments.samples import Entry, Header
 from ponder.experiments.suites.base import Item
 from ponder.models.base import ModelInfo, Request, Shape
 from ponder.models.opening import Opened

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.console import Console
@@ -16,6 +16,7 @@ from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.experiments import importing, merging, pools
+from ponder.experiments.samples import Entry, Header
 
 if TYPE_CHECKING:
     from ponder.experiments.scoring import Report
@@ -137,6 +138,7 @@ def score(
 )
 @click.option("--system", default="", help="For openai-gsm8k: only this one of its systems.")
 @click.option("--model", default="", help="The model that the samples are of.")
+@click.option("--suite", default="", help="The suite that the problems are of.")
 @_SKIP
 @_FORCE
 def import_(
@@ -147,13 +149,16 @@ def import_(
     answer_type: str,
     system: str,
     model: str,
+    suite: str,
     skip_broken: bool,
     force: bool,
 ) -> None:
     """Make a pool of another program's FILE of samples."""
     options = importing.Options(importing.paths(paths), answer_type, system)
     source = importing.Foreign(path, cast(importing.Format, kind), options, skip_broken)
-    header = pools.Header((model,) if model else (), {"imported": {"file": path.name, "as": kind}})
+    rest: dict[str, Any] = {"suite": suite} if suite else {}
+    rest["imported"] = {"file": path.name, "as": kind}
+    header = Header((model,) if model else (), rest)
     _write(output, force, lambda: (header, source))
     _tell_skipped(source.skipped, "row")
 
@@ -209,7 +214,7 @@ def _announce(formulas: int) -> None:
 def _write(
     output: Path,
     force: bool,
-    make: Callable[[], tuple[pools.Header, Iterable[pools.Entry]]],
+    make: Callable[[], tuple[Header, Iterable[Entry]]],
 ) -> None:
     if output.exists() and not force:
         raise UsageError(f"{output} exists: choose another name, or say --force.")

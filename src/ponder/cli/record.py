@@ -18,9 +18,9 @@ from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments import gold as golds
 from ponder.experiments import pools, recording, regrading
-from ponder.experiments.pools import Entry
 from ponder.experiments.recorder import Outcome
 from ponder.experiments.recorder import Progress as Far
+from ponder.experiments.samples import Entry
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.registry import find
 

@@ -15,6 +15,7 @@ from ponder.core.errors import LimitReached, RunFailed, UsageError
 from ponder.core.ledger import Receipt
 from ponder.experiments import pools, verifying
 from ponder.experiments.recording import journal_of
+from ponder.experiments.samples import Entry, first
 from ponder.experiments.suites.registry import find
 from ponder.verifiers import registry
 
@@ -61,7 +62,7 @@ def verify(
         raise UsageError(f"{output} exists: choose another name, or say --force.")
     said = registry.find(verifier)
     source = pools.Pool(path)
-    entries = [e if n is None else pools.first(e, n) for e in source]
+    entries = [e if n is None else first(e, n) for e in source]
     where = suite or source.header.rest.get("suite")
     items = {i.problem_id: i for i in find(where).load(folder)} if where else {}
     asked = verifying.Verifying(
@@ -95,7 +96,7 @@ def verify(
 
 async def _verified(
     asked: verifying.Verifying, source: Path, output: Path, quiet: bool
-) -> tuple[list[pools.Entry], Receipt]:
+) -> tuple[list[Entry], Receipt]:
     with Bar("verifying", quiet) as bar:
 
         def tell(done: int, receipt: Receipt) -> None:

@@ -20,7 +20,7 @@ from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import AnswerType
 from ponder.experiments.costs import Cost, Counter
 from ponder.experiments.estimators import Bools, Floats, Ints
-from ponder.experiments.pools import Entry
+from ponder.experiments.samples import Entry
 from ponder.models.base import Shape
 from ponder.verifiers.equivalence import canonical, quick_key
 from ponder.verifiers.mathworker import MathWorker

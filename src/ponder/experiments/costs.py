@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ponder.experiments.estimators import Floats, Ints
-from ponder.experiments.pools import Header, Sample
+from ponder.experiments.samples import Header, Sample
 from ponder.models.base import Shape
 
 

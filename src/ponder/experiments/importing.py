@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.experiments.pools import BrokenLine, Entry, entry_from, loads, shown
+from ponder.experiments.pools import BrokenLine, entry_from, loads, shown
+from ponder.experiments.samples import Entry
 
 Format = Literal["qwen-rm", "tot-game24", "openai-gsm8k", "map"]
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")

@@ -9,7 +9,8 @@ from typing import Any
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType
-from ponder.experiments.pools import Entry, Header, Pool, Sample, shown
+from ponder.experiments.pools import Pool, shown
+from ponder.experiments.samples import Entry, Header, Sample
 from ponder.verifiers.equivalence import quick_key
 
 

@@ -12,7 +12,7 @@ import asyncio
 import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import CapabilityError, RunFailed, UsageError
 from ponder.core.ledger import Item as Spent
 from ponder.core.problem import Problem
-from ponder.experiments.pools import Entry, Header, Sample
 from ponder.experiments.recorder import Outcome, Progress, Recorder, sample_of
+from ponder.experiments.samples import Entry, Header, Sample
 from ponder.experiments.suites.base import Item
 from ponder.models import config as configuration
 from ponder.models.base import ModelInfo
@@ -161,13 +161,12 @@ def _check(asked: Recording, info: ModelInfo, *, priced: bool) -> None:
 
 def _identity(asked: Recording, sha256: str) -> dict[str, Any]:
     """What makes two recordings the same one."""
-    how = {**asdict(asked.sampling), "stop": list(asked.sampling.stop)}
     return {
         "kind": "record",
         "suite": asked.suite,
         "model": asked.model,
         "file_sha256": sha256,
-        "sampling": how,
+        "sampling": asked.sampling.describe(),
         "seed": asked.seed,
     }
 

@@ -11,7 +11,7 @@ from ponder.core.problem import Problem
 from ponder.experiments.confined import RunCode
 from ponder.experiments.gold import Gold
 from ponder.experiments.grading import grade
-from ponder.experiments.pools import Entry, Sample
+from ponder.experiments.samples import Entry, Sample
 from ponder.verifiers.reading import read
 
 Tell = Callable[[int, int], None]

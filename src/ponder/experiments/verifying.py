@@ -23,8 +23,8 @@ from ponder.core.ledger import Receipt
 from ponder.core.problem import Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
-from ponder.experiments.pools import Entry, Sample
 from ponder.experiments.recording import claimed, journal_of
+from ponder.experiments.samples import Entry, Sample
 from ponder.models.opening import Teller
 from ponder.runtime.journal import Journal
 from ponder.runtime.stack import World, stack
