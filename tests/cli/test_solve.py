@@ -332,3 +332,19 @@ def test_a_closed_stdin_or_a_full_disk_is_one_sentence() -> None:
         assert done.returncode in (1, 2)
         assert why in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_the_verifier_said_of_each_candidate_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ("-m", "simulated", "-s", "best_of_n", "--set", "n=4", "--verifier", "lowest_group")
+    code, out, _ = ponder(capsys, "solve", QUESTION, *asked, "--json")
+    assert code == 0
+    candidates = json.loads(out)["candidates"]
+    for candidate in candidates:
+        [said] = candidate["said"]
+        assert (said["verifier"], said["verdict"]) == ("lowest_group", "scored")
+        assert said["score"] == candidate["score"]
+    _, out, _ = ponder(capsys, "solve", QUESTION, *asked)
+    assert out.count("lowest_group") == len(candidates)
+    assert f"{candidates[0]['score']:.3f}" in out

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ponder.core.budget import PICO, Budget
+from ponder.core.effects import GENERATE
 from ponder.core.events import (
     Event,
     Proposed,
@@ -29,7 +30,7 @@ from ponder.core.events import (
 )
 from ponder.core.ledger import Item, Receipt
 from ponder.runtime.journal import Row
-from ponder.runtime.result import Result
+from ponder.runtime.result import Candidate, Result
 
 _SHOWN = 5
 _OUT = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else 160)
@@ -177,7 +178,25 @@ def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
     _OUT.print()
     _OUT.print(Text(_sure(outcome), "dim"))
     _OUT.print(Text(_ended(outcome), "dim"))
+    if any(candidate.said for candidate in outcome.candidates):
+        _OUT.print(_verdicts(outcome.candidates))
     receipt(outcome.receipt)
+
+
+def _verdicts(candidates: Sequence[Candidate]) -> Table:
+    """What verifiers said of the sample that stands for each answer."""
+    drawn = Table(box=None, pad_edge=False, header_style="dim", style="dim")
+    for column in ("answer", "votes", "verifier", "score", "says"):
+        drawn.add_column(column, justify="right" if column in ("votes", "score") else "left")
+    for candidate in candidates[:_SHOWN]:
+        for i, said in enumerate(candidate.said):
+            who = ("", "") if i else (_short(candidate.answer or "none"), str(candidate.votes))
+            value = "" if said.value is None else f"{said.value:.3f}"
+            word = said.detail or ("" if said.verdict == "scored" else str(said.verdict))
+            drawn.add_row(*map(Text, (*who, said.verifier, value, _short(word))))
+    if len(candidates) > _SHOWN:
+        drawn.add_row(f"and {len(candidates) - _SHOWN} more")
+    return drawn
 
 
 def _say(text: str) -> None:
@@ -191,7 +210,8 @@ def _visible(text: str) -> str:
 
 def _sure(outcome: Result) -> str:
     answered = sum(c.votes for c in outcome.candidates)
-    silent = outcome.receipt.total.calls - answered
+    asked = sum(i.calls for i in outcome.receipt.items if i.role == GENERATE)
+    silent = asked - answered
     without = f"; {silent} more without an answer, lost or cancelled" if silent else ""
     chosen = next((c for c in outcome.candidates if c.answer and c.answer == outcome.answer), None)
     if outcome.answer is None:

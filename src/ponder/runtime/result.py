@@ -16,8 +16,9 @@ StoppedBy = Literal["done", "tokens", "usd", "flops", "seconds", "interrupt"]
 class Candidate:
     """One distinct answer: how many samples gave it, its best score, and the tokens spent on it.
 
-    ``text`` is the reasoning of the sample that stands for it. Samples without an answer are
-    gathered in one candidate with ``answer`` None and no votes.
+    ``text`` is the reasoning of the sample that stands for it: the one with the best score, else
+    the one asked for first. ``said`` is what verifiers said of that sample. Samples without an
+    answer are gathered in one candidate with ``answer`` None and no votes.
     """
 
     answer: str | None
@@ -25,6 +26,22 @@ class Candidate:
     score: float | None
     tokens: int
     text: str
+    said: tuple[Score, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``ponder solve --json``; ``said`` where a verifier was asked."""
+        said = [
+            {"verifier": s.verifier, "score": s.value, "verdict": s.verdict, "detail": s.detail}
+            for s in self.said
+        ]
+        known = {
+            "answer": self.answer,
+            "votes": self.votes,
+            "score": self.score,
+            "tokens": self.tokens,
+            "text": self.text,
+        }
+        return {**known, "said": said} if said else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +77,7 @@ class Result:
             "seed": self.seed,
             "stopped_by": self.stopped_by,
             "receipt": self.receipt.to_json(),
-            "candidates": [
-                {
-                    "answer": c.answer,
-                    "votes": c.votes,
-                    "score": c.score,
-                    "tokens": c.tokens,
-                    "text": c.text,
-                }
-                for c in self.candidates
-            ],
+            "candidates": [c.to_json() for c in self.candidates],
         }
 
 
@@ -79,22 +87,34 @@ def leader(traces: Sequence[Trace]) -> Trace | None:
     return groups[0][0] if groups and groups[0][0].answer else None
 
 
-def candidates(traces: Sequence[Trace], scores: Mapping[str, Score]) -> tuple[Candidate, ...]:
-    """Whole traces, grouped by answer: most votes first, then in the order asked for."""
+def candidates(
+    traces: Sequence[Trace], scores: Mapping[str, Sequence[Score]]
+) -> tuple[Candidate, ...]:
+    """Whole traces, grouped by answer: most votes first, then in the order asked for. ``scores``
+    are what verifiers said, by trace and in the order in which they said it.
+    """
     found = []
     for group in _groups(traces):
-        valued = [s.value for t in group if (s := scores.get(t.id)) and s.value is not None]
-        answer = group[0].answer
+        values = {t.id: _last_value(scores.get(t.id, ())) for t in group}
+        valued = [value for value in values.values() if value is not None]
+        score = max(valued, default=None)
+        stands = next(t for t in group if score is None or values[t.id] == score)
+        answer = stands.answer
         found.append(
             Candidate(
                 answer=answer.text if answer else None,
                 votes=len(group) if answer else 0,
-                score=max(valued, default=None),
+                score=score,
                 tokens=sum(t.tokens for t in group),
-                text=group[0].text,
+                text=stands.text,
+                said=tuple(scores.get(stands.id, ())),
             )
         )
     return tuple(found)
+
+
+def _last_value(scores: Sequence[Score]) -> float | None:
+    return next((s.value for s in reversed(scores) if s.value is not None), None)
 
 
 def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:

@@ -97,7 +97,7 @@ class Runner:
     ) -> None:
         self._job, self._journal, self._run, self._publish = job, journal, run, publish
         self._traces: dict[str, Trace] = {}
-        self._scores: dict[str, Score] = {}
+        self._scores: dict[str, list[Score]] = {}
         self._task: asyncio.Future[Trace] | None = None
         self._purse = Purse(job.budget, Ledger())
         self._interrupted = False
@@ -112,7 +112,8 @@ class Runner:
         if isinstance(event, SampleFinished) and event.role == GENERATE:
             self._traces[event.trace.id] = event.trace
         elif isinstance(event, Scored):
-            self._scores.update((t.id, s) for t, s in zip(event.traces, event.scores, strict=True))
+            for trace, score in zip(event.traces, event.scores, strict=True):
+                self._scores.setdefault(trace.id, []).append(score)
         self._publish(event)
 
     async def go(self) -> Result:
