@@ -55,7 +55,7 @@ def test_files_that_are_no_model(tmp_path: Path, content: bytes | None, why: str
 @needs_model
 async def test_one_sample(model: LlamaCpp) -> None:
     info = model.info
-    assert info.capabilities == {"prefill", "logprobs", "seed", "stop"}
+    assert info.capabilities == {"prefill", "logprobs", "top_logprobs", "seed", "stop"}
     assert info.local
     assert info.context == 512
     assert info.shape.parameters > 10**6
@@ -72,6 +72,17 @@ async def test_one_sample(model: LlamaCpp) -> None:
             assert len(completion.logprobs) == completion.completion_tokens == 8
         assert seen[0] == (completion.prompt_tokens, 0)
         assert seen[-1] == (completion.prompt_tokens, completion.completion_tokens)
+
+
+@needs_extra
+@needs_model
+async def test_alternatives_at_each_place(model: LlamaCpp) -> None:
+    done = await model.generate(Request(ASK, 2, temperature=0.0, logprobs=True, top_logprobs=5))
+    assert done.top is not None
+    assert done.logprobs is not None
+    assert all(len(place) == 5 for place in done.top)
+    for place, drawn in zip(done.top, done.logprobs, strict=True):
+        assert max(place.values()) == drawn  # greedy: the likeliest
 
 
 @needs_extra

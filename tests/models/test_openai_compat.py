@@ -106,6 +106,57 @@ async def test_what_the_endpoint_wants_otherwise() -> None:
     assert completion.logprobs == (-1.0, -0.5)
 
 
+def alternatives(*places: dict[str, float]) -> dict[str, Any]:
+    return {
+        "content": [
+            {
+                "token": next(iter(place)),
+                "logprob": next(iter(place.values())),
+                "top_logprobs": [{"token": t, "logprob": p} for t, p in place.items()],
+            }
+            for place in places
+        ]
+    }
+
+
+TOP = [{"4": -0.25, "5": -1.5}, {"2": -0.125, "\ufffd": -3.0}]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_likeliest_tokens_at_each_place(stream: bool) -> None:
+    request = dataclasses.replace(ASK, top_logprobs=2)
+    pieces = [
+        delta("4", logprobs=alternatives(TOP[0])),
+        delta("2", "stop", logprobs=alternatives(TOP[1])),
+    ]
+    whole = answer(choice(logprobs=alternatives(*TOP)))
+    able = frozenset({"logprobs", "top_logprobs"})
+    async with Loopback(sse(*pieces) if stream else whole) as server:
+        completion = await generate(server, request, stream=stream, capabilities=able)
+    assert server.requests[0].json["logprobs"] is True
+    assert server.requests[0].json["top_logprobs"] == 2
+    assert completion.top == tuple(TOP)
+
+
+async def test_of_tokens_that_read_the_same_the_likeliest_counts() -> None:
+    same = alternatives({"a": -1.0})
+    same["content"][0]["top_logprobs"].append({"token": "a", "logprob": -9.0})
+    request = dataclasses.replace(ASK, top_logprobs=2)
+    async with Loopback(answer(choice(logprobs=same))) as server:
+        able = frozenset({"logprobs", "top_logprobs"})
+        completion = await generate(server, request, capabilities=able)
+    assert completion.top == ({"a": -1.0},)
+
+
+@pytest.mark.parametrize("given", [None, logprobs(-1), {"content": []}])
+async def test_alternatives_that_did_not_come_are_none(given: Any) -> None:
+    request = dataclasses.replace(ASK, top_logprobs=2)
+    async with Loopback(answer(choice(logprobs=given))) as server:
+        able = frozenset({"logprobs", "top_logprobs"})
+        completion = await generate(server, request, capabilities=able)
+    assert completion.top is None
+
+
 async def test_a_prefix_is_not_repeated_in_the_completion() -> None:
     request = dataclasses.replace(ASK, prefix="It is")
     async with Loopback(answer(choice("It is 42")), answer(choice(" 42"))) as server:
@@ -133,7 +184,9 @@ async def test_finish_reasons(reason: str, finish: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"logprobs": True}, {"prefix": "It is"}, {"stop": ("\n",)}], ids=str
+    "wanted",
+    [{"logprobs": True}, {"top_logprobs": 3}, {"prefix": "It is"}, {"stop": ("\n",)}],
+    ids=str,
 )
 async def test_a_missing_capability_is_told_before_anything_is_sent(wanted: Any) -> None:
     async with Loopback(answer()) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -90,3 +91,13 @@ def test_the_prompts_bound_is_one_token_per_word_with_the_prefix() -> None:
     assert model.prompt_bound(ASKED.messages, "so far") == 8
     assert model.info == ModelInfo("scripted", EVERYTHING, Shape(1), local=True)
     run(model.close())
+
+
+def test_alternatives_where_they_are_asked_for() -> None:
+    async def main() -> None:
+        model = Scripted(["one two"] * 2)
+        asked = replace(ASKED, top_logprobs=3)
+        assert (await model.generate(asked)).top == ({"one": -0.1}, {"two": -0.1})
+        assert (await model.generate(ASKED)).top is None
+
+    run(main())

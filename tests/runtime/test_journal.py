@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import sqlite3
@@ -85,6 +86,15 @@ def test_every_result_survives_the_file(
         assert unpack(row.result, effect) == result
         assert row.spent is None
     journal.close()
+
+
+def test_alternatives_are_kept_where_there_are_any() -> None:
+    plain, rich = trace(0, "42"), trace(0, "42", top=({"4": -0.5, "5": -1.0}, {"2": -0.25}))
+    assert "top" not in pack(plain)
+    again = unpack(json.loads(json.dumps(pack(rich))), GENERATE)
+    assert isinstance(again, Trace)
+    assert again.top == rich.top
+    assert "top=" not in repr(rich)
 
 
 def test_steering_nothing_is_answered_with_nothing() -> None:

@@ -22,13 +22,25 @@ GENERATE = "generate"
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a continuation is drawn. ``length`` bounds its tokens; ``temperature`` 0 is greedy."""
+    """How a continuation is drawn. ``length`` bounds its tokens; ``temperature`` 0 is greedy.
+
+    ``top_logprobs`` asks for that many of the likeliest tokens at each place (0: none) and for the
+    log-probability of the one that was drawn. A model that does not know them gives what it knows.
+    """
 
     length: int = 1024
     temperature: float = 0.8
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     logprobs: bool = False
+    top_logprobs: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON, without what older journals have no word for where it is not asked for."""
+        how = {**asdict(self), "stop": list(self.stop)}
+        if not self.top_logprobs:
+            del how["top_logprobs"]
+        return how
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Generate:
     """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``.
 
     ``role`` is what it is booked under. ``model`` is the name of another model than the run's.
+    With ``whole``, only a step is wanted, of a chain that may have that many tokens in all.
     """
 
     start: Trace
@@ -43,6 +56,7 @@ class Generate:
     seed: int
     role: str = GENERATE
     model: str = ""
+    whole: int = 0
 
     @property
     def problem(self) -> Problem:
@@ -52,8 +66,9 @@ class Generate:
     def describe(self) -> dict[str, Any]:
         """What the journal compares: the whole effect, long texts by digest."""
         common = _common(self.problem, self.sampling, self.role)
-        other = {"model": self.model} if self.model else {}
-        return {"start": self.start.id, "seed": self.seed, **common, **other}
+        other = {"model": self.model, "whole": self.whole}
+        rare = {name: value for name, value in other.items() if value}
+        return {"start": self.start.id, "seed": self.seed, **common, **rare}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +141,8 @@ Handler = Callable[[Call], Awaitable[Result]]
 @functools.lru_cache(maxsize=256)
 def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
     """What all samples of a wave share."""
-    how = {**asdict(sampling), "stop": list(sampling.stop)}
-    return {"effect": "generate", "problem": digest(problem), "role": role, **how}
+    asked = {"effect": "generate", "problem": digest(problem), "role": role}
+    return {**asked, **sampling.describe()}
 
 
 @functools.lru_cache(maxsize=256)

@@ -20,6 +20,7 @@ from ponder.core.effects import GENERATE, Call, Generate, Handler, Sampling, Ste
 from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import Event, Proposed, Subscriber, VoteChanged
 from ponder.core.problem import Problem
+from ponder.core.steps import Step
 from ponder.core.trace import Score, Trace
 
 T = TypeVar("T")
@@ -73,12 +74,13 @@ class Session:
         return path
 
     async def grow(
-        self, start: Trace, *, role: str = GENERATE, model: str = "", **how: Any
+        self, start: Trace, *, role: str = GENERATE, model: str = "", whole: int = 0, **how: Any
     ) -> Trace:
         """One chain, continued from ``start`` to its end. ``how`` overrides fields of ``Sampling``.
 
         ``role`` is what it is booked under: only what is generated in the usual one can become the
-        run's answer. ``model`` is one of the run's other models.
+        run's answer. ``model`` is one of the run's other models. With ``whole``, it is a step of a
+        chain that may have that many tokens, and may go on.
 
         Raises:
             ModelError: the chain was lost.
@@ -86,7 +88,7 @@ class Session:
         """
         path = self._next()
         sampling = replace(self._run.sampling, **how) if how else self._run.sampling
-        call = Call(path, Generate(start, sampling, self._seed(path), role, model))
+        call = Call(path, Generate(start, sampling, self._seed(path), role, model, whole))
         try:
             trace = cast(Trace, await self._run.perform(call))
         except ModelError as error:
@@ -95,6 +97,22 @@ class Session:
         if self._run.best is None and trace.answer is not None and role == GENERATE:
             self.propose(trace)  # any answer is better than none, should the budget end here
         return trace
+
+    async def extend(
+        self, starts: Sequence[Trace], fan: int = 1, *, step: Step, **how: Any
+    ) -> list[Trace]:
+        """Each chain continued by one step, ``fan`` times: in the order of the chains, lost ones
+        left out. A chain that has ended stays as it is, once.
+
+        Raises:
+            LimitReached: the budget did not allow even one.
+        """
+        branches = [
+            partial(_extended, start=start, step=step, whole=self._run.sampling.length, how=how)
+            for start in starts
+            for _ in range(1 if start.done else fan)
+        ]
+        return await self.gather(branches)
 
     def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
         """``n`` independent chains, delivered as they finish; see ``as_completed``."""
@@ -172,6 +190,15 @@ class Session:
         async with self.as_completed(numbered) as results:
             pairs = [pair async for pair in results]
         return [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
+
+
+async def _extended(
+    session: Session, start: Trace, step: Step, whole: int, how: dict[str, Any]
+) -> Trace:
+    if start.done:
+        return start
+    length = max(1, min(step.tokens, whole - start.tokens))
+    return await session.grow(start, whole=whole, length=length, stop=step.stops, **how)
 
 
 async def _numbered(

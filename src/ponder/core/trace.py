@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,8 +19,9 @@ class Trace:
 
     ``text`` is the whole assistant turn so far, ``tokens`` the completion tokens spent on it.
     ``finish`` is None while the chain can still be continued. ``logprobs`` are natural logarithms,
-    one per token, or None where none were asked for. ``id`` is the path of the effect that made it:
-    unique in a run, and the same in every run with the same seed.
+    one per token, or None where none were asked for; ``top`` those of the likeliest tokens at each
+    place. ``id`` is the path of the effect that made it: unique in a run, and the same in every run
+    with the same seed.
     """
 
     problem: Problem = field(repr=False)
@@ -30,6 +32,7 @@ class Trace:
     logprobs: tuple[float, ...] | None = field(default=None, repr=False)
     id: str = ""
     parent: str = ""
+    top: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def empty(cls, problem: Problem) -> Trace:

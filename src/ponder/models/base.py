@@ -7,13 +7,13 @@ the unit of everything else (journal, budget, failure, cancellation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ponder.core.problem import Message
 
-Capability = Literal["prefill", "logprobs", "seed", "stop", "n", "native_thinking"]
+Capability = Literal["prefill", "logprobs", "top_logprobs", "seed", "stop", "n", "native_thinking"]
 Finish = Literal["stop", "length"]
 
 
@@ -24,6 +24,7 @@ class Request:
     ``prefix`` is the beginning of the assistant's turn, to be continued (needs ``prefill``); it is
     not repeated in the completion. ``max_tokens`` bounds the completion. ``temperature`` 0 is
     greedy. ``seed`` is in [0, 2**31). Generation stops before any string of ``stop``.
+    ``top_logprobs`` is how many of the likeliest tokens are wanted at each place (0: none).
     """
 
     messages: tuple[Message, ...]
@@ -34,6 +35,7 @@ class Request:
     seed: int = 0
     stop: tuple[str, ...] = ()
     logprobs: bool = False
+    top_logprobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Completion:
     ``cached_tokens`` of the ``prompt_tokens`` were not evaluated anew. ``wasted_tokens`` were
     generated in attempts that failed before this one. ``logprobs`` has one natural logarithm per
     completion token (untempered), or is None where none were asked for. ``seconds`` is wall time.
+    ``top`` has, per completion token, the likeliest tokens and their natural log-probabilities.
+    ``stopped_at`` is the stop string that ended it, '' if the model ended by itself, None if that
+    is unknown.
     """
 
     text: str
@@ -53,6 +58,8 @@ class Completion:
     wasted_tokens: int = 0
     logprobs: tuple[float, ...] | None = None
     seconds: float = 0.0
+    top: tuple[Mapping[str, float], ...] | None = None
+    stopped_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

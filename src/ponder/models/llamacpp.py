@@ -108,7 +108,7 @@ class LlamaCpp:
                 base_url=f"{address}/v1",
                 model=path.stem,
                 key=settings["key"],
-                capabilities=frozenset({"seed", "stop", "logprobs"}),
+                capabilities=frozenset({"seed", "stop", "logprobs", "top_logprobs"}),
                 prefill="final_message",
                 stream=True,
                 extra_body={"timings_per_token": True},  # counts tokens that show no text yet

@@ -17,7 +17,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
@@ -166,6 +166,7 @@ class OpenAICompat:
 
     def _check(self, request: Request) -> None:
         wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
+        wanted["top_logprobs"] = request.top_logprobs
         for capability, value in wanted.items():
             if value and capability not in self._info.capabilities:
                 has = ", ".join(sorted(self._info.capabilities)) or "none"
@@ -212,8 +213,7 @@ class OpenAICompat:
         loop = asyncio.get_running_loop()
         if not link.pending:
             loop.call_soon(self._flush, loop, link)
-        r = request
-        same = (r.messages, r.max_tokens, r.prefix, r.temperature, r.top_p, r.stop, r.logprobs)
+        same = replace(request, seed=0)
         future: asyncio.Future[Completion] = loop.create_future()
         link.pending.setdefault(same, (request, []))[1].append(_Caller(progress, future))
         return await future

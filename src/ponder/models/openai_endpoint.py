@@ -98,8 +98,9 @@ class Encoder:
             fields["seed"] = request.seed
         if request.stop:
             fields["stop"] = request.stop
-        if request.logprobs:  # llama.cpp takes 0 for none at all, and sends 20 unless told
-            fields |= {"logprobs": True, "top_logprobs": 1}
+        if request.logprobs or request.top_logprobs:
+            # llama.cpp takes 0 for none at all, and sends 20 unless told
+            fields |= {"logprobs": True, "top_logprobs": max(1, request.top_logprobs)}
         if samples > 1:
             fields["n"] = samples
         if stream:

@@ -46,12 +46,18 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One sample of a reply. ``weight`` is proportional to its tokens, as far as can be told."""
+    """One sample of a reply. ``weight`` is proportional to its tokens, as far as can be told.
+
+    ``tokens`` are those with alternatives as they came, to be read if anybody wants them.
+    ``stopped_at`` is as in ``Completion``.
+    """
 
     text: str
     finish: Finish
     logprobs: tuple[float, ...] | None
     weight: int
+    tokens: Json = None
+    stopped_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,17 @@ def _read_choice(choice: Json, prefix: str) -> Choice:
     logprobs = _read_logprobs(choice)
     length = len(text) + (len(thoughts) if isinstance(thoughts, str) else 0)
     weight = len(logprobs) if logprobs else length + 1
-    return Choice(text.removeprefix(prefix), finish, logprobs, weight)
+    stopped_at = _stopped_at(choice)
+    return Choice(text.removeprefix(prefix), finish, logprobs, weight, _tokens(choice), stopped_at)
+
+
+def _stopped_at(choice: dict[str, Json]) -> str | None:
+    """vLLM and SGLang say what ended a choice: a stop string, or a token's number, or null."""
+    for name in ("stop_reason", "matched_stop"):
+        if name in choice:
+            reason = choice[name]
+            return reason if isinstance(reason, str) else ""
+    return None
 
 
 def _finish(reason: Json) -> Finish:
@@ -138,16 +154,30 @@ def _finish(reason: Json) -> Finish:
 
 
 def _read_logprobs(choice: dict[str, Json]) -> tuple[float, ...] | None:
+    tokens = _tokens(choice)
+    try:
+        return None if tokens is None else tuple(float(token["logprob"]) for token in tokens)
+    except (TypeError, KeyError, ValueError, OverflowError):
+        raise Malformed("a choice's logprobs are not numbers") from None
+
+
+def _read_top(tokens: Json) -> tuple[Mapping[str, float], ...] | None:
+    """Of tokens that read the same (pieces of one letter), the likeliest, which comes first."""
+    try:
+        top = tuple(
+            {str(c["token"]): float(c["logprob"]) for c in reversed(token["top_logprobs"])}
+            for token in tokens or ()
+        )
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return None  # not every server sends them
+    return top if any(top) else None
+
+
+def _tokens(choice: dict[str, Json]) -> Json:
     logprobs = choice.get("logprobs")
     if logprobs is None:
         return None
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else ()
-    if tokens is None:
-        return None
-    try:
-        return tuple(float(token["logprob"]) for token in tokens)
-    except (TypeError, KeyError, ValueError, OverflowError):
-        raise Malformed("a choice's logprobs are not numbers") from None
+    return logprobs.get("content") if isinstance(logprobs, dict) else ()
 
 
 def share(total: int, weights: Sequence[int], cap: int) -> list[int]:
@@ -191,9 +221,11 @@ def share_out(
     for choice, tokens in zip(choices, counts, strict=True):
         if isinstance(choice, Choice):
             logprobs = choice.logprobs if request.logprobs else None
+            top = _read_top(choice.tokens) if request.top_logprobs else None
             outcome: Completion | MalformedReply = Completion(
-                choice.text, choice.finish, prompt, tokens, cached, 0, logprobs, seconds
-            )
+                choice.text, choice.finish, prompt, tokens, cached, 0, logprobs, seconds, top,
+                choice.stopped_at,
+            )  # fmt: skip
         else:
             outcome = MalformedReply(
                 f"{who} sent a malformed reply: {choice}",
@@ -220,7 +252,9 @@ class Stream:
     _rest: bytes = b""
     _text: list[str] = field(default_factory=list)
     _logprobs: list[float] = field(default_factory=list)
+    _tokens: list[Json] = field(default_factory=list)
     _finish: Finish | None = None
+    _stopped_at: str | None = field(default=None, init=False)
     _done: bool = False
 
     @property
@@ -259,7 +293,9 @@ class Stream:
             raise Malformed("the stream ended before the sample did")
         logprobs = tuple(self._logprobs) or None
         usage = None if self.overrun else self.usage
-        return Reply([Choice("".join(self._text), finish, logprobs, 1)], usage)
+        text = "".join(self._text)
+        choice = Choice(text, finish, logprobs, 1, self._tokens, self._stopped_at)
+        return Reply([choice], usage)
 
     def _chunk(self, chunk: dict[str, Json]) -> None:
         if chunk.get("error"):
@@ -283,8 +319,10 @@ class Stream:
         if not self.overrun:
             self._text.append(text or "")
             self._logprobs.extend(logprobs)
+            self._tokens.extend(_tokens(choice) or ())
         if choice.get("finish_reason") is not None:
             self._finish = _finish(choice["finish_reason"])
+            self._stopped_at = _stopped_at(choice)
 
     def _counted(self, chunk: dict[str, Json]) -> bool:
         usage, timings = read_usage(chunk), chunk.get("timings")

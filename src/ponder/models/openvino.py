@@ -233,14 +233,16 @@ class OpenVINO:
             raise ModelError(
                 done.error, prompt_tokens=len(prompt), completion_tokens=len(done.tokens)
             )
+        text, stopped_at = self._text(done, request.stop)
         return Completion(
-            text=self._text(done, request.stop),
+            text=text,
             finish="stop" if done.finish == "stop" else "length",
             prompt_tokens=len(prompt),
             completion_tokens=len(done.tokens),
             cached_tokens=done.cached,
             logprobs=done.logprobs if request.logprobs else None,
             seconds=time.perf_counter() - start,
+            stopped_at=stopped_at,
         )
 
     def metrics(self) -> Metrics:
@@ -271,10 +273,12 @@ class OpenVINO:
             )
         return min(context, cache) - prompt
 
-    def _text(self, done: Done, stops: Sequence[str]) -> str:
+    def _text(self, done: Done, stops: Sequence[str]) -> tuple[str, str]:
+        """The text up to the first stop string, and which one that was."""
         text: str = self._loaded.tokenizer.decode(list(done.tokens)) if done.tokens else ""
-        found = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
-        return text[: min(found)] if found else text
+        found = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
+        at, stop = min(found, key=lambda pair: pair[0], default=(len(text), ""))
+        return text[:at], stop
 
 
 def _blocks(header: Header, settings: Settings) -> int:

@@ -18,9 +18,9 @@ EVERYTHING: frozenset[Capability] = frozenset(get_args(Capability))
 class Scripted:
     """Answers from a list, in the order in which requests begin, or from a function of the request.
 
-    A string is a finished reply of as many tokens as it has words (cut at ``max_tokens``); an error
-    is raised. ``requests`` keeps what was asked; ``running`` counts what is in flight. With a
-    ``gate`` every reply waits until it is set.
+    A string is a finished reply of as many tokens as it has words (cut at ``max_tokens``, and at
+    the first of the request's stop strings); an error is raised. ``requests`` keeps what was asked;
+    ``running`` counts what is in flight. With a ``gate`` every reply waits until it is set.
 
     Raises:
         ModelError: the script is over.
@@ -62,7 +62,9 @@ class Scripted:
             raise reply
         if isinstance(reply, Completion):
             return reply
-        words = reply.split(" ")
+        found = [(at, stop) for stop in request.stop if (at := reply.find(stop)) >= 0]
+        at, stopped_at = min(found, default=(len(reply), ""))
+        words = reply[:at].split(" ")
         kept = words[: request.max_tokens]
         progress(prompt, len(kept))
         return Completion(
@@ -71,6 +73,8 @@ class Scripted:
             prompt,
             len(kept),
             logprobs=(-0.1,) * len(kept) if request.logprobs else None,
+            top=tuple({word: -0.1} for word in kept) if request.top_logprobs else None,
+            stopped_at=stopped_at if len(kept) == len(words) else None,
         )
 
     async def close(self) -> None:

@@ -294,6 +294,7 @@ def pack(result: Result) -> Any:
     """A result as JSON. Problems are left out: they stand in the run's specification."""
     if isinstance(result, Trace):
         answer = result.answer
+        top = {} if result.top is None else {"top": [dict(place) for place in result.top]}
         return {
             "text": result.text,
             "tokens": result.tokens,
@@ -302,6 +303,7 @@ def pack(result: Result) -> Any:
             "logprobs": result.logprobs,
             "id": result.id,
             "parent": result.parent,
+            **top,
         }
     return [asdict(r) if isinstance(r, Score) else pack(r) for r in result]
 
@@ -317,12 +319,13 @@ def unpack(packed: Any, effect: Effect) -> Result:
 
 
 def _trace(packed: dict[str, Any], empty: Trace) -> Trace:
-    answer, logprobs = packed["answer"], packed["logprobs"]
+    answer, logprobs, top = packed["answer"], packed["logprobs"], packed.get("top")
     return replace(
         empty,
         **{
             **packed,
             "answer": None if answer is None else Answer(*answer),
             "logprobs": None if logprobs is None else tuple(logprobs),
+            "top": None if top is None else tuple(top),
         },
     )

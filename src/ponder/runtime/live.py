@@ -7,9 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from ponder.core.answer import Answer
 from ponder.core.effects import Call, Generate, Handler, Result, Verify
 from ponder.core.problem import Problem
-from ponder.core.trace import Trace
-from ponder.models.base import Model, Request
+from ponder.core.trace import Finish, Trace
+from ponder.models.base import Completion, Model, Request
 from ponder.verifiers.base import Verifier
+
+
+def _goes_on(done: Completion, room: int) -> bool:
+    """Whether a step that holds no marked answer is not the last one of its chain.
+
+    Where nobody says what ended it, a stop string is taken to have, unless nothing was written.
+    """
+    if done.finish == "length":
+        return room > 0
+    return bool(done.stopped_at) or (done.stopped_at is None and bool(done.text))
+
 
 Reader = Callable[[str, Problem, bool], Awaitable[Answer | None]]
 """Reads the answer out of (text, problem, whether the text was cut off)."""
@@ -19,7 +30,8 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
     """The handler that has nothing further in. The run's own model has the name ''."""
 
     async def generate(call: Call, effect: Generate) -> Trace:
-        start, how = effect.start, effect.sampling
+        start, how, model = effect.start, effect.sampling, models[effect.model]
+        able = model.info.capabilities
         request = Request(
             effect.problem.messages,
             how.length,
@@ -28,21 +40,27 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             how.top_p,
             effect.seed,
             how.stop,
-            how.logprobs,
+            how.logprobs or (how.top_logprobs > 0 and "logprobs" in able),
+            how.top_logprobs if "top_logprobs" in able else 0,
         )
-        done = await models[effect.model].generate(request, call.progress)
+        done = await model.generate(request, call.progress)
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
-        text = start.text + done.text
+        text, tokens = start.text + done.text, start.tokens + done.completion_tokens
+        finish: Finish | None = done.finish
+        answer = await read(text, effect.problem, finish == "length" or bool(done.stopped_at))
+        if effect.whole and answer is None and _goes_on(done, effect.whole - tokens):
+            finish, text = None, text + (done.stopped_at or "")
         call.trace = Trace(
             effect.problem,
             text,
-            start.tokens + done.completion_tokens,
-            done.finish,
-            await read(text, effect.problem, done.finish == "length"),
+            tokens,
+            finish,
+            answer,
             None if done.logprobs is None else (start.logprobs or ()) + done.logprobs,
             call.path,
             start.id,
+            None if done.top is None else (start.top or ()) + done.top,
         )
         return call.trace
 
