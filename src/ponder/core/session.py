@@ -108,11 +108,24 @@ class Session:
             LimitReached: the budget did not allow even one.
         """
         branches = [
-            partial(_extended, start=start, step=step, whole=self._run.sampling.length, how=how)
+            partial(Session.advance, start=start, step=step, **how)
             for start in starts
             for _ in range(1 if start.done else fan)
         ]
         return await self.gather(branches)
+
+    async def advance(self, start: Trace, *, step: Step, **how: Any) -> Trace:
+        """One chain continued by one step; one that has ended stays as it is.
+
+        Raises:
+            ModelError: the step was lost.
+            LimitReached: the budget does not allow it.
+        """
+        if start.done:
+            return start
+        whole = self._run.sampling.length
+        length = max(1, min(step.tokens, whole - start.tokens))
+        return await self.grow(start, whole=whole, length=length, stop=step.stops, **how)
 
     def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
         """``n`` independent chains, delivered as they finish; see ``as_completed``."""
@@ -190,15 +203,6 @@ class Session:
         async with self.as_completed(numbered) as results:
             pairs = [pair async for pair in results]
         return [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
-
-
-async def _extended(
-    session: Session, start: Trace, step: Step, whole: int, how: dict[str, Any]
-) -> Trace:
-    if start.done:
-        return start
-    length = max(1, min(step.tokens, whole - start.tokens))
-    return await session.grow(start, whole=whole, length=length, stop=step.stops, **how)
 
 
 async def _numbered(

@@ -12,14 +12,14 @@ from ponder.models.base import Completion, Model, Request
 from ponder.verifiers.base import Verifier
 
 
-def _goes_on(done: Completion, room: int) -> bool:
-    """Whether a step that holds no marked answer is not the last one of its chain.
+def _unfinished(done: Completion) -> bool:
+    """Whether the model did not end its turn with this step.
 
     Where nobody says what ended it, a stop string is taken to have, unless nothing was written.
     """
-    if done.finish == "length":
-        return room > 0
-    return bool(done.stopped_at) or (done.stopped_at is None and bool(done.text))
+    if done.finish == "length" or done.stopped_at:
+        return True
+    return done.stopped_at is None and bool(done.text)
 
 
 Reader = Callable[[str, Problem, bool], Awaitable[Answer | None]]
@@ -49,8 +49,9 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         finish: Finish | None = done.finish
         answer = await read(text, effect.problem, finish == "length" or bool(done.stopped_at))
-        if effect.whole and answer is None and _goes_on(done, effect.whole - tokens):
-            finish, text = None, text + (done.stopped_at or "")
+        if effect.whole and answer is None and _unfinished(done):
+            finish = None if tokens < effect.whole else "length"
+            text += done.stopped_at or ""
         call.trace = Trace(
             effect.problem,
             text,

@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ponder.core.errors import UnknownName, UsageError
 
+StepKind = Literal["paragraph", "line", "sentence", "numbered", "tokens"]
+"""The knob ``steps``: what a step is (``core.steps``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:

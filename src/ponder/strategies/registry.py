@@ -8,12 +8,17 @@ from typing import Any
 
 from ponder.core.errors import UnknownName
 from ponder.core.trace import Trace
+from ponder.strategies.beam_search import beam_search
 from ponder.strategies.best_of_n import best_of_n
 from ponder.strategies.direct import direct
+from ponder.strategies.dvts import dvts
 from ponder.strategies.knobs import Knob, knobs
+from ponder.strategies.particle_filter import particle_filter
 from ponder.strategies.self_consistency import self_consistency
 
 Function = Callable[..., Awaitable[Trace]]
+STEPS = ("prefill", "stop")
+"""What growing a chain by steps needs."""
 RUN = "run"
 """Stands for whichever verifier the run was given."""
 
@@ -26,13 +31,15 @@ def _none(values: Mapping[str, Any]) -> str:
 class Strategy:
     """A strategy's function, one line on it, its paper, and which verifier it asks.
 
-    ``verifier`` maps the knobs to a verifier's name, to ``RUN``, or to nothing.
+    ``verifier`` maps the knobs to a verifier's name, to ``RUN``, or to nothing. ``needs`` are the
+    capabilities that a model must have.
     """
 
     function: Function
     summary: str
     paper: str
     verifier: Callable[[Mapping[str, Any]], str] = _none
+    needs: tuple[str, ...] = ()
 
     @property
     def knobs(self) -> dict[str, Knob]:
@@ -54,6 +61,15 @@ STRATEGIES: dict[str, Strategy] = {
         self_consistency, "independent chains vote", "Wang 2023; Aggarwal 2023", _weighing
     ),
     "best_of_n": Strategy(best_of_n, "a verifier picks", "Cobbe 2021; Li 2023", _always),
+    "beam_search": Strategy(
+        beam_search, "the best beginnings are continued", "Snell 2024", _always, STEPS
+    ),
+    "dvts": Strategy(
+        dvts, "trees of their own, each searched greedily", "Beeching 2024", _always, STEPS
+    ),
+    "particle_filter": Strategy(
+        particle_filter, "chains are resampled by weight", "Puri 2025", _always, STEPS
+    ),
 }
 
 

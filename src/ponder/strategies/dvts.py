@@ -1,0 +1,48 @@
+"""Diverse verifier tree search (Beeching 2024, 'Scaling test-time compute with open models').
+
+Beam search with many beams ends with copies of one beginning. Here ``trees`` searches go their own
+ways: each continues its chain ``fan`` times and keeps the best one, never a chain of another tree.
+It is meant for many samples, where diversity is worth more than picking hard.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.steps import step
+from ponder.core.trace import Score, Trace
+from ponder.strategies.concluding import concluded
+from ponder.strategies.knobs import Range, StepKind
+
+
+async def dvts(
+    s: Session,
+    problem: Problem,
+    *,
+    trees: Annotated[int, Range(1, 256)] = 4,
+    fan: Annotated[int, Range(1, 256)] = 4,
+    steps: StepKind = "paragraph",
+    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+) -> Trace:
+    """Search ``trees`` trees greedily, each on its own; return the best of their chains."""
+    unit = step(steps, step_tokens)
+    found: dict[str, tuple[Trace, Score]] = {}
+
+    async def tree(child: Session) -> tuple[Trace, Score]:
+        chain = Trace.empty(problem)
+        while True:
+            grown = await child.extend([chain], fan, step=unit)
+            scores = await child.score(grown)
+            chain = child.best(grown, scores)
+            if chain.done:
+                return chain, scores[grown.index(chain)]
+
+    async with s.as_completed([tree] * trees) as arriving:
+        async for chain, score in arriving:
+            found[chain.id] = chain, score
+            best = s.best([t for t, _ in found.values()], [x for _, x in found.values()])
+            s.propose(best, found[best.id][1].value)
+    chains = list(found.values())
+    return await concluded(s, s.best([t for t, _ in chains], [x for _, x in chains]))
