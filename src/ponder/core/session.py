@@ -60,6 +60,11 @@ class Session:
         return random.Random(self._seed(self._path + "/rng"))
 
     @property
+    def length(self) -> int:
+        """How many tokens a chain of this run may have."""
+        return self._run.sampling.length
+
+    @property
     def joint(self) -> bool:
         """Whether traces must be scored together: the run's verifier compares them."""
         return self._run.joint
@@ -123,9 +128,8 @@ class Session:
         """
         if start.done:
             return start
-        whole = self._run.sampling.length
-        length = max(1, min(step.tokens, whole - start.tokens))
-        return await self.grow(start, whole=whole, length=length, stop=step.stops, **how)
+        length = max(1, min(step.tokens, self.length - start.tokens))
+        return await self.grow(start, whole=self.length, length=length, stop=step.stops, **how)
 
     def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
         """``n`` independent chains, delivered as they finish; see ``as_completed``."""

@@ -10,11 +10,15 @@ from ponder.core.errors import UnknownName
 from ponder.core.trace import Trace
 from ponder.strategies.beam_search import beam_search
 from ponder.strategies.best_of_n import best_of_n
+from ponder.strategies.budget_forcing import budget_forcing
 from ponder.strategies.direct import direct
 from ponder.strategies.dvts import dvts
+from ponder.strategies.early_exit import early_exit
 from ponder.strategies.knobs import Knob, knobs
 from ponder.strategies.particle_filter import particle_filter
+from ponder.strategies.refine import refine
 from ponder.strategies.self_consistency import self_consistency
+from ponder.strategies.sequential_parallel import sequential_parallel
 
 Function = Callable[..., Awaitable[Trace]]
 STEPS = ("prefill", "stop")
@@ -51,6 +55,10 @@ def _weighing(values: Mapping[str, Any]) -> str:
     return {"votes": "", "confidence": "mean_logprob", "score": RUN}[values["weight"]]
 
 
+def _best(values: Mapping[str, Any]) -> str:
+    return RUN if values["pick"] == "best" else ""
+
+
 def _always(values: Mapping[str, Any]) -> str:
     return RUN
 
@@ -66,6 +74,16 @@ STRATEGIES: dict[str, Strategy] = {
     ),
     "dvts": Strategy(
         dvts, "trees of their own, each searched greedily", "Beeching 2024", _always, STEPS
+    ),
+    "budget_forcing": Strategy(
+        budget_forcing, "one chain is made to think longer", "Muennighoff 2025", needs=STEPS
+    ),
+    "early_exit": Strategy(
+        early_exit, "one chain is probed, and stopped when it has settled", "Fu 2024", needs=STEPS
+    ),
+    "refine": Strategy(refine, "attempts are criticised and revised", "Madaan 2023", _always),
+    "sequential_parallel": Strategy(
+        sequential_parallel, "chains, each revised in turn", "Snell 2024", _best
     ),
     "particle_filter": Strategy(
         particle_filter, "chains are resampled by weight", "Puri 2025", _always, STEPS

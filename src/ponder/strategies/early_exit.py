@@ -1,0 +1,39 @@
+"""Early exit: one chain is probed for its answer as it grows, and stopped when that has settled
+(Fu 2024, 'Efficiently Scaling LLM Reasoning with Certaindex', section 3; Dynasor).
+
+After every ``interval`` tokens the chain is made to answer, aside. When ``probes`` answers in a row
+are the same, it is not worth while to go on. The probes cost a few tokens each, on a prefix that is
+cached; what they save is the rest of the chain.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.steps import Step
+from ponder.core.trace import Trace
+from ponder.strategies.concluding import concluded
+from ponder.strategies.knobs import Range
+
+
+async def early_exit(
+    s: Session,
+    problem: Problem,
+    *,
+    interval: Annotated[int, Range(8, 4096)] = 64,
+    probes: Annotated[int, Range(2, 64)] = 3,
+) -> Trace:
+    """Think until ``probes`` answers in a row agree, or to the end."""
+    chain, same, last = Trace.empty(problem), 0, ""
+    while not (chain := await s.advance(chain, step=Step((), interval))).done:
+        said = await concluded(s, chain)
+        key = said.answer.key if said.answer else ""
+        same = same + 1 if key and key == last else 1
+        last = key
+        if said.answer is not None:
+            s.propose(said)
+        if key and same >= probes:
+            return said
+    return await concluded(s, chain)

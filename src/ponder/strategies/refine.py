@@ -1,0 +1,63 @@
+"""Refine: critique, revise, keep the best (Madaan 2023, 'Self-Refine', section 2).
+
+Where the run's verifier has real feedback (a failing test, a checker's message), that is the
+critique, and the loop ends when it passes; where it has only a score, the model criticises its own
+attempt, and the loop ends when it finds nothing. The best attempt by the verifier is returned, not
+the last: a revision may well be worse. (Self-critique without feedback from outside is doubtful:
+Huang 2024, 'Large Language Models Cannot Self-Correct Reasoning Yet'.)
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
+from ponder.strategies.knobs import Range
+from ponder.strategies.revising import again
+
+FINE = "NO MISTAKES"
+CRITIQUE = (
+    "Check this attempt step by step against the question. Say in a few sentences what is wrong "
+    f"with it and how to mend it. If nothing is wrong, write only: {FINE}"
+)
+REVISE = (
+    "This is what is wrong with your attempt:\n\n{said}\n\nSolve the question again, correctly."
+)
+CRITIC = "critique"
+"""The role that critiques are booked under."""
+
+
+async def refine(
+    s: Session,
+    problem: Problem,
+    *,
+    rounds: Annotated[int, Range(1, 64)] = 4,
+    critique_length: Annotated[int, Range(16, 4096)] = 256,
+) -> Trace:
+    """At most ``rounds`` attempts; return the best of them."""
+    attempts: list[Trace] = []
+    scores: list[Score] = []
+    asked = problem
+    for left in reversed(range(rounds)):
+        attempts.append(await s.grow(Trace.empty(asked)))
+        scores += await s.score(attempts[-1:])
+        best = s.best(attempts, scores)
+        s.propose(best, scores[attempts.index(best)].value)
+        if scores[-1].verdict == "pass" or not left:
+            break
+        said = await _feedback(s, problem, attempts[-1], scores[-1], critique_length)
+        if FINE in said.upper():
+            break
+        asked = again(problem, [(attempts[-1].text, REVISE.format(said=said))])
+    return s.best(attempts, scores)
+
+
+async def _feedback(s: Session, problem: Problem, attempt: Trace, score: Score, length: int) -> str:
+    """What the verifier found, or else what the model finds itself."""
+    if score.verdict in ("fail", "error", "timeout") and score.detail:
+        return score.detail
+    asked = Problem(again(problem, [(attempt.text, CRITIQUE)]).messages)  # wants no answer
+    said = await s.grow(Trace.empty(asked), role=CRITIC, length=length)
+    return said.text.strip()

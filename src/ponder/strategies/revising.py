@@ -1,0 +1,18 @@
+"""A question asked again, with earlier attempts and what was said of them in the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ponder.core.problem import Message, Problem
+
+
+def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> Problem:
+    """The problem after turns of (attempt, what the user says to it): answered in the same way."""
+    turns = [
+        turn
+        for text, said in attempts
+        for turn in (Message("assistant", text.strip() or "(nothing)"), Message("user", said))
+    ]
+    return replace(problem, messages=(*problem.messages, *turns)) if turns else problem

@@ -1,0 +1,235 @@
+"""Chains made longer, cut short, revised: golden runs on scripted models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ponder.core.budget import Budget
+from ponder.core.effects import Sampling
+from ponder.core.problem import Problem
+from ponder.core.trace import Score, Trace
+from ponder.models.base import Request
+from ponder.models.scripted import Scripted
+from ponder.runtime.result import Result
+from ponder.runtime.runner import Runner
+from tests.support.jobs import job
+
+
+async def go(model: Scripted, strategy: str, **changes: Any) -> Result:
+    return await Runner(job(model, strategy, **changes)).go()
+
+
+# Budget forcing -----------------------------------------------------------------------------------
+
+
+def doubter(request: Request) -> str:
+    """Changes its mind once: 41, then 42 for good."""
+    waits = request.prefix.count("Wait")
+    return ["I say \\boxed{41}.", ", no: \\boxed{42}.", ", yes: \\boxed{42}."][waits]
+
+
+@pytest.mark.parametrize(("waits", "answer"), [(0, "41"), (1, "42"), (2, "42")])
+async def test_each_wait_makes_it_think_again(waits: int, answer: str) -> None:
+    model = Scripted(doubter)
+    result = await go(model, "budget_forcing", knobs={"waits": waits})
+    assert result.answer == answer
+    assert len(model.requests) == waits + 1
+    prefixes = ["", "I say \\boxed{41}.\n\nWait", None]
+    for request, prefix in zip(model.requests, prefixes, strict=False):
+        assert prefix is None or request.prefix == prefix
+
+
+async def test_the_word_is_a_knob() -> None:
+    model = Scripted(["\\boxed{1}", "\\boxed{2}"])
+    await go(model, "budget_forcing", knobs={"word": "Hmm"})
+    assert model.requests[1].prefix == "\\boxed{1}\n\nHmm"
+
+
+async def test_thinking_goes_on_until_it_has_been_long_enough() -> None:
+    model = Scripted(lambda request: "one two \\boxed{3}")
+    result = await go(model, "budget_forcing", knobs={"waits": 0, "least": 8})
+    assert len(model.requests) == 3  # 3, 6 and 9 tokens
+    assert result.answer == "3"
+
+
+async def test_a_thinking_model_is_held_before_its_closing_mark() -> None:
+    def thinker(request: Request) -> str:
+        if request.prefix.endswith("</think>"):
+            return "\nIt is \\boxed{7}."
+        return "<think>hm</think>\nrest" if not request.prefix else " more</think>\nrest"
+
+    model = Scripted(thinker)
+    result = await go(model, "budget_forcing", knobs={"waits": 2})
+    assert [r.prefix for r in model.requests] == [
+        "",
+        "<think>hm\n\nWait",
+        "<think>hm\n\nWait more\n\nWait",
+        "<think>hm\n\nWait more\n\nWait more</think>",
+    ]
+    assert [r.stop for r in model.requests] == [("</think>",)] * 3 + [()]
+    assert result.answer == "7"
+
+
+async def test_a_chain_at_its_limit_is_made_to_answer() -> None:
+    def endless(request: Request) -> str:
+        return "9}" if "final answer" in request.prefix else "and " * 50
+
+    model = Scripted(endless)
+    result = await go(model, "budget_forcing", sampling=Sampling(10))
+    assert result.answer == "9"
+    assert [r.max_tokens for r in model.requests] == [10, 48]
+    assert model.requests[1].prefix.endswith("Therefore, the final answer is \\boxed{")
+    assert model.requests[1].temperature == 0.0
+
+
+# Early exit ---------------------------------------------------------------------------------------
+
+
+def settling(request: Request) -> str:
+    """Believes in 1, then 2, 2, 2, ... as its chain grows."""
+    if "final answer" not in request.prefix:
+        return "word " * 200
+    return "1}" if request.prefix.count("word") <= 8 else "2}"
+
+
+async def test_it_stops_when_the_answer_has_settled() -> None:
+    model = Scripted(settling)
+    knobs = {"interval": 8, "probes": 3}
+    result = await go(model, "early_exit", knobs=knobs)
+    probes = [r for r in model.requests if "final answer" in r.prefix]
+    assert len(probes) == 4  # 1, 2, 2, 2
+    assert len(model.requests) == 8
+    assert result.answer == "2"
+
+
+async def test_without_agreement_it_goes_to_the_end() -> None:
+    def fickle(request: Request) -> str:
+        if "final answer" in request.prefix:
+            return f"{request.prefix.count('word')}}}"
+        return "word " * 200
+
+    model = Scripted(fickle)
+    knobs = {"interval": 8, "probes": 2}
+    result = await go(model, "early_exit", knobs=knobs, sampling=Sampling(32))
+    assert result.answer == "32"
+    assert len([r for r in model.requests if "final answer" not in r.prefix]) == 4
+
+
+async def test_a_chain_that_ends_by_itself_needs_no_probe() -> None:
+    model = Scripted(["so \\boxed{5}"])
+    assert (await go(model, "early_exit")).answer == "5"
+    assert len(model.requests) == 1
+
+
+# Revisions ----------------------------------------------------------------------------------------
+
+
+def attempts(request: Request) -> int:
+    return sum(m.role == "assistant" for m in request.messages)
+
+
+@pytest.mark.parametrize(
+    ("n", "chains", "seen"),
+    [(6, 6, [0] * 6), (6, 1, [0, 1, 2, 2, 2, 2]), (5, 2, [0, 0, 1, 1, 2]), (2, 9, [0, 0])],
+)
+async def test_the_ratio_of_revisions_to_chains(n: int, chains: int, seen: list[int]) -> None:
+    model = Scripted(lambda request: f"\\boxed{{{attempts(request)}}}")
+    result = await go(model, "sequential_parallel", knobs={"n": n, "chains": chains})
+    assert sorted(attempts(r) for r in model.requests) == seen
+    assert sum(c.votes for c in result.candidates) == n
+
+
+async def test_a_revision_sees_the_attempts_before_it() -> None:
+    model = Scripted([f"try {i}: \\boxed{{{i}}}" for i in range(4)])
+    await go(model, "sequential_parallel", knobs={"n": 4, "chains": 1, "memory": 2})
+    last = model.requests[-1].messages
+    assert [m.content for m in last if m.role == "assistant"] == [
+        "try 1: \\boxed{1}",
+        "try 2: \\boxed{2}",
+    ]
+    assert last[-1].role == "user"
+    assert last[0] == model.requests[0].messages[0]
+
+
+async def test_all_attempts_vote() -> None:
+    script = ["\\boxed{1}", "\\boxed{2}", "\\boxed{2}", "\\boxed{3}"]
+    result = await go(Scripted(script), "sequential_parallel", knobs={"n": 4, "chains": 2})
+    assert result.answer == "2"
+
+
+@dataclass
+class Checker:
+    """Passes 42, and says of anything else what is wrong with it."""
+
+    tells: bool = True
+    name: str = "checker"
+    needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
+    asked: list[str] = field(default_factory=list)
+
+    async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
+        found = []
+        for trace in traces:
+            answer = trace.answer.text if trace.answer else "none"
+            self.asked.append(answer)
+            value = {"42": 1.0, "41": 0.5}.get(answer, 0.0)
+            if self.tells:
+                said = ("", "pass") if value == 1 else (f"{answer} is not it", "fail")
+                found.append(Score(value, self.name, said[0], said[1]))  # type: ignore[arg-type]
+            else:
+                found.append(Score(value, self.name))
+        return found
+
+
+def checked(checker: Checker, **knobs: Any) -> dict[str, Any]:
+    return {"knobs": knobs, "verifiers": {"checker": checker}, "verifier": "checker"}
+
+
+async def test_real_feedback_is_what_is_revised_by() -> None:
+    model = Scripted(["\\boxed{40}", "\\boxed{41}", "\\boxed{42}", "\\boxed{43}"])
+    checker = Checker()
+    result = await go(model, "refine", **checked(checker))
+    assert result.answer == "42"
+    assert checker.asked == ["40", "41", "42"]
+    assert "40 is not it" in model.requests[1].messages[-1].content
+    assert "41 is not it" in model.requests[2].messages[-1].content
+    assert {i.role for i in result.receipt.items} == {"generate"}
+
+
+async def test_without_it_the_model_criticises_itself() -> None:
+    script = ["\\boxed{40}", "The sum is wrong.", "\\boxed{41}", "No mistakes."]
+    model = Scripted(script)
+    result = await go(model, "refine", **checked(Checker(tells=False)))
+    assert result.answer == "41"
+    assert "The sum is wrong." in model.requests[2].messages[-1].content
+    assert {i.role: i.calls for i in result.receipt.items} == {"generate": 2, "critique": 2}
+    assert sum(c.votes for c in result.candidates) == 2
+
+
+async def test_the_best_attempt_wins_and_not_the_last() -> None:
+    model = Scripted(["\\boxed{41}", "\\boxed{1}", "\\boxed{2}"])
+    result = await go(model, "refine", **checked(Checker(), rounds=3))
+    assert result.answer == "41"
+    assert len(model.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "knobs"),
+    [
+        ("budget_forcing", {"waits": 3}),
+        ("early_exit", {"interval": 8}),
+        ("sequential_parallel", {"n": 6}),
+        ("refine", {}),
+    ],
+)
+@pytest.mark.parametrize("tokens", [8, 20, 50, 200])
+async def test_budgets_are_kept(strategy: str, knobs: dict[str, Any], tokens: int) -> None:
+    model = Scripted(lambda request: "some words before \\boxed{41}")
+    changes = {**checked(Checker(tells=False)), "knobs": knobs}
+    result = await go(model, strategy, budget=Budget(tokens=tokens), **changes)
+    assert result.receipt.total.cost.tokens <= tokens
