@@ -15,6 +15,11 @@ from ponder.core.errors import PonderError, UsageError
 
 _COMMANDS = {
     "solve": ("ponder.cli.solve", "solve", "Answer a hard question within a budget."),
+    "strategies": (
+        "ponder.cli.strategies",
+        "strategies",
+        "List the strategies, their knobs and what they need.",
+    ),
     "runs": ("ponder.cli.runs", "runs", "List, show, resume and remove recorded runs."),
     "data": ("ponder.cli.data", "data", "List benchmark suites and show their problems."),
     "pool": (
@@ -22,6 +27,8 @@ _COMMANDS = {
         "pool",
         "Re-score, import, strip and merge recorded samples.",
     ),
+    "verifier": ("ponder.cli.verifier", "verifier", "Train a verifier from recorded samples."),
+    "review": ("ponder.cli.review", "review", "Judge candidates that runs wait for."),
     "eval": ("ponder.cli.evaluate", "evaluate", "Run configurations on a suite, compare them."),
     "report": ("ponder.cli.report", "report", "Draw curves and economics of pools and results."),
     "models": ("ponder.cli.models", "models", "List, pull, locate and remove models."),

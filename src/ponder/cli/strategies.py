@@ -1,0 +1,65 @@
+"""``ponder strategies``: what there is to spend compute with."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ponder.allocation.plans import COMMON
+from ponder.strategies.knobs import Knob
+from ponder.strategies.registry import RUN, STRATEGIES, Strategy
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def strategies(as_json: bool) -> None:
+    """List the strategies: their knobs with defaults, what they need, and their papers."""
+    if as_json:
+        shown = [
+            {
+                "name": name,
+                "summary": strategy.summary,
+                "knobs": {
+                    k.name: {"default": k.default, "values": _values(k)}
+                    for k in strategy.knobs.values()
+                },
+                "needs": list(strategy.needs),
+                "verifier": _asks(strategy),
+                "paper": strategy.paper,
+            }
+            for name, strategy in STRATEGIES.items()
+        ]
+        click.echo(json.dumps(shown, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("strategy", no_wrap=True)
+    for title in ("about", "knobs", "needs", "paper"):
+        table.add_column(title)
+    for name, strategy in STRATEGIES.items():
+        knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
+        needs = [*strategy.needs, *(["a verifier"] if _asks(strategy) == "always" else [])]
+        table.add_row(name, strategy.summary, knobs, ", ".join(needs), strategy.paper)
+    Console(highlight=False).print(table)
+    click.echo(f"all: {', '.join(COMMON)}")
+
+
+def _asks(strategy: Strategy) -> str:
+    """Whether it asks the run's verifier: always, never, or by its knobs."""
+    defaults = {k.name: k.default for k in strategy.knobs.values()}
+    found = {
+        strategy.verifier({**defaults, k.name: choice}) == RUN
+        for k in strategy.knobs.values()
+        for choice in (k.choices or (k.default,))
+    } or {strategy.verifier(defaults) == RUN}
+    return "by its knobs" if len(found) > 1 else "always" if found == {True} else "never"
+
+
+def _values(knob: Knob) -> str:
+    if knob.choices:
+        return ", ".join(knob.choices)
+    if knob.range:
+        return f"{knob.range.low:g} to {knob.range.high:g}"
+    return knob.kind.__name__
