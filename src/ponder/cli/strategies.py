@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ponder.allocation.plans import COMMON
 from ponder.strategies.knobs import Knob
@@ -34,15 +32,13 @@ def strategies(as_json: bool) -> None:
         ]
         click.echo(json.dumps(shown, indent=2))
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("strategy", no_wrap=True)
-    for title in ("about", "knobs", "needs", "paper"):
-        table.add_column(title)
     for name, strategy in STRATEGIES.items():
+        paper = f" ({strategy.paper})" if strategy.paper else ""
+        click.echo(f"{click.style(name, bold=True)}  {strategy.summary}{paper}")
         knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
         needs = [*strategy.needs, *(["a verifier"] if _asks(strategy) == "always" else [])]
-        table.add_row(name, strategy.summary, knobs, ", ".join(needs), strategy.paper)
-    Console(highlight=False).print(table)
+        for line in filter(None, (knobs, needs and f"needs {', '.join(needs)}")):
+            click.echo(f"    {line}")
     click.echo(f"all: {', '.join(COMMON)}")
 
 
