@@ -44,6 +44,9 @@ class Tree:
         child = "abcdefgh"[self.asked[path] % self.branching]
         self.asked[path] += 1
         path += child
+        if not request.stop:  # to the end: always the first child
+            child = child + "a" * (DEPTH - len(path))
+            path = path.ljust(DEPTH, "a")
         return f"{child}\n\n" if len(path) < DEPTH else f"{child} \\boxed{{{path}}}"
 
 

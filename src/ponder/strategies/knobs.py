@@ -59,6 +59,7 @@ class Knob:
     def _number(self, value: Any) -> Any:
         if self.kind is bool:
             words = {"true": True, "false": False, True: True, False: False}
+            value = value.lower() if isinstance(value, str) else value
             if value not in words:
                 raise ValueError(value)
             return words[value]

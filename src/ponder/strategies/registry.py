@@ -8,6 +8,7 @@ from typing import Any
 
 from ponder.core.errors import UnknownName
 from ponder.core.trace import Trace
+from ponder.strategies.ab_mcts import ab_mcts
 from ponder.strategies.beam_search import beam_search
 from ponder.strategies.best_of_n import best_of_n
 from ponder.strategies.budget_forcing import budget_forcing
@@ -15,6 +16,7 @@ from ponder.strategies.direct import direct
 from ponder.strategies.dvts import dvts
 from ponder.strategies.early_exit import early_exit
 from ponder.strategies.knobs import Knob, knobs
+from ponder.strategies.mcts import mcts
 from ponder.strategies.particle_filter import particle_filter
 from ponder.strategies.refine import refine
 from ponder.strategies.self_consistency import self_consistency
@@ -84,6 +86,12 @@ STRATEGIES: dict[str, Strategy] = {
     "refine": Strategy(refine, "attempts are criticised and revised", "Madaan 2023", _always),
     "sequential_parallel": Strategy(
         sequential_parallel, "chains, each revised in turn", "Snell 2024", _best
+    ),
+    "mcts": Strategy(
+        mcts, "a tree of steps, visited where it pays", "Kocsis 2006; Hao 2023", _always, STEPS
+    ),
+    "ab_mcts": Strategy(
+        ab_mcts, "a tree of attempts, wider or deeper by their scores", "Inoue 2025", _always
     ),
     "particle_filter": Strategy(
         particle_filter, "chains are resampled by weight", "Puri 2025", _always, STEPS

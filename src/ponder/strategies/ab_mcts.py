@@ -1,0 +1,91 @@
+"""Adaptive branching tree search (Inoue 2025, 'Wider or Deeper? Scaling LLM Inference-Time Compute
+with Adaptive Branching Tree Search', AB-MCTS-A, section 3).
+
+A node is a whole attempt. At each node, from the root down, two arms are drawn from (Thompson
+sampling): go wider, which makes another child here, or deeper, which descends to the best child by
+another draw. At the root a new child is a fresh attempt, elsewhere a revision of the attempt at the
+node, given what the verifier said of it. An arm's value is a Beta: of 'wider' by the scores of the
+children when they were new, of 'deeper' and of each child by all scores of its subtree. So the tree
+becomes as wide or as deep as the scores recommend, and no branching factor has to be chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from random import Random
+from typing import Annotated
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
+from ponder.policies.bandit import Beta
+from ponder.policies.tree import Node
+from ponder.strategies.knobs import Range
+from ponder.strategies.revising import again
+
+State = Node[tuple[Trace, Score]]
+REVISE = "This attempt was judged: {said}. Solve the question again, better."
+
+
+async def ab_mcts(
+    s: Session,
+    problem: Problem,
+    *,
+    n: Annotated[int, Range(1, 4096)] = 16,
+    batch: Annotated[int, Range(1, 256)] = 1,
+) -> Trace:
+    """Make n attempts, ``batch`` at a time, where the scores recommend; return the best."""
+    root: State = Node((Trace.empty(problem), Score(None, "")))
+
+    async def attempt(child: Session, parent: State) -> tuple[State, Trace, Score]:
+        trace = await child.grow(Trace.empty(_asked(problem, parent)))
+        [score] = await child.score([trace])
+        return parent, trace, score
+
+    made = 0
+    while made < n:
+        parents = [descend(root, s.rng) for _ in range(min(batch, n - made))]
+        made += len(parents)
+        for parent, trace, score in await s.gather([partial(attempt, parent=p) for p in parents]):
+            parent.add((trace, score)).backup(score.value or 0.0)
+        best = max(root.walk(), key=_rank).state
+        s.propose(best[0], best[1].value)
+    return s.first([max(root.walk(), key=_rank).state[0]] if root.children else [])
+
+
+def descend(root: State, rng: Random) -> State:
+    """The node that gets another child."""
+    node = root
+    while node.children:
+        own = [score(child) for child in node.children]
+        wider = Beta().seen(own)
+        deeper = Beta().seen(v for child in node.children for v in values(child))
+        if wider.draw(rng) >= deeper.draw(rng):
+            break
+        node = max(node.children, key=lambda child: Beta().seen(values(child)).draw(rng))
+    return node
+
+
+def score(node: State) -> float:
+    """What the verifier gave the attempt itself; an abstention counts nothing."""
+    return node.state[1].value or 0.0
+
+
+def values(node: State) -> list[float]:
+    """The scores of the attempt and of all that came of it."""
+    return [score(below) for below in node.walk()]
+
+
+def _rank(node: State) -> tuple[bool, float]:
+    trace, judged = node.state
+    return trace.answer is not None, -math.inf if judged.value is None else judged.value
+
+
+def _asked(problem: Problem, parent: State) -> Problem:
+    trace, judged = parent.state
+    if parent.parent is None:
+        return problem
+    value = "" if judged.value is None else f"{judged.value:.2f} of 1"
+    said = ", ".join(filter(None, (value, judged.detail))) or "no opinion"
+    return again(problem, [(trace.text, REVISE.format(said=said))])
