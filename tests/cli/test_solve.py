@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ponder.cli.main import main
+from ponder.cli.solve import verifier_name
 from ponder.runtime.journal import Journal
 from tests.support.seeded import configure, seeded_server
 
@@ -348,3 +349,36 @@ def test_what_the_verifier_said_of_each_candidate_is_shown(
     _, out, _ = ponder(capsys, "solve", QUESTION, *asked)
     assert out.count("lowest_group") == len(candidates)
     assert f"{candidates[0]['score']:.3f}" in out
+
+
+def test_rubrics_and_scripts_become_the_verifiers_name() -> None:
+    assert verifier_name(None, None, None) is None
+    assert verifier_name("judge", None, None) == "judge"
+    assert verifier_name(None, "r.txt", None) == "judge:?rubric=r.txt"
+    assert verifier_name("pairwise:big", "r.txt", None) == "pairwise:big?rubric=r.txt"
+    assert verifier_name("judge:big?k=5", "r.txt", None) == "judge:big?k=5&rubric=r.txt"
+    assert verifier_name(None, None, "check.py:score") == "script:check.py:score"
+
+
+BAD_VERIFIERS = {
+    "--rubric r.txt --verifier mean_logprob": "--rubric is for the verifiers judge and pairwise",
+    "--verifier-script c.py:f --verifier judge": "is a verifier of its own: give it alone",
+    "--rubric nowhere.txt --verifier judge": "nowhere.txt",
+    "--verifier-script nowhere.py:f": "nowhere.py",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_VERIFIERS)
+def test_bad_verifiers_are_one_sentence(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("-m", "simulated", "-s", "best_of_n", *arguments.split())
+    code, out, err = ponder(capsys, "solve", QUESTION, *asked)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert BAD_VERIFIERS[arguments] in err
+
+
+def test_a_rubric_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rubric.txt").write_text("5: it is 42. 1: it is not.")
+    asked = ("-m", "simulated", "-s", "best_of_n", "--rubric", str(tmp_path / "rubric.txt"))
+    code, out, err = ponder(capsys, "solve", QUESTION, *asked, "--json")
+    assert code == 0, err
+    assert {i["role"] for i in json.loads(out)["receipt"]["items"]} == {"generate", "judge"}

@@ -61,6 +61,12 @@ def _strategies() -> str:
 @click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
 @click.option("--verifier", metavar="NAME", help=f"{', '.join(KINDS)}.")
+@click.option(
+    "--rubric", metavar="PATH", help="What a good answer is, for --verifier judge or pairwise."
+)
+@click.option(
+    "--verifier-script", metavar="PATH.py:FUNCTION", help="A Python function of yours as verifier."
+)
 @click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
@@ -87,6 +93,9 @@ def solve(
     model: str | None,
     effort: str | None,
     knobs: tuple[str, ...],
+    verifier: str | None,
+    rubric: str | None,
+    verifier_script: str | None,
     max_tokens: int | None,
     max_usd: float | None,
     max_seconds: float | None,
@@ -112,6 +121,7 @@ def solve(
         model=api.model_name(model),
         effort=effort or config.effort or DEFAULT,
         knobs=knob_values(knobs),
+        verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         choices=tuple(c.strip() for c in choices.split(",") if c.strip()) if choices else (),
         schema=_read(schema) if schema else "",
@@ -123,6 +133,25 @@ def solve(
         return api.prepare(asked, journal=recorded, publish=publish, teller=Voice(quiet))
 
     return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:
+    """The verifier's whole name, of what ``--verifier`` and its helpers were given.
+
+    Raises:
+        UsageError: they do not go together.
+    """
+    if script is not None:
+        if name is not None or rubric is not None:
+            raise UsageError("--verifier-script is a verifier of its own: give it alone.")
+        return f"script:{script}"
+    if rubric is None:
+        return name
+    kind, colon, _ = (name or "judge").partition(":")
+    if kind not in ("judge", "pairwise"):
+        raise UsageError(f"--rubric is for the verifiers judge and pairwise, not for {name!r}.")
+    whole = name or "judge"
+    return f"{whole}{'' if colon else ':'}{'&' if '?' in whole else '?'}rubric={rubric}"
 
 
 def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -> int:
