@@ -26,7 +26,7 @@ from tests.support.seeded import seeded_server
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
-ELSEWHERE = ("path/to", "models pull", "models rm")  # need a file or the network
+ELSEWHERE = ("path/to", "docs/results", "models pull", "models rm")  # need a file or the network
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -174,3 +174,17 @@ def test_the_commands_of_a_document_work_in_their_order(
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(line)[1:])
         assert ended.value.code == 0, line
+
+
+def test_the_tables_of_the_study_are_what_its_pools_say() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "study.py")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    lines = [line for line in done.stdout.splitlines() if line]
+    assert len(lines) > 10
+    assert [line for line in lines if line not in text] == []

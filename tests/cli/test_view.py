@@ -99,4 +99,4 @@ def test_the_view_shows_the_five_strongest_answers() -> None:
 
 def test_a_terminal_does_not_obey_what_a_model_wrote() -> None:
     assert view._visible("a\x1b[2Jb\x07\n\tc é") == "a\\x1b[2Jb\\x07\n\tc é"
-    assert "\x1b" not in view._short("\x1b]2;title\x07 fourteen")
+    assert "\x1b" not in view.short("\x1b]2;title\x07 fourteen")

@@ -135,7 +135,7 @@ class LiveView(Watcher):
         if self._vote and self._vote.tally:
             lines.append(_ballot(self._vote))
         elif self._best and self._best.trace.answer:
-            lines.append(Text(f"best so far: {_short(self._best.trace.answer.text)}"))
+            lines.append(Text(f"best so far: {short(self._best.trace.answer.text)}"))
         return Group(*lines)
 
 
@@ -157,7 +157,7 @@ def _ballot(vote: VoteChanged) -> Table:
     most = max(weight for _, weight in vote.tally) or 1.0
     for answer, weight in vote.tally[:_SHOWN]:
         bar = "█" * max(1, round(24 * weight / most))
-        table.add_row(f"{weight:.3g}", Text(bar, "green"), Text(_short(answer)))
+        table.add_row(f"{weight:.3g}", Text(bar, "green"), Text(short(answer)))
     if len(vote.tally) > _SHOWN:
         table.add_row("", f"and {len(vote.tally) - _SHOWN} more answers", "")
     return table
@@ -190,10 +190,10 @@ def _verdicts(candidates: Sequence[Candidate]) -> Table:
         drawn.add_column(column, justify="right" if column in ("votes", "score") else "left")
     for candidate in candidates[:_SHOWN]:
         for i, said in enumerate(candidate.said):
-            who = ("", "") if i else (_short(candidate.answer or "none"), str(candidate.votes))
+            who = ("", "") if i else (short(candidate.answer or "none"), str(candidate.votes))
             value = "" if said.value is None else f"{said.value:.3f}"
             word = said.detail or ("" if said.verdict == "scored" else str(said.verdict))
-            drawn.add_row(*map(Text, (*who, said.verifier, value, _short(word))))
+            drawn.add_row(*map(Text, (*who, said.verifier, value, short(word))))
     if len(candidates) > _SHOWN:
         drawn.add_row(f"and {len(candidates) - _SHOWN} more")
     return drawn
@@ -282,7 +282,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         drawn.add_column(column, no_wrap=column != "question", min_width=least)
     for row in rows:
         drawn.add_row(
-            *(Text(_short("" if value is None else str(value))) for value in row.values())
+            *(Text(short("" if value is None else str(value))) for value in row.values())
         )
     _OUT.print(drawn)
 
@@ -316,7 +316,7 @@ def _outcome(call: Row) -> str:
         return call.lost
     if isinstance(call.result, dict):
         answer = call.result["answer"]
-        return _short(answer[0]) if answer else f"no answer ({call.result['finish']})"
+        return short(answer[0]) if answer else f"no answer ({call.result['finish']})"
     return ", ".join(_value(score) for score in call.result)
 
 
@@ -325,6 +325,7 @@ def _value(result: dict[str, Any]) -> str:
     return "abstains" if value is None else f"{value:.3f}"
 
 
-def _short(text: str, width: int = 60) -> str:
+def short(text: str, width: int = 60) -> str:
+    """One line of a text, harmless to a terminal."""
     line = _visible(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -105,12 +105,12 @@ def _label_ends(
         )
     if has_frontier:
         ax.text(
+            0.01,
             0.985,
-            0.02,
             "pale band: the best at each budget · hollow: one sample",
             transform=ax.transAxes,
-            ha="right",
-            va="bottom",
+            ha="left",
+            va="top",
             fontsize=8.5,
             color=FAINT,
         )

@@ -1,0 +1,70 @@
+"""The tables of the study in docs/results.md, from the compact pools beside it.
+
+    python benchmarks/study.py [docs/results]
+
+Prints Markdown: for each pool what one sample, the vote and a perfect choice reach at every N, what
+that costs, and the paired difference of the largest vote to one sample. Needs no model and no data.
+How the pools were recorded is in docs/results.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ponder.experiments import columns, costs, scoring
+from ponder.experiments.pools import Pool
+from ponder.experiments.scoring import Aggregator
+
+SUITES = {"gsm8k": "GSM8K", "humaneval": "HumanEval", "countdown": "Countdown"}
+ORDER = ("135m", "0.5b", "1.5b")
+BY = [Aggregator("majority"), Aggregator("weighted", "mean_logprob")]
+NAMES = {
+    "random": "one sample",
+    "majority": "majority",
+    "weighted:mean_logprob": "vote weighted by confidence",
+    "coverage": "coverage (ceiling)",
+}
+
+
+def main(folder: Path) -> None:
+    for suite, title in SUITES.items():
+        paths = [folder / f"{suite}-{size}.jsonl" for size in ORDER]
+        found = [path for path in paths if path.exists()]
+        if not found:
+            continue
+        print(f"\n**{title}**\n")
+        print("| model | N | one sample | majority | weighted by confidence | coverage | FLOPs |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        notes = [table(path) for path in found]
+        print()
+        print("\n".join(f"- {note}" for note in notes))
+
+
+def table(path: Path) -> str:
+    """Print the rows of one pool; returns its differences in a sentence."""
+    pool = Pool(path)
+    read = columns.read(pool, shape=costs.shape_of(pool.header))
+    [model], most = pool.header.models, read.fewest
+    one = (Aggregator("random"), 1)
+    pairs = [((how, most), one) for how in BY]
+    report = scoring.score(read, by=BY, compare=pairs)
+    rows = {(row.by, row.n): row for row in report.rows}
+    for n in sorted({n for _, n in rows}):
+        cells = [
+            f"{r.accuracy:.3f} ({r.low:.3f} to {r.high:.3f})"
+            for by in NAMES
+            if (r := rows[by, n]) is not None
+        ]
+        flops = rows["majority", n].cost["flops"]
+        print(f"| {model} | {n} | {' | '.join(cells)} | {flops:.2e} |")
+    said = [
+        f"{NAMES[d.a.rpartition('@')[0]]} of {most} {d.difference:+.3f} ({d.low:+.3f} to "
+        f"{d.high:+.3f}{'' if d.decided else '; undecided'})"
+        for d in report.differences
+    ]
+    return f"{model}, {report.problems} problems, against one sample: {', '.join(said)}."
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs/results")
