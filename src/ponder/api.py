@@ -169,7 +169,7 @@ async def asolve(
         strategy: instead of the plan's.
         knobs: of the strategy, and ``length``, ``temperature``, ``top_p``; instead of the plan's.
         budget: limits, each instead of the plan's.
-        verifier: for strategies that ask one: ``mean_logprob`` or ``lowest_group``.
+        verifier: for strategies that ask one; see ``docs/verifiers.md``.
         answer_type: how to read answers; ``auto`` guesses by the question's form.
         choices: labels to choose from.
         schema: a JSON Schema as JSON text.

@@ -12,7 +12,7 @@ from ponder.allocation import plans
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import CapabilityError, UnknownName, UsageError
-from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem
+from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem, read_tests
 from ponder.models.base import ModelInfo
 from ponder.strategies import registry
 from ponder.verifiers import registry as verifiers
@@ -55,6 +55,7 @@ class Spec:
         problem = dict(data["problem"])
         problem["messages"] = tuple(Message(**m) for m in problem["messages"])
         problem["choices"] = tuple(problem["choices"])
+        problem["tests"] = read_tests(problem["tests"])
         sampling = {**data["sampling"], "stop": tuple(data["sampling"]["stop"])}
         return cls(
             **{
@@ -73,11 +74,24 @@ class Spec:
             UsageError: nobody knows what the model costs, in a unit that the budget limits.
         """
         payable(self.budget, info, priced=priced)
+        lacking = [n for n in registry.find(self.strategy).needs if n not in info.capabilities]
+        if lacking:
+            raise CapabilityError(
+                f"strategy {self.strategy!r} needs {' and '.join(lacking)}, which {info.name} does "
+                "not have: use the embedded engine or llama.cpp, or, if this endpoint has them, "
+                'say prefill = "final_message" and capabilities = ["stop", ...] in ponder.toml.'
+            )
         if self.sampling.logprobs and "logprobs" not in info.capabilities:
             raise CapabilityError(
                 f"verifier {self.verifier!r} needs log-probabilities, which {info.name} does not "
                 "give: use the embedded engine or llama.cpp, or, if this endpoint has them, say "
                 'capabilities = ["logprobs", ...] in ponder.toml.'
+            )
+        if self.sampling.top_logprobs and "top_logprobs" not in info.capabilities:
+            raise CapabilityError(
+                f"verifier {self.verifier!r} needs the alternatives of each token, which "
+                f"{info.name} does not give: use llama.cpp, or, if this endpoint has them, say "
+                'capabilities = ["logprobs", "top_logprobs", ...] in ponder.toml.'
             )
 
 
@@ -142,8 +156,11 @@ def spec(
                 f"strategy {plan.strategy!r} with these knobs asks no verifier of yours: take "
                 "--strategy best_of_n, or self_consistency with --set weight=score."
             )
-    needs = bool(name) and verifiers.find(name).needs_logprobs
-    sampling = replace(plan.sampling, logprobs=needs)
+    sampling = plan.sampling
+    if name:
+        judge = verifiers.find(name)
+        name, top = judge.name, verifiers.alternatives(judge)  # a rubric's digest is in its name
+        sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
     return Spec(made, model, plan.strategy, plan.knobs, sampling, plan.budget, name, seed)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ponder.api import Question, opened, wait
@@ -13,6 +14,7 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.ledger import Receipt
+from ponder.core.problem import Problem, read_tests
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
 from ponder.models.absent import Absent
@@ -37,6 +39,25 @@ class Scored:
         return {"scores": scores, "receipt": self.receipt.to_json()}
 
 
+def problem_from(data: Mapping[str, Any]) -> Problem:
+    """A problem as a user writes it: ``question``, and perhaps ``answer_type``, ``choices``,
+    ``schema`` (a JSON Schema) and ``tests``.
+
+    Raises:
+        UsageError: a value does not fit.
+    """
+    for name, kind in (("question", str), ("answer_type", str), ("choices", list)):
+        if name in data and not isinstance(data[name], kind):
+            raise UsageError(f"{name!r} must be a {kind.__name__}, not {data[name]!r}.")
+    made = problem(
+        data["question"],
+        data.get("answer_type", "auto"),
+        choices=data.get("choices", ()),
+        schema=json.dumps(data["schema"]) if data.get("schema") else "",
+    )
+    return replace(made, tests=read_tests(data.get("tests")))
+
+
 @asynccontextmanager
 async def world(
     verifier: str,
@@ -54,7 +75,8 @@ async def world(
     async with AsyncExitStack() as closing:
         others: dict[str, Opened] = {}
         own = [model] if isinstance(model, str) and model else []
-        for name in dict.fromkeys([*own, *verifiers[verifier].models]):
+        asked = [name for judge in verifiers.values() for name in judge.models]
+        for name in dict.fromkeys([*own, *asked]):
             others[name] = await closing.enter_async_context(opened(name, teller))
             priced = others[name].pricing is not None
             payable(budget or Budget(), others[name].model.info, priced=priced)

@@ -69,6 +69,7 @@ CHANGES: list[dict[str, Any]] = [
     {"sampling": Sampling(top_p=0.1)},
     {"sampling": Sampling(stop=("x",))},
     {"sampling": Sampling(logprobs=True)},
+    {"sampling": Sampling(top_logprobs=5)},
 ]
 
 
@@ -77,6 +78,11 @@ def test_the_journal_sees_every_difference_between_two_requests(change: dict[str
     fields: dict[str, Any] = {"start": Trace.empty(PROBLEM), "sampling": Sampling(), "seed": 1}
     assert Generate(**fields).describe() == Generate(**fields).describe()
     assert Generate(**fields).describe() != Generate(**fields | change).describe()
+
+
+def test_what_is_not_asked_for_is_as_it_was_before_there_was_a_word_for_it() -> None:
+    assert "top_logprobs" not in Sampling().describe()
+    assert Sampling(top_logprobs=5).describe()["top_logprobs"] == 5
 
 
 def test_the_journal_tells_verifiers_and_traces_apart() -> None:

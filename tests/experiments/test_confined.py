@@ -1,12 +1,13 @@
-"""Programs are run confined: known solutions pass, and a hostile program proves nothing."""
+"""Hidden tests are run in a sandbox: known solutions pass, wrong ones and tricks do not."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,12 @@ from ponder.experiments.suites.registry import SUITES
 
 @pytest.fixture(scope="module")
 def run() -> Confined:
-    confined = Confined(Limits(cpu_seconds=1, wall_seconds=10))
+    made = Confined(Limits(cpu_seconds=1, wall_seconds=10))
     try:
-        asyncio.run(confined([]))
+        asyncio.run(made([]))
     except UsageError as error:
         pytest.skip(str(error))
-    return confined
+    return made
 
 
 def solved(data: Path, name: str) -> list[str]:
@@ -49,8 +50,8 @@ async def test_known_solutions_pass_and_wrong_ones_fail(
 
 
 def run_by(run: Confined) -> str:
-    assert run._way is not None
-    return run._way.name
+    assert run.sandbox is not None
+    return run.sandbox.name
 
 
 async def test_helpers_and_bare_bodies_complete_the_prompt(data: Path, run: Confined) -> None:
@@ -91,63 +92,20 @@ async def test_an_answer_is_run_as_its_author_meant(
     assert await grade(TESTS, answer, run=run) is right
 
 
-HOSTILE = {
-    "prints": "print('passed', 'ok', 'True')",
-    "exits": "import sys; sys.exit(0)",
-    "exits at once": "import os; os._exit(0)",
-    "exits later": "import os\ndef double(n): os._exit(0)",
-    "exits in silence": "def double(n): raise SystemExit",
-    "loops": "while True: pass",
-    "takes memory": "block = bytearray(2**33)",
-    "forks": "import os\nwhile True:\n    os.fork()",
-    "starts threads": "import threading\nwhile True:\n"
-    "    threading.Thread(target=threading.Event().wait).start()",
-    "fills the disk": "open('f', 'wb').write(bytes(2**30))",
-    "writes to all files": "import os\nfor fd in range(3, 64):\n"
-    "    try: os.write(fd, b'passed')\n    except OSError: pass",
-    "closes all files": "import os; os.closerange(0, 64)",
-    "kills": "import os; os.kill(-1, 9)",
-    "stops its own clock": "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"
-    "while True: pass",
-    "replaces exec": "import builtins, os\nbuiltins.exec = print; os.write = print",
-    "never ends its name": "def double(n):\n    return double(n)",
-}
-
-
-@pytest.mark.parametrize("program", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_a_hostile_program_does_not_pass(program: str, run: Confined) -> None:
-    said = await verdict(TESTS, program, run)
-    assert not said.passed
-    if program == HOSTILE["loops"]:
-        assert said.why == "timeout"
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Iterator[Path]:
-    """A file that anybody may write, by its mode; it must stay whole."""
-    path = tmp_path / "victim"
-    path.write_text("whole")
-    tmp_path.chmod(0o777)
-    path.chmod(0o666)
-    yield path
-    assert path.read_text() == "whole"
-
-
-async def test_no_file_can_be_written_and_no_network_reached(run: Confined, victim: Path) -> None:
-    outside = (
-        "import socket\n"
-        "def double(n):\n"
-        "    for action in (lambda: open(VICTIM, 'w'), lambda: open('/etc/ponder', 'w'),\n"
-        "                   lambda: socket.create_connection(('192.0.2.1', 80), 0.1)):\n"
-        "        try: action()\n"
-        "        except OSError: continue\n"
-        "        return 0\n"
-        "    return 2 * n\n"
-    ).replace("VICTIM", repr(str(victim)))
-    if "read-only" not in run_by(run):
-        pytest.skip(f"this machine offers only: {run_by(run)}")
-    said = await verdict(TESTS, outside, run)
-    assert said.passed, said
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("import os; os._exit(0)", "no verdict"),
+        ("def double(n): raise SystemExit", "RuntimeError"),
+        ("while True: pass", "timeout"),
+        ("class E:\n    def __eq__(self, o): return True\ndef double(n): return E()",
+         "AssertionError"),
+        ("def double(n): return 4", "AssertionError"),
+    ],
+)  # fmt: skip
+async def test_why_a_program_does_not_pass(answer: str, why: str, run: Confined) -> None:
+    said = await verdict(TESTS, answer, run)
+    assert (said.passed, said.why) == (False, why)
 
 
 async def test_a_program_gets_no_environment(
@@ -160,14 +118,14 @@ async def test_a_program_gets_no_environment(
     assert await grade(tests, "x = 1", run=run)
 
 
-async def test_without_confinement_it_is_refused_unless_allowed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(confined, "_ways", list)
+async def test_without_confinement_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*anything: Any, whole: bool, **more: Any) -> Any:
+        assert whole
+        raise UsageError("install bubblewrap")
+
+    monkeypatch.setattr(confined, "find", absent)
     with pytest.raises(UsageError, match="install bubblewrap"):
         await grade(TESTS, "def double(n): return 2 * n", run=Confined())
-    allowed = await verdict(TESTS, "def double(n): return 2 * n", Confined(unsafe=True))
-    assert allowed == Verdict(True, "passed", "limits alone, with network")
 
 
 async def test_the_runner_is_a_parameter() -> None:

@@ -14,13 +14,13 @@ import pytest
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.experiments import gym
-from ponder.experiments.arithmetic import solves
 from ponder.experiments.confined import Verdict
 from ponder.experiments.gold import Arithmetic, Gold, HiddenTests, Reference, Scored, from_json
 from ponder.experiments.grading import grade
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.registry import SUITES
 from ponder.verifiers.answers import extract
+from ponder.verifiers.arithmetic import solves
 from ponder.verifiers.mathworker import MathWorker
 
 

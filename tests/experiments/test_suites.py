@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import UsageError
+from ponder.core.problem import AssertTests
 from ponder.experiments.gold import Arithmetic, HiddenTests, Reference
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.humaneval import public_tests
@@ -116,7 +117,9 @@ def test_prompts_are_the_suite_s_question_and_one_instruction(data: Path) -> Non
 def test_the_tests_of_programs_stay_hidden_but_for_the_public_ones(data: Path) -> None:
     item = find("humaneval").load(data)[0]
     assert item.problem_id == "humaneval/0"
-    assert item.problem.tests.splitlines() == [
+    assert isinstance(item.problem.tests, AssertTests)
+    assert item.problem.tests.entry_point == "has_close_elements"
+    assert item.problem.tests.code.splitlines() == [
         "assert has_close_elements([1.0, 2.0, 3.0], 0.5) == False",
         "assert has_close_elements([1.0, 2.8, 3.0, 4.0, 5.0, 2.0], 0.3) == True",
     ]
@@ -126,7 +129,7 @@ def test_the_tests_of_programs_stay_hidden_but_for_the_public_ones(data: Path) -
     item = find("mbpp").load(data)[0]
     shown = "assert set(similar_elements((3, 4, 5, 6),(5, 7, 4, 10))) == set((4, 5))"
     assert item.problem_id == "mbpp/2"
-    assert item.problem.tests == shown
+    assert item.problem.tests == AssertTests(shown, "similar_elements")
     assert question(item).startswith(
         "Write a function to find the shared elements from the given two lists.\n\n"
         f"Your code must pass this test:\n\n```python\n{shown}\n```"

@@ -92,7 +92,7 @@ def test_everything_that_can_be_set(user: Path) -> None:
 
 
 def test_every_key_is_an_argument_of_the_endpoint() -> None:
-    assert set(module._ENDPOINT) - {"price", "provider"} == {
+    assert set(module._ENDPOINT) - {"price", "provider", "reward"} == {
         field.name for field in fields(Endpoint) if field.name not in ("name", "key")
     }
 
@@ -167,7 +167,7 @@ def test_a_file_that_is_both_is_the_users(project: Path, monkeypatch: pytest.Mon
         ("concurrency = 0", "[endpoints.x] concurrency: expected a whole number, 1 or more."),
         ("stream = 1", "[endpoints.x] stream: expected true or false."),
         ("prefill = 'yes'", "prefill: expected one of none, final_message, continue_final_message"),
-        ("capabilities = 'seed'", "capabilities: expected a list of prefill, logprobs, seed"),
+        ("capabilities = 'seed'", "capabilities: expected a list of prefill, logprobs, top_log"),
         (
             "capabilities = ['sed']",
             "unknown capability in [endpoints.x] of FILE 'sed': did you mean 's",

@@ -20,6 +20,7 @@ _COMMANDS = {
         "strategies",
         "List the strategies, their knobs and what they need.",
     ),
+    "score": ("ponder.cli.score", "score", "Score texts from anywhere with a verifier."),
     "runs": ("ponder.cli.runs", "runs", "List, show, resume and remove recorded runs."),
     "data": ("ponder.cli.data", "data", "List benchmark suites and show their problems."),
     "pool": (

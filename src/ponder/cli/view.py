@@ -281,9 +281,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         least = 22 if column == "run" else None  # its ID is what the other commands take
         drawn.add_column(column, no_wrap=column != "question", min_width=least)
     for row in rows:
-        drawn.add_row(
-            *(Text(short("" if value is None else str(value))) for value in row.values())
-        )
+        drawn.add_row(*(Text(short("" if value is None else str(value))) for value in row.values()))
     _OUT.print(drawn)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from fractions import Fraction
+from typing import Any, Literal, get_args
 
 from ponder.core.errors import UnknownName, UsageError
 
@@ -21,6 +23,85 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class AssertTests:
+    """Assertions about a program, as Python source; each is a test of its own.
+
+    ``entry_point`` is the function that the program must define (empty: any). ``preamble`` is what
+    the question shows before it (imports, helpers), and is run before the program. ``stub`` is all
+    that the question asks to complete, for an answer that is a function's body alone.
+    """
+
+    code: str
+    entry_point: str = ""
+    preamble: str = ""
+    stub: str = ""
+    kind: Literal["assert"] = "assert"
+
+
+@dataclass(frozen=True, slots=True)
+class IoCase:
+    """What a program is given as its standard input, and what it must print."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class IoTests:
+    """Inputs and outputs of a program; each pair is a test of its own."""
+
+    cases: tuple[IoCase, ...]
+    kind: Literal["io"] = "io"
+
+
+@dataclass(frozen=True, slots=True)
+class ArithmeticTests:
+    """Any expression that uses each of ``numbers`` exactly once and makes ``target`` (``7/2``)."""
+
+    numbers: tuple[int, ...]
+    target: str
+    kind: Literal["arithmetic"] = "arithmetic"
+
+
+Tests = AssertTests | IoTests | ArithmeticTests
+
+
+def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
+    """Tests as a user writes them, and as ``dataclasses.asdict`` does; its inverse.
+
+    ``{"kind": "assert", "code": ..., "entry_point": ...}``,
+    ``{"kind": "io", "cases": [{"input": ..., "output": ...}, ...]}`` or
+    ``{"kind": "arithmetic", "numbers": [...], "target": ...}``.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if data is None:
+        return None
+    try:
+        fields = {name: value for name, value in data.items() if name != "kind"}
+        match data["kind"]:
+            case "assert" if fields["code"].strip() and _texts(fields):
+                return AssertTests(**fields)
+            case "io" if fields["cases"] and all(_texts(case) for case in fields["cases"]):
+                return IoTests(tuple(IoCase(**case) for case in fields.pop("cases")), **fields)
+            case "arithmetic":
+                numbers = tuple(int(n) for n in fields.pop("numbers"))
+                return ArithmeticTests(numbers, str(Fraction(fields.pop("target"))), **fields)
+    except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError):
+        pass
+    raise UsageError(
+        'these tests are none: expected {"kind": "assert", "code": ...}, {"kind": "io", "cases": '
+        '[{"input": ..., "output": ...}]} or {"kind": "arithmetic", "numbers": [...], "target": '
+        "...}."
+    )
+
+
+def _texts(fields: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, str) for value in fields.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Chat messages and how the answer is to be read.
 
@@ -33,7 +114,7 @@ class Problem:
     answer_type: AnswerType = "text"
     choices: tuple[str, ...] = ()
     schema: str = ""
-    tests: str = ""
+    tests: Tests | None = None
 
     def __post_init__(self) -> None:
         if self.answer_type not in ANSWER_TYPES:

@@ -16,20 +16,15 @@ No answer is a wrong answer.
 
 from __future__ import annotations
 
-import ast
 import re
 
+from ponder.core.problem import AssertTests
 from ponder.experiments import gym
-from ponder.experiments.arithmetic import solves
 from ponder.experiments.confined import Confined, RunCode, Verdict
 from ponder.experiments.gold import Arithmetic, Gold, HiddenTests, Reference, Scored
-from ponder.verifiers.equivalence import (
-    MathOracle,
-    choice_key,
-    equivalent,
-    parse_python,
-    plain_number,
-)
+from ponder.verifiers import execution_program
+from ponder.verifiers.arithmetic import solves
+from ponder.verifiers.equivalence import MathOracle, choice_key, equivalent, plain_number
 from ponder.verifiers.mathworker import MathWorker
 
 _WORKER = MathWorker()  # one for the process; its child starts with the first formula
@@ -100,34 +95,7 @@ async def verdict(gold: HiddenTests, answer: str, run: RunCode | None = None) ->
 
 
 def program(gold: HiddenTests, answer: str) -> list[str]:
-    """The sources to run, in their order; each is compiled alone, so one cannot end another."""
-    if gold.stub and not _defines(answer, gold.entry_point):
-        return [f"{gold.stub.rstrip()}\n{_indented(answer)}", gold.tests]
-    return [gold.preamble, answer, gold.tests]
-
-
-def _defines(source: str, name: str) -> bool:
-    tree = parse_python(source)
-    if tree is None:
-        return False
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if node.name == name:
-                return True
-        elif any(isinstance(n, ast.Name | ast.alias) and name in _names(n) for n in ast.walk(node)):
-            return True
-    return False
-
-
-def _names(node: ast.Name | ast.alias) -> set[str]:
-    if isinstance(node, ast.alias):
-        return {node.asname or node.name}
-    return {node.id} if isinstance(node.ctx, ast.Store) else set()
-
-
-def _indented(body: str) -> str:
-    """A function's body, at the depth of its stub."""
-    first = next((line for line in body.splitlines() if line.strip()), "")
-    if first[:1] in (" ", "\t"):
-        return body
-    return "\n".join(f"    {line}" for line in body.splitlines())
+    """The sources to run, in their order, the tests last."""
+    tests = AssertTests(gold.tests, gold.entry_point, gold.preamble, gold.stub)
+    script = execution_program.script(tests, whole=True)
+    return [*execution_program.program(answer, tests), f"{script.setup}\n{gold.tests}"]

@@ -17,7 +17,8 @@ from ponder.core.errors import MissingExtra, UnknownName, UsageError
 from ponder.experiments.confined import Confined, Limits, RunCode
 from ponder.experiments.gold import Scored
 
-_RUN = Confined(Limits(20, 60.0, 4 * 2**30, processes=64, files=512))
+_LIBRARIES = tuple(path for path in sys.path if path.endswith("-packages"))
+_RUN = Confined(Limits(20, 60.0, 4 * 2**30, processes=64, files=512), _LIBRARIES)
 _SCORE = """
 import reasoning_gym
 task = reasoning_gym.create_dataset(request["task"], **request["options"])
@@ -85,9 +86,8 @@ async def full_score(gold: Scored, answer: str, run: RunCode | None = None) -> b
         "index": gold.index,
         "answer": answer,
     }
-    paths = [path for path in sys.path if path.endswith("-packages")]
-    before = f"import sys; sys.path += {paths!r}; request = {request!r}"
-    said = await (run or _RUN)([before, _SCORE])
+    before = f"import sys; sys.path += {list(_LIBRARIES)!r}; request = {request!r}"
+    said = await (run or _RUN)([f"{before}\n{_SCORE}"])
     if not said.passed and said.why not in _WRONG:
         raise UsageError(
             f"reasoning-gym's scorer of {gold.task!r} did not run where programs are confined "

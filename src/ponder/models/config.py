@@ -26,6 +26,7 @@ import platformdirs
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.models.base import Capability
+from ponder.models.reward_formats import FORMATS
 
 FILE = "ponder.toml"
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
@@ -47,7 +48,8 @@ class EndpointConfig:
     ``settings`` are the arguments of ``openai_compat.Endpoint``: only what the file sets, ``name``
     included. ``provider`` is the one of genai-prices (empty: told from ``base_url``). ``trusted``
     is False for an endpoint of a project's file that leads off this machine or reads a key: it may
-    be used only when the caller named it.
+    be used only when the caller named it. ``reward`` is a process reward model's format (empty: it
+    is a chat endpoint).
     """
 
     name: str
@@ -57,6 +59,7 @@ class EndpointConfig:
     price: Price | None = None
     provider: str = ""
     trusted: bool = True
+    reward: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
                 "environment variable and write that variable's name as key_env."
             )
     _check(path, where, table, _ENDPOINT, required=("base_url", "model"))
-    settings = {key: _plain(v) for key, v in table.items() if key not in ("price", "provider")}
+    settings = {key: _plain(v) for key, v in table.items() if key not in _OURS}
     if "capabilities" in settings:
         for capability in settings["capabilities"]:
             if capability not in CAPABILITIES:
@@ -164,6 +167,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
         price=price,
         provider=table.get("provider", ""),
         trusted=trusted or here,
+        reward=table.get("reward", ""),
     )
 
 
@@ -267,4 +271,6 @@ _ENDPOINT: dict[str, Check] = {
     "extra_body": ("a table", _is_table),
     "price": ("a table such as {input = 0.15, output = 0.6}", _is_table),
     "provider": _TEXT,
+    "reward": _one_of(*FORMATS),
 }
+_OURS = ("price", "provider", "reward")  # the rest are arguments of ``Endpoint``

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
-from ponder.models import catalog
+from ponder.models import catalog, reward_hf
 from ponder.models.base import Model, Pricing
 from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
 from ponder.models.config import Config, EndpointConfig
@@ -51,6 +51,9 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
         UsageError: its settings, file or key are not as they must be.
         PonderError: it cannot be pulled or loaded.
     """
+    if reward_hf.is_named(name):
+        scorer = await _in_thread(reward_hf.load, name)
+        return Opened(scorer, None, ("this machine's own model: no dollars.",))
     found = catalog.resolve(name, config)
     if isinstance(found, EndpointConfig):
         return _endpoint(found)
@@ -138,9 +141,14 @@ def _endpoint(found: EndpointConfig) -> Opened:
     from ponder.models.openai_compat import OpenAICompat
     from ponder.models.openai_endpoint import Endpoint
     from ponder.models.pricing import pricing
+    from ponder.models.reward import RewardEndpoint
+    from ponder.models.reward_formats import find_format
 
     price, note = pricing(found)
-    return Opened(OpenAICompat(Endpoint(**found.settings)), price, (note,) if note else ())
+    endpoint, notes = Endpoint(**found.settings), (note,) if note else ()
+    if found.reward:
+        return Opened(RewardEndpoint(endpoint, find_format(found.reward)), price, notes)
+    return Opened(OpenAICompat(endpoint), price, notes)
 
 
 _OPTIONS = {"accuracy": float, "decoys": int, "length": int, "signal": float, "speed": float}

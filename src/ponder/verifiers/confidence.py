@@ -1,20 +1,48 @@
 """Confidence of a trace, read from the log-probabilities that the model gave its own tokens.
 
-Pure functions over natural log-probabilities of the sampled tokens, in order. Both scores are
-geometric mean probabilities, so they lie in (0, 1] (and reach 0 only by underflow); an empty trace
-has none.
+Pure functions over what is known at each place, in order. Notation: p_i is the probability of the
+token that was sampled at place i, p_ij that of the j-th likeliest of k alternatives there.
+
+From the sampled tokens alone (most engines, the embedded one among them):
+
+- ``mean_logprob``: exp(mean_i log p_i), the geometric mean probability of a token. Its logarithm
+  is, at temperature 1, an unbiased estimate of minus the mean entropy per token.
+- ``lowest_group``, ``tail``: the same over the least confident, and over the last, window.
+
+From k alternatives per place (``top_logprobs``) the published formulas:
+
+- token confidence: C_i = -(1/k) sum_j log p_ij (DeepConf: Fu 2025, arXiv 2508.15260): large when
+  the distribution is peaked, since the alternatives are then unlikely.
+- lowest group confidence: min over windows of the mean of C_i; tail confidence: the mean of C_i
+  over the last window (as there; their window is 2048 tokens, longer than most of our traces).
+- ``self_certainty``: (1/n) sum_i KL(U || p_i) = -(1/(n k)) sum_i sum_j log(k p_ij) (Kang 2025,
+  arXiv 2502.18581). The paper sums over the whole vocabulary; here over the k that are known, which
+  makes it the mean of C_i - log k.
+- ``entropy``: the mean of H_i = -sum_j p_ij log p_ij - r_i log r_i, with r_i = 1 - sum_j p_ij
+  counted as one more token: a lower bound on the entropy, exact if there is one.
+
+Scores are from 0 to 1, by a strictly increasing function of the published quantity x, so that the
+order of traces is the paper's: exp(x) for mean log-probabilities, x / (1 + x) for confidences, and
+exp(-x) for the entropy. An empty trace has none.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
+
+Place = Mapping[str, float]
+"""The likeliest tokens at one place of a trace, and their natural log-probabilities."""
+WINDOW = 2048
+TOP = 20
+"""Alternatives per place: the most that the OpenAI protocol allows, and what DeepConf takes."""
 
 
 def mean_logprob(logprobs: Sequence[float]) -> float | None:
@@ -22,32 +50,96 @@ def mean_logprob(logprobs: Sequence[float]) -> float | None:
     return math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else None
 
 
-def lowest_group(logprobs: Sequence[float], window: int = 2048) -> float | None:
+def lowest_group(logprobs: Sequence[float], window: int = WINDOW) -> float | None:
     """The geometric mean token probability of the least confident ``window`` of tokens.
 
-    The 'lowest group confidence' of DeepConf (Fu et al. 2025, 'Deep Think with Confidence'): one
-    passage of guessing spoils a chain, and the mean over the whole chain hides it. Two differences.
-    DeepConf's token confidence is C_i = -1/k sum_j log p_ij over the top k candidates, large when
-    the distribution is peaked; most endpoints report the sampled token alone, so here k = 1 and the
-    quantity is log p of the *sampled* token: large when the model was sure of what it wrote. And
-    the result is exp of the window's mean, to be a score in (0, 1] as every other score is; the
-    order of traces is that of the window means. A window longer than the trace is the whole trace.
+    DeepConf's idea with what the sampled token alone tells: one passage of guessing spoils a chain,
+    and the mean over the whole chain hides it. A window longer than the trace is the whole trace.
     """
+    lowest = _lowest(logprobs, window)
+    return None if lowest is None else math.exp(min(lowest, 0.0))  # rounding may be above 0
+
+
+def tail(logprobs: Sequence[float], window: int = WINDOW) -> float | None:
+    """The geometric mean token probability of the last ``window`` tokens, where the answer is."""
+    return mean_logprob(_last(logprobs, window))
+
+
+def token_confidences(top: Sequence[Place]) -> list[float]:
+    """C_i of each place that has alternatives."""
+    return [-math.fsum(place.values()) / len(place) for place in top if place]
+
+
+def lowest_group_confidence(top: Sequence[Place], window: int = WINDOW) -> float | None:
+    """DeepConf's lowest group confidence, from 0 up."""
+    return _lowest(token_confidences(top), window)
+
+
+def tail_confidence(top: Sequence[Place], window: int = WINDOW) -> float | None:
+    """DeepConf's tail confidence, from 0 up."""
+    return _mean(_last(token_confidences(top), window))
+
+
+def self_certainty(top: Sequence[Place]) -> float | None:
+    """Kang's self-certainty over the known alternatives, from 0 up: mean KL from the uniform."""
+    return _mean(
+        [
+            c - math.log(len(p))
+            for c, p in zip(token_confidences(top), filter(None, top), strict=True)
+        ]
+    )
+
+
+def entropy(top: Sequence[Place]) -> float | None:
+    """The mean entropy per token, in nats; at most log(k + 1)."""
+    return _mean([_entropy(place.values()) for place in top if place])
+
+
+def _entropy(logprobs: Iterable[float]) -> float:
+    known = [(math.exp(p), p) for p in logprobs]
+    rest = max(0.0, 1 - math.fsum(p for p, _ in known))
+    return -math.fsum(p * log for p, log in known) - (rest * math.log(rest) if rest else 0.0)
+
+
+def _lowest(values: Sequence[float], window: int) -> float | None:
     if window < 1:
         raise ValueError("window must be at least 1 token")
-    if len(logprobs) <= window:
-        return mean_logprob(logprobs)
-    total = list(accumulate(logprobs, initial=0.0))
-    lowest = min(high - low for low, high in zip(total, total[window:], strict=False))
-    return math.exp(min(lowest / window, 0.0))  # prefix sums may round a certain window above 0
+    if len(values) <= window:
+        return _mean(values)
+    total = list(accumulate(values, initial=0.0))
+    return min(high - low for low, high in zip(total, total[window:], strict=False)) / window
+
+
+def _last(values: Sequence[float], window: int) -> Sequence[float]:
+    if window < 1:
+        raise ValueError("window must be at least 1 token")
+    return values[-window:]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _share(value: float | None) -> float | None:
+    """x / (1 + x), for what has no upper bound; what rounding put below 0 is 0."""
+    return None if value is None else max(0.0, value) / (1 + max(0.0, value))
+
+
+# Verifiers ----------------------------------------------------------------------------------------
+
+Measure = Callable[[Trace], float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """A verifier that reads a trace's log-probabilities; without them it abstains."""
+    """A verifier that reads a trace's log-probabilities; without them it abstains.
+
+    ``top_logprobs`` is how many alternatives per place its traces must come with.
+    """
 
     name: str
-    measure: Callable[[Sequence[float]], float | None]
+    measure: Measure
+    top_logprobs: int = 0
     needs_logprobs: bool = True
     joint: bool = False
     models: tuple[str, ...] = ()
@@ -56,4 +148,79 @@ class Confidence:
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
         """One score per trace."""
-        return [Score(self.measure(t.logprobs or ()), self.name) for t in traces]
+        found = [self.measure(trace) for trace in traces]
+        told = [
+            f"{len(t.top or ())} places with alternatives" if self.top_logprobs else ""
+            for t in traces
+        ]
+        return [Score(v, self.name, d) for v, d in zip(found, told, strict=True)]
+
+
+def sampled(name: str, measure: Callable[[Sequence[float]], float | None]) -> Confidence:
+    """A verifier of what the sampled tokens tell."""
+    return Confidence(name, lambda trace: measure(trace.logprobs or ()))
+
+
+def certain(argument: str) -> Confidence:
+    """``self_certainty[:K]``, with K alternatives per place.
+
+    Raises:
+        UsageError: K is not as it must be.
+    """
+    return Confidence(
+        *_topped("self_certainty", argument, lambda trace: _share(self_certainty(trace.top or ())))
+    )
+
+
+def unspread(argument: str) -> Confidence:
+    """``entropy[:K]``, with K alternatives per place.
+
+    Raises:
+        UsageError: K is not as it must be.
+    """
+
+    def measure(trace: Trace) -> float | None:
+        found = entropy(trace.top or ())
+        return None if found is None else math.exp(-found)
+
+    return Confidence(*_topped("entropy", argument, measure))
+
+
+def _topped(name: str, argument: str, measure: Measure) -> tuple[str, Measure, int]:
+    full = f"{name}:{argument}" if argument else name
+    return full, measure, _whole(name, argument, 20) if argument else TOP
+
+
+def windowed(name: str) -> Callable[[str], Confidence]:
+    """What makes ``lowest_group`` or ``tail`` of ``[WINDOW][?top=K]``: with K alternatives per
+    place by DeepConf's formula, else by what the sampled tokens tell.
+
+    Raises (when called):
+        UsageError: WINDOW or K is not as it must be.
+    """
+    of_sampled = {"lowest_group": lowest_group, "tail": tail}[name]
+    of_top = {"lowest_group": lowest_group_confidence, "tail": tail_confidence}[name]
+
+    def make(argument: str) -> Confidence:
+        size, mark, option = argument.partition("?")
+        window = _whole(name, size, 1_000_000) if size else WINDOW
+        full = f"{name}:{argument}" if argument else name
+        if not mark:
+            return sampled_in(full, window)
+        key, _, k = option.partition("=")
+        if key != "top":
+            raise UsageError(f"verifier {name!r}: the only option is top, as in {name}:64?top=20.")
+        return Confidence(full, lambda t: _share(of_top(t.top or (), window)), _whole(name, k, 20))
+
+    def sampled_in(full: str, window: int) -> Confidence:
+        return sampled(full, lambda logprobs: of_sampled(logprobs, window))
+
+    return make
+
+
+def _whole(name: str, text: str, high: int) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= high):
+        raise UsageError(
+            f"verifier {name!r}: expected a whole number from 1 to {high}, not {text!r}."
+        )
+    return int(text)

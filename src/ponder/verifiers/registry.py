@@ -10,13 +10,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.verifiers.base import Verifier
+from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
+from ponder.verifiers.codet import codet
 from ponder.verifiers.combined import COMBINATIONS, combine
-from ponder.verifiers.confidence import Confidence, lowest_group, mean_logprob
+from ponder.verifiers.confidence import certain, mean_logprob, sampled, unspread, windowed
+from ponder.verifiers.execution import Execution
+from ponder.verifiers.human import human
+from ponder.verifiers.judge import judge
+from ponder.verifiers.learned import learned
+from ponder.verifiers.process import process
+from ponder.verifiers.self_verify import self_verify, substitute
+from ponder.verifiers.tournament import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +54,87 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "mean_logprob": Kind(
-        lambda _: Confidence("mean_logprob", mean_logprob), "mean token probability"
-    ),
+    "mean_logprob": Kind(lambda _: sampled("mean_logprob", mean_logprob), "mean token probability"),
     "lowest_group": Kind(
-        lambda _: Confidence("lowest_group", lowest_group),
-        "mean token probability of the least confident passage",
+        windowed("lowest_group"),
+        "confidence of the least confident passage",
         "Fu 2025",
+        "[WINDOW][?top=K]",
+    ),
+    "tail": Kind(windowed("tail"), "confidence of the last passage", "Fu 2025", "[WINDOW][?top=K]"),
+    "self_certainty": Kind(
+        certain, "how far each token's distribution is from uniform", "Kang 2025", "[K]"
+    ),
+    "entropy": Kind(unspread, "how little each token's distribution is spread", "", "[K]"),
+    "judge": Kind(
+        judge, "a model grades each chain", "Liu 2023, G-Eval", "[MODEL][?k=5&see=text&rubric=PATH]"
+    ),
+    "pairwise": Kind(
+        pairwise,
+        "a model compares chains in pairs",
+        "Zheng 2023",
+        "[MODEL][?how=swiss&rounds=3&k=5&see=text&rubric=PATH]",
+    ),
+    "self_verify": Kind(
+        self_verify,
+        "the model's probability that its answer is true",
+        "Kadavath 2022",
+        "[MODEL][?k=5&see=answer]",
+    ),
+    "substitute": Kind(
+        substitute,
+        "the model puts the answer back into the problem",
+        "Weng 2022",
+        "[MODEL][?k=1&length=256]",
+    ),
+    "process": Kind(
+        process(lambda name: find(name)),
+        "each step scored, by a reward model or by rollouts",
+        "Lightman 2023; Wang 2023, Math-Shepherd; Luo 2024, OmegaPRM",
+        "[PRM][?agg=min] or process:?k=4&length=512&agg=min&search=all&by=VERIFIER",
+    ),
+    "execution": Kind(lambda _: Execution(), "runs programs on the problem's public tests"),
+    "codet": Kind(codet, "the model writes tests; they and solutions vote", "Chen 2022", "[N]"),
+    "arithmetic": Kind(lambda _: Arithmetic(), "solves the problem's puzzle of numbers"),
+    "schema": Kind(lambda _: Schema(), "satisfies the problem's JSON Schema"),
+    "regex": Kind(Regex, "a pattern is found in the answer", "", "PATTERN"),
+    "script": Kind(script, "a Python function of your own", "", "PATH.py:FUNCTION"),
+    "learned": Kind(
+        learned(lambda name: find(name)),
+        "a calibrated scorer trained from recorded pools",
+        "Platt 1999",
+        "FILE",
+    ),
+    "human": Kind(
+        human(lambda name: find(name)),
+        "a person, who answers with 'ponder review'",
+        "",
+        "[SECONDS[,FALLBACK]]",
     ),
 }
 
 
 def known(*names: str) -> dict[str, Verifier]:
-    """The verifiers that a run can ask: those named, and those that strategies ask by themselves.
+    """The verifiers that a run can ask: those named, those that these ask in their turn (``asks``),
+    and those that strategies ask by themselves.
 
     Raises:
         UnknownName, UsageError: as ``find``.
     """
-    return {name: find(name) for name in ("mean_logprob", *names) if name}
+    found: dict[str, Verifier] = {}
+    wanted = ["mean_logprob", *filter(None, names)]
+    while wanted:
+        name = wanted.pop(0)
+        if name not in found:
+            found[name] = find(name)
+            wanted += _asked(found[name])
+    return found
+
+
+def _asked(verifier: Verifier) -> list[str]:
+    """The names of the verifiers that this one asks through its session."""
+    parts: Sequence[Verifier] = getattr(verifier, "parts", ())
+    return [*getattr(verifier, "asks", ()), *(name for part in parts for name in _asked(part))]
 
 
 def find(name: str) -> Verifier:
@@ -82,6 +154,12 @@ def find(name: str) -> Verifier:
     if kind not in KINDS:
         raise UnknownName("verifier", kind, (*KINDS, *(f"{c}(...)" for c in COMBINATIONS)))
     return KINDS[kind].read(kind, argument)
+
+
+def alternatives(verifier: Verifier) -> int:
+    """How many of the likeliest tokens per place its traces must come with (0: none)."""
+    parts: Sequence[Verifier] = getattr(verifier, "parts", ())
+    return max([getattr(verifier, "top_logprobs", 0), *map(alternatives, parts)])
 
 
 def _parts(text: str) -> list[str]:

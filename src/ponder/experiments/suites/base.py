@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ponder.core.errors import UsageError
-from ponder.core.problem import AnswerType, Problem
+from ponder.core.problem import AnswerType, Problem, Tests
 from ponder.experiments.gold import Gold
 from ponder.experiments.suites.rows import Row, read
 from ponder.spec import spec
@@ -135,7 +135,11 @@ def data_folder(given: Path | None = None) -> Path:
 
 
 def ask(
-    question: str, answer_type: AnswerType, *, choices: Sequence[str] = (), tests: str = ""
+    question: str,
+    answer_type: AnswerType,
+    *,
+    choices: Sequence[str] = (),
+    tests: Tests | None = None,
 ) -> Problem:
     r"""The suite's own question, and the instruction that ``ponder.solve`` gives too.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from ponder.core.problem import ArithmeticTests
 from ponder.experiments.gold import Arithmetic
 from ponder.experiments.suites.base import FileSuite, Item, ask
 from ponder.experiments.suites.game24 import puzzle
@@ -23,7 +24,7 @@ def item(row: Row) -> Item:
         raise row.refusal("input", "numbers with commas between, and 'output' a number") from None
     return Item(
         f"countdown/cd3/{row.index}",
-        ask(puzzle(numbers, target), "math"),
+        ask(puzzle(numbers, target), "math", tests=ArithmeticTests(numbers, str(target))),
         Arithmetic(numbers, Fraction(target)),
     )
 

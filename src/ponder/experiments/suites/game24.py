@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from ponder.core.problem import ArithmeticTests
 from ponder.experiments.gold import Arithmetic
 from ponder.experiments.suites.base import FileSuite, Item, ask
 from ponder.experiments.suites.rows import Row
@@ -32,7 +33,7 @@ def item(row: Row) -> Item:
         raise row.refusal("Puzzles", "numbers with spaces between") from None
     return Item(
         f"game24/{row.number('Rank')}",
-        ask(puzzle(numbers, 24), "math"),
+        ask(puzzle(numbers, 24), "math", tests=ArithmeticTests(numbers, "24")),
         Arithmetic(numbers, Fraction(24)),
     )
 

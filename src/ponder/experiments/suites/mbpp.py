@@ -7,9 +7,14 @@ answer is graded on all. Figures are therefore a little below those that were go
 
 from __future__ import annotations
 
+import ast
+import builtins
+
+from ponder.core.problem import AssertTests
 from ponder.experiments.gold import HiddenTests
 from ponder.experiments.suites.base import FileSuite, Item, ask
 from ponder.experiments.suites.rows import Row
+from ponder.verifiers.equivalence import parse_python
 
 
 def item(row: Row) -> Item:
@@ -24,11 +29,23 @@ def item(row: Row) -> Item:
         f"{row.text('prompt').strip()}\n\nYour code must pass this test:\n\n"
         f"```python\n{tests[0].strip()}\n```"
     )
+    name = tested(tests[0])
     return Item(
         f"mbpp/{row.text('task_id')}",
-        ask(question, "code", tests="\n".join((*imports, tests[0]))),
-        HiddenTests("\n".join((*imports, *tests))),
+        ask(question, "code", tests=AssertTests("\n".join((*imports, tests[0])), name)),
+        HiddenTests("\n".join((*imports, *tests)), name),
     )
+
+
+def tested(assertion: str) -> str:
+    """The function that an assertion calls: the first that is not built in, else the first."""
+    tree = parse_python(assertion)
+    called = [
+        node.func.id
+        for node in (ast.walk(tree) if tree else ())
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    return next((n for n in called if not hasattr(builtins, n)), called[0] if called else "")
 
 
 SUITE = FileSuite(

@@ -1,0 +1,220 @@
+"""Problems that can be checked themselves: a puzzle, a schema, a pattern, a user's own function.
+
+===========================  =======================================================================
+verifier                     an answer passes if
+===========================  =======================================================================
+``arithmetic``               it solves the problem's ``ArithmeticTests`` (Game of 24, Countdown)
+``schema``                   it is JSON that satisfies the problem's own schema
+``regex:PATTERN``            the pattern is found in it (``re.search``)
+``script:PATH.py:FUNCTION``  a function of the user's says so; it may also give a number from 0 to 1
+===========================  =======================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import ArithmeticTests, Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
+from ponder.verifiers.answers import extract
+from ponder.verifiers.arithmetic import solves
+from ponder.verifiers.sandbox_regex import search
+
+NO_ANSWER = "there is no answer in the reply"
+
+
+def _decided(right: bool, name: str, why: str = "") -> Score:
+    return Score(float(right), name, "" if right else why, "pass" if right else "fail")
+
+
+def _open(trace: Trace, name: str) -> Score:
+    """A chain that has ended without an answer is wrong; one that goes on may still give one."""
+    return _decided(False, name, NO_ANSWER) if trace.done else Score(None, name, NO_ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Whether an expression solves the puzzle: each number once, the exact value."""
+
+    name: str = "arithmetic"
+    needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace."""
+        puzzle = problem.tests
+        if not isinstance(puzzle, ArithmeticTests):
+            why = "the problem brings no numbers and target to check an answer by"
+            return [Score(None, self.name, why) for _ in traces]
+        numbers, target = puzzle.numbers, Fraction(puzzle.target)
+        wrong = f"not {puzzle.target} of {', '.join(map(str, numbers))}, each once"
+
+        def judge(trace: Trace) -> Score:
+            if trace.answer is None:
+                return _open(trace, self.name)
+            return _decided(solves(trace.answer.text, numbers, target), self.name, wrong)
+
+        return [judge(trace) for trace in traces]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Whether an answer is JSON that satisfies the problem's schema."""
+
+    name: str = "schema"
+    needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace.
+
+        Raises:
+            UsageError: the problem's schema is none.
+        """
+        if not problem.schema.strip():
+            return [Score(None, self.name, "the problem has no schema") for _ in traces]
+        asked = replace(problem, answer_type="json")
+
+        def judge(trace: Trace) -> Score:
+            text = trace.answer.text if trace.answer else trace.text
+            valid = extract(text, asked, truncated=trace.finish == "length") is not None
+            if not valid and not trace.done:
+                return _open(trace, self.name)
+            return _decided(valid, self.name, "no JSON that satisfies the schema")
+
+        return [judge(trace) for trace in traces]
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """Whether a pattern is found in an answer. It is tried in a process that can be stopped."""
+
+    pattern: str
+    needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """With its pattern."""
+        return f"regex:{self.pattern}"
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UsageError(
+                f"verifier {self.name!r}: not a regular expression: {error}."
+            ) from None
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace; an answer on which the pattern takes too long is ``timeout``."""
+        texts = list(dict.fromkeys(t.answer.text for t in traces if t.answer is not None))
+        found = dict(zip(texts, await asyncio.to_thread(search, self.pattern, texts), strict=True))
+
+        def judge(trace: Trace) -> Score:
+            if trace.answer is None:
+                return _open(trace, self.name)
+            right = found[trace.answer.text]
+            if right is None:
+                return Score(0.0, self.name, "the pattern takes too long on it", "timeout")
+            return _decided(right, self.name, "the pattern is not found in it")
+
+        return [judge(trace) for trace in traces]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A user's own function, called with (question, answer, reply) as texts.
+
+    True or False is ``pass`` or ``fail``, a number from 0 to 1 a score, None an abstention; what it
+    raises is an ``error`` of that one answer. The answer is empty where a reply has none. It runs
+    in this process, off the event loop, one call at a time: it is the user's code, and trusted.
+    """
+
+    name: str
+    function: Callable[[str, str, str], Any]
+    needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace.
+
+        Raises:
+            UsageError: the function returned something else.
+        """
+        question = problem.messages[-1].content
+        return await asyncio.to_thread(lambda: [self._judge(question, t) for t in traces])
+
+    def _judge(self, question: str, trace: Trace) -> Score:
+        answer = trace.answer.text if trace.answer else ""
+        try:
+            said = self.function(question, answer, trace.text)
+        except Exception as error:
+            return Score(None, self.name, f"{type(error).__name__}: {error}"[:300], "error")
+        if said is None:
+            return Score(None, self.name)
+        if isinstance(said, bool):
+            return _decided(said, self.name)
+        try:
+            value = float(said)
+        except (TypeError, ValueError, OverflowError):
+            value = math.nan
+        if not 0 <= value <= 1:
+            raise UsageError(
+                f"verifier {self.name!r} returned {said!r:.100}: expected a number from 0 to 1, "
+                "True, False or None."
+            )
+        return Score(value, self.name)
+
+
+@lru_cache(64)
+def script(argument: str) -> Script:
+    """As ``script:PATH.py:FUNCTION`` names it. The file is run once.
+
+    Raises:
+        UsageError: there is no such file or function, or the file cannot be run.
+    """
+    name = f"script:{argument}"
+    file, _, function = argument.rpartition(":")
+    path = Path(file)
+    if not file.endswith(".py") or not function.isidentifier():
+        raise UsageError(f"verifier {name!r}: write script:PATH.py:FUNCTION.")
+    if not path.is_file():
+        raise UsageError(f"verifier {name!r}: there is no file {file}.")
+    found = importlib.util.spec_from_file_location(f"ponder_script_{path.stem}", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(
+            f"verifier {name!r}: {file} cannot be run: {type(error).__name__}: {error}"
+        ) from None
+    known = getattr(module, function, None)
+    if not callable(known):
+        raise UsageError(f"verifier {name!r}: {file} defines no function {function}.")
+    return Script(name, known)

@@ -1,0 +1,137 @@
+"""Problems that check themselves: golden verdicts, and what a user's own function may say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.core.answer import Answer
+from ponder.core.effects import Sampling
+from ponder.core.errors import UsageError
+from ponder.core.problem import ArithmeticTests, Message, Problem
+from ponder.core.session import Run, Session
+from ponder.core.trace import Score, Trace
+from ponder.verifiers.registry import find
+
+ASKED = (Message("user", "What?"),)
+
+
+async def nobody(call: Any) -> Any:
+    raise AssertionError("no model is asked")
+
+
+async def said(
+    name: str, problem: Problem, *answers: str | None, finish: Any = "stop"
+) -> list[Score]:
+    traces = [
+        Trace(problem, f"so: {a}", 1, finish, None if a is None else Answer(a, a)) for a in answers
+    ]
+    return await find(name).score(problem, traces, Session(Run(nobody, 0, Sampling())))
+
+
+def told(scores: list[Score]) -> list[tuple[float | None, str | None]]:
+    return [(score.value, score.verdict) for score in scores]
+
+
+PASS, FAIL, ABSTAIN = (1.0, "pass"), (0.0, "fail"), (None, "abstain")
+
+
+async def test_arithmetic() -> None:
+    puzzle = Problem(ASKED, "math", tests=ArithmeticTests((1, 4, 5, 10), "24"))
+    answers = ("(10-4)*(5-1)", "(10-4)*(5-1) = 24", "24", "(10-4)*4", None)
+    scores = await said("arithmetic", puzzle, *answers)
+    assert told(scores) == [PASS, PASS, FAIL, FAIL, FAIL]
+    assert scores[2].detail == "not 24 of 1, 4, 5, 10, each once"
+    half = Problem(ASKED, "math", tests=ArithmeticTests((1, 2), "1/2"))
+    assert told(await said("arithmetic", half, "1/2")) == [PASS]
+    assert told(await said("arithmetic", puzzle, None, finish=None)) == [ABSTAIN]
+    assert told(await said("arithmetic", Problem(ASKED), "1")) == [ABSTAIN]
+
+
+async def test_schema() -> None:
+    schema = '{"type": "object", "required": ["a"]}'
+    problem = Problem(ASKED, "json", schema=schema)
+    scores = await said("schema", problem, '{"a": 1}', '{"b": 1}', "[", None)
+    assert told(scores) == [PASS, FAIL, FAIL, FAIL]
+    assert told(await said("schema", problem, None, finish=None)) == [ABSTAIN]
+    assert told(await said("schema", Problem(ASKED), "{}")) == [ABSTAIN]
+    with pytest.raises(UsageError, match="JSON Schema is not one"):
+        await said("schema", Problem(ASKED, "json", schema='{"type": 3}'), "{}")
+
+
+async def test_regex() -> None:
+    scores = await said(r"regex:^\d{4}-\d\d$", Problem(ASKED), "2026-11", "x 2026-11", None)
+    assert told(scores) == [PASS, FAIL, FAIL]
+    assert scores[0].verifier == r"regex:^\d{4}-\d\d$"
+    assert told(await said("regex:a:b", Problem(ASKED), "xa:bx")) == [PASS]
+    with pytest.raises(UsageError, match="not a regular expression"):
+        find("regex:(")
+    with pytest.raises(UsageError, match="needs an argument"):
+        find("regex")
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "SEEN = []\n"
+        "def check(question, answer, reply):\n"
+        "    SEEN.append((question, answer, reply))\n"
+        "    return {'t': True, 'f': False, 'h': 0.5, 'n': None, '1': 1}.get(answer, 2)\n"
+        "def raises(question, answer, reply):\n"
+        "    raise KeyError(answer)\n"
+        "def seen(question, answer, reply):\n"
+        "    return SEEN == [('What?', 't', 'so: t'), ('What?', '', 'so: None')]\n"
+        "number = 3\n"
+    )
+    return f"script:{path}"
+
+
+async def test_a_function_of_the_users_own(script: str) -> None:
+    scores = await said(f"{script}:check", Problem(ASKED), "t", "f", "h", "n", "1")
+    assert told(scores) == [PASS, FAIL, (0.5, "scored"), ABSTAIN, (1.0, "scored")]
+    with pytest.raises(UsageError, match=r"returned 2: expected a number from 0 to 1"):
+        await said(f"{script}:check", Problem(ASKED), "x")
+    [score] = await said(f"{script}:raises", Problem(ASKED), "x")
+    assert (score.value, score.verdict, score.detail) == (None, "error", "KeyError: 'x'")
+
+
+async def test_what_the_function_is_told(script: str, tmp_path: Path) -> None:
+    verifier: Any = find(f"{script}:check")
+    problem = Problem(ASKED)
+    traces = [
+        Trace(problem, "so: t", 1, "stop", Answer("t", "t")),
+        Trace(problem, "so: None", 1, "stop"),
+    ]
+    with pytest.raises(UsageError):  # the empty answer is none that it knows
+        await verifier.score(problem, traces, Session(Run(nobody, 0, Sampling())))
+    assert verifier.function.__globals__["SEEN"] == [
+        ("What?", "t", "so: t"),
+        ("What?", "", "so: None"),
+    ]
+    assert find(f"{script}:check") is verifier
+
+
+@pytest.mark.parametrize(
+    ("argument", "complaint"),
+    [
+        ("x", "write script:PATH.py:FUNCTION"),
+        ("x.py:", "write script:PATH.py:FUNCTION"),
+        ("nowhere.py:f", "there is no file nowhere.py"),
+    ],
+)
+def test_a_script_that_is_none(argument: str, complaint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        find(f"script:{argument}")
+    assert complaint in str(refused.value)
+
+
+def test_a_script_that_cannot_be_run_or_lacks_the_function(script: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0")
+    with pytest.raises(UsageError, match="cannot be run: ZeroDivisionError"):
+        find(f"script:{tmp_path}/broken.py:f")
+    for name in ("number", "absent"):
+        with pytest.raises(UsageError, match=f"defines no function {name}"):
+            find(f"{script}:{name}")
