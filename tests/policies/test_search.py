@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.policies.bandit import Beta, allowed, puct, uct
+from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.halving import pulls, rounds, survivors
 from ponder.policies.resample import effective, multinomial, normalised, systematic
 from ponder.policies.select import subtrees, top_k
@@ -175,3 +176,33 @@ def test_subtrees_split_evenly_and_in_order(items: list[int], count: int) -> Non
         assert len(parts) == min(count, len(items))
         sizes = [len(part) for part in parts]
         assert max(sizes) - min(sizes) <= 1
+
+
+# Confidence ---------------------------------------------------------------------------------------
+
+
+def test_confidence_by_hand() -> None:
+    logprobs = [-1.0, -2.0, -6.0, -1.0]
+    assert last_mean(logprobs, 2) == -3.5
+    assert lowest_mean(logprobs, 2) == -4.0
+    assert lowest_mean(logprobs, 4) == lowest_mean(logprobs, 9) == -2.5
+    assert lowest_mean([], 3) == last_mean([], 3) == 0.0
+
+
+@given(st.lists(st.floats(-9, 0), min_size=1, max_size=20), st.integers(1, 8))
+def test_the_lowest_passage_is_found(logprobs: list[float], window: int) -> None:
+    passages = [logprobs[i : i + window] for i in range(max(1, len(logprobs) - window + 1))]
+    assert lowest_mean(logprobs, window) == pytest.approx(min(sum(p) / len(p) for p in passages))
+
+
+def test_a_threshold_keeps_the_surest() -> None:
+    lows = [-0.1, -0.4, -0.2, -0.3]
+    assert [threshold(lows, keep) for keep in (0.01, 0.25, 0.5, 0.9, 1.0)] == [
+        -0.1,
+        -0.1,
+        -0.2,
+        -0.4,
+        -0.4,
+    ]
+    with pytest.raises(ValueError, match="nothing to take a threshold of"):
+        threshold([], 0.5)

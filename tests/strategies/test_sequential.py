@@ -12,7 +12,7 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Request
+from ponder.models.base import Completion, Request
 from ponder.models.scripted import Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
@@ -233,3 +233,80 @@ async def test_budgets_are_kept(strategy: str, knobs: dict[str, Any], tokens: in
     changes = {**checked(Checker(tells=False)), "knobs": knobs}
     result = await go(model, strategy, budget=Budget(tokens=tokens), **changes)
     assert result.receipt.total.cost.tokens <= tokens
+
+
+# Decomposition ------------------------------------------------------------------------------------
+
+
+async def test_smaller_questions_are_answered_first_and_in_order() -> None:
+    script = [
+        "1. How many boxes?\n2) How many in each?\nthat is all",
+        "Six.",
+        "Seven.",
+        "\\boxed{42}",
+    ]
+    model = Scripted(script)
+    result = await go(model, "decompose", sampling=Sampling(90))
+    assert result.answer == "42"
+    contents = [r.messages[-1].content for r in model.requests]
+    assert "Do not answer the question below yet" in contents[0]
+    assert contents[1].endswith("Answer only this part: How many boxes?")
+    assert "Already worked out:\n\nHow many boxes?\nSix.\n\n" in contents[2]
+    assert "How many in each?\nSeven." in contents[3]
+    assert [r.max_tokens for r in model.requests] == [256, 30, 30, 30]
+    assert {i.role: i.calls for i in result.receipt.items} == {"plan": 3, "generate": 1}
+
+
+async def test_a_question_that_is_not_split_is_answered_at_once() -> None:
+    model = Scripted(["I would rather not.", "\\boxed{42}"])
+    result = await go(model, "decompose")
+    assert result.answer == "42"
+    assert model.requests[1].messages[-1].content == "What is six times seven ?"
+
+
+async def test_no_more_parts_than_asked_for() -> None:
+    model = Scripted(["- a\n- b\n- c", "1", "2", "\\boxed{3}"])
+    await go(model, "decompose", knobs={"most": 2})
+    assert len(model.requests) == 4
+
+
+# Confidence ---------------------------------------------------------------------------------------
+
+
+def sure(words: str, *logprobs: float) -> Completion:
+    tokens = len(logprobs)
+    finish: Any = "stop"
+    return Completion(words, finish, 6, tokens, logprobs=logprobs, stopped_at="")
+
+
+async def test_unsure_chains_are_stopped_and_have_no_vote() -> None:
+    """Warm-up: 42 (surely) and 41 (a guess at its end). The threshold of the surer half is -0.1.
+    Then one chain starts with a guess and is stopped, and one is sure to its end.
+    """
+    rest = {
+        "": [
+            Completion("4", "length", 6, 4, logprobs=(-3.0,) * 4),
+            Completion("4", "length", 6, 4, logprobs=(-0.05,) * 4),
+        ],
+        "4": [sure(" so \\boxed{41}", -0.05, -0.05)],
+    }
+    warm = [sure("\\boxed{42}", -0.1, -0.1, -0.1, -0.1), sure("\\boxed{41}", -0.1, -0.1, -2, -2)]
+
+    def reply(request: Request) -> Completion:
+        return warm.pop(0) if warm else rest[request.prefix].pop(0)
+
+    model = Scripted(reply)
+    knobs = {"n": 4, "warmup": 2, "keep": 0.5, "window": 4}
+    result = await go(model, "confident", knobs=knobs)
+    assert len(model.requests) == 5
+    assert all(r.logprobs for r in model.requests)
+    weight = 0.35 + 0.95  # exp(-1.05) and exp(-0.05), against exp(-0.1) of 42
+    assert weight > 0.91
+    assert result.answer == "41"
+
+
+async def test_no_more_are_drawn_when_the_warm_up_agrees() -> None:
+    model = Scripted([sure("\\boxed{42}", -0.1)] * 2)
+    result = await go(model, "confident", knobs={"n": 64, "warmup": 2})
+    assert result.answer == "42"
+    assert len(model.requests) == 2

@@ -114,9 +114,9 @@ async def test_no_program_passes_or_gets_out_or_stays(
 async def test_no_verdict_is_forged_however_the_tests_are_written(
     name: str, tight: Sandbox
 ) -> None:
-    for style in STYLES:
-        tests = AssertTests(style, "double")
-        outcomes = await tight.test([CORPUS[name]], script(tests))
+    scripts = [script(AssertTests(style, "double")) for style in STYLES]
+    said = await asyncio.gather(*(tight.test([CORPUS[name]], one) for one in scripts))
+    for style, outcomes in zip(STYLES, said, strict=True):
         assert not any(outcome.passed for outcome in outcomes), (style, outcomes)
 
 

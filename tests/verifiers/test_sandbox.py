@@ -18,7 +18,7 @@ from ponder.core.errors import UsageError
 from ponder.verifiers import sandbox as choice
 from ponder.verifiers import sandbox_filter
 from ponder.verifiers.sandbox_base import Limits, Outcome, Sandbox, Script
-from ponder.verifiers.sandbox_pool import outcomes
+from ponder.verifiers.sandbox_pool import Pool, outcomes
 from ponder.verifiers.sandbox_regex import search
 from ponder.verifiers.sandbox_wire import no_other, pack, unpack
 from tests.verifiers.sandboxes import NAMES, sandbox
@@ -214,6 +214,15 @@ def test_a_bwrap_that_does_not_confine_is_no_sandbox(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="does not work here"):
         choice.confined(Limits(1, 5.0))
+
+
+async def test_a_sandbox_that_does_not_start_any_more_blames_no_program() -> None:
+    def full() -> Any:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    pool = Pool("full", full, Limits(), nobody=False)
+    with pytest.raises(UsageError, match="does not start any more"):
+        await passing(pool, "x = 1", "assert True")
 
 
 # The parts ----------------------------------------------------------------------------------------

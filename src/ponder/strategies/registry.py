@@ -12,6 +12,8 @@ from ponder.strategies.ab_mcts import ab_mcts
 from ponder.strategies.beam_search import beam_search
 from ponder.strategies.best_of_n import best_of_n
 from ponder.strategies.budget_forcing import budget_forcing
+from ponder.strategies.confident import confident
+from ponder.strategies.decompose import decompose
 from ponder.strategies.direct import direct
 from ponder.strategies.dvts import dvts
 from ponder.strategies.early_exit import early_exit
@@ -70,6 +72,12 @@ STRATEGIES: dict[str, Strategy] = {
     "self_consistency": Strategy(
         self_consistency, "independent chains vote", "Wang 2023; Aggarwal 2023", _weighing
     ),
+    "confident": Strategy(
+        confident,
+        "chains that become unsure are stopped, the others vote",
+        "Fu 2025",
+        needs=("logprobs", *STEPS),
+    ),
     "best_of_n": Strategy(best_of_n, "a verifier picks", "Cobbe 2021; Li 2023", _always),
     "beam_search": Strategy(
         beam_search, "the best beginnings are continued", "Snell 2024", _always, STEPS
@@ -83,6 +91,7 @@ STRATEGIES: dict[str, Strategy] = {
     "early_exit": Strategy(
         early_exit, "one chain is probed, and stopped when it has settled", "Fu 2024", needs=STEPS
     ),
+    "decompose": Strategy(decompose, "smaller questions first", "Zhou 2022"),
     "refine": Strategy(refine, "attempts are criticised and revised", "Madaan 2023", _always),
     "sequential_parallel": Strategy(
         sequential_parallel, "chains, each revised in turn", "Snell 2024", _best

@@ -18,7 +18,7 @@ from typing import Any
 
 from ponder.verifiers.sandbox_base import Limits, Outcome, Output, Script
 from ponder.verifiers.sandbox_process import Started
-from ponder.verifiers.sandbox_threads import Threads, Turn
+from ponder.verifiers.sandbox_threads import Threads, Turn, started_by
 from ponder.verifiers.sandbox_wire import no_other, pack, unpack
 
 NAME = "monty"
@@ -80,7 +80,7 @@ class Monty(Threads):
             "max_total_sleep_secs": self.limits.wall_seconds,
             "output": self.limits.file_bytes,
         }
-        started = self.take(turn)
+        started = started_by(lambda: self.take(turn))
         data = pack((limits, *order), no_other)
         seconds = self.limits.wall_seconds + self.limits.cpu_seconds
         said, timely = started.exchange(

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from ponder.verifiers.sandbox_base import WORKERS, Ended, Limits, Outcome, Output, Script
 from ponder.verifiers.sandbox_process import Started
-from ponder.verifiers.sandbox_threads import Threads, Turn
+from ponder.verifiers.sandbox_threads import Threads, Turn, started_by
 from ponder.verifiers.sandbox_wire import no_other, pack, unpack
 
 ATTEMPTS = 3
@@ -104,12 +104,12 @@ class Pool(Threads):
 
     def _carry_out(self, turn: Turn, frames: Sequence[Any], seconds: float) -> Said:
         """Send the frames to a process of its own, and read what it says until it ends."""
-        started = self.spare() or self._start()
+        started = self.spare() or started_by(self._start)
         try:
             if not turn.begin(started):
                 return Said((), False)
             while len(self.spares) < WORKERS:
-                self.spares.append(self._start())
+                self.spares.append(started_by(self._start))
             packed = b"".join(_frame(pack(frame, no_other)) for frame in frames)
             said, timely = started.exchange(packed, seconds, LONGEST_REPORTS)
         finally:

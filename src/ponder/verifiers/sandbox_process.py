@@ -142,7 +142,11 @@ class Started:
         return bool(children)
 
     def end(self) -> None:
-        """Kill it and wait for it."""
+        """End it, and wait for it: at the end of its input if it waits for an order, else now."""
+        if self.waiting and self._process.stdin is not None:
+            self._process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PATIENCE)
         if self._process.poll() is None:
             self.kill()
             try:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from ponder.core.errors import UsageError
 from ponder.verifiers.sandbox_base import WORKERS
 from ponder.verifiers.sandbox_process import Started
 
@@ -50,6 +51,21 @@ class Threads:
                 return started
             started.end()
         return None
+
+
+def started_by(start: Callable[[], Started]) -> Started:
+    """A new process.
+
+    Raises:
+        UsageError: the machine has no room for it; no program is to blame.
+    """
+    try:
+        return start()
+    except OSError as error:
+        raise UsageError(
+            f"the sandbox does not start any more ({error.strerror or error}): see that there is "
+            "memory and that processes can be started, then resume."
+        ) from None
 
 
 class Turn:

@@ -1,0 +1,36 @@
+"""How sure a chain was in its least sure passage (Fu 2025, 'Deep Think with Confidence')."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def last_mean(logprobs: Sequence[float], window: int) -> float:
+    """The mean log-probability of the last ``window`` tokens; 0 of none."""
+    passage = logprobs[-window:]
+    return math.fsum(passage) / len(passage) if passage else 0.0
+
+
+def lowest_mean(logprobs: Sequence[float], window: int) -> float:
+    """The lowest mean log-probability of ``window`` tokens in a row, of all if there are fewer."""
+    if len(logprobs) <= window:
+        return last_mean(logprobs, window)
+    total, lowest = math.fsum(logprobs[:window]), math.inf
+    for i in range(window, len(logprobs) + 1):
+        lowest = min(lowest, total)
+        if i < len(logprobs):
+            total += logprobs[i] - logprobs[i - window]
+    return lowest / window
+
+
+def threshold(lows: Sequence[float], keep: float) -> float:
+    """What the surest ``keep`` of these reach: the lowest of them.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not lows:
+        raise ValueError("there is nothing to take a threshold of.")
+    ranked = sorted(lows, reverse=True)
+    return ranked[max(1, round(keep * len(ranked))) - 1]

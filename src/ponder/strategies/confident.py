@@ -1,0 +1,77 @@
+"""Thinking with confidence (Fu 2025, 'Deep Think with Confidence', DeepConf online, section 3.3).
+
+``warmup`` chains are drawn to their ends; what the surest ``keep`` of them had as their least sure
+passage becomes the threshold. The other chains are looked at every ``window`` tokens, and stopped
+when the last passage is less sure than that: a chain that guesses is not worth its rest. Those that
+ended vote, each with its confidence; when one answer has ``consensus`` of the weight after the
+warm-up, no more are drawn.
+
+The paper's confidence is of the likeliest tokens; here it is of the sampled ones, which every
+engine tells. It assumes that a chain's confidence says something of its being right.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Annotated
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.steps import Step
+from ponder.core.trace import Trace
+from ponder.policies.confidence import last_mean, lowest_mean, threshold
+from ponder.policies.vote import Vote
+from ponder.strategies.knobs import Range
+
+
+async def confident(
+    s: Session,
+    problem: Problem,
+    *,
+    n: Annotated[int, Range(2, 4096)] = 16,
+    warmup: Annotated[int, Range(1, 1024)] = 8,
+    keep: Annotated[float, Range(0.01, 1)] = 0.9,
+    window: Annotated[int, Range(4, 4096)] = 64,
+    consensus: Annotated[float, Range(0.5, 1)] = 0.95,
+) -> Trace:
+    """Draw at most n chains, stop those that are unsure, and let the others vote."""
+    votes = Vote()
+    ended: list[Trace] = []
+    lows: list[float] = []
+
+    def count(trace: Trace) -> None:
+        low = lowest_mean(trace.logprobs or (), window)
+        ended.append(trace)
+        lows.append(low)
+        votes.add(trace, math.exp(min(0.0, low)))
+        if standings := votes.standings():
+            s.propose(standings[0].voter, standings[0].weight)
+
+    for trace in await s.sample(problem, min(warmup, n), logprobs=True):
+        count(trace)
+    if n > warmup and lows and _agreed(votes) < consensus:
+        least = threshold(lows, keep)
+        chain = partial(_watched, problem=problem, window=window, least=least)
+        async with s.as_completed([chain] * (n - warmup)) as arriving:
+            async for trace in arriving:
+                if trace.done:
+                    count(trace)
+    standings = votes.standings()
+    return standings[0].voter if standings else s.first(ended)
+
+
+async def _watched(s: Session, problem: Problem, window: int, least: float) -> Trace:
+    """A chain to its end, or to where it became unsure."""
+    trace = Trace.empty(problem)
+    while not trace.done:
+        trace = await s.advance(trace, step=Step((), window), logprobs=True)
+        if last_mean(trace.logprobs or (), window) < least:
+            break
+    return trace
+
+
+def _agreed(votes: Vote) -> float:
+    """The share of the weight that the leader has."""
+    weights = [standing.weight for standing in votes.standings()]
+    return weights[0] / math.fsum(weights) if weights and weights[0] else 0.0

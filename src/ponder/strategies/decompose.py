@@ -1,0 +1,61 @@
+"""Least to most (Zhou 2022, 'Least-to-Most Prompting Enables Complex Reasoning in LLMs').
+
+The question is split into smaller ones, which are answered in order, each seeing the answers before
+it; last the question itself. Each gets an equal part of the tokens that one chain may have. It
+assumes that the model sees how to split; where it does not split, the question is answered at once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated
+
+from ponder.core.problem import Message, Problem
+from ponder.core.session import Session
+from ponder.core.trace import Trace
+from ponder.strategies.knobs import Range
+
+PLAN = "plan"
+"""The role that splitting and the smaller questions are booked under."""
+SPLIT = (
+    "Do not answer the question below yet. Which smaller questions must be answered first, in "
+    "which order? Write at most {most}, one per line, numbered; nothing else.\n\n{question}"
+)
+_NUMBERED = re.compile(r"^\s*(?:\d+[.):]|[-*])\s+(.+?)\s*$", re.M)
+
+
+async def decompose(
+    s: Session,
+    problem: Problem,
+    *,
+    most: Annotated[int, Range(1, 16)] = 4,
+    split_length: Annotated[int, Range(16, 4096)] = 256,
+) -> Trace:
+    """Answer at most ``most`` smaller questions first, then the question itself."""
+    question = problem.messages[-1].content
+    asked = Problem((Message("user", SPLIT.format(most=most, question=question)),))
+    plan = await s.grow(Trace.empty(asked), role=PLAN, length=split_length)
+    parts = split(plan.text)[:most]
+    length = max(1, s.length // (len(parts) + 1))
+    solved: list[tuple[str, str]] = []
+    for part in parts:
+        told = f"{_facts(solved)}Of this question:\n\n{question}\n\nAnswer only this part: {part}"
+        smaller = Problem((*problem.messages[:-1], Message("user", told)))
+        reply = await s.grow(Trace.empty(smaller), role=PLAN, length=length)
+        solved.append((part, reply.text.strip()))
+    if not solved:
+        return await s.grow(Trace.empty(problem))
+    last = replace(problem.messages[-1], content=f"{_facts(solved)}{question}")
+    whole = replace(problem, messages=(*problem.messages[:-1], last))
+    return await s.grow(Trace.empty(whole), length=length)
+
+
+def split(text: str) -> list[str]:
+    """The lines of a list."""
+    return _NUMBERED.findall(text)
+
+
+def _facts(solved: list[tuple[str, str]]) -> str:
+    facts = "".join(f"{asked}\n{answer}\n\n" for asked, answer in solved)
+    return f"Already worked out:\n\n{facts}" if facts else ""
