@@ -17,6 +17,7 @@ from ponder.policies.tree import Node
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.ab_mcts import descend
+from ponder.strategies.tree_of_thoughts import read_value
 from tests.strategies.test_beams import VALUES, search
 from tests.support.jobs import PROBLEM, job
 
@@ -145,3 +146,101 @@ def test_descent_follows_the_better_child() -> None:
         poor.add((Trace.empty(PROBLEM), Score(0.0, "v")))
     found = [descend(root, random.Random(seed)) for seed in range(20)]
     assert not any(node is poor or node.parent is poor for node in found)
+
+
+# Tree of thoughts ---------------------------------------------------------------------------------
+
+
+def thinker(words: dict[str, str], depth: int = 2) -> Any:
+    """Grows 'a' and 'b' in turn, and values a beginning by a table."""
+    counts: dict[str, int] = {}
+
+    def reply(request: Request) -> str:
+        asked = request.messages[-1].content
+        if "Can this beginning lead" in asked:
+            text = asked.split("solution:\n\n")[1].split("\n\nCan this")[0]
+            return words.get("".join(text.split("\\")[0].split()), "no idea")
+        path = "".join(request.prefix.split())
+        child = "ab"[counts.get(path, 0) % 2]
+        counts[path] = counts.get(path, 0) + 1
+        path += child
+        return f"{child}\n\n" if len(path) < depth else f"{child} \\boxed{{{path}}}"
+
+    return reply
+
+
+async def thought(words: dict[str, str], **knobs: Any) -> tuple[Result, Scripted]:
+    model = Scripted(thinker(words))
+    asked = job(model, "tree_of_thoughts", knobs={"fan": 2, "votes": 1, **knobs})
+    return await Runner(asked).go(), model
+
+
+VALUED = {"a": "impossible.", "b": "Likely", "ba": "impossible", "bb": "sure!", "aa": "sure"}
+
+
+async def test_breadth_first_keeps_the_most_promising() -> None:
+    result, model = await thought(VALUED, width=1)
+    assert result.answer == "bb"
+    asked = [r for r in model.requests if "Can this" in r.messages[-1].content]
+    assert len(asked) == 4  # a, b, ba, bb
+    assert {i.role: i.calls for i in result.receipt.items} == {"generate": 4, "value": 4}
+
+
+async def test_depth_first_prunes_and_stops_when_it_is_sure() -> None:
+    result, model = await thought(VALUED, search="dfs")
+    assert result.answer == "bb"
+    grown = [r.prefix for r in model.requests if "Can this" not in r.messages[-1].content]
+    assert grown == ["", "", "b\n\n", "b\n\n"]  # never from a
+
+
+async def test_depth_first_backtracks() -> None:
+    words = {"a": "sure", "b": "likely", "aa": "impossible", "ab": "impossible", "bb": "sure"}
+    result, model = await thought(words, search="dfs")
+    assert result.answer == "bb"
+    grown = [r.prefix for r in model.requests if "Can this" not in r.messages[-1].content]
+    assert grown == ["", "", "a\n\n", "a\n\n", "b\n\n", "b\n\n"]
+
+
+async def test_an_unreadable_value_is_an_abstention() -> None:
+    result, _ = await thought({}, width=2)
+    assert result.answer is not None
+    assert [read_value(t) for t in ("Likely, I think", "SURE", "surely", "")] == [
+        0.5,
+        1.0,
+        None,
+        None,
+    ]
+
+
+async def test_the_verifier_may_value_in_the_models_place() -> None:
+    knobs = {"value": "verifier", "width": 8, "fan": 2}
+    result, _, model = await search("tree_of_thoughts", knobs)
+    assert result.answer == "bab"
+    assert not any("Can this" in r.messages[-1].content for r in model.requests)
+
+
+# Verify and backtrack -----------------------------------------------------------------------------
+
+
+async def test_a_step_that_does_not_hold_is_drawn_anew_with_a_warning() -> None:
+    values = {"a": 0.1, "b": 0.9, "ba": 0.9, "baa": 0.9}
+    result, verifier, model = await search("verify_and_backtrack", {}, values.get)
+    assert result.answer == "baa"
+    assert verifier.seen == ["a", "b", "ba", "baa"]
+    assert "was tried and is wrong, so do otherwise: a)" in model.requests[1].messages[-1].content
+    assert model.requests[2].messages == model.requests[0].messages
+
+
+async def test_after_so_many_failures_the_step_before_goes_too() -> None:
+    values = {"a": 0.9, "aa": 0.1, "ab": 0.2, "b": 0.9, "ba": 0.9, "baa": 0.9}
+    result, verifier, _ = await search("verify_and_backtrack", {"tries": 2}, values.get)
+    assert verifier.seen == ["a", "aa", "ab", "b", "ba", "baa"]
+    assert result.answer == "baa"
+
+
+async def test_the_best_that_ended_is_returned_when_nothing_holds() -> None:
+    result, _, model = await search(
+        "verify_and_backtrack", {"most": 12, "threshold": 0.95, "tries": 1}, lambda path: 0.9
+    )
+    assert len([r for r in model.requests if r.stop]) == 12
+    assert result.answer is not None

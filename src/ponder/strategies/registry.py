@@ -23,6 +23,8 @@ from ponder.strategies.particle_filter import particle_filter
 from ponder.strategies.refine import refine
 from ponder.strategies.self_consistency import self_consistency
 from ponder.strategies.sequential_parallel import sequential_parallel
+from ponder.strategies.tree_of_thoughts import tree_of_thoughts
+from ponder.strategies.verify_and_backtrack import verify_and_backtrack
 
 Function = Callable[..., Awaitable[Trace]]
 STEPS = ("prefill", "stop")
@@ -63,6 +65,10 @@ def _best(values: Mapping[str, Any]) -> str:
     return RUN if values["pick"] == "best" else ""
 
 
+def _valued(values: Mapping[str, Any]) -> str:
+    return RUN if values["value"] == "verifier" else ""
+
+
 def _always(values: Mapping[str, Any]) -> str:
     return RUN
 
@@ -95,6 +101,20 @@ STRATEGIES: dict[str, Strategy] = {
     "refine": Strategy(refine, "attempts are criticised and revised", "Madaan 2023", _always),
     "sequential_parallel": Strategy(
         sequential_parallel, "chains, each revised in turn", "Snell 2024", _best
+    ),
+    "tree_of_thoughts": Strategy(
+        tree_of_thoughts,
+        "steps valued by the model, breadth or depth first",
+        "Yao 2023",
+        _valued,
+        STEPS,
+    ),
+    "verify_and_backtrack": Strategy(
+        verify_and_backtrack,
+        "a chain that goes back where a step does not hold",
+        "Yao 2023",
+        _always,
+        STEPS,
     ),
     "mcts": Strategy(
         mcts, "a tree of steps, visited where it pays", "Kocsis 2006; Hao 2023", _always, STEPS

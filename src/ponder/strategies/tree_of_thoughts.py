@@ -1,0 +1,107 @@
+"""Tree of thoughts (Yao 2023, 'Tree of Thoughts: Deliberate Problem Solving with LLMs', section 3).
+
+Thoughts are steps. From a beginning ``fan`` next thoughts are drawn (the paper's 'sample'), each
+new beginning is valued, and a search decides where to go on: breadth first keeps the ``width`` best
+at each depth (algorithm 1); depth first follows the best one, gives up on beginnings below
+``threshold``, and backtracks (algorithm 2). The value is what the model itself says of a beginning
+(sure, likely, impossible: ``votes`` times, section 3.3), or the verifier's (``value=verifier``).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Annotated, Literal
+
+from ponder.core.problem import Message, Problem
+from ponder.core.session import Session
+from ponder.core.steps import step
+from ponder.core.trace import Score, Trace
+from ponder.policies.select import top_k
+from ponder.strategies.concluding import concluded
+from ponder.strategies.knobs import Range, StepKind
+
+VALUE = "value"
+"""The role that the model's own values are booked under."""
+ASK = (
+    "Question:\n\n{question}\n\nThe beginning of a solution:\n\n{text}\n\nCan this beginning lead "
+    "to the right answer? Reply with one word: sure, likely or impossible."
+)
+WORDS = {"sure": 1.0, "likely": 0.5, "impossible": 0.0}
+GOOD = 0.99
+"""A finished chain of this value ends a depth-first search."""
+
+
+async def tree_of_thoughts(
+    s: Session,
+    problem: Problem,
+    *,
+    search: Literal["bfs", "dfs"] = "bfs",
+    width: Annotated[int, Range(1, 256)] = 3,
+    fan: Annotated[int, Range(1, 256)] = 3,
+    value: Literal["model", "verifier"] = "model",
+    votes: Annotated[int, Range(1, 64)] = 3,
+    threshold: Annotated[float, Range(0, 1)] = 0.2,
+    expansions: Annotated[int, Range(1, 4096)] = 32,
+    steps: StepKind = "paragraph",
+    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+) -> Trace:
+    """Search the tree of thoughts, at most ``expansions`` beginnings; return the best chain."""
+    unit = step(steps, step_tokens)
+    ended: list[tuple[Trace, Score]] = []
+    waiting = [Trace.empty(problem)]  # depth first: a stack, the best on top
+    left = expansions
+    while waiting and left > 0 and not (search == "dfs" and _solved(ended)):
+        now = waiting if search == "bfs" else [waiting.pop()]
+        left -= len(now)
+        grown = await s.extend(now, fan, step=unit)
+        grown = list({trace.text: trace for trace in reversed(grown)}.values())[::-1]
+        scores = await (s.score(grown) if value == "verifier" else _valued(s, grown, votes))
+        pairs = list(zip(grown, scores, strict=True))
+        if search == "bfs":
+            pairs = top_k(pairs, [score.value for score in scores], width)
+            waiting = await s.steer([trace for trace, _ in pairs if not trace.done])
+        else:
+            held = [(t, x) for t, x in pairs if (x.value or 0.0) >= threshold or t.done]
+            best_last = top_k(held, [x.value for _, x in held], len(held))[::-1]
+            waiting += await s.steer([trace for trace, _ in best_last if not trace.done])
+        ended += [pair for pair in pairs if pair[0].done]
+        if ended:
+            best = _best(s, ended)
+            s.propose(best, next(x.value for t, x in ended if t is best))
+    if ended:
+        return await concluded(s, _best(s, ended))
+    return await concluded(s, s.first(waiting[-1:] or [Trace.empty(problem)]))
+
+
+def _best(s: Session, scored: list[tuple[Trace, Score]]) -> Trace:
+    """An answer before none, then by value."""
+    answered = [pair for pair in scored if pair[0].answer is not None] or scored
+    return s.best([t for t, _ in answered], [x for _, x in answered])
+
+
+def _solved(ended: list[tuple[Trace, Score]]) -> bool:
+    return any(x.verdict == "pass" or (x.value or 0.0) >= GOOD for t, x in ended if t.answer)
+
+
+async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
+    """What the model says of each beginning, the mean of its votes."""
+
+    async def vote(child: Session, trace: Trace) -> float | None:
+        question = trace.problem.messages[-1].content
+        asked = Problem((Message("user", ASK.format(question=question, text=trace.text)),))
+        said = await child.grow(Trace.empty(asked), role=VALUE, length=8)
+        return read_value(said.text)
+
+    async def valued(child: Session, trace: Trace) -> Score:
+        said = await child.gather([partial(vote, trace=trace)] * votes)
+        known = [one for one in said if one is not None]
+        return Score(sum(known) / len(known) if known else None, VALUE)
+
+    return await s.gather([partial(valued, trace=trace) for trace in traces])
+
+
+def read_value(reply: str) -> float | None:
+    """The value of the first of the three words in a reply; None if there is none."""
+    found = re.search(r"\b(sure|likely|impossible)\b", reply.casefold())
+    return WORDS[found[1]] if found else None
