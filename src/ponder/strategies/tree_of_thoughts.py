@@ -85,7 +85,7 @@ def _solved(ended: list[tuple[Trace, Score]]) -> bool:
 
 
 async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
-    """What the model says of each beginning, the mean of its votes."""
+    """What the model says of each beginning, the mean of its votes; nothing where it was lost."""
 
     async def vote(child: Session, trace: Trace) -> float | None:
         question = trace.problem.messages[-1].content
@@ -93,12 +93,13 @@ async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
         said = await child.grow(Trace.empty(asked), role=VALUE, length=8)
         return read_value(said.text)
 
-    async def valued(child: Session, trace: Trace) -> Score:
+    async def valued(child: Session, trace: Trace) -> tuple[str, Score]:
         said = await child.gather([partial(vote, trace=trace)] * votes)
         known = [one for one in said if one is not None]
-        return Score(sum(known) / len(known) if known else None, VALUE)
+        return trace.id, Score(sum(known) / len(known) if known else None, VALUE)
 
-    return await s.gather([partial(valued, trace=trace) for trace in traces])
+    found = dict(await s.gather([partial(valued, trace=trace) for trace in traces]))
+    return [found.get(trace.id, Score(None, VALUE)) for trace in traces]
 
 
 def read_value(reply: str) -> float | None:
