@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
 
 import click
 
 from ponder import api
-from ponder.cli import view
+from ponder.cli import tree, view
 from ponder.cli.solve import present
 from ponder.cli.voice import Voice
+from ponder.core.errors import UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import Message, Problem
 from ponder.runtime.journal import Journal, RunRow
@@ -79,11 +81,26 @@ def list_(journal: str | None, limit: int, as_json: bool) -> None:
 @click.argument("run")
 @_JOURNAL
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(run: str, journal: str | None, as_json: bool) -> None:
+@click.option("--tree", "as_tree", is_flag=True, help="Print what was continued from what.")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write that tree: a page (.html), or Mermaid (.mmd).",
+)
+def show(run: str, journal: str | None, as_json: bool, as_tree: bool, export: Path | None) -> None:
     """Show one run: its question, its samples, its result."""
     with _open(journal) as book:
         row = book.run(run)
         calls = book.calls(row.id)
+    if as_tree or export is not None:
+        title = str(_summary(row)["question"])
+        roots = tree.branches(calls)
+        if export is not None:
+            _export(export, title, roots)
+        if as_tree:
+            view.show(tree.drawn(title, roots))
+        return
     if as_json:
         shown = [
             {
@@ -100,6 +117,17 @@ def show(run: str, journal: str | None, as_json: bool) -> None:
         )
     else:
         view.run(_summary(row), calls, row.result)
+
+
+def _export(path: Path, title: str, roots: Sequence[tree.Branch]) -> None:
+    makers = {".html": tree.page, ".mmd": tree.mermaid}
+    if path.suffix not in makers:
+        raise UsageError(f"--export writes FILE.html or FILE.mmd, not {path.name!r}.")
+    try:
+        path.write_text(makers[path.suffix](title, roots), encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
+    click.echo(f"wrote {path}", err=True)
 
 
 @runs.command()

@@ -274,6 +274,11 @@ _FIGURES: dict[str, Callable[[Item], str]] = {
 }
 
 
+def show(drawn: RenderableType) -> None:
+    """Print anything that rich can draw."""
+    _OUT.print(drawn)
+
+
 def table(rows: Sequence[dict[str, Any]]) -> None:
     """Print the list of runs."""
     drawn = Table(box=None, pad_edge=False, header_style="dim")
