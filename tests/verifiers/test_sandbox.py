@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import struct
 import sys
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ponder.cli.main import main
 from ponder.core.errors import UsageError
 from ponder.verifiers import sandbox as choice
 from ponder.verifiers import sandbox_filter
@@ -177,9 +179,10 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(choice, "confined", absent)
     monkeypatch.setattr(choice, "monty", absent)
-    choice.find.cache_clear()
+    choice._found.cache_clear()
     yield
-    choice.find.cache_clear()
+    choice.permit_unsafe(False)
+    choice._found.cache_clear()
 
 
 @pytest.mark.usefixtures("bare")
@@ -197,6 +200,23 @@ async def test_unsafe_is_asked_for_and_loud() -> None:
     assert "unsafe" in unsafe.name
     assert await passing(unsafe, "def f(n): return n", "assert f(1) == 1") == ["pass"]
     assert await passing(unsafe, "import os\nos._exit(0)", "assert f(1) == 1") == ["error"]
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_command_line_spells_it_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem, candidates = tmp_path / "p.json", tmp_path / "c.jsonl"
+    tests = {"kind": "assert", "code": "assert f(1) == 1"}
+    asked = {"question": "Write f.", "answer_type": "code", "tests": tests}
+    problem.write_text(json.dumps(asked))
+    candidates.write_text(json.dumps({"text": "```python\ndef f(n): return n\n```"}))
+    score = ["score", str(problem), str(candidates), "--verifier", "execution", "--json"]
+    with pytest.raises(SystemExit, match="2"):
+        main(score)
+    with pytest.warns(RuntimeWarning, match="UNSAFE"), pytest.raises(SystemExit, match="0"):
+        main([*score, "--unsafe-execution"])
+    out, err = capsys.readouterr()
+    assert "or say --unsafe-execution." in err
+    assert json.loads(out)["scores"][0]["verdict"] == "pass"
 
 
 def test_a_bwrap_that_does_not_confine_is_no_sandbox(

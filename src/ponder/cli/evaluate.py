@@ -17,6 +17,7 @@ from ponder.cli import evaluate_view as view
 from ponder.cli.bar import Bar, spending
 from ponder.cli.record import DATA
 from ponder.cli.solve import knob_values
+from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.errors import MissingExtra, PonderError, UsageError
 from ponder.experiments import configurations as reading
@@ -80,6 +81,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @DATA
 @_JSON
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on the way.")
+@UNSAFE
 @click.pass_context
 def evaluate(
     context: click.Context,

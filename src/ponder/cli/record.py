@@ -12,6 +12,7 @@ from ponder import api
 from ponder.allocation import plans
 from ponder.cli.bar import Bar, spending
 from ponder.cli.solve import knob_values
+from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
 from ponder.core.errors import RunFailed, UsageError
@@ -57,6 +58,7 @@ DATA = click.option(
 @DATA
 @click.option("--force", is_flag=True, help="Overwrite a pool that is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@UNSAFE
 def record(
     suite: str,
     model: str | None,
@@ -169,6 +171,7 @@ async def _graded(
 @click.option("--skip-broken", is_flag=True, help="Leave out broken lines, and count them.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@UNSAFE
 def grade(
     path: Path,
     output: Path,

@@ -14,6 +14,7 @@ from rich.table import Table
 from ponder import verification
 from ponder.cli import view
 from ponder.cli.solve import verifier_name
+from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, RunFailed, UsageError
@@ -36,6 +37,7 @@ _FIELDS = {"question", "answer_type", "choices", "schema", "tests"}
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")
 @click.option("--seed", default=0, show_default=True, help="Same seed, same samples.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@UNSAFE
 def score(
     problem: Path,
     candidates: Path,

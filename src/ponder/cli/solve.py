@@ -16,6 +16,7 @@ import click
 from ponder import api
 from ponder.allocation.plans import COMMON, DEFAULT, PLANS
 from ponder.cli import view
+from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed, UsageError
@@ -87,6 +88,7 @@ def _strategies() -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--show-trace", is_flag=True, help="Print the reasoning behind the answer.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the answer alone.")
+@UNSAFE
 def solve(
     question: str | None,
     file: str | None,

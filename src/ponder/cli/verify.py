@@ -9,6 +9,7 @@ import click
 
 from ponder.cli.bar import Bar, spending
 from ponder.cli.record import DATA, problem_of
+from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
 from ponder.core.errors import LimitReached, RunFailed, UsageError
@@ -37,6 +38,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@UNSAFE
 def verify(
     path: Path,
     verifier: str,

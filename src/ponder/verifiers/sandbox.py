@@ -54,7 +54,15 @@ _PROBED = (
 )
 
 
-@lru_cache(64)
+_permitted = False
+
+
+def permit_unsafe(permitted: bool = True) -> None:
+    """For the whole process: where no sandbox works, run programs without any."""
+    global _permitted
+    _permitted = permitted
+
+
 def find(
     limits: Limits | None = None,
     *,
@@ -70,7 +78,11 @@ def find(
     Raises:
         UsageError: there is none, and it need not be ``unsafe``; says how to get one.
     """
-    limits = limits or Limits()
+    return _found(limits or Limits(), whole, unsafe or _permitted, libraries)
+
+
+@lru_cache(64)
+def _found(limits: Limits, whole: bool, unsafe: bool, libraries: tuple[str, ...]) -> Sandbox:
     with contextlib.suppress(OSError):
         return confined(limits, libraries)
     if not whole:
@@ -82,7 +94,7 @@ def find(
     less = "" if whole else ", or pip install 'ponder[sandbox]' for a part of Python"
     raise UsageError(
         "a model's program is run in a sandbox only, and there is none that works here: "
-        f"{HOW}{less} (docs/sandbox.md)."
+        f"{HOW}{less} (docs/sandbox.md), or say --unsafe-execution."
     )
 
 
