@@ -64,7 +64,9 @@ async def prepare(
         asked.check(used.model.info, priced=used.pricing is not None)
         verifiers = known(asked.verifier)
         others, notes = {}, list(used.notes)
-        for name in dict.fromkeys(name for v in verifiers.values() for name in v.models):
+        names = [name for v in verifiers.values() for name in v.models]
+        names += registry.find(asked.strategy).models(asked.knobs)
+        for name in dict.fromkeys(names):
             other = await closing.enter_async_context(opened(name, teller))
             payable(asked.budget, other.model.info, priced=other.pricing is not None)
             others[name] = Priced(other.model, other.pricing)

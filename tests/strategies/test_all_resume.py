@@ -35,6 +35,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "budget_forcing": {"waits": 2},
     "early_exit": {"interval": 8},
     "decompose": {},
+    "mixture": {"n": 3, "rounds": 1},
     "refine": {"rounds": 3},
     "sequential_parallel": {"n": 4, "chains": 2},
 }

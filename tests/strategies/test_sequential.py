@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+import ponder
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
+from ponder.core.errors import UnknownName
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Completion, Request
-from ponder.models.scripted import Scripted
+from ponder.models.base import Completion, ModelInfo, Priced, Request, Shape
+from ponder.models.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from tests.support.jobs import job
@@ -310,3 +312,39 @@ async def test_no_more_are_drawn_when_the_warm_up_agrees() -> None:
     result = await go(model, "confident", knobs={"n": 64, "warmup": 2})
     assert result.answer == "42"
     assert len(model.requests) == 2
+
+
+# Mixtures -----------------------------------------------------------------------------------------
+
+BIG = ModelInfo("big", EVERYTHING, Shape(7), local=True)
+
+
+async def test_several_models_vote() -> None:
+    big = Scripted(lambda r: "\\boxed{2}", info=BIG)
+    script = iter(["\\boxed{1}", "\\boxed{2}"])
+    mixed = Scripted(lambda r: next(script))
+    changes = {"knobs": {"n": 2, "models": " big , big"}, "others": {"big": Priced(big)}}
+    result = await go(mixed, "mixture", **changes)
+    assert result.answer == "2"
+    assert {(i.model, i.calls) for i in result.receipt.items} == {("scripted", 2), ("big", 2)}
+
+
+async def test_in_a_debate_each_sees_the_others_and_not_itself() -> None:
+    replies = iter(["one \\boxed{1}", "two \\boxed{2}", "\\boxed{2}", "\\boxed{2}"])
+    model = Scripted(lambda r: next(replies))
+    result = await go(model, "mixture", knobs={"n": 2, "rounds": 1})
+    assert result.answer == "2"
+    first, second = (r.messages for r in model.requests[2:])
+    assert first[-2].content == "one \\boxed{1}"
+    assert "two \\boxed{2}" in first[-1].content
+    assert "one \\boxed{1}" in second[-1].content
+    assert "two" not in second[-1].content
+
+
+async def test_a_model_that_is_not_there_is_refused_before_anything_is_spent() -> None:
+    model = Scripted([])
+    with pytest.raises(UnknownName, match="unknown model 'bg'"):
+        await ponder.asolve(
+            "?", model=model, strategy="mixture", knobs={"models": "bg"}, journal=False
+        )
+    assert model.requests == []

@@ -19,6 +19,7 @@ from ponder.strategies.dvts import dvts
 from ponder.strategies.early_exit import early_exit
 from ponder.strategies.knobs import Knob, knobs
 from ponder.strategies.mcts import mcts
+from ponder.strategies.mixture import mixture, named
 from ponder.strategies.particle_filter import particle_filter
 from ponder.strategies.refine import refine
 from ponder.strategies.self_consistency import self_consistency
@@ -42,7 +43,8 @@ class Strategy:
     """A strategy's function, one line on it, its paper, and which verifier it asks.
 
     ``verifier`` maps the knobs to a verifier's name, to ``RUN``, or to nothing. ``needs`` are the
-    capabilities that a model must have.
+    capabilities that a model must have. ``models`` maps the knobs to the models that it asks beside
+    the run's own.
     """
 
     function: Function
@@ -50,6 +52,7 @@ class Strategy:
     paper: str
     verifier: Callable[[Mapping[str, Any]], str] = _none
     needs: tuple[str, ...] = ()
+    models: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda values: ()
 
     @property
     def knobs(self) -> dict[str, Knob]:
@@ -99,6 +102,13 @@ STRATEGIES: dict[str, Strategy] = {
     ),
     "decompose": Strategy(decompose, "smaller questions first", "Zhou 2022"),
     "refine": Strategy(refine, "attempts are criticised and revised", "Madaan 2023", _always),
+    "mixture": Strategy(
+        mixture,
+        "several models vote, or debate",
+        "Li 2024; Du 2023",
+        _best,
+        models=lambda values: named(values["models"]),
+    ),
     "sequential_parallel": Strategy(
         sequential_parallel, "chains, each revised in turn", "Snell 2024", _best
     ),

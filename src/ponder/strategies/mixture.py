@@ -1,0 +1,84 @@
+"""Mixture: chains of several models, merged by a vote or a verifier; with ``rounds``, a debate.
+
+Models that err differently vote better than one that errs the same way each time (Li 2024, 'More
+Agents Is All You Need', section 4). In a debate each chain is then drawn anew by the same model,
+which sees what the others answered, ``rounds`` times (Du 2023, 'Improving Factuality and Reasoning
+in Language Models through Multiagent Debate'); the last round votes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Trace
+from ponder.policies.vote import Vote
+from ponder.strategies.knobs import Range
+from ponder.strategies.revising import again
+
+DEBATE = (
+    "These are the solutions of others:\n\n{others}\n\nUse them as advice, with care: they may be "
+    "wrong. Then solve the question again."
+)
+SHOWN = 1500
+"""Characters of another's solution: its end, where the answer is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A model's name ('' is the run's own) and what it said last."""
+
+    model: str
+    trace: Trace
+
+
+async def mixture(
+    s: Session,
+    problem: Problem,
+    *,
+    models: str = "",
+    n: Annotated[int, Range(1, 256)] = 4,
+    rounds: Annotated[int, Range(0, 16)] = 0,
+    pick: Literal["vote", "best"] = "vote",
+) -> Trace:
+    """Draw n chains of the run's model and of each of ``models`` (with commas), and merge them."""
+
+    async def speak(child: Session, model: str) -> Agent:
+        return Agent(model, await child.grow(Trace.empty(problem), model=model))
+
+    async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
+        said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
+        asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
+        return Agent(agent.model, await child.grow(Trace.empty(asked), model=agent.model))
+
+    agents = await s.gather([partial(speak, model=name) for name in ("", *named(models))] * n)
+    for _ in range(rounds):
+        _propose(s, agents)
+        turns = [
+            partial(answer, agent=agent, others=[a for a in agents if a is not agent])
+            for agent in agents
+        ]
+        agents = await s.gather(turns) or agents
+    traces = [agent.trace for agent in agents]
+    if pick == "best":
+        return s.best(traces, await s.score(traces))
+    return _propose(s, agents) or s.first(traces)
+
+
+def named(models: str) -> tuple[str, ...]:
+    """The names in a list with commas."""
+    return tuple(dict.fromkeys(name for part in models.split(",") if (name := part.strip())))
+
+
+def _propose(s: Session, agents: list[Agent]) -> Trace | None:
+    votes = Vote()
+    for agent in agents:
+        votes.add(agent.trace)
+    standings = votes.standings()
+    if not standings:
+        return None
+    s.propose(standings[0].voter, standings[0].weight)
+    return standings[0].voter
