@@ -31,7 +31,13 @@ def command(folder: Path, *arguments: str, journal: bool = True) -> subprocess.P
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """A shell that starts the tests in the background lets them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def solve(folder: Path) -> subprocess.Popen[str]:
