@@ -78,7 +78,10 @@ def test_limit_and_every_choose_problems(
 BAD = {
     "--set lenght=3": "unknown knob 'lenght': did you mean 'length'?",
     "--set length=0": "knob 'length' must be between 1 and",
-    "--n 0": "0 is not in the range x>=1",
+    "--n 0": "0 is not in the range 1<=x<=4096",
+    "--n 100000000": "not in the range 1<=x<=4096",
+    "-o . --force": ". is a folder: give the name of a file.",
+    "-o no/where/p.jsonl": "there is no folder no/where",
     "--max-tokens 0": "must be greater than zero",
     "-m nomodel": "unknown model 'nomodel'",
     "--suite gsm9k": "unknown suite 'gsm9k': did you mean 'gsm8k'?",
@@ -227,6 +230,19 @@ def test_grading_reads_the_texts_anew(tmp_path: Path, capsys: pytest.CaptureFixt
     graded = [(s["answer"], s["correct"], s.get("key")) for s in problem["samples"]]
     assert graded == [("8", True, "q:8"), (None, False, None), ("8", True, None),
                       (None, False, None)]  # fmt: skip
+
+
+def test_samples_without_a_text_keep_their_grades(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = [{"answer": "3 + 5", "correct": True, "tokens": 3}, {"answer": "8", "tokens": 3}]
+    line = {"problem_id": "p", "gold": "8", "answer_type": "text", "samples": samples}
+    path, output = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    code, _, err = ponder(capsys, "pool", "grade", str(path), "-o", str(output))
+    assert code == 0
+    assert "1 samples have no text, and keep their grades" in err
+    assert [s["correct"] for s in lines(output)[-1]["samples"]] == [True, True]
 
 
 def test_grading_takes_the_references_of_a_suite(

@@ -166,3 +166,34 @@ def test_the_missing_extra_is_named(pool: Path, tmp_path: Path) -> None:
     assert (
         done.stderr == "ponder: a report needs the extra 'report': pip install 'ponder[report]'.\n"
     )
+
+
+def test_what_was_paid_for_is_never_overwritten(ponder: Ponder, pool: Path, tmp_path: Path) -> None:
+    before = pool.read_text()
+    for more in (("-o", pool), ("-o", tmp_path / "r.html", "--json", pool)):
+        code, _, err = ponder(pool, *more, "--force")
+        assert code == 2
+        assert "is what is read: give the output another name." in err
+    assert pool.read_text() == before
+
+
+def test_more_samples_than_any_pool_holds_are_refused(
+    ponder: Ponder, pool: Path, tmp_path: Path
+) -> None:
+    code, _, err = ponder(pool, "-o", tmp_path / "r.html", "--n", "5")
+    assert code == 2
+    assert "n = 5 is more than any of the pools holds" in err
+
+
+def test_a_copy_of_a_pool_gives_no_bins_to_the_other(
+    ponder: Ponder, pool: Path, tmp_path: Path
+) -> None:
+    """Bins from a model's own samples would find what is not there: its easy problems get worse."""
+    bare = pool.read_text().replace('"level": "1", ', "").replace('"level": "2", ', "")
+    pools = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    for path in pools:
+        path.write_text(bare)
+    code, _, err = ponder(*pools, "-o", tmp_path / "r.html", "--json", tmp_path / "r.json")
+    assert code == 0, err
+    [suite, *_] = json.loads((tmp_path / "r.json").read_text())["suites"]
+    assert suite["bins"] == []

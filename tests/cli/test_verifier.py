@@ -141,7 +141,7 @@ BAD = {
     "train ungraded.jsonl -o v.json": "ungraded.jsonl: 1 sample lacks 'correct'",
     "train same.jsonl -o v.json": "no problem has wrong samples: there is nothing to learn",
     "train few.jsonl -o v.json": "4 problems with answered samples are too few to learn from",
-    "train a.jsonl -o no/v.json": "cannot write no/v.json: No such file or directory",
+    "train a.jsonl -o no/v.json": "cannot write no/v.json: there is no folder no.",
     "eval a.jsonl a.jsonl": "a.jsonl is not a learned verifier (not JSON)",
     "eval v2.json a.jsonl": "v2.json has format 2, this Ponder reads 1",
     "eval good.json a.jsonl --n 9": "n = 9 is more than the pool holds",

@@ -117,6 +117,7 @@ def test_a_budget_that_ends_it_keeps_what_has_come(
 BAD = {
     "no": "unknown verifier 'no'",
     "mean_logprob:x": "takes nothing behind a colon",
+    "mean_logprob": "a pool does not keep: record it with --confidence",
 }
 
 
@@ -133,6 +134,29 @@ def test_another_verifier_does_not_use_the_same_journal(
     pool: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert verify(capsys, pool, "-m", "simulated", "-q")[0] == 0
-    code, _, err = verify(capsys, pool, "--force", verifier="mean_logprob")
+    code, _, err = verify(capsys, pool, "--force", verifier="regex:4")
     assert code == 2
     assert "holds another recording, with another verifier and model" in err
+
+
+def test_a_suite_that_is_not_the_pools_is_refused_before_anything_is_asked(
+    pool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = pool.parent / "other.jsonl"
+    other.write_text('{"question": "?", "answer": "1"}\n')
+    out = str(pool.with_name("out.jsonl"))
+    asked = ["pool", "verify", str(pool), "--verifier", "asking", "-m", "simulated", "-o", out]
+    code, _, err = ponder(capsys, *asked, "--suite", str(other))
+    assert code == 2
+    assert "has no problem 'sums/0', which the pool has" in err
+    code, _, err = ponder(capsys, *asked)
+    assert code == 2
+    assert "suite 'sums', which is no name here: say where it is with --suite." in err
+
+
+def test_samples_without_a_text_are_told_of(pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = pool.with_name("bare.jsonl")
+    assert ponder(capsys, "pool", "strip", str(pool), "-o", str(bare))[0] == 0
+    code, _, err = verify(capsys, bare, verifier="regex:4")
+    assert code == 0
+    assert "16 samples have no text: their answers stand for it" in err

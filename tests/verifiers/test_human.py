@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,13 @@ def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(UsageError) as refused:
         registry.find(name)
     assert BAD[name] in str(refused.value)
+
+
+def test_another_programs_database_is_no_queue(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("create table outcomes (x)")
+    with pytest.raises(UsageError, match="is no queue of reviews: name another file"):
+        Queue(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert [row[0] for row in db.execute("select name from sqlite_master")] == ["outcomes"]

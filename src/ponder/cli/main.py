@@ -26,7 +26,7 @@ _COMMANDS = {
     "pool": (
         "ponder.cli.pool",
         "pool",
-        "Re-score, import, strip and merge recorded samples.",
+        "Record, grade, verify, re-score, import, strip and merge samples.",
     ),
     "verifier": ("ponder.cli.verifier", "verifier", "Train a verifier from recorded samples."),
     "review": ("ponder.cli.review", "review", "Judge candidates that runs wait for."),

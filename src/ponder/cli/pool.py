@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ponder.cli.output import free
 from ponder.cli.record import grade, record
 from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
@@ -216,8 +217,7 @@ def _write(
     force: bool,
     make: Callable[[], tuple[Header, Iterable[Entry]]],
 ) -> None:
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists: choose another name, or say --force.")
+    free(output, force)
     header, entries = make()
     problems, samples = pools.write(output, header, entries)
     click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,21 +12,24 @@ import click
 from ponder import api
 from ponder.allocation import plans
 from ponder.cli.bar import Bar, spending
+from ponder.cli.output import free
 from ponder.cli.solve import knob_values
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
-from ponder.core.errors import RunFailed, UsageError
+from ponder.core.errors import RunFailed, UnknownName, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments import gold as golds
 from ponder.experiments import pools, recording, regrading
 from ponder.experiments.recorder import Outcome
 from ponder.experiments.recorder import Progress as Far
-from ponder.experiments.samples import Entry
+from ponder.experiments.samples import Entry, Sample
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.registry import find
 
 _FILE = click.Path(path_type=Path)
+MOST = 4096
+"""As for a strategy's n."""
 DATA = click.option(
     "--data",
     "folder",
@@ -38,7 +42,9 @@ DATA = click.option(
 @click.command()
 @click.option("--suite", required=True, metavar="SUITE", help="As in 'ponder data show'.")
 @click.option("-m", "--model", metavar="MODEL", help="As in 'ponder solve'.")
-@click.option("--n", default=8, show_default=True, type=click.IntRange(1), help="Samples each.")
+@click.option(
+    "--n", default=8, show_default=True, type=click.IntRange(1, MOST), help="Samples of each."
+)
 @click.option("-o", "--output", "pool", type=_FILE, required=True, metavar="POOL", help="Where to.")
 @click.option("--limit", type=click.IntRange(1), help="Only so many problems.")
 @click.option("--every", default=1, type=click.IntRange(1), metavar="K", help="Every k-th problem.")
@@ -82,8 +88,7 @@ def record(
     What has come is kept in POOL.journal: after a crash, a budget that ran out or Ctrl-C, the same
     command goes on from there. With a larger --n or --limit (and --force) it adds to what is there.
     """
-    if pool.exists() and not force:
-        raise UsageError(f"{pool} exists: choose another name, or say --force to write it anew.")
+    free(pool, force)
     given = {**knob_values(knobs)}
     sampling = plans.sampling(given, logprobs=confidence)
     found = find(suite)
@@ -183,23 +188,22 @@ def grade(
 ) -> None:
     """Read the answers out of the samples' texts anew, and grade them anew.
 
-    Samples without a text keep their answers. The references are the pool's own, or with --suite
-    those of a suite.
+    Samples without a text keep their answers, and their grades unless --suite names the suite that
+    they are to be graded by. The references are the pool's own, or those of that suite.
     """
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists: choose another name, or say --force.")
+    free(output, force)
     source = pools.Pool(path, skip_broken=skip_broken)
     entries = list(source)
-    items = {i.problem_id: i for i in find(suite).load(folder)} if suite else {}
-    missing = [e.problem_id for e in entries if items and e.problem_id not in items]
-    if missing:
-        raise UsageError(f"the suite {suite!r} has no problem {missing[0]!r}, which the pool has.")
+    items = items_of(suite, folder, entries, given=True)
     known = {e.problem_id: _gold(e, items) for e in entries}
     asked = {e.problem_id: problem_of(e, items) for e in entries}
-    entries = asyncio.run(_regraded(entries, asked, known, quiet))
+    kept = 0 if suite else sum(_stands(s) for e in entries for s in e.samples)
+    entries = asyncio.run(_regraded(entries, asked, known, quiet, keep=not suite))
     problems, samples = pools.write(output, source.header, entries)
     if not quiet:
         click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
+        if kept:
+            click.echo(f"{kept} samples have no text, and keep their grades", err=True)
     if source.skipped:
         click.echo(f"skipped {len(source.skipped)} broken lines", err=True)
 
@@ -209,8 +213,27 @@ async def _regraded(
     asked: Mapping[str, Problem],
     known: Mapping[str, golds.Gold],
     quiet: bool,
+    *,
+    keep: bool,
 ) -> list[Entry]:
-    return await _graded(await regrading.reread(entries, asked), known, quiet)
+    before = {id(s): s for e in entries for s in e.samples if keep and _stands(s)}
+    read = await regrading.reread(entries, asked)
+    graded = await _graded(read, known, quiet)
+    return [
+        replace(
+            new,
+            samples=tuple(
+                replace(b, correct=a.correct) if id(a) in before else b
+                for a, b in zip(old.samples, new.samples, strict=True)
+            ),
+        )
+        for old, new in zip(entries, graded, strict=True)
+    ]
+
+
+def _stands(sample: Sample) -> bool:
+    """Whether there is nothing to grade it anew from."""
+    return sample.text is None and sample.correct is not None
 
 
 def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:
@@ -222,6 +245,34 @@ def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:
             "--suite, and the folder of its data with --data."
         )
     return golds.from_json(entry.gold, entry.answer_type)
+
+
+def items_of(
+    suite: str | None, folder: Path | None, entries: Sequence[Entry], *, given: bool
+) -> dict[str, Item]:
+    """The items of a pool's suite, by problem id; none if no suite is named.
+
+    Raises:
+        UsageError: it has not all problems of the pool, or is not found. ``given`` says whether
+            the caller named it, or the pool.
+    """
+    if not suite:
+        return {}
+    try:
+        items = {item.problem_id: item for item in find(suite).load(folder)}
+    except UnknownName as error:
+        if given:
+            raise
+        raise UsageError(
+            f"the pool is of the suite {suite!r}, which is no name here: say where it is with "
+            "--suite."
+        ) from error
+    for entry in entries:
+        if entry.problem_id not in items:
+            raise UsageError(
+                f"the suite {suite!r} has no problem {entry.problem_id!r}, which the pool has."
+            )
+    return items
 
 
 def problem_of(entry: Entry, items: Mapping[str, Item]) -> Problem:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ponder.cli.output import free
 from ponder.core.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def report(
     asked = [float(r) for r in _numbers("--ratio", ratios or "")] or making.RATIOS
     price = None if usd_per_hour is None else _numbers("--usd-per-hour", usd_per_hour, 1)[0]
     n = _sizes(sizes or "")
-    _free([p for p in (output, numbers) if p is not None], force)
+    _free([p for p in (output, numbers) if p is not None], force, paths)
     selectors = [part.strip() for part in by.split(",") if part.strip()]
     series = load(paths, n=n, by=selectors, skip_broken=skip_broken)
     found = making.findings(series, ratios=asked, usd_per_hour=price, command=_command(context))
@@ -127,16 +128,11 @@ def _command(context: click.Context) -> str:
     return shlex.join(word for word in words if word != "--force")
 
 
-def _free(files: Sequence[Path], force: bool) -> None:
+def _free(files: Sequence[Path], force: bool, inputs: Sequence[Path]) -> None:
     if len({path.absolute() for path in files}) < len(files):
         raise UsageError("--output and --json are one file: give them different names.")
     for path in files:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder: give the name of a file.")
-        if path.exists() and not force:
-            raise UsageError(f"{path} exists: choose another name, or say --force.")
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"there is no folder {path.parent}: make it, or choose another.")
+        free(path, force, inputs=inputs)
 
 
 def _write(path: Path, text: str) -> None:

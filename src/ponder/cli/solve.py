@@ -130,6 +130,8 @@ def solve(
         **options,
     )
     recorded: str | bool = journal or not no_journal
+    if "human" in asked.verifier and not (quiet or as_json):
+        click.echo("this run waits for a person: answer with 'ponder review'", err=True)
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
         return api.prepare(asked, journal=recorded, publish=publish, teller=Voice(quiet))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ponder.cli.output import free
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.experiments import pools
 from ponder.verifiers import learned, registry
@@ -71,7 +72,7 @@ def train(
     The scores that the samples have, how many agree, and their length are what it looks at. Then
     'ponder solve --verifier learned:FILE' asks it.
     """
-    _free(output, force)
+    free(output, force)
     with _numpy():
         from ponder.experiments import training
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
@@ -133,7 +134,7 @@ def evaluate(
     best-of-N beside the majority. Problems that it was trained on are left out.
     """
     if write is not None:
-        _free(write, force)
+        free(write, force, inputs=[path, pool])
     scorer = learned.load(path)
     with _numpy():
         from ponder.experiments import costs, training, training_data, training_eval
@@ -166,11 +167,6 @@ def evaluate(
         click.echo(json.dumps({**found.to_json(), "cross_validated": cross_validate}))
     else:
         _print(found, cross_validate)
-
-
-def _free(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists: choose another name, or say --force.")
 
 
 def _written(path: Path, value: dict[str, Any]) -> None:

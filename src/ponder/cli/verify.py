@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ponder.cli.bar import Bar, spending
-from ponder.cli.record import DATA, problem_of
+from ponder.cli.output import free
+from ponder.cli.record import DATA, items_of, problem_of
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
@@ -17,7 +18,6 @@ from ponder.core.ledger import Receipt
 from ponder.experiments import pools, verifying
 from ponder.experiments.recording import journal_of
 from ponder.experiments.samples import Entry, first
-from ponder.experiments.suites.registry import find
 from ponder.verifiers import registry
 
 _FILE = click.Path(path_type=Path)
@@ -60,13 +60,19 @@ def verify(
     Then 'ponder pool score --by best:SCORE' re-scores from it. What has come is kept in the journal
     beside the output; the same command goes on from there. The verifier never sees a reference.
     """
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists: choose another name, or say --force.")
+    free(output, force)
     said = registry.find(verifier)
+    if said.needs_logprobs:
+        raise UsageError(
+            f"{said.name!r} reads log-probabilities, which a pool does not keep: record it with "
+            "--confidence, which keeps those scores."
+        )
     source = pools.Pool(path)
     entries = [e if n is None else first(e, n) for e in source]
-    where = suite or source.header.rest.get("suite")
-    items = {i.problem_id: i for i in find(where).load(folder)} if where else {}
+    items = items_of(suite or source.header.rest.get("suite"), folder, entries, given=bool(suite))
+    silent = sum(s.text is None for e in entries for s in e.samples)
+    if silent and not quiet:
+        click.echo(f"{silent} samples have no text: their answers stand for it", err=True)
     asked = verifying.Verifying(
         entries,
         {e.problem_id: problem_of(e, items) for e in entries},

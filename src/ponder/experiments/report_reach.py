@@ -84,7 +84,8 @@ def from_another(series: Sequence[Series], apart: Collection[str]) -> Bins | Non
 
     None if there is no such model, or all its problems are as hard.
     """
-    others = [s for s in series if s.method == ONE_SAMPLE and s.model not in apart]
+    own = {_bare(model) for model in apart}
+    others = [s for s in series if s.method == ONE_SAMPLE and _bare(s.model) not in own]
     if not others:
         return None
     other = max(others, key=lambda s: s.parameters)
@@ -102,6 +103,11 @@ def from_another(series: Sequence[Series], apart: Collection[str]) -> Bins | Non
     )
     of = {p: places[float(rate)] for p, rate in zip(other.problem_ids, rates, strict=True)}
     return Bins(names, of, f"pass@1 of {other.model}, from samples of its own", other.model)
+
+
+def _bare(model: str) -> str:
+    """Without the file that tells it from the same model elsewhere."""
+    return model.partition(" [")[0]
 
 
 def merge(sizes: Sequence[int], bins: int = BINS) -> list[int]:

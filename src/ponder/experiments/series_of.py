@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ponder.core.errors import UsageError
 from ponder.experiments import columns, costs, scoring, store
 from ponder.experiments.pools import Pool
 from ponder.experiments.scoring import COVERAGE, RANDOM, Aggregator
@@ -30,11 +31,16 @@ def load(
     """
     asked = list(dict.fromkeys([RANDOM, *map(scoring.aggregator, by), COVERAGE]))
     found: list[Series] = []
+    most = 0
     for path in paths:
         if _is_store(path):
             found += store.series(path)
         else:
-            found += _of_pool(Pool(path, skip_broken=skip_broken), asked, n)
+            read = _of_pool(Pool(path, skip_broken=skip_broken), asked, n)
+            most = max(most, *(point.n for series in read for point in series.points))
+            found += read
+    if n and most and max(n) > most:
+        raise UsageError(f"n = {max(n)} is more than any of the pools holds: ask for less.")
     return found
 
 

@@ -100,8 +100,14 @@ def check_scores(data: Sequence[Examples], scorer: Scorer) -> None:
         if name not in have:
             raise UsageError(
                 f"no sample of the pool has the score {name!r}, which the learned verifier looks "
-                f"at: buy it first with 'ponder pool verify --verifier {name}', or train without."
+                f"at: {_how(name)}, or train without."
             )
+
+
+def _how(name: str) -> str:
+    if name in ("mean_logprob", "lowest_group"):
+        return "record the pool with --confidence"
+    return f"buy it first with 'ponder pool verify --verifier {name}'"
 
 
 def evaluate(

@@ -210,7 +210,7 @@ def script(argument: str) -> Script:
     module = importlib.util.module_from_spec(found)
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"verifier {name!r}: {file} cannot be run: {type(error).__name__}: {error}"
         ) from None

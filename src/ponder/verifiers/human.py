@@ -165,6 +165,9 @@ class Queue:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
             with closing(self._open()) as db:
                 version = db.execute("pragma user_version").fetchone()[0]
+                tables = {row[0] for row in db.execute("select name from sqlite_master")}
+                if tables and "judgements" not in tables:
+                    raise UsageError(f"{self.path} is no queue of reviews: name another file.")
                 if version not in (0, VERSION):
                     raise UsageError(
                         f"the queue {self.path} has format {version}, this Ponder reads {VERSION}: "

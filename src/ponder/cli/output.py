@@ -1,0 +1,24 @@
+"""Where a command writes: checked before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ponder.core.errors import UsageError
+
+
+def free(path: Path, force: bool, *, inputs: Sequence[Path] = ()) -> None:
+    """Refuse to write where that cannot be, is not wanted, or would destroy an input.
+
+    Raises:
+        UsageError: says what to do instead.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: give the name of a file.")
+    if path.exists() and any(path.samefile(other) for other in inputs if other.exists()):
+        raise UsageError(f"{path} is what is read: give the output another name.")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists: choose another name, or say --force.")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}.")
