@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,7 +22,7 @@ from ponder.experiments import gold as golds
 from ponder.experiments import pools, recording, regrading
 from ponder.experiments.recorder import Outcome
 from ponder.experiments.recorder import Progress as Far
-from ponder.experiments.samples import Entry, Sample
+from ponder.experiments.samples import Entry
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.registry import find
 
@@ -162,10 +161,10 @@ def _tell(outcome: Outcome, line: str) -> None:
 
 
 async def _graded(
-    entries: Sequence[Entry], known: Mapping[str, golds.Gold], quiet: bool
+    entries: Sequence[Entry], known: Mapping[str, golds.Gold], quiet: bool, *, keep: bool = False
 ) -> list[Entry]:
     with Bar("grading", quiet) as bar:
-        return await regrading.graded(entries, known, tell=bar.advance)
+        return await regrading.graded(entries, known, keep=keep, tell=bar.advance)
 
 
 @click.command()
@@ -197,7 +196,7 @@ def grade(
     items = items_of(suite, folder, entries, given=True)
     known = {e.problem_id: _gold(e, items) for e in entries}
     asked = {e.problem_id: problem_of(e, items) for e in entries}
-    kept = 0 if suite else sum(_stands(s) for e in entries for s in e.samples)
+    kept = 0 if suite else sum(regrading.stands(s) for e in entries for s in e.samples)
     entries = asyncio.run(_regraded(entries, asked, known, quiet, keep=not suite))
     problems, samples = pools.write(output, source.header, entries)
     if not quiet:
@@ -216,24 +215,7 @@ async def _regraded(
     *,
     keep: bool,
 ) -> list[Entry]:
-    before = {id(s): s for e in entries for s in e.samples if keep and _stands(s)}
-    read = await regrading.reread(entries, asked)
-    graded = await _graded(read, known, quiet)
-    return [
-        replace(
-            new,
-            samples=tuple(
-                replace(b, correct=a.correct) if id(a) in before else b
-                for a, b in zip(old.samples, new.samples, strict=True)
-            ),
-        )
-        for old, new in zip(entries, graded, strict=True)
-    ]
-
-
-def _stands(sample: Sample) -> bool:
-    """Whether there is nothing to grade it anew from."""
-    return sample.text is None and sample.correct is not None
+    return await _graded(await regrading.reread(entries, asked), known, quiet, keep=keep)
 
 
 def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:

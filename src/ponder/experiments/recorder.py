@@ -80,8 +80,6 @@ class Recorder:
         Raises:
             RunFailed: the model gives no samples any more. What came before is recorded.
         """
-        rows = self.journal.calls(self.run)
-        known = {row.path for row in rows if row.lost is None}
         built = stack(
             self.world,
             self.budget,
@@ -90,6 +88,7 @@ class Recorder:
             ordered=False,
             whole=True,  # a sample that a budget cut short is not one of those asked for
         )
+        known = {row.path for row in built.rows if row.lost is None}
         wanted = [(i, k) for i in self.items for k in range(self.n)]
         missing = [pair for pair in wanted if _path(*pair) not in known]
         self._replayed = self._done = len(wanted) - len(missing)

@@ -22,10 +22,12 @@ async def graded(
     entries: Sequence[Entry],
     golds: Mapping[str, Gold],
     *,
+    keep: bool = False,
     run: RunCode | None = None,
     tell: Tell = lambda done, of: None,
 ) -> list[Entry]:
-    """The entries with every ``correct`` set anew; ``golds`` are by problem.
+    """The entries with every ``correct`` set anew; ``golds`` are by problem. With ``keep``, samples
+    without a text keep the grades that they have.
 
     Raises:
         UsageError: programs are to be graded, and there is no safe way to run them here.
@@ -33,7 +35,9 @@ async def graded(
     asked = [
         (entry.problem_id, answer)
         for entry in entries
-        for answer in dict.fromkeys(s.answer for s in entry.samples if s.answer is not None)
+        for answer in dict.fromkeys(
+            s.answer for s in entry.samples if s.answer is not None and not (keep and stands(s))
+        )
     ]
     slots, found = asyncio.Semaphore(os.cpu_count() or 1), {}
 
@@ -50,10 +54,17 @@ async def graded(
             task.cancel()
 
     def flagged(entry: Entry, sample: Sample) -> Sample:
+        if keep and stands(sample):
+            return sample
         right = sample.answer is not None and found[entry.problem_id, sample.answer]
         return replace(sample, correct=right)
 
     return [replace(e, samples=tuple(flagged(e, s) for s in e.samples)) for e in entries]
+
+
+def stands(sample: Sample) -> bool:
+    """Whether it has a grade, and no text to grade it anew from."""
+    return sample.text is None and sample.correct is not None
 
 
 async def reread(entries: Sequence[Entry], problems: Mapping[str, Problem]) -> list[Entry]:

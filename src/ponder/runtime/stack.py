@@ -39,11 +39,14 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """``perform`` answers effects; ``ledger`` and ``purse`` are what it books and pays from."""
+    """``perform`` answers effects; ``ledger`` and ``purse`` are what it books and pays from, and
+    ``rows`` are what the journal held at the beginning.
+    """
 
     perform: Handler
     ledger: Ledger
     purse: Purse
+    rows: Sequence[Row] = ()
 
 
 def stack(
@@ -81,4 +84,4 @@ def stack(
     handler = retried(handler)
     if journal:
         handler = recorded(handler, journal, run, rows, ordered=ordered)
-    return Stack(traced(handler, publish, ledger, watched=watched), ledger, purse)
+    return Stack(traced(handler, publish, ledger, watched=watched), ledger, purse, rows)
