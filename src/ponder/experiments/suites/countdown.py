@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ponder.core.problem import ArithmeticTests
 from ponder.experiments.gold import Arithmetic
-from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.base import FileSuite, Item
 from ponder.experiments.suites.game24 import puzzle
 from ponder.experiments.suites.rows import Row
 
@@ -24,7 +23,7 @@ def item(row: Row) -> Item:
         raise row.refusal("input", "numbers with commas between, and 'output' a number") from None
     return Item(
         f"countdown/cd3/{row.index}",
-        ask(puzzle(numbers, target), "math", tests=ArithmeticTests(numbers, str(target))),
+        puzzle(numbers, target),
         Arithmetic(numbers, Fraction(target)),
     )
 

@@ -9,19 +9,73 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from ponder.core.problem import ArithmeticTests
+from ponder.core.problem import ArithmeticTests, Message, Problem
 from ponder.experiments.gold import Arithmetic
 from ponder.experiments.suites.base import FileSuite, Item, ask
 from ponder.experiments.suites.rows import Row
 
 QUESTION = (
     "Use each of the numbers {numbers} exactly once, with the operations +, -, *, / and "
-    "parentheses, to make {target}. Give one arithmetic expression as the answer."
+    "parentheses, to make {target}. Combine two numbers at a time, one step on each line, and say "
+    "which numbers are left. Put the whole expression in \\boxed{{}}."
 )
+# Steps of this form are those of the paper's chain-of-thought prompt. Without examples, or with
+# examples of another size, small models write essays or lose numbers: docs/data.md.
+WORKED = {
+    3: (
+        ((9, 4, 3), 15, ("9 - 4 = 5 (left: 3, 5)", "3 * 5 = 15 (left: 15)"), "3 * (9 - 4)"),
+        (
+            (20, 6, 11),
+            37,
+            ("6 + 11 = 17 (left: 20, 17)", "20 + 17 = 37 (left: 37)"),
+            "20 + (6 + 11)",
+        ),
+        ((50, 7, 25), 9, ("50 / 25 = 2 (left: 7, 2)", "7 + 2 = 9 (left: 9)"), "7 + 50 / 25"),
+        (
+            (12, 64, 30),
+            46,
+            ("64 - 30 = 34 (left: 12, 34)", "12 + 34 = 46 (left: 46)"),
+            "12 + (64 - 30)",
+        ),
+    ),
+    4: (
+        (
+            (8, 3, 10, 2),
+            31,
+            (
+                "10 * 2 = 20 (left: 8, 3, 20)",
+                "8 + 3 = 11 (left: 20, 11)",
+                "20 + 11 = 31 (left: 31)",
+            ),
+            "10 * 2 + (8 + 3)",
+        ),
+        (
+            (5, 9, 40, 6),
+            23,
+            ("40 / 5 = 8 (left: 9, 6, 8)", "9 + 6 = 15 (left: 8, 15)", "8 + 15 = 23 (left: 23)"),
+            "40 / 5 + (9 + 6)",
+        ),
+        (
+            (7, 1, 4, 12),
+            68,
+            ("7 - 1 = 6 (left: 4, 12, 6)", "12 * 6 = 72 (left: 4, 72)", "72 - 4 = 68 (left: 68)"),
+            "12 * (7 - 1) - 4",
+        ),
+    ),
+}
 
 
-def puzzle(numbers: tuple[int, ...], target: int) -> str:
-    """The question, in the same words for Game of 24 and Countdown."""
+def puzzle(numbers: tuple[int, ...], target: int) -> Problem:
+    """The question after worked ones of its size, in the same words for both kinds of puzzle."""
+    shown = []
+    for others, other, steps, whole in WORKED.get(len(numbers), ()):
+        told = "\n".join((*steps, rf"\boxed{{{whole}}}"))
+        shown += [Message("user", _question(others, other)), Message("assistant", told)]
+    asked = ask(_question(numbers, target), "math", tests=ArithmeticTests(numbers, str(target)))
+    return replace(asked, messages=(*shown, *asked.messages))
+
+
+def _question(numbers: tuple[int, ...], target: int) -> str:
     return QUESTION.format(numbers=", ".join(map(str, numbers)), target=target)
 
 
@@ -33,7 +87,7 @@ def item(row: Row) -> Item:
         raise row.refusal("Puzzles", "numbers with spaces between") from None
     return Item(
         f"game24/{row.number('Rank')}",
-        ask(puzzle(numbers, 24), "math", tests=ArithmeticTests(numbers, "24")),
+        puzzle(numbers, 24),
         Arithmetic(numbers, Fraction(24)),
     )
 
