@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import platform
 import random
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import ponder
+from ponder.experiments.intervals import wilson
 from ponder.models import config
 from ponder.models.base import Model
 from ponder.models.opening import Teller, open_model
@@ -79,12 +79,6 @@ async def run(
         sum(t.calls for t in totals),
         seconds,
     )
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    p, scale = right / n, 1 + z * z / n
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (p + z * z / (2 * n) - half) / scale, (p + z * z / (2 * n) + half) / scale
 
 
 def difference(a: list[bool], b: list[bool], draws: int = 10_000) -> tuple[float, float, float]:

@@ -17,9 +17,9 @@ import platform
 import statistics
 import time
 
-from ponder.verifiers.sandbox import confined
-from ponder.verifiers.sandbox_base import WORKERS, Limits, Sandbox, Script
-from ponder.verifiers.sandbox_monty import monty
+from ponder.verifiers.sandbox.base import WORKERS, Limits, Sandbox, Script
+from ponder.verifiers.sandbox.choice import confined
+from ponder.verifiers.sandbox.monty import monty
 
 TEST = Script(("assert double(21) == 42",))
 

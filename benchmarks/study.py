@@ -2,9 +2,11 @@
 
     python benchmarks/study.py [docs/results]
 
-Prints Markdown: for each pool what one sample, the vote and a perfect choice reach at every N, what
-that costs, and the paired difference of the largest vote to one sample. Needs no model and no data.
-How the pools were recorded is in docs/results.md.
+Prints Markdown. First, for each pool, what one sample, the vote and a perfect choice reach at every
+N, what that costs, and the paired difference of the largest vote to one sample. Then, for each pool
+whose samples were verified, what choosing by each verifier reaches, at what cost, and its paired
+difference to the vote. Needs no model and no data. How the pools were recorded is in
+docs/results.md.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from ponder.experiments.scoring import Aggregator
 
 SUITES = {"gsm8k": "GSM8K", "humaneval": "HumanEval", "countdown": "Countdown"}
 ORDER = ("135m", "0.5b", "1.5b")
+SIZES = {"gsm8k": [8], "humaneval": [8], "countdown": [1, 4, 16]}
+"""The numbers of samples at which verifiers are compared."""
 BY = [Aggregator("majority"), Aggregator("weighted", "mean_logprob")]
 NAMES = {
     "random": "one sample",
@@ -39,6 +43,40 @@ def main(folder: Path) -> None:
         notes = [table(path) for path in found]
         print()
         print("\n".join(f"- {note}" for note in notes))
+    for suite, title in SUITES.items():
+        pools = [Pool(path) for path in sorted(folder.glob(f"{suite}-*.jsonl"))]
+        read = [(p, columns.read(p, shape=costs.shape_of(p.header))) for p in pools]
+        checked = [(p, held) for p, held in read if held.verified]
+        if checked:
+            print(f"\n**{title}, with verifiers**\n")
+            print("| model | N | chosen by | accuracy | minus majority | tokens | FLOPs |")
+            print("| --- | --- | --- | --- | --- | --- | --- |")
+            for pool, held in checked:
+                verified(pool, held, SIZES[suite])
+
+
+def verified(pool: Pool, held: columns.Columns, sizes: list[int]) -> None:
+    """Print the rows of one pool that choose by what verifiers said, between floor and ceiling."""
+    by = [*BY, Aggregator("best", "mean_logprob")]
+    for name in held.verified:
+        by += [Aggregator("best", name), Aggregator("weighted", name)]
+    sizes = [n for n in sizes if n <= held.fewest]
+    pairs = [((how, n), (Aggregator("majority"), n)) for n in sizes for how in by[1:]]
+    report = scoring.score(held, by=by, n=sizes, compare=pairs)
+    apart = {d.a: d for d in report.differences}
+    [model] = pool.header.models
+    for row in report.rows:
+        d = apart.get(f"{row.by}@{row.n}")
+        cells = [
+            model,
+            str(row.n),
+            NAMES.get(row.by, row.by),
+            f"{row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f})",
+            f"{d.difference:+.3f} ({d.low:+.3f} to {d.high:+.3f})" if d else "",
+            f"{row.cost['tokens']:,.0f}",
+            f"{row.cost['flops']:.2e}",
+        ]
+        print(f"| {' | '.join(cells)} |")
 
 
 def table(path: Path) -> str:

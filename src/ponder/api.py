@@ -17,7 +17,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import ignore
 from ponder.models import catalog
 from ponder.models import config as configuration
-from ponder.models.base import Model, Priced
+from ponder.models.base import Model
 from ponder.models.opening import Opened, Teller, open_model
 from ponder.runtime.journal import shared
 from ponder.runtime.result import Result
@@ -53,24 +53,12 @@ async def prepare(
     takes time or is decided for the caller.
     """
     async with AsyncExitStack() as closing:
-        if isinstance(model, Opened):
-            used = model
-        else:
-            used = (
-                Opened(model)
-                if model
-                else await closing.enter_async_context(opened(asked.model, teller))
-            )
+        used = await closing.enter_async_context(opened(model or asked.model, teller))
         asked.check(used.model.info, priced=used.pricing is not None)
         verifiers = known(asked.verifier)
-        others, notes = {}, list(used.notes)
         names = [name for v in verifiers.values() for name in v.models]
         names += registry.find(asked.strategy).models(asked.knobs)
-        for name in dict.fromkeys(names):
-            other = await closing.enter_async_context(opened(name, teller))
-            payable(asked.budget, other.model.info, priced=other.pricing is not None)
-            others[name] = Priced(other.model, other.pricing)
-            notes += [note for note in other.notes if note not in notes]
+        others = await closing.enter_async_context(opened_all(names, asked.budget, teller))
         job = Job(
             problem=asked.problem,
             strategy=registry.find(asked.strategy).function,
@@ -85,7 +73,7 @@ async def prepare(
             verifier=asked.verifier,
             pricing=used.pricing,
             others=others,
-            notes=tuple(notes),
+            notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
         )
         job.check()
         book = None
@@ -99,14 +87,36 @@ async def prepare(
 
 
 @asynccontextmanager
-async def opened(name: str, teller: Teller | None) -> AsyncIterator[Opened]:
-    """A model for one run. Embedded ones stay loaded, for the runs to come."""
-    used = await open_model(name, configuration.load(), teller or Teller())
+async def opened(model: str | Model | Opened, teller: Teller | None) -> AsyncIterator[Opened]:
+    """A model for one run. One that is open already is left open, and embedded ones stay loaded,
+    for the runs to come.
+    """
+    if not isinstance(model, str):
+        yield model if isinstance(model, Opened) else Opened(model)
+        return
+    used = await open_model(model, configuration.load(), teller or Teller())
     try:
         yield used
     finally:
         if not used.model.info.local:
             await used.model.close()
+
+
+@asynccontextmanager
+async def opened_all(
+    names: Sequence[str], budget: Budget, teller: Teller | None
+) -> AsyncIterator[dict[str, Opened]]:
+    """The models that are asked beside the run's own, by name, each opened once.
+
+    Raises:
+        UsageError: the budget cannot be kept with one of them.
+    """
+    async with AsyncExitStack() as closing:
+        found = {}
+        for name in dict.fromkeys(names):
+            used = found[name] = await closing.enter_async_context(opened(name, teller))
+            payable(budget, used.model.info, priced=used.pricing is not None)
+        yield found
 
 
 def model_name(name: str | None) -> str:

@@ -148,17 +148,15 @@ def spec(
         raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
     plan = plans.plan(effort, strategy, knobs, budget)
     asked = registry.find(plan.strategy).verifier(plan.knobs)
-    name = (verifier or VERIFIER) if asked == registry.RUN else asked
-    if verifier is not None:
-        verifiers.find(verifier)
-        if asked != registry.RUN:
+    name = (VERIFIER if asked == registry.RUN else asked) if verifier is None else verifier
+    sampling = plan.sampling
+    if name or verifier is not None:
+        judge = verifiers.find(name)
+        if verifier is not None and asked != registry.RUN:
             raise UsageError(
                 f"strategy {plan.strategy!r} with these knobs asks no verifier of yours: take "
                 "--strategy best_of_n, or self_consistency with --set weight=score."
             )
-    sampling = plan.sampling
-    if name:
-        judge = verifiers.find(name)
         name, top = judge.name, verifiers.alternatives(judge)  # a rubric's digest is in its name
         sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
     return Spec(made, model, plan.strategy, plan.knobs, sampling, plan.budget, name, seed)

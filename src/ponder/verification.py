@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ponder.api import Question, opened, wait
+from ponder.api import Question, opened_all, wait
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
@@ -18,10 +18,10 @@ from ponder.core.problem import Problem, read_tests
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
 from ponder.models.absent import Absent
-from ponder.models.base import Model, Priced
+from ponder.models.base import Model
 from ponder.models.opening import Opened, Teller
 from ponder.runtime.stack import World, stack
-from ponder.spec import SEEDS, payable, problem
+from ponder.spec import SEEDS, problem
 from ponder.verifiers.reading import read
 from ponder.verifiers.registry import known
 
@@ -72,20 +72,14 @@ async def world(
         UsageError: there is no such verifier or model, or the budget cannot be kept.
     """
     verifiers = known(verifier)
-    async with AsyncExitStack() as closing:
-        others: dict[str, Opened] = {}
-        own = [model] if isinstance(model, str) and model else []
-        asked = [name for judge in verifiers.values() for name in judge.models]
-        for name in dict.fromkeys([*own, *asked]):
-            others[name] = await closing.enter_async_context(opened(name, teller))
-            priced = others[name].pricing is not None
-            payable(budget or Budget(), others[name].model.info, priced=priced)
+    own = [model] if isinstance(model, str) and model else []
+    judges = [name for judge in verifiers.values() for name in judge.models]
+    async with opened_all([*own, *judges], budget or Budget(), teller) as others:
         if isinstance(model, str):
             used = others[model] if model else Opened(Absent())
         else:
             used = Opened(model)
-        priced_others = {name: Priced(o.model, o.pricing) for name, o in others.items()}
-        yield World(used.model, read, verifiers, used.pricing, priced_others)
+        yield World(used.model, read, verifiers, used.pricing, others)
 
 
 async def ascore(

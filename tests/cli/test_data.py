@@ -17,7 +17,6 @@ Ponder = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def ponder(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ponder:
-    monkeypatch.setitem(main._COMMANDS, "data", ("ponder.cli.data", "data", "Benchmarks."))
     monkeypatch.delenv("PONDER_DATA", raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:

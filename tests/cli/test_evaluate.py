@@ -80,6 +80,32 @@ def test_given_again_it_costs_nothing_and_says_the_same(tmp_path: Path, capsys: 
     assert evaluate(capsys, tmp_path, "--grid", "n=1,3", "-q") == (0, once[1], "")
 
 
+def test_grades_that_are_kept_are_told_and_may_be_given_anew(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    said = ("eval", "--suite", suite(tmp_path), "-m", "simulated:accuracy=1", "-s", "direct")
+    code, out, err = ponder(capsys, *said)
+    assert (code, "kept" in err) == (0, False)
+    file = tmp_path / "sums.jsonl"
+    file.write_text(file.read_text().replace('"a": "42"', '"a": "43"'))
+    assert ponder(capsys, *said)[1] == out
+    code, _, err = ponder(capsys, *said)
+    told = "kept 12 grades of before: if references have changed since, say --regrade\n"
+    assert (code, told in err, err.count("--regrade")) == (0, True, 1)
+    code, out, err = ponder(capsys, *said, "--regrade", "--json")
+    assert (code, "kept" in err) == (0, False)
+    assert json.loads(out)["configurations"][0]["accuracy"] == 0.0
+
+
+def test_whoever_waits_for_a_person_is_told(tmp_path: Path, capsys: Capture) -> None:
+    said = ("-s", "best_of_n", "--set", "n=2", "--limit", "1", "--verifier")
+    told = "this run waits for a person: answer with 'ponder review'"
+    code, _, err = evaluate(capsys, tmp_path, *said, "human:0.01,mean_logprob")
+    assert (code, told in err) == (0, True), err
+    code, _, err = evaluate(capsys, tmp_path, *said, "regex:human")
+    assert (code, told in err) == (0, False), err
+
+
 def test_json_is_one_object_of_the_documented_shape(tmp_path: Path, capsys: Capture) -> None:
     code, out, err = evaluate(capsys, tmp_path, "--grid", "n=1,5", "--json", "-q")
     assert (code, err) == (0, "")
@@ -163,6 +189,7 @@ BAD: dict[str, str] = {
     "--grid n=1,many": "knob 'n' must be a whole number, not 'many'",
     "--grid sede=1": "unknown name in --grid 'sede': did you mean 'seed'?",
     "--grid n=1 --set n=2": "'n' is said twice",
+    "--grid n=1;;2": "--grid takes NAME=VALUE,VALUE",
     "-e lots": "unknown effort 'lots'",
     "-m gpt": "unknown model 'gpt'",
     "--verifier orm": "unknown verifier 'orm'",
@@ -407,7 +434,7 @@ def test_export_writes_what_is_shown(tmp_path: Path, capsys: Capture) -> None:
         found = list(csv.DictReader(file))
     assert [row["name"] for row in found] == ["v n=1"] * PROBLEMS
     code, _, err = ponder(capsys, "eval", "show", "--export", str(tmp_path / "x.xls"))
-    assert (code, "expected a file of .csv or .parquet" in err) == (2, True)
+    assert (code, "expected a file of .csv or .parquet or .sqlite" in err) == (2, True)
 
 
 def test_a_store_may_be_anywhere_and_rm_forgets(tmp_path: Path, capsys: Capture) -> None:

@@ -64,12 +64,15 @@ BAD: dict[str, tuple[Any, list[Any], str, str]] = {
     "no json": ("{", ["x"], "--verifier schema", "problem.json: not JSON"),
     "a list": ("[]", ["x"], "--verifier schema", "problem.json: expected a JSON object"),
     "no question": ({"q": 1}, ["x"], "--verifier schema", "has no 'question'"),
+    "empty question": (
+        {"question": " "}, ["x"], "--verifier schema", "problem.json: 'question' is empty: write"
+    ),
     "field": ({**QUESTION, "gold": 1}, ["x"], "--verifier schema", "unknown field 'gold'"),
     "tests": ({**QUESTION, "tests": {"kind": "x"}}, ["x"], "--verifier schema", "tests are none"),
     "type": ({**QUESTION, "answer_type": "x"}, ["x"], "--verifier schema", "answer type 'x'"),
     "empty": (QUESTION, [], "--verifier schema", "candidates.jsonl is empty"),
     "line": (QUESTION, [{"txt": 1}], "--verifier schema", 'line 1: expected {"text": ...}'),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -137,6 +137,9 @@ BAD: list[tuple[list[str], str]] = [
     (["--file", "nowhere.txt"], "the question is given twice"),
     (["--schema", "nowhere.json"], "cannot read nowhere.json: No such file or directory."),
     (["--schema", "SCHEMA"], "JSON Schema is not one"),
+    (["--schema", "TYPES"], "not one: at $.type, 5 is not valid under any of the given schemas."),
+    (["--choices", "A,B", "--type", "number"], "--choices is for answers of the type choice, not"),
+    (["--choices", "A,B", "--schema", "TYPES"], "not 'json': leave one of them out."),
     (["--journal", "a", "--no-journal"], "exclude each other"),
     (["--journal", "/dev/null/x.sqlite"], "cannot open the journal"),
     (["--frobnicate"], "No such option"),
@@ -147,8 +150,9 @@ BAD: list[tuple[list[str], str]] = [
 def test_bad_input_is_one_sentence_and_exit_code_2(
     arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "schema.json").write_text("{")
-    named = [str(tmp_path / "schema.json") if a == "SCHEMA" else a for a in arguments]
+    for name, text in (("SCHEMA", "{"), ("TYPES", '{"type": 5}')):
+        (tmp_path / name).write_text(text)
+    named = [str(tmp_path / a) if a in ("SCHEMA", "TYPES") else a for a in arguments]
     model = [] if "--model" in named else ["-m", "simulated"]
     code, out, err = ponder(capsys, "solve", QUESTION, *model, *named)
     assert (code, out) == (2, "")

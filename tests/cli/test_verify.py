@@ -154,6 +154,26 @@ def test_a_suite_that_is_not_the_pools_is_refused_before_anything_is_asked(
     assert "suite 'sums', which is no name here: say where it is with --suite." in err
 
 
+def test_broken_lines_are_left_out_on_request(
+    pool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = pool.with_name("broken.jsonl")
+    broken.write_text(pool.read_text() + "{\n")
+    code, _, err = verify(capsys, broken, verifier="regex:4")
+    assert (code, "line 6: not JSON" in err, "--skip-broken" in err) == (2, True, True), err
+    code, _, err = verify(capsys, broken, "--skip-broken", verifier="regex:4")
+    assert code == 0
+    assert "skipped 1 broken line: 6" in err
+    assert "16 of 16 samples have the score" in err
+
+
+def test_a_budget_of_flops_ends_it(pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = verify(capsys, pool, "-m", "simulated", "--max-flops", "5")
+    assert code == 1
+    assert "limit on flops" in err
+    assert "give a larger one" in err
+
+
 def test_samples_without_a_text_are_told_of(pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = pool.with_name("bare.jsonl")
     assert ponder(capsys, "pool", "strip", str(pool), "-o", str(bare))[0] == 0

@@ -3,8 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ponder.core.budget import Budget, Cost
 from ponder.core.errors import UsageError
@@ -30,17 +28,6 @@ def test_tokens_come_whole() -> None:
     with pytest.raises(UsageError, match=r"tokens must be a whole number, not 1\.5"):
         Budget(tokens=1.5)  # type: ignore[arg-type]
     assert Budget(tokens=1, usd=0.5, flops=1.5, seconds=0.1).usd == 0.5
-
-
-limits = st.one_of(st.none(), st.integers(1, 100))
-budgets = st.builds(Budget, limits, limits, limits, limits)
-
-
-@given(budgets, budgets)
-def test_the_tighter_of_two_budgets_is_taken_limit_by_limit(a: Budget, b: Budget) -> None:
-    for name in LIMITS:
-        given_ = [x for x in (getattr(a, name), getattr(b, name)) if x is not None]
-        assert getattr(a.least(b), name) == (min(given_) if given_ else None)
 
 
 def test_costs_add_and_subtract_unit_by_unit() -> None:

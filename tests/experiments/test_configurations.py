@@ -152,6 +152,15 @@ def test_commas_in_brackets_belong_to_a_value() -> None:
     assert [c.verifier for c in found] == [both, "lowest_group"]
 
 
+def test_values_of_a_grid_with_commas_stand_between_semicolons() -> None:
+    model = "simulated:accuracy=0.5,length=40"
+    wishes = of_flags({}, [f"model={model}; simulated"])
+    assert [wish.said["model"] for wish in wishes] == [model, "simulated"]
+    within = "first(regex:a;b,schema)"  # a semicolon in brackets is the verifier's own
+    wishes = of_flags(SIMULATED, [f"verifier={within},schema"])
+    assert [wish.said["verifier"] for wish in wishes] == [within, "schema"]
+
+
 def test_names_of_a_grid_say_where_on_it() -> None:
     found = configurations(of_flags({**SIMULATED, "name": "vote"}, ["n=1,2"]), "s")
     assert [c.name for c in found] == ["vote n=1", "vote n=2"]

@@ -177,6 +177,8 @@ class TestEqualAccuracy:
         [found] = economics.equal_accuracy(there, "flops")
         assert (found.dear, found.at_least) == ("a of small", True)
         assert found.ratio == pytest.approx(4.0)
+        assert found.low <= 4.0
+        assert found.high == math.inf  # 'at least' has no upper end
         there = field_of(weak, made("random", {1: share(6)}, model="large", cost=9.0))
         assert economics.equal_accuracy(there, "flops") == ()
 

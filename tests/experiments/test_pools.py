@@ -266,9 +266,31 @@ def test_merge_refuses_what_does_not_belong_together(
 
 
 def test_merge_takes_no_pool_twice_and_more_than_one(tmp_path: Path, pool: Command) -> None:
-    [a] = pools(tmp_path, [line("p1", "a")])
+    [a] = pools(tmp_path, [HEADER, line("p1", "a")])
     assert "are one file" in pool.refusal("merge", a, a, "-o", tmp_path / "out")
     assert "at least two pools" in pool.refusal("merge", a, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize("head", [[], [{"pool": 1, "imported": {"as": "map"}}]])
+def test_merge_takes_pools_of_unknown_models_only_when_told_to(
+    tmp_path: Path, head: list[Any], pool: Command
+) -> None:
+    a, b = pools(tmp_path, [*head, line("p1", "a")], [*head, line("p1", "b")])
+    out = tmp_path / "out"
+    said = pool.refusal("merge", a, b, "-o", out)
+    assert "do not say which model they are of: import them with --model, or say --mixed" in said
+    assert pool("merge", a, b, "-o", out, "--mixed")[0] == 0
+    assert pool.json("score", out)["samples_per_problem"] == 2
+
+
+def test_what_is_merged_with_an_unknown_model_is_of_no_known_one(
+    tmp_path: Path, pool: Command
+) -> None:
+    a, b = pools(tmp_path, [HEADER, line("p1", "a")], [line("p1", "b")])
+    out = tmp_path / "out"
+    assert pool("merge", a, b, "-o", out, "--mixed")[0] == 0
+    assert Pool(out).header.models == ()
+    assert Pool(out).header.rest["merged"][0]["model"] == "m"
 
 
 def test_merge_mixes_models_when_told_to(tmp_path: Path, pool: Command) -> None:
@@ -281,10 +303,7 @@ def test_merge_mixes_models_when_told_to(tmp_path: Path, pool: Command) -> None:
 
 def test_without_numpy_scoring_says_what_to_install(tmp_path: Path) -> None:
     path = lines(tmp_path / "p", line("p", "a"))
-    code = (
-        "import sys; sys.modules['numpy'] = None; from ponder.cli import main;"
-        "main._COMMANDS['pool'] = ('ponder.cli.pool', 'pool', ''); main.main()"
-    )
+    code = "import sys; sys.modules['numpy'] = None; from ponder.cli import main; main.main()"
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-c", code, "pool", *arguments]

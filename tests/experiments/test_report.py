@@ -12,6 +12,7 @@ from ponder.experiments import report_page, report_words
 from ponder.experiments.fits import Plateau
 from ponder.experiments.report import findings
 from ponder.experiments.report_values import Findings, Suite
+from ponder.experiments.report_words import times
 from ponder.experiments.series import Point, Series
 from tests.experiments.test_economics import made, share
 
@@ -205,6 +206,8 @@ class TestWords:
             "plain: At equal accuracy (50.0 %), majority of small needs at least 4 times the FLOPs "
             "of one sample of large." in says(suite)
         )
+        [equal] = suite.equal["flops"]
+        assert f"95 % interval {times(equal.low)} to unbounded; 40 problems;" in says(suite)
 
     def test_a_small_model_that_cannot_afford_a_sample(self) -> None:
         large = made("random", {1: share(5)}, model="large", cost=1.0, parameters=4)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import UsageError
-from ponder.experiments import columns, scoring
+from ponder.experiments import columns, scoring, series_of
 from tests.experiments.made import Command, entry, line, lines, sample, spelt
 
 
@@ -115,8 +115,21 @@ def test_scores_may_be_negative() -> None:
 def test_a_pool_of_grades_alone_has_best_but_no_vote() -> None:
     grades = entry("p", sample(None, True, scores={"s": 2}), sample(None, False, scores={"s": 1}))
     assert score(grades, by=["best:s"], n=[2])["best:s", 2] == 1.0
-    with pytest.raises(UsageError, match="no sample of the pool has an answer"):
+    with pytest.raises(UsageError, match="the pool has grades but no answers"):
         score(grades, by=["majority"], n=[2])
+
+
+@pytest.mark.parametrize("ties", ["split", "first"])
+def test_where_nobody_answered_nothing_is_right(tmp_path: Path, pool: Command, ties: str) -> None:
+    silent = [line(f"p{i}", None, None, None) for i in range(3)]
+    for problem in silent:
+        for item in problem["samples"]:
+            item["score"] = 0.5
+    by = ("--by", "majority,weighted:score,best:score", "--ties", ties)
+    shown = pool.json("score", lines(tmp_path / "p", *silent), *by)
+    assert {(row["by"], row["accuracy"]) for row in shown["rows"]} == {
+        (name, 0.0) for name in ("random", "majority", "weighted:score", "best:score", "coverage")
+    }
 
 
 def test_differences_are_paired(tmp_path: Path, pool: Command) -> None:
@@ -234,3 +247,34 @@ def test_a_key_in_the_pool_spares_the_worker() -> None:
     read = columns.read([entry("p", *samples, kind="math")], announce=asked.append)
     assert asked == []
     assert read.groups[0].classes.tolist() == [[0, 0, 1]]
+
+
+def test_who_is_abstained_from_loses_against_any_score_but_wins_against_no_answer() -> None:
+    def verified(answer: str | None, score: float | None) -> Any:
+        known = {} if score is None else {"s": score}
+        return sample(answer, answer == "a", scores=known, verified={"s": {}})
+
+    asked: Any = {"by": ["best:s", "weighted:s"], "n": [2]}
+    found = score(entry("p", verified("a", None), verified("b", 0.0)), **asked)
+    assert found["best:s", 2] == 0.0
+    assert found["weighted:s", 2] == 0.5  # nothing and nothing: a tie
+    found = score(entry("p", verified("a", None), verified(None, None)), **asked)
+    assert (found["best:s", 2], found["weighted:s", 2]) == (1.0, 1.0)
+    found = score(entry("p", verified("a", 0.1), verified("b", None)), **asked)
+    assert (found["best:s", 2], found["weighted:s", 2]) == (1.0, 1.0)
+
+
+def test_a_report_leaves_a_score_out_of_pools_that_lack_it(tmp_path: Path) -> None:
+    def pool(name: str, **scored: float) -> Path:
+        problem = line("p1", "a", "b")
+        for item in problem["samples"]:
+            item["score"] = scored
+        return lines(tmp_path / name, problem)
+
+    both = [pool("s", s=0.5, t=0.5), pool("t", t=0.5)]
+    found = series_of.load(both, by=["best:s", "best:t"])
+    assert [(one.source, one.method) for one in found if one.method.startswith("best")] == [
+        ("s", "best:s"), ("s", "best:t"), ("t", "best:t"),
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="'u'"):
+        series_of.load(both, by=["best:u"])

@@ -325,8 +325,23 @@ def test_export_to_parquet_has_types(tmp_path: Path) -> None:
     assert parquet.read_table(path).num_rows == 0
 
 
+def test_export_to_a_store_without_the_journal(tmp_path: Path) -> None:
+    held = [(stored("a"), outcomes("x.?")), (stored("b"), [outcome(0, answer="c")])]
+    path = tmp_path / "out.sqlite"
+    for _ in range(2):  # what is there is replaced, not added to
+        assert export(path, held) == 4
+        made = Store(path)
+        try:
+            assert {one.id: made.outcomes(one.id) for one in made.configurations()} == {
+                one.id: list(found) for one, found in held
+            }
+        finally:
+            made.close()
+    assert [file.name for file in tmp_path.glob("*out.sqlite*")] == ["out.sqlite"]
+
+
 def test_export_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match=r"expected a file of \.csv or \.parquet"):
+    with pytest.raises(UsageError, match=r"expected a file of \.csv or \.parquet or \.sqlite"):
         export(tmp_path / "out.txt", [])
     with pytest.raises(UsageError, match=r"cannot write .*: No such file"):
         export(tmp_path / "gone" / "out.csv", [])

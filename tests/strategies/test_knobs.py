@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -100,6 +103,13 @@ def test_every_strategys_defaults_are_within_their_own_bounds(name: str) -> None
     assert read(found.knobs, defaults) == defaults
     assert read(found.knobs, {k: str(v) for k, v in defaults.items()}) == defaults
     assert found.summary
+
+
+@pytest.mark.parametrize("name", registry.STRATEGIES)
+def test_every_strategy_is_a_short_file(name: str) -> None:
+    text = Path(inspect.getfile(registry.find(name).function)).read_text(encoding="utf-8")
+    docstring = ast.parse(text).body[0]
+    assert len(text.splitlines()) - (docstring.end_lineno or 0) < 120
 
 
 def test_an_unknown_strategy_names_the_nearest() -> None:

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import pytest
 
-from ponder.verifiers.sandbox import confined
-from ponder.verifiers.sandbox_base import Limits, Sandbox
-from ponder.verifiers.sandbox_monty import monty
+from ponder.verifiers.sandbox.base import Limits, Sandbox
+from ponder.verifiers.sandbox.choice import confined
+from ponder.verifiers.sandbox.monty import monty
 
 NAMES = ("bubblewrap", "monty")
 TIGHT = Limits(1, 2.5, 256 * 2**20, 2**20, processes=12, files=32)

@@ -21,7 +21,7 @@ from ponder.verifiers.combined import combine
 from ponder.verifiers.execution import Execution
 from ponder.verifiers.reading import read
 from ponder.verifiers.registry import find
-from ponder.verifiers.sandbox_base import Outcome
+from ponder.verifiers.sandbox.base import Outcome
 from tests.support.jobs import job
 from tests.verifiers.sandboxes import NAMES, sandbox
 

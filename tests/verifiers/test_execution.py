@@ -32,7 +32,7 @@ from ponder.verifiers.execution import Execution, compared
 from ponder.verifiers.execution_examples import examples
 from ponder.verifiers.execution_program import program, script, units
 from ponder.verifiers.registry import find
-from ponder.verifiers.sandbox_base import Outcome, Output, Script
+from ponder.verifiers.sandbox.base import Outcome, Output, Script
 from tests.verifiers.sandboxes import NAMES, sandbox
 
 TESTS = AssertTests("assert double(2) == 4\nassert double(5) == 10", "double")

@@ -20,7 +20,7 @@ import pytest
 from ponder.core.problem import AssertTests, IoCase, IoTests
 from ponder.verifiers.execution import run
 from ponder.verifiers.execution_program import script
-from ponder.verifiers.sandbox_base import Sandbox
+from ponder.verifiers.sandbox.base import Sandbox
 from tests.verifiers.sandboxes import NAMES, TIGHT, sandbox
 
 CORPUS = {

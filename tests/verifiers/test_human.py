@@ -123,9 +123,9 @@ def test_a_file_that_is_no_queue(tmp_path: Path) -> None:
         Queue(tmp_path / "text")
     later = tmp_path / "later.sqlite"
     with sqlite3.connect(later) as db:
-        db.execute("pragma user_version = 2")
+        db.execute("pragma user_version = 3")
     db.close()
-    with pytest.raises(UsageError, match="has format 2, this Ponder reads 1"):
+    with pytest.raises(UsageError, match="has format 3, this Ponder reads 2"):
         Queue(later)
 
 
@@ -144,7 +144,7 @@ async def test_a_run_waits_for_a_person(tmp_path: Path) -> None:
     assert [score["verdict"] for score in verified.result] == ["fail", "pass", "pass", "fail"]
     assert {score["detail"] for score in verified.result} == {"chosen by ada: it is even"}
     [(judged, _)] = queue.judged()
-    assert judged.left is not None
+    assert not judged.waits
     assert judged.question == "What is six times seven ?"
     journal.close()
 
@@ -183,12 +183,12 @@ async def test_a_resumed_run_finds_what_was_said_meanwhile(tmp_path: Path) -> No
     cut = asyncio.ensure_future(go(Human(queue=queue.path, pause=for_ever), journal, run))
     await waits.wait()
     [waiting] = queue.waiting()
-    assert waiting.left is None
+    assert waiting.waits
     cut.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cut
     [waiting] = queue.waiting()
-    assert waiting.left is not None  # it can be judged all the same
+    assert not waiting.waits  # it can be judged all the same
     queue.judge(waiting.key, CHOICE)
 
     async def never(seconds: float) -> None:
@@ -198,6 +198,19 @@ async def test_a_resumed_run_finds_what_was_said_meanwhile(tmp_path: Path) -> No
     assert result.answer == "2"
     assert result.receipt.total.calls == 4
     journal.close()
+
+
+def test_a_run_whose_process_is_gone_does_not_wait(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    asked = [Item(key, "Why?", "text", ()) for key in ("a", "b")]
+    for one in asked:
+        queue.ask(one)
+    with sqlite3.connect(queue.path) as file:  # a process of another machine is gone
+        file.execute("update items set worker = '1@nowhere' where key = 'a'")
+    file.close()
+    assert [(one.key, one.waits) for one in queue.waiting()] == [("b", True), ("a", False)]
+    queue.ask(asked[0])  # its run is resumed
+    assert [(one.key, one.waits) for one in queue.waiting()] == [("a", True), ("b", True)]
 
 
 def test_nobody_comes_and_the_fallback_is_asked(tmp_path: Path) -> None:
@@ -213,7 +226,7 @@ def test_nobody_comes_and_the_fallback_is_asked(tmp_path: Path) -> None:
     assert seconds == pytest.approx(600)
     assert {c.answer: c.score for c in result.candidates} == {"1": 0.9, "2": 0.4, None: None}
     [waiting] = queue.waiting()
-    assert waiting.left is not None
+    assert not waiting.waits
 
 
 def test_nobody_comes_and_there_is_no_fallback(tmp_path: Path) -> None:
@@ -238,7 +251,7 @@ def test_the_runs_deadline_holds_while_it_waits(tmp_path: Path) -> None:
     result, seconds = virtual.run(timed())
     assert (result.stopped_by, result.answer) == ("seconds", "1")
     assert seconds == pytest.approx(30)
-    assert Queue(path).waiting()[0].left is not None
+    assert not Queue(path).waiting()[0].waits
 
 
 # Its name -----------------------------------------------------------------------------------------

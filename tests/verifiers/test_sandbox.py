@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 
 from ponder.cli.main import main
 from ponder.core.errors import UsageError
-from ponder.verifiers import sandbox as choice
-from ponder.verifiers import sandbox_filter
-from ponder.verifiers.sandbox_base import Limits, Outcome, Sandbox, Script
-from ponder.verifiers.sandbox_pool import Pool, outcomes
-from ponder.verifiers.sandbox_regex import search
-from ponder.verifiers.sandbox_wire import no_other, pack, unpack
+from ponder.verifiers.sandbox import choice, seccomp
+from ponder.verifiers.sandbox.base import Limits, Outcome, Sandbox, Script
+from ponder.verifiers.sandbox.pool import Pool, outcomes
+from ponder.verifiers.sandbox.regex import search
+from ponder.verifiers.sandbox.wire import no_other, pack, unpack
 from tests.verifiers.sandboxes import NAMES, sandbox
 
 
@@ -303,7 +302,7 @@ def test_reports_of_a_run() -> None:
 def test_the_filter_is_a_program_that_the_kernel_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     for machine in ("x86_64", "aarch64"):
         monkeypatch.setattr("platform.machine", lambda name=machine: name)
-        code = sandbox_filter.program()
+        code = seccomp.program()
         assert code is not None
         lines = list(struct.iter_unpack("=HBBI", code))
         for at, (what, yes, no, _) in enumerate(lines):
@@ -311,7 +310,7 @@ def test_the_filter_is_a_program_that_the_kernel_takes(monkeypatch: pytest.Monke
                 assert at + 1 + max(yes, no) < len(lines)
         assert lines[-1] == (0x06, 0, 0, 0x7FFF0000)
     monkeypatch.setattr("platform.machine", lambda: "vax")
-    assert sandbox_filter.program() is None
+    assert seccomp.program() is None
 
 
 def test_a_pattern_that_takes_forever_is_stopped() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from ponder.cli.tables import table
 from ponder.core.errors import UsageError
 from ponder.experiments.suites.base import Item, data_folder
 from ponder.experiments.suites.registry import SUITES, find
@@ -60,15 +60,18 @@ def list_suites(folder: Path | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("suite", no_wrap=True)
-    table.add_column("rows", justify="right")
-    for title in ("about", "graded", "licence", ""):
-        table.add_column(title)
-    for name, suite in SUITES.items():
-        state = "here" if here[name] else "absent"
-        table.add_row(name, f"{suite.rows:,}", suite.summary, suite.grading, suite.licence, state)
-    Console(highlight=False).print(table)
+    shown = [
+        {
+            "suite": name,
+            "rows": f"{suite.rows:,}",
+            "about": suite.summary,
+            "graded": suite.grading,
+            "licence": suite.licence,
+            "": "here" if here[name] else "absent",
+        }
+        for name, suite in SUITES.items()
+    ]
+    Console(highlight=False).print(table(shown, right=("rows",)))
     if folder is None:
         click.echo("no data folder is known: name it with --data DIR, or set PONDER_DATA", err=True)
 

@@ -18,7 +18,7 @@ from ponder.cli.bar import Bar, spending
 from ponder.cli.record import DATA
 from ponder.cli.solve import knob_values
 from ponder.cli.unsafe import UNSAFE
-from ponder.cli.voice import Voice
+from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import MissingExtra, PonderError, UsageError
 from ponder.experiments import configurations as reading
 from ponder.experiments.evaluation import AT_ONCE, Evaluation, Progress
@@ -62,7 +62,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     multiple=True,
     metavar="NAME=V1,V2,...",
     help="A configuration for each value of a knob, model, strategy, effort, verifier, seed or "
-    "budget.UNIT; repeatable, for all combinations.",
+    "budget.UNIT; repeatable, for all combinations. With ';' between them values may have commas.",
 )
 @click.option("--file", type=_FILE, metavar="TOML", help="Configurations from a file.")
 @click.option("--name", metavar="NAME", help="What to call the configuration.")
@@ -120,6 +120,8 @@ def evaluate(
     if not items:
         raise UsageError(f"the suite {suite!r} has no problems: name another with --suite.")
     asked = Evaluation(items, wanted, at_once)
+    if not quiet:
+        tell_of_person(*(one.verifier or "" for one in wanted))
     store = Store(path or store_path(), make=True)
     try:
         return asyncio.run(_evaluate(asked, store, regrade, as_json, quiet))
@@ -172,6 +174,8 @@ async def _evaluate(
             bar.advance(far.done, far.wanted, far.kept, spending(far.tokens, far.usd, failed))
 
         await carry_out(asked, store, tell=tell, teller=Voice(quiet))
+    if not (regrade or quiet):
+        _tell_kept(_of_items(store, asked))
     with Bar("grading", quiet) as bar:
         items = asked.items.values()
         ungraded = await grade_outcomes(store, names, items, anew=regrade, tell=bar.advance)
@@ -188,6 +192,17 @@ async def _evaluate(
         view.differences(rows, differences)
     _tell(held, ungraded)
     return 1 if ungraded or any(row.failed for row in rows) else 0
+
+
+def _tell_kept(held: Sequence[Held]) -> None:
+    """The store holds no reference, so nobody can tell whether it is still that of the grades."""
+    kept = sum(outcome.correct is not None for _, outcomes in held for outcome in outcomes)
+    if kept:
+        s = "s" * (kept > 1)
+        click.echo(
+            f"kept {kept:,} grade{s} of before: if references have changed since, say --regrade",
+            err=True,
+        )
 
 
 def _of_items(store: Store, asked: Evaluation) -> list[Held]:
@@ -230,7 +245,11 @@ def _tell(held: Sequence[Held], ungraded: str) -> None:
 @click.argument("configuration", required=False, metavar="[ID]")
 @_STORE
 @click.option(
-    "--export", "target", type=_FILE, metavar="FILE", help="Write the outcomes: .csv or .parquet."
+    "--export",
+    "target",
+    type=_FILE,
+    metavar="FILE",
+    help="Write the outcomes: .csv, .parquet, or .sqlite (a store without the journal).",
 )
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @_JSON

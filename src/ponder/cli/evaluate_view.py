@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from ponder.cli.tables import table
 from ponder.experiments.store import Outcome, Stored
 
 if TYPE_CHECKING:
@@ -103,14 +102,11 @@ def _difference(found: Comparison) -> str:
 def _print(rows: Sequence[Mapping[str, str]]) -> None:
     """A table of the columns that say something."""
     every = dict.fromkeys(name for row in rows for name in row)
-    table = Table(box=None, pad_edge=False, header_style="dim")
     columns = [name for name in every if any(row.get(name) for row in rows)]
-    for name in columns:
-        table.add_column(name, justify="left" if name in _WORDS else "right")
-    for row in rows:
-        table.add_row(*(Text(_plain(row.get(name, ""))) for name in columns))
+    shown = [{name: _plain(row.get(name, "")) for name in columns} for row in rows]
+    drawn = table(shown, right=every.keys() - set(_WORDS), whole=("id",))
     width = None if sys.stdout.isatty() else 200  # a file is as wide as it needs to be
-    Console(highlight=False, width=width).print(table)
+    Console(highlight=False, width=width).print(drawn)
 
 
 def _plain(text: str, width: int = 60) -> str:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from ponder.cli.tables import table
 from ponder.core.errors import UsageError
 from ponder.models import catalog
 from ponder.models.fetch import Report
@@ -43,14 +43,15 @@ def list_models(as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table("name", "size", "licence", "state", box=None, pad_edge=False)
+    shown = []
     for entry, status in found:
         size, state = entry.source.size or status.size, str(status.state)
         if state == "partial":
             state += f" ({_mb(status.size)})"
         mark = " (default)" if entry.name == catalog.DEFAULT else ""
-        table.add_row(entry.name + mark, _mb(size), entry.licence or "unknown", state)
-    Console().print(table)
+        cells = (entry.name + mark, _mb(size), entry.licence or "unknown", state)
+        shown.append(dict(zip(("name", "size", "licence", "state"), cells, strict=True)))
+    Console(highlight=False).print(table(shown))
 
 
 @models.command()

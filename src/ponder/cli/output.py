@@ -1,9 +1,11 @@
-"""Where a command writes: checked before anything is spent."""
+"""Where a command writes, checked before anything is spent; and what it left out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+
+import click
 
 from ponder.core.errors import UsageError
 
@@ -22,3 +24,11 @@ def free(path: Path, force: bool, *, inputs: Sequence[Path] = ()) -> None:
         raise UsageError(f"{path} exists: choose another name, or say --force.")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}.")
+
+
+def tell_skipped(skipped: Sequence[int], what: str = "line") -> None:
+    """Say on stderr how many broken lines were left out, and which."""
+    if skipped:
+        s, rest = "s" * (len(skipped) > 1), ", ..." * (len(skipped) > 5)
+        shown = ", ".join(map(str, skipped[:5]))
+        click.echo(f"skipped {len(skipped)} broken {what}{s}: {shown}{rest}", err=True)

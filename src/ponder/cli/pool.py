@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from ponder.cli.output import free
+from ponder.cli.output import free, tell_skipped
 from ponder.cli.record import grade, record
+from ponder.cli.tables import table
 from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
@@ -103,7 +103,7 @@ def score(
         exact_strings=exact_strings or not voting,
         announce=_announce,
     )
-    _tell_skipped(source.skipped, "line")
+    tell_skipped(source.skipped, "line")
     report = scoring.score(
         read, by=asked, n=n, compare=pairs, ties=cast(scoring.Ties, ties), seed=seed
     )
@@ -161,7 +161,7 @@ def import_(
     rest["imported"] = {"file": path.name, "as": kind}
     header = Header((model,) if model else (), rest)
     _write(output, force, lambda: (header, source))
-    _tell_skipped(source.skipped, "row")
+    tell_skipped(source.skipped, "row")
 
 
 @pool.command()
@@ -173,13 +173,13 @@ def strip(path: Path, output: Path, skip_broken: bool, force: bool) -> None:
     """Drop the samples' texts: what remains can be scored, but not graded anew."""
     source = pools.Pool(path, skip_broken=skip_broken)
     _write(output, force, lambda: (source.header, merging.strip(source)))
-    _tell_skipped(source.skipped, "line")
+    tell_skipped(source.skipped, "line")
 
 
 @pool.command()
 @click.argument("paths", metavar="POOL...", type=_FILE, nargs=-1, required=True)
 @_OUT
-@click.option("--mixed", is_flag=True, help="Join samples of different models all the same.")
+@click.option("--mixed", is_flag=True, help="Join samples of different or unknown models.")
 @_SKIP
 @_FORCE
 def merge(
@@ -190,7 +190,7 @@ def merge(
         raise UsageError("merging takes at least two pools.")
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
     _write(output, force, lambda: merging.merge(sources, mixed=mixed))
-    _tell_skipped([line for source in sources for line in source.skipped], "line")
+    tell_skipped([line for source in sources for line in source.skipped], "line")
 
 
 def _listed(text: str) -> list[str]:
@@ -223,27 +223,21 @@ def _write(
     click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
 
 
-def _tell_skipped(skipped: list[int], what: str) -> None:
-    if skipped:
-        s, rest = "s" * (len(skipped) > 1), ", ..." * (len(skipped) > 5)
-        shown = ", ".join(map(str, skipped[:5]))
-        click.echo(f"skipped {len(skipped)} broken {what}{s}: {shown}{rest}", err=True)
-
-
 def _print(report: Report) -> None:
     console = Console(highlight=False)
     click.echo(f"{report.problems} problems, {report.samples_per_problem} samples each")
     units = [u for u in ("tokens", "flops", "usd", "seconds") if u in report.rows[0].cost]
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("n", justify="right")
-    table.add_column("by", no_wrap=True)
-    for name in ("accuracy", "95 % interval", *units):
-        table.add_column(name, justify="right")
-    for row in report.rows:
-        around = f"{row.low:.4f} to {row.high:.4f}"
-        spent = [_FIGURES[unit].format(row.cost[unit]) for unit in units]
-        table.add_row(str(row.n), row.by, f"{row.accuracy:.4f}", around, *spent)
-    console.print(table)
+    rows = [
+        {
+            "n": str(row.n),
+            "by": row.by,
+            "accuracy": f"{row.accuracy:.4f}",
+            "95 % interval": f"{row.low:.4f} to {row.high:.4f}",
+            **{unit: _FIGURES[unit].format(row.cost[unit]) for unit in units},
+        }
+        for row in report.rows
+    ]
+    console.print(table(rows, right=rows[0].keys() - {"by"}))
     for d in report.differences:
         verdict = "" if d.decided else "; the data do not decide"
         click.echo(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")

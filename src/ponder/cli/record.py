@@ -11,7 +11,7 @@ import click
 from ponder import api
 from ponder.allocation import plans
 from ponder.cli.bar import Bar, spending
-from ponder.cli.output import free
+from ponder.cli.output import free, tell_skipped
 from ponder.cli.solve import knob_values
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
@@ -203,8 +203,7 @@ def grade(
         click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
         if kept:
             click.echo(f"{kept} samples have no text, and keep their grades", err=True)
-    if source.skipped:
-        click.echo(f"skipped {len(source.skipped)} broken lines", err=True)
+    tell_skipped(source.skipped)
 
 
 async def _regraded(

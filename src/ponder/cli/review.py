@@ -200,7 +200,7 @@ class Review:
     def _show(self, item: Item) -> None:
         groups = item.groups
         click.echo("")
-        left = "" if item.left is None else "; no run waits for it any more"
+        left = "" if item.waits else "; no run waits for it any more"
         count = len(item.candidates)
         head = f"{count} candidate{'s' * (count > 1)}, waiting for {_age(item.created)}{left}"
         self._console.print(Text(head, "dim"))
@@ -278,7 +278,7 @@ def _list(queue: Queue, as_json: bool) -> None:
             {
                 "item": item.key,
                 "since": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item.created)),
-                "waits": "yes" if item.left is None else "not any more",
+                "waits": "yes" if item.waits else "not any more",
                 "candidates": len(item.candidates),
                 "question": item.question.strip(),
             }
@@ -293,7 +293,7 @@ def _summary(item: Item) -> dict[str, Any]:
     return {
         "item": item.key,
         "created": item.created,
-        "waits": item.left is None,
+        "waits": item.waits,
         "answer_type": item.answer_type,
         "question": item.question,
         "candidates": [{"answer": c.answer, "text": c.text} for c in item.candidates],

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from ponder import verification
 from ponder.cli import view
 from ponder.cli.solve import verifier_name
+from ponder.cli.tables import table
 from ponder.cli.unsafe import UNSAFE
-from ponder.cli.voice import Voice
+from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, RunFailed, UsageError
 from ponder.core.problem import Problem
@@ -62,6 +62,8 @@ def score(
         raise UsageError("which verifier? Name one with --verifier; see docs/verifiers.md.")
     asked, texts = read_problem(problem), read_candidates(candidates)
     budget = Budget(max_tokens, max_usd, max_flops, max_seconds)
+    if not as_json:
+        tell_of_person(name)
     ready = verification.ascore(
         asked,
         texts,
@@ -92,6 +94,8 @@ def read_problem(path: Path) -> Problem:
     data = _json(path, _read(path), "")
     if "question" not in data:
         raise UsageError(f"{path} has no 'question'.")
+    if isinstance(data["question"], str) and not data["question"].strip():
+        raise UsageError(f"{path}: 'question' is empty: write there what the candidates reply to.")
     if unknown := sorted(data.keys() - _FIELDS):
         raise UsageError(
             f"{path}: unknown field {unknown[0]!r}: expected {', '.join(sorted(_FIELDS))}."
@@ -140,12 +144,15 @@ def _json(path: Path, text: str, where: str) -> dict[str, Any]:
 
 
 def _print(scored: verification.Scored) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("candidate", "score", "verdict", "detail"):
-        table.add_column(title, justify="right" if title == "score" else "left")
-    for i, found in enumerate(scored.scores, 1):
-        value = "" if found.value is None else f"{found.value:.3f}"
-        table.add_row(str(i), value, str(found.verdict), view.short(found.detail))
-    Console(highlight=False).print(table)
+    rows = [
+        {
+            "candidate": str(i),
+            "score": "" if found.value is None else f"{found.value:.3f}",
+            "verdict": str(found.verdict),
+            "detail": view.short(found.detail),
+        }
+        for i, found in enumerate(scored.scores, 1)
+    ]
+    Console(highlight=False).print(table(rows, right=("score",)))
     if scored.receipt.items:
         view.receipt(scored.receipt)

@@ -17,7 +17,7 @@ from ponder import api
 from ponder.allocation.plans import COMMON, DEFAULT, PLANS
 from ponder.cli import view
 from ponder.cli.unsafe import UNSAFE
-from ponder.cli.voice import Voice
+from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
@@ -103,6 +103,7 @@ def solve(
     max_seconds: float | None,
     max_flops: float | None,
     choices: str | None,
+    answer_type: str,
     schema: str | None,
     journal: str | None,
     no_journal: bool,
@@ -125,13 +126,14 @@ def solve(
         knobs=knob_values(knobs),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
-        choices=tuple(c.strip() for c in choices.split(",") if c.strip()) if choices else (),
+        answer_type=answer_type,
+        choices=_choices(choices, "json" if schema else answer_type),
         schema=_read(schema) if schema else "",
         **options,
     )
     recorded: str | bool = journal or not no_journal
-    if "human" in asked.verifier and not (quiet or as_json):
-        click.echo("this run waits for a person: answer with 'ponder review'", err=True)
+    if not (quiet or as_json):
+        tell_of_person(asked.verifier)
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
         return api.prepare(asked, journal=recorded, publish=publish, teller=Voice(quiet))
@@ -214,6 +216,17 @@ def _question(argument: str | None, file: str | None) -> str:
         return sys.stdin.read()
     except UnicodeDecodeError:
         raise UsageError("standard input is not UTF-8 text.") from None
+
+
+def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
+    if labels is None:
+        return ()
+    if answer_type not in ("auto", "choice"):
+        raise UsageError(
+            f"--choices is for answers of the type choice, not {answer_type!r}: leave one of them "
+            "out."
+        )
+    return tuple(label.strip() for label in labels.split(",") if label.strip())
 
 
 def _read(path: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ponder.verifiers import sandbox
+from ponder.verifiers.sandbox.choice import permit_unsafe
 
 
 def _permit(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
-        sandbox.permit_unsafe()
+        permit_unsafe()
 
 
 UNSAFE = click.option(

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from ponder.cli.bar import Bar, spending
-from ponder.cli.output import free
+from ponder.cli.output import free, tell_skipped
 from ponder.cli.record import DATA, items_of, problem_of
 from ponder.cli.unsafe import UNSAFE
-from ponder.cli.voice import Voice
+from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import PICO, Budget
 from ponder.core.errors import LimitReached, RunFailed, UsageError
 from ponder.core.ledger import Receipt
@@ -36,6 +36,8 @@ _FILE = click.Path(path_type=Path)
 @click.option("--max-tokens", type=int, metavar="N", help="Budget of it all: tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
+@click.option("--max-flops", type=float, metavar="FLOPS", help="Floating-point operations.")
+@click.option("--skip-broken", is_flag=True, help="Leave out broken lines, and count them.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @UNSAFE
@@ -52,6 +54,8 @@ def verify(
     max_tokens: int | None,
     max_usd: float | None,
     max_seconds: float | None,
+    max_flops: float | None,
+    skip_broken: bool,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -67,12 +71,15 @@ def verify(
             f"{said.name!r} reads log-probabilities, which a pool does not keep: record it with "
             "--confidence, which keeps those scores."
         )
-    source = pools.Pool(path)
+    source = pools.Pool(path, skip_broken=skip_broken)
     entries = [e if n is None else first(e, n) for e in source]
     items = items_of(suite or source.header.rest.get("suite"), folder, entries, given=bool(suite))
+    tell_skipped(source.skipped)
     silent = sum(s.text is None for e in entries for s in e.samples)
     if silent and not quiet:
         click.echo(f"{silent} samples have no text: their answers stand for it", err=True)
+    if not quiet:
+        tell_of_person(verifier)
     asked = verifying.Verifying(
         entries,
         {e.problem_id: problem_of(e, items) for e in entries},
@@ -80,7 +87,7 @@ def verify(
         name or said.name,
         model,
         seed,
-        Budget(max_tokens, max_usd, None, max_seconds),
+        Budget(max_tokens, max_usd, max_flops, max_seconds),
     )
     try:
         found, receipt = asyncio.run(_verified(asked, path, output, quiet))

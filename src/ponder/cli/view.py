@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ponder.cli import tables
 from ponder.core.budget import PICO, Budget
 from ponder.core.effects import GENERATE
 from ponder.core.events import (
@@ -187,7 +188,11 @@ def _verdicts(candidates: Sequence[Candidate]) -> Table:
     """What verifiers said of the sample that stands for each answer."""
     drawn = Table(box=None, pad_edge=False, header_style="dim", style="dim")
     for column in ("answer", "votes", "verifier", "score", "says"):
-        drawn.add_column(column, justify="right" if column in ("votes", "score") else "left")
+        drawn.add_column(
+            column,
+            justify="right" if column in ("votes", "score") else "left",
+            overflow="fold",
+        )
     for candidate in candidates[:_SHOWN]:
         for i, said in enumerate(candidate.said):
             who = ("", "") if i else (short(candidate.answer or "none"), str(candidate.votes))
@@ -250,7 +255,7 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
     drawn = Table(box=None, pad_edge=False, show_header=False, style="dim")
     drawn.add_column()
     for _ in items:
-        drawn.add_column(justify="right")
+        drawn.add_column(justify="right", overflow="fold")
     for label, figure in _FIGURES.items():
         drawn.add_row(label, *(figure(item) for item in items))
     console = _ERR if err else _OUT
@@ -281,13 +286,11 @@ def show(drawn: RenderableType) -> None:
 
 def table(rows: Sequence[dict[str, Any]]) -> None:
     """Print the list of runs."""
-    drawn = Table(box=None, pad_edge=False, header_style="dim")
-    for column in rows[0]:
-        least = 22 if column == "run" else None  # its ID is what the other commands take
-        drawn.add_column(column, no_wrap=column != "question", min_width=least)
-    for row in rows:
-        drawn.add_row(*(Text(short("" if value is None else str(value))) for value in row.values()))
-    _OUT.print(drawn)
+    shown = [
+        {name: short("" if value is None else str(value)) for name, value in row.items()}
+        for row in rows
+    ]
+    _OUT.print(tables.table(shown, whole=("run",)))
 
 
 def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:
@@ -298,7 +301,7 @@ def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] |
     if calls:
         drawn = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("path", "effect", "tokens", "outcome"):
-            drawn.add_column(column)
+            drawn.add_column(column, overflow="fold")
         for call in calls:
             spent = (
                 str(call.spent.completion_tokens + call.spent.wasted_tokens) if call.spent else ""

@@ -1,4 +1,4 @@
-"""What the command line says while it opens a model."""
+"""What the command line says while it opens a model, and if a person is waited for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 from ponder.cli.models import pull_progress
 from ponder.models.fetch import Report
 from ponder.models.opening import Teller
+from ponder.verifiers.human import Human
+from ponder.verifiers.registry import known
 
 
 class Voice(Teller):
@@ -25,3 +27,9 @@ class Voice(Teller):
     def progress(self, name: str) -> AbstractContextManager[Report]:
         """A bar for a download; a quiet one is silent."""
         return nullcontext(lambda stage, done, total: None) if self._quiet else pull_progress(name)
+
+
+def tell_of_person(*verifiers: str) -> None:
+    """Say where to answer if one of these verifiers asks a person."""
+    if any(isinstance(one, Human) for one in known(*verifiers).values()):
+        click.echo("this run waits for a person: answer with 'ponder review'", err=True)

@@ -40,20 +40,6 @@ class Budget:
         if self.tokens is not None and self.tokens != int(self.tokens):
             raise UsageError(f"the budget's tokens must be a whole number, not {self.tokens!r}.")
 
-    def least(self, other: Budget) -> Budget:
-        """The tighter of two budgets, limit by limit."""
-
-        def tighter(a: float | None, b: float | None) -> float | None:
-            return min((x for x in (a, b) if x is not None), default=None)
-
-        tokens = tighter(self.tokens, other.tokens)
-        return Budget(
-            None if tokens is None else int(tokens),
-            tighter(self.usd, other.usd),
-            tighter(self.flops, other.flops),
-            tighter(self.seconds, other.seconds),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Cost:

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName, UsageError
 
+BETWEEN = "\n\n"
+"""Stands between two steps unless told otherwise, and in a request to a process reward model."""
 SEPARATORS: dict[str, tuple[str, ...]] = {
-    "paragraph": ("\n\n",),
+    "paragraph": (BETWEEN,),
     "line": ("\n",),
     "sentence": (". ", "? ", "! ", "\n"),
     "numbered": ("\nStep ", "\n**Step ", "\n#"),

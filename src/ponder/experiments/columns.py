@@ -25,6 +25,8 @@ from ponder.models.base import Shape
 from ponder.verifiers.equivalence import canonical, quick_key
 from ponder.verifiers.mathworker import MathWorker
 
+ABSTAINED = float(np.finfo(np.float64).min)
+"""In place of the score that a verifier did not give: it loses against any that there is."""
 Spelling = tuple[AnswerType, str]
 """An answer as it was written, and how it is to be read."""
 
@@ -74,6 +76,11 @@ class Columns:
     def problems(self) -> int:
         """How many there are."""
         return len(self.problem_ids)
+
+    @property
+    def any_right(self) -> bool:
+        """Whether any sample is right."""
+        return any(group.correct.any() for group in self.groups)
 
     @property
     def fewest(self) -> int:
@@ -151,7 +158,8 @@ def read(
             if sample.correct is None and answer is not None:
                 ungraded, ungraded_in = ungraded + 1, ungraded_in or entry.problem_id
             correct.append(bool(sample.correct))
-            for name, score in sample.scores.items():
+            abstained = dict.fromkeys(sample.verified.keys() - sample.scores.keys(), ABSTAINED)
+            for name, score in (*sample.scores.items(), *abstained.items()):
                 column = scores.get(name)
                 if column is None:
                     column = scores[name] = array("d")

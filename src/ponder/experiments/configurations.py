@@ -244,14 +244,20 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
 
 
 def _listed(text: str) -> list[str]:
-    """What stands between the commas that are in no brackets: a verifier may have some."""
-    found, depth = [""], 0
-    for letter in text:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and not depth:
-            found.append("")
-        else:
-            found[-1] += letter
+    """What stands between the semicolons, or else the commas; those in brackets are a verifier's.
+
+    Semicolons are for values that have commas of their own, such as ``simulated:length=9,speed=2``.
+    """
+    for between in ";,":
+        found, depth = [""], 0
+        for letter in text:
+            depth += (letter == "(") - (letter == ")")
+            if letter == between and not depth:
+                found.append("")
+            else:
+                found[-1] += letter
+        if len(found) > 1:
+            break
     return [value.strip() for value in found]
 
 

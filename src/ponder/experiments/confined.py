@@ -1,6 +1,6 @@
 """Grades programs in the sandbox of the verifiers, by tests that no program ever sees.
 
-The program runs in one process, the tests in another (``verifiers.sandbox_peers``), so it cannot
+The program runs in one process, the tests in another (``verifiers.sandbox.peers``), so it cannot
 forge a verdict. Only a sandbox that runs all of Python will do: a right answer is right whatever it
 is written with.
 """
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ponder.verifiers.sandbox import find
-from ponder.verifiers.sandbox_base import Limits, Sandbox, Script
+from ponder.verifiers.sandbox.base import Limits, Sandbox, Script
+from ponder.verifiers.sandbox.choice import find
 
 __all__ = ["Confined", "Limits", "RunCode", "Verdict"]
 

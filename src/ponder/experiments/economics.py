@@ -9,7 +9,7 @@ knows the gold: it is a ceiling, and none of this.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,11 +75,13 @@ class Field:
     means: Floats = field(repr=False)
 
 
-def common(series: Sequence[Series]) -> tuple[str, ...]:
-    """The problems that all of them have, in the order of the first."""
+def common(series: Sequence[Series], among: Collection[str] | None = None) -> tuple[str, ...]:
+    """The problems that all of them have (and ``among`` too), in the order of the first."""
     if not series:
         return ()
     shared = set(series[0].problem_ids).intersection(*(s.problem_ids for s in series[1:]))
+    if among is not None:
+        shared &= {*among}
     return tuple(p for p in series[0].problem_ids if p in shared)
 
 
@@ -208,7 +210,7 @@ class Equal:
     The accuracy is the best of the weaker series, measured at ``weaker``; the other's cost there is
     interpolated. ``low`` to ``high`` is the 95 % interval of the ratio (infinite where resamples
     do not reach the accuracy). ``at_least``: the cheap one is above it from its first point on, so
-    the dear one needs this much or more.
+    the dear one needs this much or more, and nothing bounds the ratio from above.
     """
 
     dear: str
@@ -273,6 +275,8 @@ def _equal(
     # Infinite costs make ratios of 0; 'higher' and 'lower' keep quantiles from mixing those in.
     low = float(np.quantile(drawn, (1 - intervals.LEVEL) / 2, method="lower"))
     high = float(np.quantile(drawn, (1 + intervals.LEVEL) / 2, method="higher"))
+    if at_least:
+        high = math.inf
     if len(there.values) == 1:
         low, high = 0.0, math.inf
     names = there.configs[weak[0]].label, there.configs[strong[0]].label

@@ -30,6 +30,7 @@ from ponder.core.errors import (
 from ponder.core.ledger import Item as Spent
 from ponder.core.problem import Problem
 from ponder.core.session import Run, Session
+from ponder.experiments.bounded import bounded
 from ponder.experiments.configurations import Configuration
 from ponder.experiments.store import Outcome, Store, Stored
 from ponder.experiments.suites.base import Item
@@ -220,22 +221,12 @@ class _Runs:
     async def go(self, tasks: Sequence[_Task], at_once: int) -> None:
         """All of them, so many at a time, in their order."""
         self.tell(self.state)
-        queue = iter(tasks)
-
-        async def work() -> None:
-            for task in queue:
-                self._count(await self._one(task))
-
-        workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(tasks)))]
         try:
-            await asyncio.gather(*workers)
+            await bounded(self._one, tasks, at_once)
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
             self.journal.flush()
 
-    async def _one(self, task: _Task) -> Outcome:
+    async def _one(self, task: _Task) -> None:
         if task.misfit:
             outcome = task.outcome("", state="refused", why=task.misfit)
         else:
@@ -244,7 +235,7 @@ class _Runs:
                 why = await self._go(task, run)
             outcome = _outcome(task, self.journal, run, why)
         self.store.finish(task.id, outcome)
-        return outcome
+        self._count(outcome)
 
     def _run(self, task: _Task) -> str:
         """The run that answers a problem, begun if there is none."""

@@ -1,4 +1,8 @@
-"""A results store as one table, a row per problem of each configuration: CSV or Parquet."""
+"""The outcomes of a results store, to keep or to read elsewhere.
+
+As one table with a row per problem of each configuration (CSV, Parquet), or as a store of their own
+without the journal (SQLite), small enough to be kept beside a document.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +16,29 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.experiments.store import Outcome, Stored
+from ponder.experiments.store import Outcome, Store, Stored
 
 _OF_CONFIGURATION = ("configuration", "name", "suite", "model", "parameters", "resolved")
 COLUMNS = (*_OF_CONFIGURATION, *(f.name for f in fields(Outcome)))
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".parquet", ".sqlite")
 
 
 def export(path: Path, held: Sequence[tuple[Stored, Sequence[Outcome]]]) -> int:
     """Write the outcomes of these configurations, whole or not at all; returns how many.
 
     Raises:
-        UsageError: the file's name ends in neither suffix, or it cannot be written.
+        UsageError: the file's name has another ending, or it cannot be written.
         MissingExtra: Parquet needs pyarrow.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"cannot write {path}: expected a file of {' or '.join(SUFFIXES)}.")
     rows = [_row(one, outcome) for one, outcomes in held for outcome in outcomes]
-    content = _csv(rows) if path.suffix == ".csv" else _parquet(rows)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
+        if path.suffix == ".sqlite":
+            _store(beside, held)
+        else:
+            beside.write_bytes(_csv(rows) if path.suffix == ".csv" else _parquet(rows))
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -46,6 +52,17 @@ def _row(one: Stored, outcome: Outcome) -> dict[str, Any]:
     found = {f.name: getattr(outcome, f.name) for f in fields(Outcome)}
     found["level"] = None if outcome.level is None else str(outcome.level)  # one type per column
     return dict(zip(_OF_CONFIGURATION, of, strict=True)) | found
+
+
+def _store(path: Path, held: Sequence[tuple[Stored, Sequence[Outcome]]]) -> None:
+    made = Store(path, make=True)
+    try:
+        for one, outcomes in held:
+            made.declare(one)
+            for outcome in outcomes:
+                made.finish(one.id, outcome)
+    finally:
+        made.close()
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:

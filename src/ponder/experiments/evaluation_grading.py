@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
 
 from ponder.core.errors import UsageError
+from ponder.experiments.bounded import bounded
 from ponder.experiments.confined import RunCode
 from ponder.experiments.grading import grade
 from ponder.experiments.store import Store
@@ -35,27 +35,22 @@ async def grade_outcomes(
         if outcome.problem_id in golds and outcome.state != "open"
         if anew or outcome.correct is None
     )
-    slots, done, refused = asyncio.Semaphore(os.cpu_count() or 1), 0, dict[type, str]()
+    done, refused = 0, dict[type, str]()
 
-    async def one(problem: str, answer: str | None) -> None:
+    async def one(pair: tuple[str, str | None]) -> None:
         nonlocal done
+        problem, answer = pair
         gold = golds[problem]
-        async with slots:
-            if type(gold) in refused:
-                return
-            try:
-                right = await grade(gold, answer, run=run)
-            except UsageError as error:
-                refused[type(gold)] = str(error)
-                return
+        if type(gold) in refused:
+            return
+        try:
+            right = await grade(gold, answer, run=run)
+        except UsageError as error:
+            refused[type(gold)] = str(error)
+            return
         store.grade(configurations, problem, answer, right)
         done += 1
         tell(done, len(asked))
 
-    tasks = [asyncio.ensure_future(one(*pair)) for pair in asked]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+    await bounded(one, asked, os.cpu_count() or 1)
     return " ".join(refused.values())

@@ -38,10 +38,15 @@ def merge(pools: Sequence[Pool], *, mixed: bool = False) -> tuple[Header, list[E
     """Join pools: samples of the same problems one after the other, or other problems.
 
     Raises:
-        UsageError: pools of several models (unless ``mixed``), of one seed and the same problems,
-            with some problems in common but not all, or with different gold.
+        UsageError: pools of several models or of nobody knows which (unless ``mixed``), of one seed
+            and the same problems, with some problems in common but not all, or with different gold.
     """
     first = pools[0].header
+    if not mixed and not any(any(pool.header.source) for pool in pools):
+        raise UsageError(
+            f"{pools[0].path} and {pools[1].path} do not say which model they are of: import them "
+            "with --model, or say --mixed."
+        )
     merged: dict[str, Entry] = {}
     groups: list[tuple[frozenset[str], list[Pool]]] = []
     for pool in pools:
@@ -103,4 +108,6 @@ def _common(headers: Sequence[Header]) -> Header:
         if name != "merged" and all(h.rest.get(name) == value for h in headers)
     }
     models = tuple(dict.fromkeys(model for h in headers for model in h.models))
+    if not all(h.models for h in headers):
+        models = ()  # those that are known would stand for the others, too
     return Header(models, {**agreed, "merged": [h.to_json() for h in headers]})

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ponder import api
 from ponder._version import __version__
 from ponder.core.budget import PICO, Budget
 from ponder.core.effects import Sampling
@@ -26,10 +27,9 @@ from ponder.core.problem import Problem
 from ponder.experiments.recorder import Outcome, Progress, Recorder, sample_of
 from ponder.experiments.samples import Entry, Header, Sample
 from ponder.experiments.suites.base import Item
-from ponder.models import config as configuration
 from ponder.models.base import ModelInfo
 from ponder.models.fetch import sha256_of
-from ponder.models.opening import Opened, Teller, open_model
+from ponder.models.opening import Opened, Teller
 from ponder.runtime.journal import Journal, RunRow
 from ponder.runtime.stack import World
 from ponder.spec import payable
@@ -74,8 +74,7 @@ async def record(
         UsageError: the model cannot be asked so, or the journal holds another recording.
         RunFailed: the model gives no samples (any more); what has come is kept.
     """
-    used = opened or await open_model(asked.model, configuration.load(), teller or Teller())
-    try:
+    async with api.opened(opened or asked.model, teller) as used:
         info = used.model.info
         _check(asked, info, priced=used.pricing is not None)
         sha256 = await asyncio.to_thread(sha256_of, used.path) if used.path else ""
@@ -98,9 +97,6 @@ async def record(
                 raise RunFailed(_nothing(outcome))
         finally:
             journal.close()
-    finally:
-        if opened is None and not used.model.info.local:
-            await used.model.close()
     return _header(asked, info, sha256, outcome), entries, outcome
 
 

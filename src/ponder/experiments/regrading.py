@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ponder.core.problem import Problem
+from ponder.experiments.bounded import bounded
 from ponder.experiments.confined import RunCode
 from ponder.experiments.gold import Gold
 from ponder.experiments.grading import grade
@@ -39,19 +39,14 @@ async def graded(
             s.answer for s in entry.samples if s.answer is not None and not (keep and stands(s))
         )
     ]
-    slots, found = asyncio.Semaphore(os.cpu_count() or 1), {}
+    found: dict[tuple[str, str], bool] = {}
 
-    async def one(problem: str, answer: str) -> None:
-        async with slots:
-            found[problem, answer] = await grade(golds[problem], answer, run=run)
+    async def one(pair: tuple[str, str]) -> None:
+        problem, answer = pair
+        found[pair] = await grade(golds[problem], answer, run=run)
         tell(len(found), len(asked))
 
-    tasks = [asyncio.ensure_future(one(*pair)) for pair in asked]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+    await bounded(one, asked, os.cpu_count() or 1)
 
     def flagged(entry: Entry, sample: Sample) -> Sample:
         if keep and stands(sample):

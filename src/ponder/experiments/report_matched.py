@@ -74,8 +74,7 @@ def match(
 
     None unless both know their parameters and FLOPs and share some of the problems.
     """
-    wanted = set(problem_ids)
-    shared = [p for p in common([small, single]) if p in wanted]
+    shared = common([small, single], among=problem_ids)
     flops = single.points[0].cost.get("flops", 0.0)
     costs = [point.cost.get("flops", math.nan) for point in small.points]
     if not shared or not flops or not 0 < small.parameters < single.parameters:

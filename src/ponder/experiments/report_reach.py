@@ -183,8 +183,7 @@ def gain(
     seed: int = 0,
 ) -> Gain | None:
     """At the largest n of ``series``; None where that is one, or they share no problem of these."""
-    wanted = set(problem_ids)
-    ids = [p for p in common([series, single]) if p in wanted]
+    ids = common([series, single], among=problem_ids)
     last = max(range(len(series.points)), key=lambda i: series.points[i].n)
     if not ids or series.points[last].n <= single.points[0].n:
         return None

@@ -218,7 +218,7 @@ def equal(suite: Suite, unit: str) -> str:
     note = (
         "<p class='faint'>At the accuracy of the weaker series' best point; costs between measured "
         "points are interpolated in their logarithm. Unbounded: some resamples never reach that "
-        "accuracy.</p>"
+        "accuracy, or the other is above it from its first point on.</p>"
     )
     return table(columns, rows) + note
 

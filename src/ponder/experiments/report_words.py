@@ -290,9 +290,8 @@ def _equal(suite: Suite) -> Iterable[Headline]:
 
 
 def _ratio_interval(e: Equal) -> str:
-    of = " of that bound" if e.at_least else ""
     return (
-        f"95 % interval{of} {times(e.low)} to {times(e.high)}; {problems(e.problems)}; accuracy "
+        f"95 % interval {times(e.low)} to {times(e.high)}; {problems(e.problems)}; accuracy "
         f"of {_config(e.weaker)}."
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.experiments import estimators, intervals, subsets
-from ponder.experiments.columns import Columns, Group
+from ponder.experiments.columns import ABSTAINED, Columns, Group
 from ponder.experiments.estimators import Floats
 
 AGGREGATORS = ("random", "majority", "best", "weighted", "coverage")
@@ -225,8 +225,11 @@ def check(columns: Columns, points: Sequence[Point]) -> None:
     for how in dict.fromkeys(how for how, _ in points):
         if how.score:
             columns.check_score(how.score)
-        if how.votes and not columns.any_answer:
-            raise UsageError("no sample of the pool has an answer: there is nothing to vote on.")
+        if how.votes and not columns.any_answer and columns.any_right:
+            raise UsageError(
+                "the pool has grades but no answers, so there is nothing to vote on: say --by "
+                "random, or best:SCORE."
+            )
 
 
 def _estimate(
@@ -260,7 +263,8 @@ def _estimate_group(
             if countable and estimators.majority_cost(group.sizes, k) <= _MAJORITY_WORK:
                 return estimators.majority(group.sizes, group.right, group.n, k), 0.0
         case _:
-            weights = np.where(group.answered, group.scores[how.score], 0.0)
+            scores = group.scores[how.score]
+            weights = np.where(group.answered & (scores > ABSTAINED), scores, 0.0)
     answers_in_all = int((group.sizes > 0).sum())
     drawn = subsets.choose(group.n, k, answers_in_all, seed)
     return subsets.vote(group.classes, group.right, weights, drawn, first=first)

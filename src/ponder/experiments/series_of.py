@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ponder.core.errors import UsageError
 from ponder.experiments import columns, costs, scoring, store
+from ponder.experiments.columns import Columns
 from ponder.experiments.pools import Pool
 from ponder.experiments.scoring import COVERAGE, RANDOM, Aggregator
 from ponder.experiments.series import Point, Series
@@ -23,25 +24,33 @@ def load(
 ) -> list[Series]:
     """The series of these files, random and coverage among those of a pool.
 
-    ``n`` are the numbers of samples (none: powers of two, as far as each pool goes; a larger one
-    than a pool holds is left out there).
+    ``n`` are the numbers of samples (none: powers of two, as far as each pool goes). A larger one
+    than a pool holds is left out there, and so is a score that other pools have.
 
     Raises:
         UsageError: a file is neither, is broken, or lacks what ``by`` needs.
     """
     asked = list(dict.fromkeys([RANDOM, *map(scoring.aggregator, by), COVERAGE]))
-    found: list[Series] = []
-    most = 0
-    for path in paths:
-        if _is_store(path):
-            found += store.series(path)
-        else:
-            read = _of_pool(Pool(path, skip_broken=skip_broken), asked, n)
-            most = max(most, *(point.n for series in read for point in series.points))
-            found += read
+    stores = {path for path in paths if _is_store(path)}
+    pools = {path: _read(path, skip_broken) for path in paths if path not in stores}
+    most = max((held.fewest for _, held in pools.values()), default=0)
     if n and most and max(n) > most:
         raise UsageError(f"n = {max(n)} is more than any of the pools holds: ask for less.")
+    names = {name for _, held in pools.values() for name in held.score_names}
+    found: list[Series] = []
+    for path in paths:
+        if path in stores:
+            found += store.series(path)
+        else:
+            pool, held = pools[path]
+            elsewhere = names - {*held.score_names}
+            found += _of_pool(pool, held, [how for how in asked if how.score not in elsewhere], n)
     return found
+
+
+def _read(path: Path, skip_broken: bool) -> tuple[Pool, Columns]:
+    pool = Pool(path, skip_broken=skip_broken)
+    return pool, columns.read(pool, shape=costs.shape_of(pool.header))
 
 
 def _is_store(path: Path) -> bool:
@@ -52,9 +61,10 @@ def _is_store(path: Path) -> bool:
         return False  # the pool's reader says why
 
 
-def _of_pool(pool: Pool, asked: Sequence[Aggregator], n: Sequence[int]) -> list[Series]:
+def _of_pool(
+    pool: Pool, read: Columns, asked: Sequence[Aggregator], n: Sequence[int]
+) -> list[Series]:
     shape = costs.shape_of(pool.header)
-    read = columns.read(pool, shape=shape)
     sizes = [k for k in sorted(set(n)) if k <= read.fewest] or scoring.doubling(read.fewest)
     points = [(how, k) for how in asked for k in sizes]
     scoring.check(read, points)

@@ -8,7 +8,6 @@ equally among the samples of the problem; it is kept beside the score, and count
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from ponder.core.ledger import Receipt
 from ponder.core.problem import Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
+from ponder.experiments.bounded import bounded
 from ponder.experiments.recording import claimed, journal_of
 from ponder.experiments.samples import Entry, Sample
 from ponder.models.opening import Teller
@@ -100,24 +100,18 @@ async def _verified(
     built = stack(there, asked.budget, journal=journal, run=run, ordered=False, whole=True)
     verifier = there.verifiers[asked.verifier]
     state = Run(built.perform, asked.seed, Sampling(), asked.verifier, joint=verifier.joint)
-    slots, done = asyncio.Semaphore(AT_ONCE), 0
+    done = 0
 
-    async def one(i: int, entry: Entry) -> list[Score]:
+    async def one(numbered: tuple[int, Entry]) -> list[Score]:
         nonlocal done
+        i, entry = numbered
         traces = _traces(entry, asked.problems[entry.problem_id])
-        async with slots:
-            scores = await Session(state, str(i)).score(traces)
+        scores = await Session(state, str(i)).score(traces)
         done += 1
         tell(done, built.ledger.receipt())
         return scores
 
-    tasks = [asyncio.ensure_future(one(i, entry)) for i, entry in enumerate(asked.entries)]
-    try:
-        found = await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    found = await bounded(one, enumerate(asked.entries), AT_ONCE)
     costs = _costs(journal, run)
     entries = [
         _with_scores(entry, asked.name, scores, costs.get(i))

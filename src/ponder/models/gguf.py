@@ -1,4 +1,4 @@
-"""GGUF files: which tensors the embedded engine cannot read, and the same file without them.
+"""GGUF files: their headers, and the same file with tensors that the embedded engine can read.
 
 The OpenVINO reader takes a handful of tensor types; files from the hub mix in others. Such tensors
 are rewritten as Q8_0, which loses nothing that can be measured (Q4_0 would be faster and ruin the
@@ -14,7 +14,7 @@ import hashlib
 import mmap
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -38,35 +38,59 @@ _TYPES = {
     34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36),
 }  # fmt: skip
 _F32, _Q8_0 = 0, 8
-_READABLE = frozenset({"F32", "F16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"})
-_SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_UINT32, _STRING, _ARRAY = 4, 8, 9
+READABLE = frozenset({"F32", "F16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"})
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
+_SCALARS |= {12: "d"}
+_STRING, _ARRAY = 8, 9
+BROKEN = (struct.error, KeyError, ValueError, OverflowError, RecursionError)
+"""What ``read_header`` raises for a file that is none."""
 _CHUNK = 1 << 18  # weights converted at once: what stays in a core's cache
+
+Value = int | float | str
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
-    name: bytes
-    dims: tuple[int, ...]  # the row length first
+class Tensor:
+    """``dims`` have the row length first; ``offset`` is from the start of the tensor data."""
+
+    name: str
+    dims: tuple[int, ...]
     kind: int
-    offset: int  # from the start of the tensor data
+    offset: int
 
     @property
     def type_name(self) -> str:
-        return _TYPES[self.kind][0]
+        """Such as ``Q4_K``."""
+        return _TYPES[self.kind][0] if self.kind in _TYPES else f"number {self.kind}"
 
     @property
     def nbytes(self) -> int:
+        """Its size, if the type is known."""
         _, weights, size = _TYPES[self.kind]
         return prod(self.dims) // weights * size
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
-    start: bytes  # magic, version, counts and all metadata: copied verbatim
-    tensors: tuple[_Tensor, ...]
-    alignment: int
-    data_offset: int
+class Header:
+    """``fields`` are the metadata without arrays, ``start`` the bytes of magic, version, counts and
+    all metadata; the header ends at the offset ``end``.
+    """
+
+    fields: Mapping[str, Value]
+    start: bytes
+    tensors: tuple[Tensor, ...]
+    end: int
+
+    @property
+    def alignment(self) -> int:
+        """Of each tensor's data, in bytes."""
+        found = self.fields.get("general.alignment", 32)
+        return found if isinstance(found, int) else 32
+
+    @property
+    def data_offset(self) -> int:
+        """Where the tensors' data begin."""
+        return _padded(self.end, self.alignment)
 
 
 def needs_rewrite(path: Path) -> list[str]:
@@ -75,7 +99,7 @@ def needs_rewrite(path: Path) -> list[str]:
     Raises:
         UsageError: the file is absent or not a whole GGUF file.
     """
-    return sorted({t.type_name for t in _read_header(path).tensors} - _READABLE)
+    return sorted({t.type_name for t in _whole(path).tensors} - READABLE)
 
 
 def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None) -> str:
@@ -90,11 +114,11 @@ def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None)
         UsageError: ``src`` is not a whole GGUF file, or holds a type that cannot be converted.
     """
     to_f32, to_q8_0 = _converters()
-    header = _read_header(src)
+    header = _whole(src)
     targets, size = [], 0
     for tensor in header.tensors:
         kind = tensor.kind
-        if tensor.type_name not in _READABLE:
+        if tensor.type_name not in READABLE:
             kind = _Q8_0 if len(tensor.dims) > 1 and tensor.dims[0] % 32 == 0 else _F32
         targets.append(replace(tensor, kind=kind, offset=size))
         size = _padded(size + targets[-1].nbytes, header.alignment)
@@ -167,7 +191,7 @@ def _converters() -> tuple[Convert, Convert]:
     return to_f32, to_q8_0
 
 
-def _chunks(source: BinaryIO, data_offset: int, tensor: _Tensor) -> Iterator[bytes]:
+def _chunks(source: BinaryIO, data_offset: int, tensor: Tensor) -> Iterator[bytes]:
     """The tensor's bytes, in whole blocks, about ``_CHUNK`` weights at a time."""
     _, weights, size = _TYPES[tensor.kind]
     step = _CHUNK // weights * size
@@ -176,11 +200,11 @@ def _chunks(source: BinaryIO, data_offset: int, tensor: _Tensor) -> Iterator[byt
         yield source.read(min(step, tensor.nbytes - done))
 
 
-def _pack_info(tensor: _Tensor) -> bytes:
-    rank = len(tensor.dims)
+def _pack_info(tensor: Tensor) -> bytes:
+    name, rank = tensor.name.encode(), len(tensor.dims)
     return (
-        struct.pack("<Q", len(tensor.name))
-        + tensor.name
+        struct.pack("<Q", len(name))
+        + name
         + struct.pack(f"<I{rank}QIQ", rank, *tensor.dims, tensor.kind, tensor.offset)
     )
 
@@ -189,46 +213,58 @@ def _padded(size: int, alignment: int) -> int:
     return size + -size % alignment
 
 
-def _read_header(path: Path) -> _Header:
+# Reading ------------------------------------------------------------------------------------------
+
+
+def read_header(path: Path) -> Header:
+    """The header alone, whatever it says; its tensors may be of types that nobody knows, or absent.
+
+    Raises:
+        OSError: the file cannot be read.
+        One of ``BROKEN``: it is no GGUF file, or ends within its header.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        magic, version, tensor_count, field_count = struct.unpack_from("<4sIQQ", data)
+        if magic != b"GGUF" or version not in (2, 3):
+            raise ValueError("it does not begin with 'GGUF' and version 2 or 3, little-endian")
+        at, fields, tensors = 24, dict[str, Value](), []
+        for _ in range(field_count):
+            key, at = _string(data, at)
+            (kind,) = struct.unpack_from("<I", data, at)
+            value, at = _value(data, at + 4, kind)
+            if value is not None:
+                fields[key.decode()] = value
+        start = data[:at]
+        for _ in range(tensor_count):
+            name, at = _string(data, at)
+            (rank,) = struct.unpack_from("<I", data, at)
+            *dims, kind, offset = struct.unpack_from(f"<{rank}QIQ", data, at + 4)
+            at += 4 + 8 * rank + 12
+            tensors.append(Tensor(name.decode(), tuple(dims), kind, offset))
+        return Header(fields, start, tuple(tensors), at)
+
+
+def _whole(path: Path) -> Header:
+    """The header of a file whose tensors are all there, and of known types."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _parse(data)
+        header, size = read_header(path), path.stat().st_size
+        alignment = header.alignment
+        if alignment < 1 or alignment & (alignment - 1):
+            raise ValueError(f"its alignment, {alignment}, is no power of two")
+        for tensor in header.tensors:
+            if tensor.kind not in _TYPES:
+                raise ValueError(f"a tensor is of the unknown type {tensor.kind}")
+            if not tensor.dims or tensor.dims[0] % _TYPES[tensor.kind][1]:
+                raise ValueError(f"a tensor's rows are no whole blocks of {tensor.type_name}")
+            if header.data_offset + tensor.offset + tensor.nbytes > size:
+                raise ValueError("it is cut off before the end of its tensors")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
-    except (struct.error, KeyError, ValueError, OverflowError, RecursionError) as error:
+    except BROKEN as error:
         raise UsageError(
             f"{path} is not a whole GGUF file ({error}): download it again, or name another file."
         ) from error
-
-
-def _parse(data: mmap.mmap) -> _Header:
-    magic, version, tensor_count, field_count = struct.unpack_from("<4sIQQ", data)
-    if magic != b"GGUF" or version not in (2, 3):
-        raise ValueError("it does not begin with 'GGUF' and version 2 or 3, little-endian")
-    at, alignment = 24, 32
-    for _ in range(field_count):
-        key, at = _string(data, at)
-        (kind,) = struct.unpack_from("<I", data, at)
-        if key == b"general.alignment" and kind == _UINT32:
-            (alignment,) = struct.unpack_from("<I", data, at + 4)
-        at = _skip(data, at + 4, kind)
-    if alignment < 1 or alignment & (alignment - 1):
-        raise ValueError(f"its alignment, {alignment}, is no power of two")
-    start, tensors = data[:at], []
-    for _ in range(tensor_count):
-        name, at = _string(data, at)
-        (rank,) = struct.unpack_from("<I", data, at)
-        *dims, kind, offset = struct.unpack_from(f"<{rank}QIQ", data, at + 4)
-        at += 4 + 8 * rank + 12
-        if kind not in _TYPES:
-            raise ValueError(f"a tensor is of the unknown type {kind}")
-        if not dims or dims[0] % _TYPES[kind][1]:
-            raise ValueError(f"a tensor's rows are no whole blocks of {_TYPES[kind][0]}")
-        tensors.append(_Tensor(name, tuple(dims), kind, offset))
-    data_offset = _padded(at, alignment)
-    if any(data_offset + t.offset + t.nbytes > len(data) for t in tensors):
-        raise ValueError("it is cut off before the end of its tensors")
-    return _Header(start, tuple(tensors), alignment, data_offset)
+    return header
 
 
 def _string(data: mmap.mmap, at: int) -> tuple[bytes, int]:
@@ -239,18 +275,18 @@ def _string(data: mmap.mmap, at: int) -> tuple[bytes, int]:
     return data[at + 8 : end], end
 
 
-def _skip(data: mmap.mmap, at: int, kind: int) -> int:
-    """The offset behind the metadata value of this type that begins at ``at``."""
+def _value(data: mmap.mmap, at: int, kind: int) -> tuple[Value | None, int]:
+    """The metadata value of this type that begins at ``at`` (None for an array), and its end."""
     if kind == _STRING:
-        return _string(data, at)[1]
+        text, at = _string(data, at)
+        return text.decode(errors="replace"), at
     if kind != _ARRAY:
-        return at + _SCALAR_BYTES[kind]
-    inner: int
-    count: int
+        form = f"<{_SCALARS[kind]}"
+        return struct.unpack_from(form, data, at)[0], at + struct.calcsize(form)
     inner, count = struct.unpack_from("<IQ", data, at)
     at += 12
-    if inner in _SCALAR_BYTES:
-        return at + count * _SCALAR_BYTES[inner]
+    if inner in _SCALARS:
+        return None, at + count * struct.calcsize(f"<{_SCALARS[inner]}")
     for _ in range(count):
-        at = _skip(data, at, inner)
-    return at
+        _, at = _value(data, at, inner)
+    return None, at

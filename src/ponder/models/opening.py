@@ -13,7 +13,7 @@ from typing import Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
 from ponder.models import catalog, reward_hf
-from ponder.models.base import Model, Pricing
+from ponder.models.base import Model, Priced
 from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Report
@@ -21,11 +21,9 @@ from ponder.models.simulated import Simulated
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Priced):
     """A model, what it costs, notes for the receipt, and its file if it is an embedded one."""
 
-    model: Model
-    pricing: Pricing | None = None
     notes: tuple[str, ...] = ()
     path: Path | None = None
 

@@ -1,7 +1,7 @@
 """What a GGUF file says of its model, and whether OpenVINO's reader can load it.
 
 Only the header is read. What the reader takes was found in its source (openvino.genai 2026.4,
-src/cpp/src/gguf_utils) and by trying it. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+src/cpp/src/gguf_utils) and by trying it.
 """
 
 from __future__ import annotations
@@ -11,26 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from ponder.core.errors import UsageError
+from ponder.models import gguf
 from ponder.models.base import Shape
 
 ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
-MATRICES = frozenset({"F16", "Q4_0", "Q4_1", "Q4_K", "Q6_K", "Q8_0"})
-VECTORS = MATRICES | {"F32"}  # norms and biases
-
-_TYPES = {
-    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K",
-    11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 30: "BF16",
-}  # fmt: skip
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
-_SCALARS |= {12: "d"}
-_STRING, _ARRAY = 8, 9
-_SMALL = 1 << 16  # bytes: longer strings are skipped, except for the chat template
-_TEMPLATE = "tokenizer.chat_template"
-
-Value = int | float | str
+VECTORS = gguf.READABLE  # norms and biases
+MATRICES = VECTORS - {"F32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +28,7 @@ class Header:
     ``metadata_end`` is the offset behind the metadata, in bytes.
     """
 
-    fields: Mapping[str, Value]
+    fields: Mapping[str, gguf.Value]
     tensors: Mapping[str, tuple[str, int, int]]
     metadata_end: int
 
@@ -97,12 +85,13 @@ def read_header(path: Path) -> Header:
         UsageError: the file is absent or not a GGUF file.
     """
     try:
-        with path.open("rb") as file:
-            return _parse(file)
+        found = gguf.read_header(path)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
-    except (struct.error, KeyError, ValueError, OverflowError, MemoryError) as error:
+    except gguf.BROKEN as error:
         raise UsageError(f"{path} is not a whole GGUF file.") from error
+    tensors = {t.name: (t.type_name, prod(t.dims), len(t.dims)) for t in found.tensors}
+    return Header(found.fields, tensors, len(found.start))
 
 
 def metadata_only(path: Path, header: Header) -> bytes:
@@ -134,64 +123,6 @@ def can_load(path: Path) -> str | None:
     if scaling != "none" or "rope_freqs.weight" in header.tensors:
         # It would load and answer nonsense on longer texts.
         return "it scales its rotary positions, which OpenVINO's GGUF reader ignores"
-    if _TEMPLATE not in header.fields:
+    if "tokenizer.chat_template" not in header.fields:
         return "it has no chat template"
-    return None
-
-
-def _parse(file: BinaryIO) -> Header:
-    magic, version, tensor_count, field_count = _unpack(file, "4sIQQ")
-    if magic != b"GGUF" or version not in (2, 3):
-        raise ValueError
-    fields: dict[str, Value] = {}
-    for _ in range(field_count):
-        key = _string(file).decode()
-        (kind,) = _unpack(file, "I")
-        value = _value(file, kind, whole=key == _TEMPLATE)
-        if value is not None:
-            fields[key] = value
-    end = file.tell()
-    tensors = {}
-    for _ in range(tensor_count):
-        name = _string(file).decode()
-        (rank,) = _unpack(file, "I")
-        *dims, kind, _offset = _unpack(file, f"{rank}QIQ")
-        tensors[name] = (_TYPES.get(kind, f"number {kind}"), prod(dims), rank)
-    return Header(fields, tensors, end)
-
-
-def _unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    form = f"<{form}"
-    return struct.unpack(form, file.read(struct.calcsize(form)))
-
-
-def _string(file: BinaryIO) -> bytes:
-    (length,) = _unpack(file, "Q")
-    if length > _SMALL:
-        raise ValueError
-    text = file.read(length)
-    if len(text) < length:
-        raise ValueError
-    return text
-
-
-def _value(file: BinaryIO, kind: int, whole: bool) -> Value | None:
-    """The metadata value that begins here; None for arrays and overlong strings."""
-    if kind in _SCALARS:
-        number: int | float = _unpack(file, _SCALARS[kind])[0]
-        return number
-    if kind == _STRING:
-        (length,) = _unpack(file, "Q")
-        if length > _SMALL and not whole:
-            file.seek(length, 1)
-            return None
-        return file.read(length).decode(errors="replace")
-    if kind != _ARRAY:
-        raise ValueError
-    inner, count = _unpack(file, "IQ")
-    if inner in _SCALARS:
-        file.seek(count * struct.calcsize(_SCALARS[inner]), 1)
-        return None
-    for _ in range(count):
-        _value(file, inner, whole=False)
     return None

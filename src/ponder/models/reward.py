@@ -33,6 +33,7 @@ from ponder.core.errors import (
     ServerFault,
 )
 from ponder.core.problem import Message
+from ponder.core.steps import BETWEEN
 from ponder.models import reward_formats as formats
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.openai_endpoint import Endpoint, chat_url, find_key, find_proxy
@@ -84,7 +85,7 @@ class RewardEndpoint:
         ``classify`` reads the beginning of a solution once per step, and is booked so.
         """
         sizes = [len(m.content.encode(errors="replace")) for m in messages]
-        steps = messages[-1].content.count(formats.BETWEEN) + 1
+        steps = messages[-1].content.count(BETWEEN) + 1
         times = steps if self.format == "classify" else 1
         once = sum(sizes) + PER_MESSAGE * len(sizes) + PER_STEP * steps + PER_PROMPT
         return once * times

@@ -28,14 +28,13 @@ from typing import Any, Literal, get_args
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message
+from ponder.core.steps import BETWEEN
 
 Format = Literal["qwen", "math_shepherd", "skywork", "classify"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 QWEN_TAG, SHEPHERD_TAG, SKYWORK_TAG = "<extra_0>", "ки", "\n"
 GOOD, BAD = "+", "-"
 QWEN_SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
-BETWEEN = "\n\n"
-"""What stands between the steps of the last message of a request; no step contains it."""
 _CONTROL = re.compile(r"<\|[^|<>]{1,40}\|>|<extra_\d+>|ки")
 
 
@@ -52,7 +51,8 @@ class Solution:
 
 
 def solution(messages: Sequence[Message]) -> Solution:
-    """The last message, an assistant's, holds the steps, those before it the question.
+    """The last message, an assistant's, holds the steps, those before it the question. No step
+    contains what stands between them.
 
     Raises:
         UsageError: it is no assistant's: somebody wants the model to answer.

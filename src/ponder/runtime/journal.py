@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import platform
 import secrets
 import sqlite3
-import sys
 import threading
 import time
 import weakref
@@ -29,6 +27,7 @@ from ponder.core.effects import Call, Effect, Generate, Result, Steer
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Item
 from ponder.core.trace import Score, Trace
+from ponder.core.worker import gone, number, this_one
 
 _SCHEMA = """
 create table if not exists runs (
@@ -118,7 +117,7 @@ class Journal:
         run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
         self._execute(
             "insert into runs (id, created, spec, state, worker) values (?, ?, ?, 'running', ?)",
-            (run, time.time(), json.dumps(spec), _worker()),
+            (run, time.time(), json.dumps(spec), this_one()),
         )
         return run
 
@@ -156,13 +155,13 @@ class Journal:
             UsageError: another process on this machine does.
         """
         [(worker,)] = self._execute("select worker from runs where id = ?", (run,))
-        if worker and worker != _worker() and not _gone(worker):
-            pid = worker.partition("@")[0]
+        if worker and worker != this_one() and not gone(worker):
             raise UsageError(
-                f"process {pid} is working on run {run}: wait for it, or end it, and resume then."
+                f"process {number(worker)} is working on run {run}: wait for it, or end it, and "
+                "resume then."
             )
         self._execute(
-            "update runs set state = 'running', worker = ? where id = ?", (_worker(), run)
+            "update runs set state = 'running', worker = ? where id = ?", (this_one(), run)
         )
 
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
@@ -253,26 +252,8 @@ class Journal:
         self._end()
 
 
-def _worker() -> str:
-    return f"{os.getpid()}@{platform.node()}"
-
-
-def _gone(worker: str) -> bool:
-    """Whether a process has ended, or is of another machine, such as a container of the past."""
-    pid, _, host = worker.partition("@")
-    if host != platform.node() or sys.platform == "win32":  # where signal 0 is Ctrl-C
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # somebody else's process
-        return False
-    return False
-
-
 def _state(state: str, worker: str | None) -> str:
-    return "cut off" if state == "running" and worker and _gone(worker) else state
+    return "cut off" if state == "running" and worker and gone(worker) else state
 
 
 def shared(path: Path | str) -> Journal:

@@ -11,7 +11,6 @@ becomes as wide or as deep as the scores recommend, and no branching factor has 
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from random import Random
 from typing import Annotated
@@ -20,6 +19,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import Beta
+from ponder.policies.select import rank
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
@@ -49,9 +49,9 @@ async def ab_mcts(
         made += len(parents)
         for parent, trace, score in await s.gather([partial(attempt, parent=p) for p in parents]):
             parent.add((trace, score)).backup(score.value or 0.0)
-        best = max(root.walk(), key=_rank).state
-        s.propose(best[0], best[1].value)
-    return s.first([max(root.walk(), key=_rank).state[0]] if root.children else [])
+        best, judged = max((node.state for node in root.walk()), key=rank)
+        s.propose(best, judged.value)
+    return s.first([best] if root.children else [])
 
 
 def descend(root: State, rng: Random) -> State:
@@ -75,11 +75,6 @@ def score(node: State) -> float:
 def values(node: State) -> list[float]:
     """The scores of the attempt and of all that came of it."""
     return [score(below) for below in node.walk()]
-
-
-def _rank(node: State) -> tuple[bool, float]:
-    trace, judged = node.state
-    return trace.answer is not None, -math.inf if judged.value is None else judged.value
 
 
 def _asked(problem: Problem, parent: State) -> Problem:

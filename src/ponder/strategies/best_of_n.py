@@ -8,12 +8,12 @@ fool it.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
+from ponder.policies.select import rank
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
 
@@ -72,6 +72,5 @@ class _Poll:
 
 
 def _rank(scored: tuple[Trace, Score]) -> tuple[bool, float, tuple[int, ...]]:
-    trace, score = scored
-    value = -math.inf if score.value is None else score.value
-    return trace.answer is not None, value, tuple(-part for part in trace.order)
+    # They arrive in any order, so a tie goes to the one asked for first.
+    return *rank(scored), tuple(-part for part in scored[0].order)

@@ -21,6 +21,7 @@ from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import allowed, puct, uct
+from ponder.policies.select import rank
 from ponder.policies.tree import Node, select
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
@@ -74,10 +75,10 @@ async def mcts(
                 ended.append((end, score))
         node.seal()
         if ended:
-            best, score = max(ended, key=_rank)
+            best, score = max(ended, key=rank)
             s.propose(best, score.value)
     if choose == "value" and ended:
-        return await concluded(s, max(ended, key=_rank)[0])
+        return await concluded(s, max(ended, key=rank)[0])
     favourite = _most_visited(root).state
     return await concluded(s, favourite if favourite.done else await s.grow(favourite))
 
@@ -87,11 +88,6 @@ def _most_visited(node: State) -> State:
     while node.children:
         node = max(node.children, key=lambda child: (child.visits, child.mean))
     return node
-
-
-def _rank(pair: tuple[Trace, Score]) -> tuple[bool, float]:
-    trace, score = pair
-    return trace.answer is not None, -math.inf if score.value is None else score.value
 
 
 def _priors(before: Trace, traces: Sequence[Trace]) -> list[float]:

@@ -317,8 +317,11 @@ def _schema_check(schema: str) -> Callable[[Any], bool]:
         parsed = json.loads(schema)
         kind = validators.validator_for(parsed, default=validators.Draft202012Validator)
         kind.check_schema(parsed)
-    except (ValueError, SchemaError, RecursionError) as error:
-        raise UsageError(f"the problem's JSON Schema is not one: {error}") from None
+    except SchemaError as error:
+        said = f"at {error.json_path}, {error.message}"
+        raise UsageError(f"the problem's JSON Schema is not one: {said}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the problem's JSON Schema is not one: {error}.") from None
     validator = kind(parsed, registry=Registry())  # an empty registry: no $ref fetches anything
 
     def check(value: Any) -> bool:

@@ -29,7 +29,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.answers import extract
 from ponder.verifiers.arithmetic import solves
-from ponder.verifiers.sandbox_regex import search
+from ponder.verifiers.sandbox.regex import search
 
 NO_ANSWER = "there is no answer in the reply"
 

@@ -28,7 +28,7 @@ from ponder.verifiers.answers import extract, instruction
 from ponder.verifiers.equivalence import parse_python
 from ponder.verifiers.execution import NO_PROGRAM, once_each, sandbox_of
 from ponder.verifiers.execution_program import program
-from ponder.verifiers.sandbox_base import Outcome, Sandbox, Script
+from ponder.verifiers.sandbox.base import Outcome, Sandbox, Script
 
 REPLIES = 4
 MOST_TESTS = 64

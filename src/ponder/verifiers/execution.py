@@ -19,8 +19,8 @@ from ponder.core.problem import AssertTests, IoTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.verifiers.execution_program import program, script
-from ponder.verifiers.sandbox import find
-from ponder.verifiers.sandbox_base import Outcome, Output, Sandbox
+from ponder.verifiers.sandbox.base import Outcome, Output, Sandbox
+from ponder.verifiers.sandbox.choice import find
 
 T = TypeVar("T")
 

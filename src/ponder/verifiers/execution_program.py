@@ -7,7 +7,7 @@ import builtins
 
 from ponder.core.problem import AssertTests
 from ponder.verifiers.equivalence import parse_python
-from ponder.verifiers.sandbox_base import Script
+from ponder.verifiers.sandbox.base import Script
 
 
 def program(answer: str, tests: AssertTests | None = None) -> list[str]:

@@ -31,17 +31,19 @@ from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
+from ponder.core.worker import gone, this_one
 from ponder.verifiers.base import Verifier
 from ponder.verifiers.confidence import mean_logprob
 
 KIND = "human"
 POLL = 0.5
 """Seconds between two looks into the queue."""
-VERSION = 1
+VERSION = 2
 _SCHEMA = """
 create table if not exists items (
     key text primary key, created real not null,
-    left real,             -- when the last run stopped waiting for it; null: one waits
+    left real,             -- when the last run stopped waiting for it; null: one did not say so
+    worker text not null,  -- the process of that run
     item text not null     -- JSON: question, answer type, candidates
 );
 create table if not exists judgements (
@@ -103,8 +105,8 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to judge. ``left`` is when the last run stopped waiting for it (None: one waits);
-    times are in seconds since 1970.
+    """One thing to judge. ``waits`` if a run that still lives waits for it; ``created`` is in
+    seconds since 1970.
     """
 
     key: str
@@ -112,7 +114,7 @@ class Item:
     answer_type: str
     candidates: tuple[Candidate, ...]
     created: float = 0.0
-    left: float | None = None
+    waits: bool = True
 
     @property
     def groups(self) -> list[list[int]]:
@@ -196,8 +198,9 @@ class Queue:
             [asked.question, asked.answer_type, [asdict(c) for c in asked.candidates]]
         )
         self._execute(
-            "insert into items values (?, ?, null, ?) on conflict (key) do update set left = null",
-            asked.key, time.time(), packed,
+            "insert into items values (?, ?, null, ?, ?) on conflict (key) do update set "
+            "left = null, worker = excluded.worker",
+            asked.key, time.time(), this_one(), packed,
         )  # fmt: skip
 
     def leave(self, key: str) -> None:
@@ -218,23 +221,24 @@ class Queue:
     def waiting(self) -> list[Item]:
         """What is not judged yet: what a run waits for first, then the oldest first."""
         rows = self._execute(
-            "select key, created, left, item from items where key not in "
-            "(select key from judgements) order by left is not null, created, key"
+            "select key, created, left, worker, item from items where key not in "
+            "(select key from judgements) order by created, key"
         )
-        return [_item(*row) for row in rows]
+        return sorted((_item(*row) for row in rows), key=lambda item: not item.waits)
 
     def judged(self) -> list[tuple[Item, Judgement]]:
         """All that was judged, in the order in which it was asked."""
         rows = self._execute(
-            "select i.key, created, left, item, judgement from items i join judgements j "
+            "select i.key, created, left, worker, item, judgement from items i join judgements j "
             "on i.key = j.key order by created, i.key"
         )
-        return [(_item(*row[:4]), _judgement(row[4])) for row in rows]
+        return [(_item(*row[:5]), _judgement(row[5])) for row in rows]
 
 
-def _item(key: str, created: float, left: float | None, packed: str) -> Item:
+def _item(key: str, created: float, left: float | None, worker: str, packed: str) -> Item:
     question, kind, candidates = json.loads(packed)
-    return Item(key, question, kind, tuple(Candidate(**c) for c in candidates), created, left)
+    waits = left is None and not gone(worker)
+    return Item(key, question, kind, tuple(Candidate(**c) for c in candidates), created, waits)
 
 
 def _judgement(packed: str) -> Judgement:

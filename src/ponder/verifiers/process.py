@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ponder.core.errors import MalformedReply, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
+from ponder.core.steps import BETWEEN
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Verifier
 from ponder.verifiers.judge_asking import judged
@@ -52,8 +53,7 @@ class Process:
             parts = steps(trace.text)
             if not parts:
                 return Score(None, self.name, "there are no steps to score")
-            # The steps as one assistant's turn, with a blank line between each two.
-            turn = Message("assistant", "\n\n".join(parts))
+            turn = Message("assistant", BETWEEN.join(parts))
             asked = Problem((*problem.messages, turn))
             said = await child.grow(
                 Trace.empty(asked),

@@ -2,7 +2,7 @@
 
 No network, no other processes, no home: of the machine there is the system's and the interpreter's
 library, read-only, four devices and a small private folder. Limits bound what a process may take,
-``sandbox_filter`` which system calls it may make. Where we are root, program and tests are two
+``seccomp`` which system calls it may make. Where we are root, program and tests are two
 users who are nobody; elsewhere they are we ourselves, without a way to reach anything that is ours.
 """
 
@@ -15,10 +15,10 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from ponder.verifiers import sandbox_filter
-from ponder.verifiers.sandbox_base import Limits
-from ponder.verifiers.sandbox_pool import Pool
-from ponder.verifiers.sandbox_process import Started, python
+from ponder.verifiers.sandbox import seccomp
+from ponder.verifiers.sandbox.base import Limits
+from ponder.verifiers.sandbox.pool import Pool
+from ponder.verifiers.sandbox.process import Started, python
 
 NAME = "bubblewrap"
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/nix/store")
@@ -31,7 +31,7 @@ def bubblewrap(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
     Raises:
         FileNotFoundError: there is no ``bwrap``, or no filter for this kind of machine.
     """
-    binary, rules = shutil.which("bwrap"), sandbox_filter.program()
+    binary, rules = shutil.which("bwrap"), seccomp.program()
     if binary is None or rules is None:
         raise FileNotFoundError("bwrap")
     root = os.geteuid() == 0

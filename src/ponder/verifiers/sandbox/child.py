@@ -2,7 +2,7 @@
 
 It starts the processes that do. The program's is forked before the supervisor reads the tests, so
 it never holds them, nor the channel on which the verdict leaves. Sent to a fresh interpreter with
-``sandbox_wire`` and ``sandbox_peers``, one per verdict: nothing here outlives it. Within
+``wire`` and ``peers``, one per verdict: nothing here outlives it. Within
 ``bubblewrap`` the supervisor is the first process of its namespace, which no signal from within can
 end, and with which everything else ends.
 """
@@ -15,8 +15,8 @@ import resource
 import sys
 from types import ModuleType
 
-from ponder.verifiers.sandbox_peers import Asker, run_program, run_tests, serve_program
-from ponder.verifiers.sandbox_wire import no_other, pack, read_frame, unpack, write_frame
+from ponder.verifiers.sandbox.peers import Asker, run_program, run_tests, serve_program
+from ponder.verifiers.sandbox.wire import no_other, pack, read_frame, unpack, write_frame
 
 TYPE_CHECKING = False  # not from `typing`: each import delays every verdict
 if TYPE_CHECKING:

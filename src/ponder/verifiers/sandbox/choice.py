@@ -1,12 +1,12 @@
 """Where untrusted programs are run, and where they are not run at all.
 
-========================  ==========================================================================
-sandbox                   what it takes
-========================  ==========================================================================
-``sandbox_bubblewrap``    Linux, Debian's package ``bubblewrap``; all of Python
-``sandbox_monty``         ``pip install 'ponder[sandbox]'``; a part of Python
-``unconfined``            the caller's word that it may be unsafe; limits alone
-========================  ==========================================================================
+==============  ====================================================================================
+sandbox         what it takes
+==============  ====================================================================================
+``bubblewrap``  Linux, Debian's package ``bubblewrap``; all of Python
+``monty``       ``pip install 'ponder[sandbox]'``; a part of Python
+``unconfined``  the caller's word that it may be unsafe; limits alone
+==============  ====================================================================================
 
 The first that works is taken. Where none does, nothing is run: ``docs/sandbox.md``.
 """
@@ -23,11 +23,11 @@ import weakref
 from functools import lru_cache
 
 from ponder.core.errors import UsageError
-from ponder.verifiers.sandbox_base import Limits, Sandbox, Script
-from ponder.verifiers.sandbox_bubblewrap import bubblewrap
-from ponder.verifiers.sandbox_monty import monty
-from ponder.verifiers.sandbox_pool import Pool
-from ponder.verifiers.sandbox_process import Started, python
+from ponder.verifiers.sandbox.base import Limits, Sandbox, Script
+from ponder.verifiers.sandbox.bubblewrap import bubblewrap
+from ponder.verifiers.sandbox.monty import monty
+from ponder.verifiers.sandbox.pool import Pool
+from ponder.verifiers.sandbox.process import Started, python
 
 HOW = "install Debian's package bubblewrap"
 WARNING = (

@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ponder.verifiers.sandbox_base import Limits, Outcome, Output, Script
-from ponder.verifiers.sandbox_process import Started
-from ponder.verifiers.sandbox_threads import Threads, Turn, started_by
-from ponder.verifiers.sandbox_wire import no_other, pack, unpack
+from ponder.verifiers.sandbox.base import Limits, Outcome, Output, Script
+from ponder.verifiers.sandbox.process import Started
+from ponder.verifiers.sandbox.threads import Threads, Turn, started_by
+from ponder.verifiers.sandbox.wire import no_other, pack, unpack
 
 NAME = "monty"
 START_SECONDS = 60.0
@@ -103,7 +103,7 @@ class Monty(Threads):
         """
         started = self.spare()
         if started is None:
-            command = (sys.executable, "-P", "-m", "ponder.verifiers.sandbox_monty_child")
+            command = (sys.executable, "-P", "-m", "ponder.verifiers.sandbox.monty_child")
             started = Started((*command, str(self.limits.memory_bytes)), env={})
             said, _ = started.exchange(b"", START_SECONDS, _LONGEST, frame=True)
             if not said:

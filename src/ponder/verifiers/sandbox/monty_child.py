@@ -1,4 +1,4 @@
-"""The process that runs ``pydantic-monty``'s sessions for ``sandbox_monty``, one order at a time.
+"""The process that runs ``pydantic-monty``'s sessions for ``monty``, one order at a time.
 
 Results cross from the interpreter as values, and a small object there may be a large one here (a
 list that holds one text a million times), so they do not cross into the process of a run: this one
@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.verifiers.equivalence import parse_python
-from ponder.verifiers.sandbox_base import Outcome, Output
-from ponder.verifiers.sandbox_wire import no_other, pack, read_frame, unpack, write_frame
+from ponder.verifiers.sandbox.base import Outcome, Output
+from ponder.verifiers.sandbox.wire import no_other, pack, read_frame, unpack, write_frame
 
 _OVER = re.compile(r"(?:feed|turn) time limit|sleep limit|suspension limit")
 _MODULE = re.compile(r"No module named '(\w+)|module '(\w+)'? has no attribute")

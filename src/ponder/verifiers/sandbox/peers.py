@@ -11,7 +11,7 @@ import builtins
 import sys
 from types import CodeType, ModuleType
 
-from ponder.verifiers.sandbox_wire import no_other, pack, read_frame, unpack, write_frame
+from ponder.verifiers.sandbox.wire import no_other, pack, read_frame, unpack, write_frame
 
 TYPE_CHECKING = False  # not from `typing`: each import delays every verdict
 if TYPE_CHECKING:

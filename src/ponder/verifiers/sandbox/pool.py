@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from ponder.verifiers.sandbox_base import WORKERS, Ended, Limits, Outcome, Output, Script
-from ponder.verifiers.sandbox_process import Started
-from ponder.verifiers.sandbox_threads import Threads, Turn, started_by
-from ponder.verifiers.sandbox_wire import no_other, pack, unpack
+from ponder.verifiers.sandbox.base import WORKERS, Ended, Limits, Outcome, Output, Script
+from ponder.verifiers.sandbox.process import Started
+from ponder.verifiers.sandbox.threads import Threads, Turn, started_by
+from ponder.verifiers.sandbox.wire import no_other, pack, unpack
 
 ATTEMPTS = 3
 """How often a program is run anew for the tests behind one that it did not survive."""

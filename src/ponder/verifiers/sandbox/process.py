@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 _PATIENCE = 10.0
-_MODULES = ("sandbox_wire", "sandbox_peers", "sandbox_child")
+_MODULES = ("wire", "peers", "child")
 
 
 @lru_cache(1)
@@ -33,11 +33,12 @@ def python() -> tuple[str, ...]:
     codes = []
     for module in _MODULES:
         text = (here / f"{module}.py").read_text(encoding="utf-8")
-        name = f"ponder.verifiers.{module}"
+        name = f"ponder.verifiers.sandbox.{module}"
         codes.append((name, compile(text, module, "exec", dont_inherit=True, optimize=2)))
     begin = (
         "import marshal, sys, types\n"
-        "for name in ('ponder', 'ponder.verifiers'): sys.modules[name] = types.ModuleType(name)\n"
+        "for name in ('ponder', 'ponder.verifiers', 'ponder.verifiers.sandbox'):\n"
+        "    sys.modules[name] = types.ModuleType(name)\n"
         "for name, code in marshal.loads(bytes.fromhex(sys.argv.pop())):\n"
         "    sys.modules[name] = module = types.ModuleType(name)\n"
         "    exec(code, module.__dict__)\n"

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from ponder.core.errors import UsageError
-from ponder.verifiers.sandbox_base import WORKERS
-from ponder.verifiers.sandbox_process import Started
+from ponder.verifiers.sandbox.base import WORKERS
+from ponder.verifiers.sandbox.process import Started
 
 T = TypeVar("T")
 

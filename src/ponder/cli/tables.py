@@ -1,0 +1,28 @@
+"""Tables of a terminal: what is too wide for it is folded, so that nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+
+def table(
+    rows: Sequence[Mapping[str, str]], *, right: Collection[str] = (), whole: Collection[str] = ()
+) -> Table:
+    """A line per row, its cells by column. Columns in ``right`` are set to the right; those in
+    ``whole`` are not folded, for what they hold is copied into other commands.
+    """
+    drawn = Table(box=None, pad_edge=False, header_style="dim")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in columns:
+        drawn.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name in whole,
+        )
+    for row in rows:
+        drawn.add_row(*(Text(row.get(name, "")) for name in columns))
+    return drawn

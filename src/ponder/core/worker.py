@@ -1,0 +1,31 @@
+"""Which process works on something, as it is written into files that outlive processes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+
+def this_one() -> str:
+    """This process: its number and its machine."""
+    return f"{os.getpid()}@{platform.node()}"
+
+
+def number(worker: str) -> str:
+    """The process's number, as the machine's tools show it."""
+    return worker.partition("@")[0]
+
+
+def gone(worker: str) -> bool:
+    """Whether a process has ended, or is of another machine, such as a container of the past."""
+    pid, _, host = worker.partition("@")
+    if host != platform.node() or sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's process
+        return False
+    return False
