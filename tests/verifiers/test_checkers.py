@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
+from ponder.verifiers.arithmetic import steps
 from ponder.verifiers.registry import find
 
 ASKED = (Message("user", "What?"),)
@@ -36,6 +38,43 @@ def told(scores: list[Score]) -> list[tuple[float | None, str | None]]:
 
 
 PASS, FAIL, ABSTAIN = (1.0, "pass"), (0.0, "fail"), (None, "abstain")
+
+
+@pytest.mark.parametrize(
+    ("text", "held", "wrong"),
+    [
+        ("10 - 4 = 6 (left: 1, 5, 6)\n5 - 1 = 4 (left: 6, 4)\n6 * 4 = 24 (left: 24)", 3, ""),
+        ("Let us see: 9 + 9 = 18.\n10-4 = 6 (left: 6, 5, 1)\n", 1, ""),
+        ("1 / 4 = 0.25 (left: 5, 10, 0.25)", 1, ""),
+        ("", 0, ""),
+        ("10 - 4 = 5 (left: 1, 5, 5)", 0, "10 - 4 is not 5"),
+        ("10 - 4 = 6 (left: 1, 6)", 0, "after 10 - 4 = 6 there are left: 1, 5, 6"),
+        ("10 - 4 = 6 (left: 1, 5, 6)\n6 * 4 = 24 (left: 1, 5, 24)", 1,
+         "6 * 4 takes a number that is not left: 1, 5, 6"),
+        ("10 * 10 = 100 (left: 1)", 0, "10 * 10 takes a number that is not left: 1, 4, 5, 10"),
+        ("1 - 1 = 0 (left: 0)\n", 0, "1 - 1 takes a number that is not left: 1, 4, 5, 10"),
+        ("10 + 4 = 14 (left: 1, 5, 14)\n14 + 5 = 19 (left: 1, 19)\n19 + 1 = 20 (left: 20)", 3,
+         "20 is left at the end, not 24"),
+    ],
+)  # fmt: skip
+def test_steps_of_arithmetic(text: str, held: int, wrong: str) -> None:
+    assert steps(text, (1, 4, 5, 10), Fraction(24)) == (held, wrong)
+    assert steps("4 / 0 = 1 (left: 1)", (4, 0), Fraction(1)) == (0, "4 / 0 is not 1")
+
+
+async def test_a_chain_that_goes_on_is_judged_by_its_steps() -> None:
+    puzzle = Problem(ASKED, "math", tests=ArithmeticTests((1, 4, 5, 10), "24"))
+    [holds, wrong, ended] = [
+        (await find("arithmetic").score(puzzle, [chain], Session(Run(nobody, 0, Sampling()))))[0]
+        for chain in (
+            Trace(puzzle, "10 - 4 = 6 (left: 1, 5, 6)\n", 9),
+            Trace(puzzle, "10 - 4 = 5 (left: 1, 5, 5)\n", 9),
+            Trace(puzzle, "10 - 4 = 6 (left: 1, 5, 6)\n", 9, "length"),
+        )
+    ]
+    assert (holds.value, holds.verdict, holds.detail) == (0.5, "scored", "1 step so far")
+    assert (wrong.value, wrong.verdict, wrong.detail) == (0.0, "fail", "10 - 4 is not 5")
+    assert (ended.value, ended.verdict) == (0.0, "fail")
 
 
 async def test_arithmetic() -> None:

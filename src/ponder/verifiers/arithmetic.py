@@ -1,4 +1,5 @@
-"""Is an expression a solution of Game of 24 or Countdown? Exact, and safe on any text.
+"""Is an expression a solution of Game of 24 or Countdown, and do the steps towards one hold? Exact,
+and safe on any text.
 
 The rule of both: each given number exactly once, only ``+ - * /`` and parentheses, the exact value
 (Yao 2023, section 4.1; Countdown as in Zhao 2025, 'd1', whose checker compares the multiset of
@@ -9,7 +10,9 @@ the numbers were found to be the given ones, so no value can grow large.
 from __future__ import annotations
 
 import ast
+import operator
 import re
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -50,6 +53,42 @@ def solves(text: str, numbers: Sequence[int], target: Fraction) -> bool:
             return False
     value = _value(plain, sorted(numbers))
     return value is not None and value == target
+
+
+_STEP = re.compile(
+    r"^\s*(-?\d+(?:\.\d+)?) *([-+*/]) *(-?\d+(?:\.\d+)?) *= *(-?\d+(?:\.\d+)?) *"
+    r"\(left: *([-\d., ]*)\)",
+    re.MULTILINE,
+)
+_OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
+def steps(text: str, numbers: Sequence[int], target: Fraction) -> tuple[int, str]:
+    """How many steps of the form ``9 - 4 = 5 (left: 3, 5)`` hold, and what is wrong with the next.
+
+    Each takes two of the numbers that are left and puts their result in their place (Yao 2023,
+    section 4.1); the last leaves the target. Lines of another form are not steps.
+    """
+    left = Counter(Fraction(n) for n in numbers)
+    held = 0
+    for match in _STEP.finditer(text[: 100 * LONGEST]):
+        first, second, result = (Fraction(match[i]) for i in (1, 3, 4))
+        said = f"{match[1]} {match[2]} {match[3]}"
+        if not Counter((first, second)) <= left:
+            return held, f"{said} takes a number that is not left: {_listed(left)}"
+        if (match[2] == "/" and not second) or _OPERATIONS[match[2]](first, second) != result:
+            return held, f"{said} is not {match[4]}"
+        left = left - Counter((first, second)) + Counter((result,))
+        if Counter(Fraction(n) for n in re.findall(r"-?\d+(?:\.\d+)?", match[5])) != left:
+            return held, f"after {said} = {match[4]} there are left: {_listed(left)}"
+        held += 1
+        if left.total() == 1 and result != target:
+            return held, f"{result} is left at the end, not {target}"
+    return held, ""
+
+
+def _listed(left: Counter[Fraction]) -> str:
+    return ", ".join(map(str, left.elements()))
 
 
 def _plain(text: str) -> str:

@@ -3,7 +3,8 @@
 ===========================  =======================================================================
 verifier                     an answer passes if
 ===========================  =======================================================================
-``arithmetic``               it solves the problem's ``ArithmeticTests`` (Game of 24, Countdown)
+``arithmetic``               it solves the problem's ``ArithmeticTests`` (Game of 24, Countdown); a
+                             chain that goes on fails by its first wrong step
 ``schema``                   it is JSON that satisfies the problem's own schema
 ``regex:PATTERN``            the pattern is found in it (``re.search``)
 ``script:PATH.py:FUNCTION``  a function of the user's says so; it may also give a number from 0 to 1
@@ -28,10 +29,12 @@ from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.answers import extract
-from ponder.verifiers.arithmetic import solves
+from ponder.verifiers.arithmetic import solves, steps
 from ponder.verifiers.sandbox.regex import search
 
 NO_ANSWER = "there is no answer in the reply"
+HOLDS = 0.5
+"""Of a chain that goes on, and is neither right nor wrong so far."""
 
 
 def _decided(right: bool, name: str, why: str = "") -> Score:
@@ -65,6 +68,11 @@ class Arithmetic:
 
         def judge(trace: Trace) -> Score:
             if trace.answer is None:
+                held, misstep = steps(trace.text, numbers, target)
+                if misstep:
+                    return _decided(False, self.name, misstep)
+                if held and not trace.done:
+                    return Score(HOLDS, self.name, f"{held} step{'s' * (held > 1)} so far")
                 return _open(trace, self.name)
             return _decided(solves(trace.answer.text, numbers, target), self.name, wrong)
 
