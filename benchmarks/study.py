@@ -11,11 +11,14 @@ docs/results.md.
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from ponder.experiments import columns, costs, scoring
+from ponder.experiments import columns, costs, scoring, series_of
 from ponder.experiments.pools import Pool
+from ponder.experiments.report_matched import match
 from ponder.experiments.scoring import Aggregator
 
 SUITES = {"gsm8k": "GSM8K", "humaneval": "HumanEval", "countdown": "Countdown"}
@@ -53,19 +56,45 @@ def main(folder: Path) -> None:
             print("| --- | --- | --- | --- | --- | --- | --- |")
             for pool, held in checked:
                 verified(pool, held, SIZES[suite])
+            print()
+            names = dict.fromkeys(name for _, held in checked for name in held.verified)
+            by = ["majority", *(f"best:{name}" for name in names)]
+            for note in matched([p.path for p, _ in checked], [p.path for p in pools], by):
+                print(f"- {note}")
+
+
+def matched(checked: list[Path], pools: list[Path], by: list[str]) -> Iterator[str]:
+    """What a smaller model with a verifier reaches for the FLOPs of one sample of a larger one."""
+    singles = {s.model: s for s in series_of.load(pools) if s.method == "random"}
+    smaller = [s for s in series_of.load(checked, by=by) if s.method in by]
+    for single in singles.values():
+        for small in smaller:
+            found = match(small, single, math.inf, problem_ids=single.problem_ids)
+            if found is not None and found.gap is not None:
+                gap = found.gap
+                yield (
+                    f"{small.model} with N = {found.n}, chosen by {small.method}, minus one sample "
+                    f"of {single.model}, for at most its FLOPs: {gap.difference:+.3f} "
+                    f"({gap.low:+.3f} to {gap.high:+.3f}"
+                    f"{'' if gap.decided else '; undecided'})."
+                )
 
 
 def verified(pool: Pool, held: columns.Columns, sizes: list[int]) -> None:
     """Print the rows of one pool that choose by what verifiers said, between floor and ceiling."""
-    by = [*BY, Aggregator("best", "mean_logprob")]
+    by = [*BY]
     for name in held.verified:
-        by += [Aggregator("best", name), Aggregator("weighted", name)]
+        by += [Aggregator("best", name)]
+        if any(((g.scores[name] > 0) & (g.scores[name] < 1)).any() for g in held.groups):
+            by += [Aggregator("weighted", name)]  # of what is right or wrong it is much the same
     sizes = [n for n in sizes if n <= held.fewest]
     pairs = [((how, n), (Aggregator("majority"), n)) for n in sizes for how in by[1:]]
     report = scoring.score(held, by=by, n=sizes, compare=pairs)
     apart = {d.a: d for d in report.differences}
     [model] = pool.header.models
     for row in report.rows:
+        if row.n == 1 and row.by != "random":
+            continue  # there is nothing to choose
         d = apart.get(f"{row.by}@{row.n}")
         cells = [
             model,

@@ -117,7 +117,9 @@ async def test_prefill_continues_the_prefix(model: OpenVINO) -> None:
 async def test_prompt_bound_is_exact_and_progress_ends_at_the_cost(model: OpenVINO) -> None:
     seen: list[tuple[int, int]] = []
     request = ask("Why is the sky blue?", max_tokens=5)
+    before = model.metrics().tokens
     done = await model.generate(request, lambda *counts: seen.append(counts))
+    assert model.metrics().tokens == before + done.completion_tokens
     assert model.prompt_bound(request.messages) == done.prompt_tokens
     assert seen[0] == (done.prompt_tokens, 0)
     assert seen[-1] == (done.prompt_tokens, done.completion_tokens)

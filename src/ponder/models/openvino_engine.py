@@ -78,11 +78,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What the engine says of itself. ``cache_usage`` is in percent of the cache."""
+    """What the engine says of itself: ``requests`` under way, ``steps`` taken and ``tokens``
+    generated since it was loaded, ``cache_usage`` in percent of the cache.
+    """
 
     requests: int = 0
     steps: int = 0
     cache_usage: float = 0.0
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class Engine:
         self._blocks = Blocks(blocks // 2)  # the other half: what samples in flight are filling
         self._leads: OrderedDict[Tokens, Lead] = OrderedDict()
         self._live: dict[int, Live] = {}
-        self._steps = self._ids = 0
+        self._steps = self._ids = self._tokens = 0
 
     @property
     def busy(self) -> bool:
@@ -162,7 +165,8 @@ class Engine:
         done = [*self._follow(grown), *self._collect(grown)]
         said = self._pipeline.get_metrics()  # of the step's beginning
         left = said.requests if self._pipeline.has_non_finished_requests() else 0
-        return Frame(Metrics(left, self._steps, said.cache_usage), grown, done)
+        metrics = Metrics(left, self._steps, said.cache_usage, self._tokens)
+        return Frame(metrics, grown, done)
 
     def _admit(self, grown: dict[int, int]) -> None:
         """Start the leaders, or their next pieces, for which there are slots and room."""
@@ -224,6 +228,7 @@ class Engine:
             while live.handle.can_read():
                 for output in live.handle.read().values():
                     live.tokens += output.generated_ids
+                    self._tokens += len(output.generated_ids)
                     live.logprobs += output.generated_log_probs
                     finish = output.finish_reason
                 grown[live.job.id] = len(live.tokens)

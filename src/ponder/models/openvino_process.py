@@ -128,7 +128,7 @@ class Process:
                 return
             self.error = error
             lost = list(self._waiters)
-        self.metrics = Metrics(steps=self.metrics.steps)
+        self.metrics = Metrics(steps=self.metrics.steps, tokens=self.metrics.tokens)
         self._deliver(Frame(done=[Done(id, error=error) for id in lost]))
         self._first.set()
 
