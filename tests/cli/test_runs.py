@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ponder.runtime.journal import Journal
 from tests.cli.test_solve import QUESTION, interrupted, ponder
 from tests.support.seeded import configure, seeded_server
 
@@ -43,6 +44,26 @@ def test_show_prints_question_samples_and_result(capsys: pytest.CaptureFixture[s
     assert shown["result"]["run"] == run
     assert shown["calls"][0]["effect"] == "generate"
     assert shown["calls"][0]["spent"]["calls"] == 1
+
+
+@pytest.mark.parametrize("spec", [{"kind": "recording", "suite": "gsm8k", "model": "m"}, None])
+def test_a_tree_is_shown_of_a_recording_and_of_what_another_version_wrote(
+    spec: dict[str, str] | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "runs.sqlite"
+    journal = ["--journal", str(path)]
+    knobs = ["--set", "expansions=1", "--set", "fan=2"]
+    ponder(capsys, "solve", QUESTION, "-m", "simulated", "-s", "mcts", *knobs, "-q", *journal)
+    book = Journal(path)
+    [run] = book.runs()
+    other = spec or {**run.spec, "version": "9.9.9"}
+    book._execute("update runs set spec = ? where id = ?", (json.dumps(other), run.id))
+    book.close()
+    code, out, _ = ponder(capsys, "runs", "show", run.id, "--tree", *journal)
+    assert code == 0
+    assert out.splitlines()[0] == ("the suite gsm8k" if spec else QUESTION)
+    assert out.count("1 visit, mean") == (0 if spec else 2)  # a recording has no search
+    assert out.count(" tokens") == 3
 
 
 def test_a_removed_run_is_gone(capsys: pytest.CaptureFixture[str]) -> None:

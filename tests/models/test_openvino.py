@@ -19,7 +19,7 @@ from ponder.core.problem import Message
 from ponder.models.base import Completion, Request, Shape
 from ponder.models.openvino import Metrics, OpenVINO, Settings, can_load, load
 from ponder.models.openvino_cache import BLOCK, PIECE, Blocks, pieces
-from ponder.models.openvino_engine import Job, Setup, _load
+from ponder.models.openvino_engine import Done, Engine, Job, Setup, _load
 from ponder.models.openvino_file import Header, metadata_only, read_header
 from ponder.models.openvino_machine import free_memory, usable_cores
 
@@ -79,8 +79,9 @@ async def test_same_seed_same_text_whether_its_prompt_was_cached_or_not(model: O
     prompt = cold[0].prompt_tokens
     assert prompt > PIECE
     whole = (prompt - 1) // BLOCK * BLOCK
-    assert [c.cached_tokens for c in cold] == [0] + [whole] * 7
-    assert [c.cached_tokens for c in warm] == [whole] * 8
+    assert cold[0].cached_tokens == 0
+    # Who comes when the leader is through follows another one, which evaluates the last block.
+    assert {c.cached_tokens for c in (*cold[1:], *warm)} <= {whole, prompt - 1}
 
 
 async def test_same_seed_same_text_in_any_batch(model: OpenVINO) -> None:
@@ -185,13 +186,38 @@ def test_nothing_is_reported_to_google(model: OpenVINO) -> None:
 # Cancelling, event loops, closing.
 
 
+def bare(folder: Path, slots: int = 8) -> Engine:
+    """The engine itself, in this process."""
+    metadata = folder / "tokenizer.gguf"
+    metadata.write_bytes(metadata_only(Path(GGUF), read_header(Path(GGUF))))
+    return _load(Setup(GGUF, str(metadata), slots, 64, {"KV_CACHE_PRECISION": "f16"}))
+
+
+@needs_file
+@needs_extra
+def test_one_sample_pays_for_its_prompt_and_the_others_for_its_last_token(tmp_path: Path) -> None:
+    """At the engine itself, since from outside nobody knows who came before a leader was through.
+
+    Prompts end in the middle of a block, with one, and just behind one.
+    """
+    engine = bare(tmp_path)
+    for length, known in ((40, BLOCK), (64, BLOCK), (65, 2 * BLOCK)):
+        prompt = tuple(range(length * 100, length * 101))
+        for first in (0, known):  # anew, and from the cache
+            for id in range(6):
+                engine.add(Job(id, prompt, 2, 0.8, 1.0, id, (), False))
+            done: list[Done] = []
+            while engine.busy:
+                done += engine.step().done
+            cached = [each.cached for each in sorted(done, key=lambda each: each.id)]
+            assert cached == [first] + [length - 1] * 5
+
+
 @needs_file
 @needs_extra
 def test_cancelling_frees_the_slots_within_two_steps(tmp_path: Path) -> None:
     """At the engine itself, since from outside nobody knows which step a cancellation met."""
-    metadata = tmp_path / "tokenizer.gguf"
-    metadata.write_bytes(metadata_only(Path(GGUF), read_header(Path(GGUF))))
-    engine = _load(Setup(GGUF, str(metadata), 8, 64, {"KV_CACHE_PRECISION": "f16"}))
+    engine = bare(tmp_path)
     prompt = tuple(range(1000, 1040))
     for id in range(8):
         engine.add(Job(id, prompt, 100, 0.8, 1.0, id, ("@@@",), False))

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ponder import api
+from ponder._version import __version__
 from ponder.cli import tree, view
 from ponder.cli.solve import present
 from ponder.cli.voice import Voice
@@ -19,6 +20,7 @@ from ponder.core.events import Subscriber
 from ponder.core.problem import Message, Problem
 from ponder.runtime.journal import Journal, RunRow
 from ponder.runtime.runner import Runner
+from ponder.spec import Spec
 from ponder.verifiers.answers import instruction
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
@@ -81,7 +83,7 @@ def list_(journal: str | None, limit: int, as_json: bool) -> None:
 @click.argument("run")
 @_JOURNAL
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--tree", "as_tree", is_flag=True, help="Print what was continued from what.")
+@click.option("--tree", "as_tree", is_flag=True, help="Print what was continued, visited, pruned.")
 @click.option(
     "--export",
     type=click.Path(path_type=Path),
@@ -95,7 +97,7 @@ def show(run: str, journal: str | None, as_json: bool, as_tree: bool, export: Pa
         calls = book.calls(row.id)
     if as_tree or export is not None:
         title = str(_summary(row)["question"])
-        roots = tree.branches(calls)
+        roots = tree.branches(calls, _asked(row))
         if export is not None:
             _export(export, title, roots)
         if as_tree:
@@ -117,6 +119,13 @@ def show(run: str, journal: str | None, as_json: bool, as_tree: bool, export: Pa
         )
     else:
         view.run(_summary(row), calls, row.result)
+
+
+def _asked(row: RunRow) -> Spec | None:
+    """What was asked for, whichever version wrote it down; None of a recording."""
+    if "problem" not in row.spec:
+        return None
+    return Spec.from_json({**row.spec, "version": __version__})
 
 
 def _export(path: Path, title: str, roots: Sequence[tree.Branch]) -> None:

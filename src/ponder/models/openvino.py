@@ -207,7 +207,7 @@ class OpenVINO:
         """Generate one sample (see ``Model``).
 
         Of the samples of one prompt the first evaluates it; the others report it as cached, except
-        for its last block. A text that is cut off by the context ends with ``length``.
+        for its last token. A text that is cut off by the context ends with ``length``.
         """
         start = time.perf_counter()
         prompt = self._loaded.tokens(request.messages, request.prefix)

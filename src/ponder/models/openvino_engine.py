@@ -214,7 +214,7 @@ class Engine:
                     continue
                 self._live[job.id] = Live(job, handle, cached)
                 grown[job.id] = 0
-                cached = tail(len(lead.prompt))
+                cached = len(lead.prompt) - 1  # of the leader's last block, too, if it is not full
             lead.taken = 0
             del self._leads[lead.prompt]
             if lead.jobs:  # behind those who came while it had no slot

@@ -39,7 +39,7 @@ async def ab_mcts(
     root: State = Node((Trace.empty(problem), Score(None, "")))
 
     async def attempt(child: Session, parent: State) -> tuple[State, Trace, Score]:
-        trace = await child.grow(Trace.empty(_asked(problem, parent)))
+        trace = await child.grow(Trace.empty(asked_of(problem, parent)))
         [score] = await child.score([trace])
         return parent, trace, score
 
@@ -77,7 +77,7 @@ def values(node: State) -> list[float]:
     return [score(below) for below in node.walk()]
 
 
-def _asked(problem: Problem, parent: State) -> Problem:
+def asked_of(problem: Problem, parent: State) -> Problem:
     trace, judged = parent.state
     if parent.parent is None:
         return problem

@@ -10,6 +10,7 @@ at each depth (algorithm 1); depth first follows the best one, gives up on begin
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -90,7 +91,8 @@ async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
     async def vote(child: Session, trace: Trace) -> float | None:
         question = trace.problem.messages[-1].content
         asked = Problem((Message("user", ASK.format(question=question, text=trace.text)),))
-        said = await child.grow(Trace.empty(asked), role=VALUE, length=8)
+        about = replace(Trace.empty(asked), id=trace.id)  # so that the journal says of what it is
+        said = await child.grow(about, role=VALUE, length=8)
         return read_value(said.text)
 
     async def valued(child: Session, trace: Trace) -> tuple[str, Score]:

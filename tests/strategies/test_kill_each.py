@@ -1,0 +1,163 @@
+"""kill -9 in the middle of every strategy: a real process, killed at a request counted at the
+server. Resumed, it ends as the unbroken run did, and asks for nothing twice that was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import subprocess
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ponder.core.problem import Message
+from ponder.models.base import Request
+from ponder.runtime.journal import Journal
+from ponder.strategies.registry import STRATEGIES
+from tests.cli.test_kill import QUESTION, command
+from tests.cli.test_solve import ponder
+from tests.strategies import test_all_resume
+from tests.strategies.test_all_resume import KNOBS, number
+from tests.support.seeded import Seeded, configure, seeded_server
+
+ABLE = {
+    "prefill": "final_message",
+    "capabilities": ["seed", "stop", "logprobs"],
+    "concurrency": 4,
+}
+"""What the endpoint can do: all that any strategy needs."""
+
+
+def asked_for(body: dict[str, Any]) -> Request:
+    """The request that an endpoint was sent."""
+    turns = [Message(turn["role"], turn["content"]) for turn in body["messages"]]
+    prefix = turns.pop().content if turns[-1].role == "assistant" else ""
+    stop = tuple(body.get("stop", ()))
+    return Request(tuple(turns), body["max_tokens"], prefix, seed=body["seed"], stop=stop)
+
+
+def completion(body: dict[str, Any]) -> bytes:
+    """A reply by the request alone. It begins with a word that no other has, so that whatever was
+    built upon it shows.
+    """
+    request = asked_for(body)
+    said = test_all_resume.reply(request)
+    if said.startswith("w"):
+        said = f"s{request.seed}e {said}"
+    at, stopped_at = min([(said.find(s), s) for s in request.stop if s in said], default=(None, ""))
+    words = said[:at].split(" ")
+    kept = words[: request.max_tokens]
+    whole = len(kept) == len(words)
+    logprob = -(number("how sure", request.seed) % 100) / 100
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": " ".join(kept)},
+        "finish_reason": "stop" if whole else "length",
+        "matched_stop": stopped_at if whole and stopped_at else None,
+        "logprobs": {"content": [{"token": word, "logprob": logprob} for word in kept]},
+    }
+    usage = {"prompt_tokens": 20, "completion_tokens": len(kept)}
+    return json.dumps({"choices": [choice], "usage": usage}).encode()
+
+
+class Answering:
+    """Answers for a server, and remembers what it was asked. With a ``moment`` it kills its
+    ``victim`` at that request, counted as they arrive: before its reply, or ``late``, after it.
+    Whoever comes later is answered when the victim is dead, so that no moment comes too late.
+    """
+
+    def __init__(self, server: Seeded, moment: int = 0, late: bool = False) -> None:
+        self.bodies: list[str] = []
+        self.victim: Future[subprocess.Popen[str]] = Future()
+        self._seeds, self._moment, self._late = server.seeds, moment, late
+        self._dead = threading.Event()
+        server.reply, server.after = self.reply, self.after  # type: ignore[method-assign]
+
+    def reply(self, asked: dict[str, Any]) -> bytes:
+        self.bodies.append(json.dumps(asked))
+        count = self._seeds.index(asked["seed"]) + 1
+        if self._moment and count == self._moment and not self._late:
+            self._kill()
+        elif self._moment and count > self._moment:
+            self._dead.wait()
+        return completion(asked)
+
+    def after(self, count: int) -> None:
+        if count == self._moment and self._late:
+            self._kill()
+
+    def _kill(self) -> None:
+        process = self.victim.result()
+        process.kill()
+        process.wait()
+        self._dead.set()
+
+    @property
+    def built_upon(self) -> set[int]:
+        """The seeds of the replies that anybody who asked had before him."""
+        return {int(seed) for body in self.bodies for seed in re.findall(r"\bs(\d+)e\b", body)}
+
+
+def knobs_of(name: str) -> dict[str, Any]:
+    """Small, and such that the same is asked whoever is first."""
+    surely = {"stop": "never"} if name == "self_consistency" else {}
+    return {**KNOBS.get(name, {}), "length": 60, **surely}
+
+
+def solve(name: str) -> list[str]:
+    pairs = [f"{knob}={value}" for knob, value in knobs_of(name).items()]
+    settings = [part for pair in pairs for part in ("--set", pair)]
+    return ["solve", QUESTION, "-m", "loop", "-s", name, "--json", *settings]
+
+
+def told(out: str) -> dict[str, Any]:
+    """The result but for what the clock and chance name."""
+    result: dict[str, Any] = json.loads(out)
+    del result["run"], result["receipt"]["total"]["seconds"]
+    for item in result["receipt"]["items"]:
+        del item["seconds"]
+    return result
+
+
+@pytest.mark.parametrize("attempt", range(2))
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_process_killed_at_a_random_moment_is_resumed(
+    name: str, attempt: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with seeded_server() as server:
+        configure(tmp_path, server.url, **ABLE)
+        Answering(server)
+        _, out, _ = ponder(capsys, *solve(name), "--no-journal")
+        unbroken, whole = told(out), server.seeds
+        assert len(set(whole)) == len(whole)
+    rng = random.Random(f"{name} {attempt}")
+    moment = rng.randint(1, len(whole))
+    late = moment < len(whole) and rng.random() < 0.5  # after the last one there is nothing to kill
+    with seeded_server() as server:
+        configure(tmp_path, server.url, **ABLE)
+        first = Answering(server, moment, late)
+        process = command(tmp_path, *solve(name))
+        first.victim.set_result(process)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+    book = Journal(tmp_path / "runs.sqlite")
+    [run] = book.runs()
+    assert run.state == "cut off"
+    rows = [row for row in book.calls(run.id) if row.lost is None]
+    paid = {row.effect["seed"] for row in rows if row.effect["effect"] == "generate"}
+    book.close()
+    assert first.built_upon <= paid  # recorded before anything was made of it
+    with seeded_server() as server:  # another one: the first may still read what it was sent
+        configure(tmp_path, server.url, **ABLE)
+        Answering(server)
+        journal = ["--journal", str(tmp_path / "runs.sqlite")]
+        _, out, _ = ponder(capsys, "runs", "resume", run.id, "--json", *journal)
+        again = server.seeds
+    assert sorted([*paid, *again]) == sorted(whole)
+    assert told(out) == unbroken
