@@ -21,7 +21,12 @@ from ponder.experiments.pools import Pool
 from ponder.experiments.report_matched import match
 from ponder.experiments.scoring import Aggregator
 
-SUITES = {"gsm8k": "GSM8K", "humaneval": "HumanEval", "countdown": "Countdown"}
+SUITES = {
+    "gsm8k": "GSM8K",
+    "humaneval": "HumanEval",
+    "countdown": "Countdown",
+    "gym": "GSM-Symbolic of reasoning-gym: fresh problems",
+}
 ORDER = ("135m", "0.5b", "1.5b")
 SIZES = {"gsm8k": [8], "humaneval": [8], "countdown": [1, 4, 16]}
 """The numbers of samples at which verifiers are compared."""

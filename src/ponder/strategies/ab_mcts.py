@@ -78,6 +78,7 @@ def values(node: State) -> list[float]:
 
 
 def asked_of(problem: Problem, parent: State) -> Problem:
+    """What is asked to get a child of ``parent``: the question anew, or for a revision."""
     trace, judged = parent.state
     if parent.parent is None:
         return problem
