@@ -31,6 +31,8 @@ ORDER = ("135m", "0.5b", "1.5b")
 SIZES = {"gsm8k": [8], "humaneval": [8], "countdown": [1, 4, 16]}
 """The numbers of samples at which verifiers are compared."""
 BY = [Aggregator("majority"), Aggregator("weighted", "mean_logprob")]
+RECORDED = ("mean_logprob", "lowest_group")
+"""The scores that come with a recording."""
 NAMES = {
     "random": "one sample",
     "majority": "majority",
@@ -54,7 +56,7 @@ def main(folder: Path) -> None:
     for suite, title in SUITES.items():
         pools = [Pool(path) for path in sorted(folder.glob(f"{suite}-*.jsonl"))]
         read = [(p, columns.read(p, shape=costs.shape_of(p.header))) for p in pools]
-        checked = [(p, held) for p, held in read if held.verified]
+        checked = [(p, held) for p, held in read if said(held)]
         if checked:
             print(f"\n**{title}, with verifiers**\n")
             print("| model | N | chosen by | accuracy | minus majority | tokens | FLOPs |")
@@ -62,7 +64,7 @@ def main(folder: Path) -> None:
             for pool, held in checked:
                 verified(pool, held, SIZES[suite])
             print()
-            names = dict.fromkeys(name for _, held in checked for name in held.verified)
+            names = dict.fromkeys(name for _, held in checked for name in said(held))
             by = ["majority", *(f"best:{name}" for name in names)]
             for note in matched([p.path for p, _ in checked], [p.path for p in pools], by):
                 print(f"- {note}")
@@ -85,10 +87,15 @@ def matched(checked: list[Path], pools: list[Path], by: list[str]) -> Iterator[s
                 )
 
 
+def said(held: columns.Columns) -> list[str]:
+    """The scores that verifiers gave afterwards."""
+    return [name for name in held.score_names if name not in RECORDED]
+
+
 def verified(pool: Pool, held: columns.Columns, sizes: list[int]) -> None:
     """Print the rows of one pool that choose by what verifiers said, between floor and ceiling."""
     by = [*BY]
-    for name in held.verified:
+    for name in said(held):
         by += [Aggregator("best", name)]
         if any(((g.scores[name] > 0) & (g.scores[name] < 1)).any() for g in held.groups):
             by += [Aggregator("weighted", name)]  # of what is right or wrong it is much the same

@@ -158,6 +158,8 @@ def test_choices_and_schemas_decide_the_answer_type() -> None:
         ({"budget": "5"}, "budget must be a ponder.Budget, not '5'"),
         ({"knobs": ["n"]}, "knobs must be a mapping"),
         ({"choices": "ABC"}, "choices must be a list of texts"),
+        ({"choices": ["A", "A"]}, "'A, A' leaves nothing to choose: give two labels or more"),
+        ({"choices": ["A", " "]}, "leaves nothing to choose"),
     ],
 )
 def test_wrong_types_are_one_sentence(wrong: dict[str, Any], sentence: str) -> None:

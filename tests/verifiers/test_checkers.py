@@ -10,7 +10,7 @@ import pytest
 
 from ponder.core.answer import Answer
 from ponder.core.effects import Sampling
-from ponder.core.errors import UsageError
+from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
@@ -98,6 +98,8 @@ async def test_schema() -> None:
     assert told(await said("schema", Problem(ASKED), "{}")) == [ABSTAIN]
     with pytest.raises(UsageError, match="JSON Schema is not one"):
         await said("schema", Problem(ASKED, "json", schema='{"type": 3}'), "{}")
+    with pytest.raises(UsageError, match="JSON Schema is not one: a schema is an object"):
+        await said("schema", Problem(ASKED, "json", schema="3"), "{}")
 
 
 async def test_regex() -> None:
@@ -123,6 +125,10 @@ def script(tmp_path: Path) -> str:
         "    raise KeyError(answer)\n"
         "def seen(question, answer, reply):\n"
         "    return SEEN == [('What?', 't', 'so: t'), ('What?', '', 'so: None')]\n"
+        "def leaves(question, answer, reply):\n"
+        "    raise SystemExit(3)\n"
+        "async def waits(question, answer, reply):\n"
+        "    return True\n"
         "number = 3\n"
     )
     return f"script:{path}"
@@ -131,8 +137,12 @@ def script(tmp_path: Path) -> str:
 async def test_a_function_of_the_users_own(script: str) -> None:
     scores = await said(f"{script}:check", Problem(ASKED), "t", "f", "h", "n", "1")
     assert told(scores) == [PASS, FAIL, (0.5, "scored"), ABSTAIN, (1.0, "scored")]
-    with pytest.raises(UsageError, match=r"returned 2: expected a number from 0 to 1"):
+    with pytest.raises(RunFailed, match=r"returned 2: expected a number from 0 to 1"):
         await said(f"{script}:check", Problem(ASKED), "x")
+    with pytest.raises(RunFailed, match=r"returned <coroutine .*: expected a number"):
+        await said(f"{script}:waits", Problem(ASKED), "x")
+    [score] = await said(f"{script}:leaves", Problem(ASKED), "x")
+    assert (score.value, score.verdict, score.detail) == (None, "error", "SystemExit: 3")
     [score] = await said(f"{script}:raises", Problem(ASKED), "x")
     assert (score.value, score.verdict, score.detail) == (None, "error", "KeyError: 'x'")
 
@@ -144,7 +154,7 @@ async def test_what_the_function_is_told(script: str, tmp_path: Path) -> None:
         Trace(problem, "so: t", 1, "stop", Answer("t", "t")),
         Trace(problem, "so: None", 1, "stop"),
     ]
-    with pytest.raises(UsageError):  # the empty answer is none that it knows
+    with pytest.raises(RunFailed):  # the empty answer is none that it knows
         await verifier.score(problem, traces, Session(Run(nobody, 0, Sampling())))
     assert verifier.function.__globals__["SEEN"] == [
         ("What?", "t", "so: t"),

@@ -254,8 +254,16 @@ def test_tests_as_a_user_writes_them() -> None:
         {"kind": "io", "cases": [{"input": 1, "output": "x"}]},
         {"kind": "io", "cases": "x"},
         {"kind": "arithmetic", "numbers": [1], "target": "x"},
+        {"kind": "arithmetic", "numbers": [1.5], "target": 1},
+        {"kind": "arithmetic", "numbers": "46", "target": 24},
+        {"kind": "arithmetic", "numbers": [], "target": 0},
     ],
 )
 def test_what_is_no_test_is_refused_in_one_sentence(data: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="these tests are none: expected"):
         read_tests(data)
+
+
+def test_tests_that_are_no_python_are_refused_before_they_fail_every_program() -> None:
+    with pytest.raises(UsageError, match=r"the tests are no Python: .* in line 2 of their code"):
+        read_tests({"kind": "assert", "code": "assert 1\nassert ("})

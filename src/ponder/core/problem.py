@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -82,12 +83,21 @@ def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
         fields = {name: value for name, value in data.items() if name != "kind"}
         match data["kind"]:
             case "assert" if fields["code"].strip() and _texts(fields):
+                ast.parse(fields["code"])
                 return AssertTests(**fields)
             case "io" if fields["cases"] and all(_texts(case) for case in fields["cases"]):
                 return IoTests(tuple(IoCase(**case) for case in fields.pop("cases")), **fields)
             case "arithmetic":
-                numbers = tuple(int(n) for n in fields.pop("numbers"))
-                return ArithmeticTests(numbers, str(Fraction(fields.pop("target"))), **fields)
+                numbers = fields.pop("numbers")
+                if not numbers or {*map(type, numbers)} != {int}:
+                    raise ValueError(numbers)
+                return ArithmeticTests(
+                    tuple(numbers), str(Fraction(fields.pop("target"))), **fields
+                )
+    except SyntaxError as error:
+        raise UsageError(
+            f"the tests are no Python: {error.msg} in line {error.lineno} of their code."
+        ) from None
     except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError):
         pass
     raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from pathlib import Path
 
 
 def this_one() -> str:
@@ -24,8 +25,17 @@ def gone(worker: str) -> bool:
         return True
     try:
         os.kill(int(pid), 0)
+        return _defunct(pid)
     except ProcessLookupError:
         return True
     except OSError:  # somebody else's process
         return False
-    return False
+
+
+def _defunct(pid: str) -> bool:
+    """Whether it has ended and nobody has taken note yet, which some containers never do."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # no such thing on this system
+        return False
+    return stat.rpartition(")")[2].split()[0] == "Z"

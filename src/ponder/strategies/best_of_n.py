@@ -3,7 +3,7 @@
 ``pick=weighted`` sums the scores of equal answers and keeps the answer with the largest sum
 (weighted best-of-N: Li 2023, DiVeRSe; Snell 2024, section 5.1), which a lucky single score cannot
 win. Both are worth as much as the verifier: with more samples a poor one finds more chains that
-fool it.
+fool it. Where it abstains on all of them, they vote.
 """
 
 from __future__ import annotations
@@ -52,13 +52,14 @@ class _Poll:
 
     def __init__(self, pick: str) -> None:
         self._pick = pick
-        self._votes = Vote()
+        self._votes, self._counts = Vote(), Vote()
         self._best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds those without one
         self.chosen: Trace | None = None
 
     def add(self, trace: Trace, score: Score) -> tuple[Trace, float | None]:
         """One more; returns what is chosen now."""
         self._votes.add(trace, score.value or 0.0)
+        self._counts.add(trace)
         key = trace.answer.key if trace.answer else ""
         known = self._best.get(key, (trace, score))
         self._best[key] = max(known, (trace, score), key=_rank)
@@ -67,6 +68,8 @@ class _Poll:
             best = self._best[standings[0].answer.key]
         else:
             best = max(self._best.values(), key=_rank)
+        if best[1].value is None and (counts := self._counts.standings()):
+            best = self._best[counts[0].answer.key]  # all abstained: the vote is what is left
         self.chosen = best[0]
         return best[0], best[1].value
 

@@ -315,6 +315,8 @@ def _schema_check(schema: str) -> Callable[[Any], bool]:
 
     try:
         parsed = json.loads(schema)
+        if type(parsed) not in (dict, bool):
+            raise ValueError("a schema is an object")
         kind = validators.validator_for(parsed, default=validators.Draft202012Validator)
         kind.check_schema(parsed)
     except SchemaError as error:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import inspect
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import UsageError
+from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
@@ -171,7 +172,7 @@ class Script:
         """One score per trace.
 
         Raises:
-            UsageError: the function returned something else.
+            RunFailed: the function returned something else.
         """
         question = problem.messages[-1].content
         return await asyncio.to_thread(lambda: [self._judge(question, t) for t in traces])
@@ -180,8 +181,10 @@ class Script:
         answer = trace.answer.text if trace.answer else ""
         try:
             said = self.function(question, answer, trace.text)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Score(None, self.name, f"{type(error).__name__}: {error}"[:300], "error")
+        if inspect.iscoroutine(said):
+            said.close()  # nobody will await it
         if said is None:
             return Score(None, self.name)
         if isinstance(said, bool):
@@ -191,7 +194,7 @@ class Script:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not 0 <= value <= 1:
-            raise UsageError(
+            raise RunFailed(
                 f"verifier {self.name!r} returned {said!r:.100}: expected a number from 0 to 1, "
                 "True, False or None."
             )
