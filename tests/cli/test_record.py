@@ -67,6 +67,23 @@ def test_a_pool_is_not_overwritten_unless_told_to(
     assert len(lines(tmp_path / "pool.jsonl")[1]["samples"]) == 2
 
 
+def test_the_file_of_a_suite_is_never_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named, file = suite(tmp_path), str(tmp_path / "sums.jsonl")
+    before = Path(file).read_text()
+    assert record(capsys, tmp_path, "--n", "1", "-q")[0] == 0
+    again = str(tmp_path / "pool.jsonl")
+    for said in (
+        ("record", "--suite", named, "-m", "simulated"),
+        ("grade", again, "--suite", named),
+        ("verify", again, "--suite", named, "--verifier", "schema"),
+    ):
+        code, _, err = ponder(capsys, "pool", *said, "-o", file, "--force")
+        assert (code, f"{file} is what is read: give the output another name." in err) == (2, True)
+    assert Path(file).read_text() == before
+
+
 def test_limit_and_every_choose_problems(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ponder.cli import main
+from ponder.runtime.journal import Journal
 from tests.experiments.made import lines
 
 Ponder = Callable[..., tuple[int, str, str]]
@@ -134,6 +135,7 @@ def test_a_picture_in_the_way(ponder: Ponder, pool: Path, tmp_path: Path) -> Non
         (["--usd-per-hour", "1,2"], "--usd-per-hour: expected one number above 0"),
         (["--n", "0"], "--n: expected whole numbers above zero, such as 1,2,4,8, not '0'."),
         (["--by", "plurality"], "unknown aggregator 'plurality'"),
+        (["--by", "best:first(a, b)"], "no scores, so none is named 'first(a, b)'"),
         (["--json", "r.html"], "--output and --json are one file"),
         (["--json", "missing/r.json"], "there is no folder missing"),
         (["--json", "."], "is a folder: give the name of a file."),
@@ -197,3 +199,11 @@ def test_a_copy_of_a_pool_gives_no_bins_to_the_other(
     assert code == 0, err
     [suite, *_] = json.loads((tmp_path / "r.json").read_text())["suites"]
     assert suite["bins"] == []
+
+
+def test_a_journal_is_no_results_store(ponder: Ponder, tmp_path: Path) -> None:
+    journal = tmp_path / "runs.sqlite"
+    Journal(journal).close()
+    code, _, err = ponder(journal, "-o", tmp_path / "r.html")
+    assert code == 2
+    assert err == f"ponder: {journal} is no results store of 'ponder eval': name another file.\n"

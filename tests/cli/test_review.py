@@ -82,6 +82,19 @@ def test_no_judgement(
     assert len(queue.waiting()) == 1
 
 
+@pytest.mark.parametrize("said", ["g 9 9 9\n", "what\ns\n"])
+def test_a_script_hears_that_nothing_was_understood(
+    said: str, queue: Queue, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    asked(queue)
+    code, _, err = review(monkeypatch, capsys, said)
+    assert code == 2
+    assert err == (
+        "ponder: nothing was judged, and 1 line of standard input not understood: 'ponder review "
+        "--help' has the commands.\n"
+    )
+
+
 def test_item_after_item(queue: Queue, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     items = [asked(queue, question=f"Question {i}?") for i in range(3)]
     code, out, err = review(monkeypatch, capsys, "2\ns\n1\n")
@@ -253,6 +266,8 @@ BAD = {
     "--list --export p": "--list and --export exclude each other",
     "--export p": "nothing was judged yet",
     "--export here": "here exists: choose another name, or say --force",
+    "--queue q --export q --force": "q is what is read: give the output another name.",
+    "--export no/p": "cannot write no/p: there is no folder no.",
     "--queue here --list": "cannot open the queue here",
 }
 

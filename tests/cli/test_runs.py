@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ponder.api import journal_path
 from ponder.runtime.journal import Journal
 from tests.cli.test_solve import QUESTION, interrupted, ponder
 from tests.support.seeded import configure, seeded_server
@@ -141,3 +142,38 @@ def test_a_run_that_another_process_works_on_is_not_removed(tmp_path: Path) -> N
             process.kill()
     assert done.returncode == 2
     assert f"process {process.pid} is working on run" in done.stderr
+
+
+def test_a_journal_is_never_written_over_by_its_tree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "runs.html")
+    ponder(capsys, "solve", QUESTION, "-m", "simulated", "-q", "--journal", path)
+    said = ("--journal", path, "--export", path, "--force")
+    code, _, err = ponder(capsys, "runs", "show", "2", *said)
+    assert (code, f"{path} is what is read: give the output another name." in err) == (2, True)
+    assert ponder(capsys, "runs", "list", "--journal", path)[0] == 0
+
+
+@pytest.mark.parametrize("other", [["--tree"], ["--export", "tree.html"]])
+def test_a_tree_is_not_json(other: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = ponder(capsys, "runs", "show", solved(capsys), "--json", *other)
+    assert (code, out) == (2, "")
+    assert err == "ponder: --json goes with neither --tree nor --export: give it without them.\n"
+
+
+def test_who_resumes_a_run_that_waits_for_a_person_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    person = ["-s", "best_of_n", "--set", "n=2", "--verifier", "human:0.01,mean_logprob"]
+    said = ["solve", QUESTION, "-m", "simulated", "--json", *person]
+    run = json.loads(ponder(capsys, *said)[1])["run"]
+    told = "this run waits for a person: answer with 'ponder review'"
+    code, _, err = ponder(capsys, "runs", "resume", run)
+    assert (code, told in err) == (2, False)  # it has ended
+    for more, heard in (([], True), (["--json"], False), (["-q"], False)):
+        book = Journal(journal_path())
+        book._execute("update runs set state = 'running', result = null", ())
+        book.close()
+        code, _, err = ponder(capsys, "runs", "resume", run, *more)
+        assert (code, told in err) == (0, heard), err

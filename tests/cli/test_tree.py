@@ -312,6 +312,15 @@ def test_the_command_prints_and_exports(tmp_path: Path, capsys: pytest.CaptureFi
         code, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
         assert (code, err) == (0, f"wrote {target}\n")
         assert target.read_text().startswith(begins)
+        target.write_text("mine")
+        code, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
+        assert (code, err) == (
+            2, f"ponder: {target} exists: choose another name, or say --force.\n",
+        )  # fmt: skip
+        assert target.read_text() == "mine"
+        said = ("runs", "show", run, "--export", str(target), "--force", *book)
+        assert ponder(capsys, *said)[0] == 0
+        assert target.read_text().startswith(begins)
     for bad, why in (("tree.txt", "writes FILE.html or FILE.mmd"), ("no/t.mmd", "cannot write")):
         code, _, err = ponder(capsys, "runs", "show", run, "--export", str(tmp_path / bad), *book)
         assert code == 2

@@ -118,6 +118,37 @@ def test_the_scores_that_are_looked_at_can_be_chosen(folder: Path, capsys: Captu
     assert SECRET not in Path("v.json").read_text()
 
 
+def test_scores_whose_names_have_commas(folder: Path, capsys: Capture) -> None:
+    both, within = "first(regex:[0-3], arithmetic)", "regex:[1,2]"
+    text = Path("a.jsonl").read_text().replace('"sure": ', f'"{within}": 1, "{both}": ')
+    Path("a.jsonl").write_text(text)
+    train = ["verifier", "train", "a.jsonl", "-o", "v.json", "-q", "--force", "--scores"]
+    for said in (both, f"{within};{both}"):
+        code, _, err = ponder(capsys, *train, said)
+        assert (code, err) == (0, "")
+        features = json.loads(Path("v.json").read_text())["features"]
+        assert [f for f in features if "score:" in f] == [f"score:{both}"]  # the other is constant
+
+
+def test_no_scores_are_not_all_scores(folder: Path, capsys: Capture) -> None:
+    code, _, err = ponder(capsys, "verifier", "train", "a.jsonl", "-o", "v.json", "--scores", "")
+    assert (code, err) == (2, "ponder: --scores: expected names of scores, not ''.\n")
+
+
+def test_a_pool_is_not_asked_for_log_probabilities(folder: Path, capsys: Capture) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        text = Path(name).read_text().replace('"sure": ', '"mean_logprob": ')
+        Path(name).write_text(text)
+    train = ("verifier", "train", "a.jsonl", "-o", "v.json", "--scores", "mean_logprob", "-q")
+    assert ponder(capsys, *train)[0] == 0
+    said = ("pool", "verify", "b.jsonl", "--verifier", "learned:v.json", "-o", "c.jsonl")
+    code, _, err = ponder(capsys, *said)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "score the pool with 'ponder verifier eval FILE POOL --write OUT'." in err
+    said = ("verifier", "eval", "v.json", "b.jsonl", "--write", "c.jsonl", "-q")
+    assert ponder(capsys, *said)[0] == 0
+
+
 def test_another_model_is_noted(trained: Path, capsys: Capture) -> None:
     pools.write("o.jsonl", Header(("other",)), entries(seed=2))
     _, err = evaluated(capsys, "o.jsonl")
@@ -133,7 +164,9 @@ def test_broken_lines_are_left_out_and_counted(trained: Path, capsys: Capture) -
 
 
 BAD = {
-    "train a.jsonl -o a.jsonl": "a.jsonl exists: choose another name, or say --force",
+    "train a.jsonl -o b.jsonl": "b.jsonl exists: choose another name, or say --force",
+    "train b.jsonl a.jsonl -o a.jsonl --force": "a.jsonl is what is read: give the output another",
+    "train a.jsonl -o v.json --scores ,": "--scores: expected names of scores, not ','",
     "train no.jsonl -o v.json": "cannot read no.jsonl: No such file or directory",
     "train a.jsonl a.jsonl -o v.json": "a.jsonl is given twice",
     "train a.jsonl other.jsonl -o v.json": "train on pools of one model, or say --mixed",

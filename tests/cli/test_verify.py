@@ -90,6 +90,22 @@ def test_the_score_may_have_another_name_and_fewer_samples(
         assert [list(s["score"]) for s in problem["samples"]] == [["mine"]] * 2
 
 
+def test_a_score_must_have_a_name_and_is_not_replaced(
+    pool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = verify(capsys, pool, "--as", "", verifier="regex:4")
+    assert (code, err) == (2, "ponder: --as: expected the name of a score, not ''.\n")
+    assert verify(capsys, pool, "--as", "mine", verifier="regex:4")[0] == 0
+    scored = pool.with_name("out.jsonl").rename(pool.with_name("scored.jsonl"))
+    code, _, err = verify(capsys, scored, "--as", "mine", verifier="regex:2")
+    assert (code, err) == (
+        2,
+        "ponder: the pool has a score 'mine' already: name another with --as, or say --force.\n",
+    )
+    pool.with_name("out.jsonl.journal").unlink()
+    assert verify(capsys, scored, "--as", "mine", "--force", verifier="regex:2")[0] == 0
+
+
 def test_a_verifier_that_asks_a_model_needs_one(
     pool: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

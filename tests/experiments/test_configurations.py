@@ -309,6 +309,7 @@ def test_flags_hold_where_the_file_says_nothing(tmp_path: Path) -> None:
 
 BAD_FILES = {
     'model = "simulated"': "has no [[configuration]]",
+    "configuration = []": "has no [[configuration]]",
     "configuration = 3": "has no [[configuration]]",
     "configuration = [3]": "has no [[configuration]]",
     "[[configuration]]\nmodle = 'simulated'": "configuration 1: unknown key 'modle': did you",

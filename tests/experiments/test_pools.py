@@ -186,7 +186,37 @@ def test_strip_drops_the_texts_and_nothing_else(tmp_path: Path, pool: Command) -
     del full["samples"][0]["text"]
     assert [json.loads(text) for text in out.read_text().splitlines()] == [HEADER, full]
     assert "exists: choose another name, or say --force" in pool.refusal("strip", path, "-o", out)
-    assert pool("strip", out, "-o", out, "--force")[0] == 0
+    assert pool("strip", path, "-o", out, "--force")[0] == 0
+
+
+def test_no_command_writes_over_the_pool_that_it_reads(tmp_path: Path, pool: Command) -> None:
+    path, other = lines(tmp_path / "p", HEADER, line("p", "a")), lines(tmp_path / "q", line("q"))
+    before = path.read_text()
+    for said in (
+        ("strip", path),
+        ("merge", other, path, "--mixed"),
+        ("import", path, "--format", "map", "--map", "answer=problem_id"),
+        ("grade", path),
+        ("verify", path, "--verifier", "schema"),
+    ):
+        why = pool.refusal(*said, "-o", path, "--force")
+        assert f"{path} is what is read: give the output another name." in why
+    assert path.read_text() == before
+
+
+def test_scores_whose_names_have_commas(tmp_path: Path, pool: Command) -> None:
+    both, within = "first(regex:[0-3], arithmetic)", "regex:[1,2]"
+    full = line("p", "a", "b")
+    for i, sample in enumerate(full["samples"]):
+        sample["score"] = {both: i, within: -i}
+    path = lines(tmp_path / "p", HEADER, full)
+    for by in (f"best:{both},majority", f"best:{within};best:{both}", f"weighted:{both}"):
+        rows = pool.json("score", path, "--by", by)["rows"]
+        asked = by.split(";") if ";" in by else [by.removesuffix(",majority")]
+        assert {row["by"] for row in rows} >= set(asked)
+    sides = f"best:{both}@2,random@2"
+    [found] = pool.json("score", path, "--by", f"best:{both}", "--compare", sides)["differences"]
+    assert found["a"] == f"best:{both}@2"
 
 
 def test_strip_keeps_of_programs_what_a_vote_needs(tmp_path: Path, pool: Command) -> None:

@@ -67,7 +67,7 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path, make: bool) 
     text.write_text("this is no database at all, but long enough to be taken for one\n" * 20)
     Journal(journal).close()
     for path, why in ((text, "not a database"), (journal, "is no results store"), (tmp_path, "")):
-        with pytest.raises(UsageError, match=r"name another with --store\.") as refused:
+        with pytest.raises(UsageError, match=r"name another file\.$") as refused:
             Store(path, make=make)
         assert why in str(refused.value)
     assert text.read_text().startswith("this is no database")

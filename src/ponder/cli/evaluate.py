@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from ponder.cli import evaluate_view as view
 from ponder.cli.bar import Bar, spending
+from ponder.cli.output import free
 from ponder.cli.record import DATA
 from ponder.cli.solve import knob_values
 from ponder.cli.unsafe import UNSAFE
@@ -257,11 +258,13 @@ def show(
     configuration: str | None, path: Path | None, target: Path | None, force: bool, as_json: bool
 ) -> None:
     """List configurations, newest first; or the problems of the one with that ID or name."""
+    if target and as_json:
+        raise UsageError("--export and --json exclude each other: give one of them.")
     if path is None and not store_path().exists():
         _nothing(configuration or target, as_json)
         return
-    if target and target.exists() and not force:
-        raise UsageError(f"{target} exists: choose another name, or say --force.")
+    if target:
+        free(target, force, inputs=[path or store_path()])
     with _open(path) as store:
         if not store.configurations():
             _nothing(configuration or target, as_json)

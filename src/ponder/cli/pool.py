@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.experiments import importing, merging, pools
+from ponder.experiments.configurations import listed
 from ponder.experiments.samples import Entry, Header
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ pool.add_command(verify)
     default="majority",
     show_default=True,
     metavar="AGGREGATOR,...",
-    help="Of majority, best:SCORE, weighted:SCORE; random and coverage always stand beside.",
+    help="Of majority, best:SCORE, weighted:SCORE; random and coverage always stand beside. "
+    "With ';' between them scores may have commas.",
 )
 @click.option(
     "--compare",
@@ -91,7 +93,7 @@ def score(
     n = [_size(text) for text in _listed(sizes or "")]
     pairs = []
     for text in compare:
-        sides = text.split(",")
+        sides = listed(text)
         if len(sides) != 2:
             raise UsageError(f"--compare: expected two rows, A@N,B@M, not {text!r}.")
         pairs.append((scoring.point(sides[0]), scoring.point(sides[1])))
@@ -160,7 +162,7 @@ def import_(
     rest: dict[str, Any] = {"suite": suite} if suite else {}
     rest["imported"] = {"file": path.name, "as": kind}
     header = Header((model,) if model else (), rest)
-    _write(output, force, lambda: (header, source))
+    _write(output, force, [path], lambda: (header, source))
     tell_skipped(source.skipped, "row")
 
 
@@ -172,7 +174,7 @@ def import_(
 def strip(path: Path, output: Path, skip_broken: bool, force: bool) -> None:
     """Drop the samples' texts: what remains can be scored, but not graded anew."""
     source = pools.Pool(path, skip_broken=skip_broken)
-    _write(output, force, lambda: (source.header, merging.strip(source)))
+    _write(output, force, [path], lambda: (source.header, merging.strip(source)))
     tell_skipped(source.skipped, "line")
 
 
@@ -189,12 +191,12 @@ def merge(
     if len(paths) < 2:
         raise UsageError("merging takes at least two pools.")
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
-    _write(output, force, lambda: merging.merge(sources, mixed=mixed))
+    _write(output, force, paths, lambda: merging.merge(sources, mixed=mixed))
     tell_skipped([line for source in sources for line in source.skipped], "line")
 
 
 def _listed(text: str) -> list[str]:
-    return [part for part in (p.strip() for p in text.split(",")) if part]
+    return [part for part in listed(text) if part]
 
 
 def _size(text: str) -> int:
@@ -215,9 +217,10 @@ def _announce(formulas: int) -> None:
 def _write(
     output: Path,
     force: bool,
+    inputs: Sequence[Path],
     make: Callable[[], tuple[Header, Iterable[Entry]]],
 ) -> None:
-    free(output, force)
+    free(output, force, inputs=inputs)
     header, entries = make()
     problems, samples = pools.write(output, header, entries)
     click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)

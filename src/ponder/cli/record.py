@@ -24,6 +24,7 @@ from ponder.experiments.recorder import Outcome
 from ponder.experiments.recorder import Progress as Far
 from ponder.experiments.samples import Entry
 from ponder.experiments.suites.base import Item
+from ponder.experiments.suites.files import MappedFile
 from ponder.experiments.suites.registry import find
 
 _FILE = click.Path(path_type=Path)
@@ -87,10 +88,10 @@ def record(
     What has come is kept in POOL.journal: after a crash, a budget that ran out or Ctrl-C, the same
     command goes on from there. With a larger --n or --limit (and --force) it adds to what is there.
     """
-    free(pool, force)
+    found = find(suite)
+    free(pool, force, inputs=files_of(suite))
     given = {**knob_values(knobs)}
     sampling = plans.sampling(given, logprobs=confidence)
-    found = find(suite)
     items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     asked = recording.Recording(
         found.name,
@@ -190,7 +191,7 @@ def grade(
     Samples without a text keep their answers, and their grades unless --suite names the suite that
     they are to be graded by. The references are the pool's own, or those of that suite.
     """
-    free(output, force)
+    free(output, force, inputs=[path, *files_of(suite)])
     source = pools.Pool(path, skip_broken=skip_broken)
     entries = list(source)
     items = items_of(suite, folder, entries, given=True)
@@ -226,6 +227,16 @@ def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:
             "--suite, and the folder of its data with --data."
         )
     return golds.from_json(entry.gold, entry.answer_type)
+
+
+def files_of(suite: str | None) -> list[Path]:
+    """The file that a suite is read from, if the caller named one: never to be written over.
+
+    Raises:
+        UsageError: there is no such suite.
+    """
+    found = find(suite) if suite else None
+    return [found.path] if isinstance(found, MappedFile) else []
 
 
 def items_of(

@@ -14,6 +14,7 @@ import click
 
 from ponder.cli.output import free
 from ponder.core.errors import MissingExtra, UsageError
+from ponder.experiments.configurations import listed
 
 if TYPE_CHECKING:
     from ponder.experiments.report_values import Findings
@@ -32,7 +33,8 @@ _NEEDED = ("numpy", "matplotlib")
     default="majority",
     show_default=True,
     metavar="AGGREGATOR,...",
-    help="For pools: of majority, best:SCORE, weighted:SCORE.",
+    help="For pools: of majority, best:SCORE, weighted:SCORE. With ';' between them scores may "
+    "have commas.",
 )
 @click.option(
     "--n", "sizes", metavar="N,...", help="For pools: numbers of samples.  [default: 1,2,4,...]"
@@ -83,7 +85,7 @@ def report(
     price = None if usd_per_hour is None else _numbers("--usd-per-hour", usd_per_hour, 1)[0]
     n = _sizes(sizes or "")
     _free([p for p in (output, numbers) if p is not None], force, paths)
-    selectors = [part.strip() for part in by.split(",") if part.strip()]
+    selectors = [part for part in listed(by) if part]
     series = load(paths, n=n, by=selectors, skip_broken=skip_broken)
     found = making.findings(series, ratios=asked, usd_per_hour=price, command=_command(context))
     page = report_page.render(found, title)

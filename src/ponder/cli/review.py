@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ponder.cli import view
+from ponder.cli.output import free
 from ponder.core.errors import UsageError
 from ponder.experiments import pools
 from ponder.experiments.training_reviews import labelled
@@ -122,10 +123,14 @@ class Review:
         self._queue, self._desk, self._pause = queue, desk, pause
         self._console = console or Console(highlight=False)
         self._skipped: set[str] = set()
-        self._judged = 0
+        self._judged = self._bad = 0
 
     def go(self, *, once: bool) -> None:
-        """Item after item, until the person quits."""
+        """Item after item, until the person quits.
+
+        Raises:
+            UsageError: nobody is there to say it again, and nothing was understood.
+        """
         try:
             for item in self._items(once):
                 said = self._judge(item)
@@ -137,6 +142,11 @@ class Review:
                     click.echo("somebody else has judged it meanwhile")
         except EOFError:
             pass
+        if self._bad and not (self._judged or self._desk.terminal):
+            raise UsageError(
+                f"nothing was judged, and {self._bad} line{'s' * (self._bad > 1)} of standard "
+                "input not understood: 'ponder review --help' has the commands."
+            )
         click.echo(f"judged {self._judged}", err=True)
 
     def _items(self, once: bool) -> Iterator[Item]:
@@ -177,10 +187,12 @@ class Review:
                     grades = self._grades(rest.split() or None, len(groups))
                     if grades is not None:
                         return _said(item, "grades", grades, comment)
+                    self._bad += 1
                 case number if number in _numbers(len(groups)) and not rest:
                     chosen = [float(number == n) for n in _numbers(len(groups))]
                     return _said(item, "choice", chosen, comment)
                 case _:
+                    self._bad += 1
                     click.echo(f"not understood: {view._visible(told)}\n{_HELP}", nl=False)
 
     def _grades(self, given: list[str] | None, count: int) -> list[float] | None:
@@ -301,8 +313,7 @@ def _summary(item: Item) -> dict[str, Any]:
 
 
 def _export(queue: Queue, output: Path, force: bool) -> None:
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists: choose another name, or say --force.")
+    free(output, force, inputs=[queue.path])
     judged = queue.judged()
     if not judged:
         raise UsageError("nothing was judged yet: judge something with 'ponder review' first.")

@@ -13,8 +13,9 @@ import click
 from ponder import api
 from ponder._version import __version__
 from ponder.cli import tree, view
+from ponder.cli.output import free
 from ponder.cli.solve import present
-from ponder.cli.voice import Voice
+from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import Message, Problem
@@ -24,6 +25,7 @@ from ponder.spec import Spec
 from ponder.verifiers.answers import instruction
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
+_MAKERS = {".html": tree.page, ".mmd": tree.mermaid}
 
 
 @click.group()
@@ -90,8 +92,17 @@ def list_(journal: str | None, limit: int, as_json: bool) -> None:
     metavar="FILE",
     help="Write that tree: a page (.html), or Mermaid (.mmd).",
 )
-def show(run: str, journal: str | None, as_json: bool, as_tree: bool, export: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def show(
+    run: str, journal: str | None, as_json: bool, as_tree: bool, export: Path | None, force: bool
+) -> None:
     """Show one run: its question, its samples, its result."""
+    if as_json and (as_tree or export is not None):
+        raise UsageError("--json goes with neither --tree nor --export: give it without them.")
+    if export is not None:
+        if export.suffix not in _MAKERS:
+            raise UsageError(f"--export writes FILE.html or FILE.mmd, not {export.name!r}.")
+        free(export, force, inputs=[Path(journal or api.journal_path())])
     with _open(journal) as book:
         row = book.run(run)
         calls = book.calls(row.id)
@@ -129,11 +140,8 @@ def _asked(row: RunRow) -> Spec | None:
 
 
 def _export(path: Path, title: str, roots: Sequence[tree.Branch]) -> None:
-    makers = {".html": tree.page, ".mmd": tree.mermaid}
-    if path.suffix not in makers:
-        raise UsageError(f"--export writes FILE.html or FILE.mmd, not {path.name!r}.")
     try:
-        path.write_text(makers[path.suffix](title, roots), encoding="utf-8", errors="replace")
+        path.write_text(_MAKERS[path.suffix](title, roots), encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
     click.echo(f"wrote {path}", err=True)
@@ -149,7 +157,11 @@ def resume(run: str, journal: str | None, as_json: bool, show_trace: bool, quiet
     """Take up a run that was cut off; what is recorded is not paid for again."""
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
-        return api.resuming(run, journal=journal or True, publish=publish, teller=Voice(quiet))
+        ready = api.resuming(run, journal=journal or True, publish=publish, teller=Voice(quiet))
+        if not (quiet or as_json):
+            with _open(journal) as book:
+                tell_of_person(book.run(run).spec["verifier"] or "")
+        return ready
 
     return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
 

@@ -14,6 +14,7 @@ import click
 from ponder.cli.output import free
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.experiments import pools
+from ponder.experiments.configurations import listed
 from ponder.verifiers import learned, registry
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ def _numpy() -> Iterator[None]:
 @verifier.command()
 @click.argument("paths", metavar="POOL...", type=_FILE, nargs=-1, required=True)
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="Where to write.")
-@click.option("--scores", default="", metavar="NAME,...", help="Look at these.  [default: all]")
+@click.option(
+    "--scores",
+    metavar="NAME,...",
+    help="Look at these; with ';' between them names may have commas.  [default: all]",
+)
 @click.option(
     "--calibration",
     type=click.Choice(["sigmoid", "isotonic"]),
@@ -60,7 +65,7 @@ def _numpy() -> Iterator[None]:
 def train(
     paths: tuple[Path, ...],
     output: Path,
-    scores: str,
+    scores: str | None,
     calibration: str,
     mixed: bool,
     skip_broken: bool,
@@ -72,14 +77,17 @@ def train(
     The scores that the samples have, how many agree, and their length are what it looks at. Then
     'ponder solve --verifier learned:FILE' asks it.
     """
-    free(output, force)
+    free(output, force, inputs=paths)
+    names = [] if scores is None else [name for name in listed(scores) if name]
+    if scores is not None and not names:
+        raise UsageError(f"--scores: expected names of scores, not {scores!r}.")
     with _numpy():
         from ponder.experiments import training
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
     source = training.read(sources, mixed=mixed)
     _tell_skipped(sources)
     method: training.Method = "isotonic" if calibration == "isotonic" else "sigmoid"
-    recipe = source.recipe([n.strip() for n in scores.split(",") if n.strip()], method)
+    recipe = source.recipe(names, method)
     scorer = training.fit(source, recipe)
     _written(output, scorer.to_json())
     if quiet:

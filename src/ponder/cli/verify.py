@@ -9,7 +9,7 @@ import click
 
 from ponder.cli.bar import Bar, spending
 from ponder.cli.output import free, tell_skipped
-from ponder.cli.record import DATA, items_of, problem_of
+from ponder.cli.record import DATA, files_of, items_of, problem_of
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import PICO, Budget
@@ -19,6 +19,7 @@ from ponder.experiments import pools, verifying
 from ponder.experiments.recording import journal_of
 from ponder.experiments.samples import Entry, first
 from ponder.verifiers import registry
+from ponder.verifiers.learned import Learned
 
 _FILE = click.Path(path_type=Path)
 
@@ -64,8 +65,16 @@ def verify(
     Then 'ponder pool score --by best:SCORE' re-scores from it. What has come is kept in the journal
     beside the output; the same command goes on from there. The verifier never sees a reference.
     """
-    free(output, force)
+    free(output, force, inputs=[path, *files_of(suite)])
     said = registry.find(verifier)
+    if name is not None and not name.strip():
+        raise UsageError(f"--as: expected the name of a score, not {name!r}.")
+    name = name or said.name
+    if said.needs_logprobs and isinstance(said, Learned):
+        raise UsageError(
+            f"{said.name!r} reads log-probabilities, which a pool does not keep: score the pool "
+            "with 'ponder verifier eval FILE POOL --write OUT'."
+        )
     if said.needs_logprobs:
         raise UsageError(
             f"{said.name!r} reads log-probabilities, which a pool does not keep: record it with "
@@ -73,6 +82,10 @@ def verify(
         )
     source = pools.Pool(path, skip_broken=skip_broken)
     entries = [e if n is None else first(e, n) for e in source]
+    if not force and any(name in s.scores for e in entries for s in e.samples):
+        raise UsageError(
+            f"the pool has a score {name!r} already: name another with --as, or say --force."
+        )
     items = items_of(suite or source.header.rest.get("suite"), folder, entries, given=bool(suite))
     tell_skipped(source.skipped)
     silent = sum(s.text is None for e in entries for s in e.samples)
@@ -84,7 +97,7 @@ def verify(
         entries,
         {e.problem_id: problem_of(e, items) for e in entries},
         said.name,
-        name or said.name,
+        name,
         model,
         seed,
         Budget(max_tokens, max_usd, max_flops, max_seconds),

@@ -231,19 +231,19 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
     axes: dict[str, list[str]] = {}
     for text in grid:
         name, _, values = (side.strip() for side in text.partition("="))
-        listed = _listed(values)
-        if not name or not all(listed):
+        said = listed(values)
+        if not name or not all(said):
             raise UsageError(f"--grid takes NAME=VALUE,VALUE, such as n=1,2,4, not {text!r}.")
         if name not in _axes():
             raise UnknownName("name in --grid", name, _axes())
         if name in axes or _said(given, name) is not None:
             raise UsageError(f"{name!r} is said twice, in --grid and elsewhere: say it once.")
-        axes[name] = listed
+        axes[name] = said
     combinations = itertools.product(*axes.values())
     return [Wish(_with(given, dict(zip(axes, values, strict=True)))) for values in combinations]
 
 
-def _listed(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
     """What stands between the semicolons, or else the commas; those in brackets are a verifier's.
 
     Semicolons are for values that have commas of their own, such as ``simulated:length=9,speed=2``.
@@ -310,7 +310,8 @@ def of_file(path: Path, given: Mapping[str, Any]) -> tuple[str | None, list[Wish
     for key in top:
         if key not in ("suite", *_KEYS[1:]):
             raise UsageError(f"{path}: {UnknownName('key', key, ('suite', *_KEYS[1:], TABLE))}")
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+    listing = isinstance(tables, list) and tables
+    if not listing or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{path} has no [[{TABLE}]]: write one for each configuration.")
     suite = top.get("suite")
     if suite is not None and not isinstance(suite, str):

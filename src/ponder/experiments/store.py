@@ -138,7 +138,7 @@ class Store:
                 raise
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
-                f"{path} cannot be opened as a results store: {error}; name another with --store."
+                f"{path} cannot be opened as a results store: {error}; name another file."
             ) from None
 
     def _prepare(self, make: bool) -> None:
@@ -151,13 +151,13 @@ class Store:
             )
         elif "store" not in tables:
             raise UsageError(
-                f"{self.path} is no results store of 'ponder eval': name another with --store."
+                f"{self.path} is no results store of 'ponder eval': name another file."
             )
         found = self._db.execute("select format from store").fetchone()
         if found is not None and found[0] != FORMAT:
             raise UsageError(
                 f"the results store {self.path} has format {found[0]}, this Ponder reads {FORMAT}: "
-                "name another with --store."
+                "name another file."
             )
         self._db.execute("pragma synchronous=normal")
         self._db.execute("pragma foreign_keys=on")
