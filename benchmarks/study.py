@@ -56,7 +56,7 @@ def main(folder: Path) -> None:
     for suite, title in SUITES.items():
         pools = [Pool(path) for path in sorted(folder.glob(f"{suite}-*.jsonl"))]
         read = [(p, columns.read(p, shape=costs.shape_of(p.header))) for p in pools]
-        checked = [(p, held) for p, held in read if said(held)]
+        checked = [(p, held) for p, held in read if said(held) and held.any_right]
         if checked:
             print(f"\n**{title}, with verifiers**\n")
             print("| model | N | chosen by | accuracy | minus majority | tokens | FLOPs |")
