@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ponder.core.problem import ANSWER_TYPES, AnswerType
@@ -119,6 +119,9 @@ def test_no_text_breaks_a_key(text: str, kind: AnswerType) -> None:
 
 
 @given(st.text())
+@example("0-\r")
+@example("0 = a")
+@example("0-.")
 def test_text_keys_are_idempotent(text: str) -> None:
     key = text_key(text)
     assert text_key(key.removeprefix("t:")) == key

@@ -234,7 +234,7 @@ def test_nobody_comes_and_there_is_no_fallback(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "runs.sqlite")
     run = journal.create({})
     result = virtual.run(go(Human("human", 60.0, queue=path), journal, run))
-    assert result.answer == "1"  # the first that answered
+    assert result.answer == "2"  # the samples vote
     [verified] = [row for row in journal.calls(run) if row.effect["effect"] == "verify"]
     assert {score["verdict"] for score in verified.result} == {"abstain"}
     assert {score["detail"] for score in verified.result} == {"nobody judged it within 60 s"}

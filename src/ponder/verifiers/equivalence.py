@@ -216,11 +216,20 @@ _SIGNS = frozenset("+-*/^()=<>")
 def text_key(text: str) -> str:
     """NFKC and casefold, without articles and punctuation (kept inside and before numbers).
 
-    In a formula without letters every sign counts: ``6 - 4`` is not ``6 * 4``.
+    In a formula without letters every sign counts: ``6 - 4`` is not ``6 * 4``. What is left may be
+    one when what was there was none: so it is read until nothing changes.
     """
+    key, before = _text(text), text
+    while key != before:
+        key, before = _text(key), key
+    return f"t:{key}"
+
+
+def _text(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text)
-    if not any(map(str.isalpha, plain)) and not _SIGNS.isdisjoint(plain.strip(" -")):
-        return "t:" + "".join(plain.split()).rstrip(".")
+    joined = "".join(plain.split())
+    if not any(map(str.isalpha, plain)) and not _SIGNS.isdisjoint(joined.strip("-.")):
+        return joined.rstrip(".")
     padded = f" {unicodedata.normalize('NFKC', text).casefold()} "
     spelt = "".join(
         char
@@ -230,7 +239,7 @@ def text_key(text: str) -> str:
         or (after.isdigit() and (before.isdigit() or char == "-"))
     )
     words = unicodedata.normalize("NFKC", spelt).split()
-    return "t:" + (" ".join(w for w in words if w not in ("a", "an", "the")) or " ".join(words))
+    return " ".join(w for w in words if w not in ("a", "an", "the")) or " ".join(words)
 
 
 def choice_key(text: str) -> str:
