@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import ponder
+from ponder.experiments.bounded import bounded
 from ponder.models import config
 from ponder.models.opening import Teller, open_model
 from ponder.models.openvino import OpenVINO
@@ -108,25 +109,22 @@ def prefixes(tokens: Sequence[int]) -> list[int]:
 async def run(
     model: OpenVINO, strategy: str, questions: Sequence[str], at_once: int
 ) -> list[Counts]:
-    slots = asyncio.Semaphore(at_once)
-
     async def one(question: str) -> Counts:
-        async with slots:
-            asked: Asked = []
-            _asked.set(asked)
-            await ponder.asolve(
-                question,
-                model=model,
-                strategy=strategy,
-                knobs={**SEARCHES[strategy], "length": LENGTH},
-                verifier="mean_logprob",
-                budget=ponder.Budget(tokens=10_000_000),
-                answer_type="number",
-                journal=False,
-            )
-            return count(asked)
+        asked: Asked = []
+        _asked.set(asked)
+        await ponder.asolve(
+            question,
+            model=model,
+            strategy=strategy,
+            knobs={**SEARCHES[strategy], "length": LENGTH},
+            verifier="mean_logprob",
+            budget=ponder.Budget(tokens=10_000_000),
+            answer_type="number",
+            journal=False,
+        )
+        return count(asked)
 
-    return await asyncio.gather(*(asyncio.create_task(one(q)) for q in questions))
+    return await bounded(one, questions, at_once)
 
 
 def ratio(rows: Sequence[Counts], over: Sequence[str], under: str) -> str:

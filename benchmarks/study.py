@@ -66,14 +66,15 @@ def main(folder: Path) -> None:
             print()
             names = dict.fromkeys(name for _, held in checked for name in said(held))
             by = ["majority", *(f"best:{name}" for name in names)]
-            for note in matched([p.path for p, _ in checked], [p.path for p in pools], by):
+            for note in matched({p.path.name for p, _ in checked}, [p.path for p in pools], by):
                 print(f"- {note}")
 
 
-def matched(checked: list[Path], pools: list[Path], by: list[str]) -> Iterator[str]:
+def matched(checked: set[str], pools: list[Path], by: list[str]) -> Iterator[str]:
     """What a smaller model with a verifier reaches for the FLOPs of one sample of a larger one."""
-    singles = {s.model: s for s in series_of.load(pools) if s.method == "random"}
-    smaller = [s for s in series_of.load(checked, by=by) if s.method in by]
+    series = series_of.load(pools, by=by)
+    singles = {s.model: s for s in series if s.method == "random"}
+    smaller = [s for s in series if s.source in checked and s.method in by]
     for single in singles.values():
         for small in smaller:
             found = match(small, single, math.inf, problem_ids=single.problem_ids)
