@@ -94,6 +94,12 @@ def test_a_probability_by_hand() -> None:
     assert SCORER.probabilities(samples) == pytest.approx([expected[0], 0.0, expected[1]])
 
 
+def test_a_beginning_is_judged_by_what_does_not_wait_for_its_end() -> None:
+    samples = [Seen(None, tokens, scores={"mean_logprob": 0.9}, ended=False) for tokens in (9, 99)]
+    f = -0.5 - 0.25 * (0 - 0.1) / 0.3 + 0.75 * (0.9 - 0.8) / 0.1 - 0.1 * (0 - 0.2) / 0.4
+    assert SCORER.probabilities(samples) == pytest.approx([1 / (1 + math.exp(-(0.9 * f + 0.1)))] * 2)
+
+
 def test_a_sigmoid_has_no_limits() -> None:
     curve = Sigmoid(1.0, 0.0)
     assert [curve.of(x) for x in (-1e6, 0.0, 1e6)] == [0.0, 0.5, 1.0]
@@ -279,6 +285,27 @@ async def test_best_of_n_follows_agreement_and_confidence(tmp_path: Path) -> Non
     assert scores["5"] == pytest.approx(max(expected[1:3]))
     assert scores["7"] == pytest.approx(expected[3])
     assert expected[0] == 0.0
+
+
+async def test_a_search_over_steps_goes_on_from_the_beginning_that_it_is_surest_of() -> None:
+    firsts = iter([("unsure ", -2.0), ("sure ", -0.1)])
+
+    def reply(request: Request) -> Completion:
+        if request.prefix:
+            return Completion(f"\\boxed{{{len(request.prefix)}}}", "stop", 6, 2, logprobs=(-1.0,) * 2)
+        text, logprob = next(firsts)
+        return Completion(text, "length", 6, 2, logprobs=(logprob,) * 2)
+
+    verifier = Learned("learned", CONFIDENT, (registry.find("mean_logprob"),))
+    plan = job(
+        Scripted(reply),
+        "beam_search",
+        knobs={"width": 1, "fan": 2, "steps": "tokens", "step_tokens": 2},
+        verifiers={"learned": verifier},
+        verifier="learned",
+        sampling=Sampling(100, logprobs=True),
+    )
+    assert (await Runner(plan).go()).answer == str(len("sure "))
 
 
 async def test_the_other_verifiers_are_asked_through_the_session(tmp_path: Path) -> None:

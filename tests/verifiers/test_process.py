@@ -221,6 +221,16 @@ async def test_an_unfinished_trace_is_continued_from_its_end_and_agrees_with_the
     assert asked.values == [0.5]
 
 
+@pytest.mark.parametrize(("finish", "start"), [("stop", "first\n\nsecond\n\n"), (None, CHAIN)])
+async def test_where_the_last_step_counts_alone_no_other_is_rolled_out(
+    finish: Any, start: str
+) -> None:
+    model = by_prefix({start: ["\\boxed{42}", "\\boxed{41}"]})
+    last = trace(0, "42", text=CHAIN, finish=finish)
+    asked = await ask(process_of("?k=2&agg=last"), [last], model)
+    assert (asked.values, asked.scores[0].detail) == ([0.5], "last of 0.50")
+
+
 async def test_another_verifier_may_say_what_success_is() -> None:
     model = by_prefix({"first\n\n": ["\\boxed{1}", "\\boxed{2}"], "first\n\nsecond\n\n": ["x"] * 2})
     by = ByText({"1": 0.25, "2": 0.75})

@@ -1,9 +1,12 @@
 """A calibrated scorer trained from recorded pools: logistic regression on what other verifiers say.
 
 The probability that a sample is right, as ``ponder verifier train`` learned it
-(``experiments.training``). The file is data: numbers that are multiplied and added here, with the
-standard library alone. It holds no reference answer and no text of a problem, and of the problems
-that it was trained on only salted digests of their ids, so that nobody is measured on them.
+(``experiments.training``). In a search over steps it judges beginnings too, by what is known of
+them: length and agreement, which only the end will tell, count as missing.
+
+The file is data: numbers that are multiplied and added here, with the standard library alone. It
+holds no reference answer and no text of a problem, and of the problems that it was trained on only
+salted digests of their ids, so that nobody is measured on them.
 
 Calibrated by a sigmoid (Platt 1999, 'Probabilistic outputs for support vector machines') or by
 steps (Zadrozny and Elkan 2002, 'Transforming classifier scores into accurate probabilities').
@@ -115,10 +118,12 @@ class Scorer:
         return score_names(self.features)
 
     def probabilities(self, samples: Sequence[Seen]) -> list[float]:
-        """How likely each of the samples of one problem is to be right; 0 without an answer."""
+        """How likely each of the samples of one problem is to be right, or, if it is a beginning,
+        to become so; 0 for one that ended without an answer.
+        """
         found = rows(samples, self.features, self.agreement)
         return [
-            0.0 if sample.key is None else self.calibration.of(self.decision(row))
+            0.0 if sample.key is None and sample.ended else self.calibration.of(self.decision(row))
             for sample, row in zip(samples, found, strict=True)
         ]
 
@@ -300,14 +305,14 @@ class Learned:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """The probability that each is right; 0 for a trace without an answer."""
+        """The probability that each is right; 0 for a trace that ended without an answer."""
         found: list[dict[str, float]] = [{} for _ in traces]
         for name, scores in await self._parts(problem, traces, session):
             for known_, score in zip(found, scores, strict=True):
                 if score.value is not None:
                     known_[name] = score.value
         samples = [
-            Seen(t.answer.key if t.answer else None, t.tokens, t.finish == "length", scores)
+            Seen(t.answer.key if t.answer else None, t.tokens, t.finish == "length", scores, t.done)
             for t, scores in zip(traces, found, strict=True)
         ]
         agreeing = self.scorer.agreement.of([sample.key for sample in samples])
@@ -335,9 +340,9 @@ class Learned:
         return told
 
     def _detail(self, sample: Seen, agrees: float | None) -> str:
-        if agrees is None:
+        if agrees is None and sample.ended:
             return "no answer"
-        parts = [f"agreement {agrees:.2f}"]
+        parts = ["no answer yet" if agrees is None else f"agreement {agrees:.2f}"]
         for name in self.scorer.scores:
             value = sample.scores.get(name)
             parts.append(f"{name} missing" if value is None else f"{name} {value:.3g}")

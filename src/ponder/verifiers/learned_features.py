@@ -5,7 +5,7 @@ that what was learned is what is asked about.
 
 ==================  ==============================================================================
 ``agreement``       how likely another sample is to give the same answer (``Agreement``)
-``log_tokens``      log(1 + generated tokens); missing where nobody counted
+``log_tokens``      log(1 + generated tokens); missing where nobody counted, and of a beginning
 ``cut``             1 if the sample ended at its limit of tokens, else 0
 ``score:NAME``      what the verifier of that name gave it; missing where it abstained
 ``missing:FEATURE`` 1 where that feature is missing, else 0
@@ -27,13 +27,14 @@ SCORE, MISSING = "score:", "missing:"
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One sample. ``key`` tells its answer from others (None: it has none), ``tokens`` is 0 where
-    unknown, ``scores`` are by the verifier's name.
+    unknown, ``scores`` are by the verifier's name. One that has not ``ended`` is a beginning.
     """
 
     key: Hashable | None
     tokens: float = 0.0
     cut: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _feature(name: str, sample: Seen, agrees: float | None) -> float | None:
     if name == AGREEMENT:
         return agrees
     if name == LENGTH:
-        return math.log1p(sample.tokens) if sample.tokens else None
+        return math.log1p(sample.tokens) if sample.tokens and sample.ended else None
     if name == CUT:
         return float(sample.cut)
     return sample.scores.get(name.removeprefix(SCORE))

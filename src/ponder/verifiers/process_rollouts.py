@@ -7,6 +7,9 @@ is). Without one it is agreement: the share of rollouts that end in the trace's 
 while the trace has none, in the most frequent one. Agreement says how stable a chain is, not
 whether it is true: a model that is surely wrong agrees with itself.
 
+With ``agg=last`` only the last prefix is rolled out, which is what a search over steps needs: those
+before were judged when they were last.
+
 ``search=bisect`` is OmegaPRM's (Luo et al. 2024, arXiv 2406.06592, section 3.2): it looks for the
 first step from which no rollout succeeds, by halving, in log2(steps) prefixes instead of all. The
 score is then the share of steps before that one.
@@ -84,8 +87,8 @@ class Rollouts:
         """
         found = prefixes(trace.text)
         if trace.done and found:
-            return found[:-1] or [""]
-        return found
+            found = found[:-1] or [""]
+        return found[-1:] if self.agg == "last" and self.search == "all" else found
 
     async def _bisected(self, session: Session, trace: Trace, starts: Sequence[str]) -> Score:
         low, high = 0, len(starts)  # success from every start before low; none from high on
