@@ -38,6 +38,8 @@ from ponder.models.base import Completion, ModelInfo, Request, Shape, silent
 from ponder.models.base import Progress as Growth
 from ponder.models.opening import Opened
 from ponder.models.scripted import EVERYTHING, Scripted
+from ponder.verifiers.learned import Scorer, Sigmoid, digest_of
+from ponder.verifiers.learned_features import Agreement
 from ponder.verifiers.registry import KINDS, Kind
 from tests.experiments.test_recording import WORDS, items, right
 from tests.runtime.test_asking_verifiers import Judge, both
@@ -248,6 +250,25 @@ def test_knobs_that_do_not_go_together_are_refused_before_anything_is_spent(stor
     with pytest.raises(UsageError, match="stop=bayes counts votes"):
         run(asked(2, DIRECT, bad), store, model)
     assert model.requests == []
+
+
+@pytest.mark.parametrize("name", ["learned:{}", "product(mean_logprob,learned:{})"])
+def test_a_verifier_is_not_measured_on_what_it_was_trained_on(
+    name: str, store: Store, tmp_path: Path
+) -> None:
+    plan, path = asked(3), tmp_path / "learned.json"
+    knows = frozenset({digest_of(plan.items[1].problem_id, "salt")})
+    scorer = Scorer((), Agreement(), (), (), (), 0.0, Sigmoid(1, 0), "salt", knows)
+    path.write_text(json.dumps(scorer.to_json()))
+    model, picked = (
+        Scripted(right),
+        Configuration("s", "m", "best_of_n", verifier=name.format(path)),
+    )
+    with pytest.raises(UsageError, match="was trained on some of these problems"):
+        run(asked(3, DIRECT, picked), store, model)
+    assert model.requests == []
+    run(replace(plan, items={0: plan.items[0]}, configurations=(picked,)), store, model)
+    assert of(store, picked)[0].state == "done"
 
 
 # Cut off, and resumed -----------------------------------------------------------------------------

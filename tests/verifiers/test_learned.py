@@ -97,7 +97,9 @@ def test_a_probability_by_hand() -> None:
 def test_a_beginning_is_judged_by_what_does_not_wait_for_its_end() -> None:
     samples = [Seen(None, tokens, scores={"mean_logprob": 0.9}, ended=False) for tokens in (9, 99)]
     f = -0.5 - 0.25 * (0 - 0.1) / 0.3 + 0.75 * (0.9 - 0.8) / 0.1 - 0.1 * (0 - 0.2) / 0.4
-    assert SCORER.probabilities(samples) == pytest.approx([1 / (1 + math.exp(-(0.9 * f + 0.1)))] * 2)
+    assert SCORER.probabilities(samples) == pytest.approx(
+        [1 / (1 + math.exp(-(0.9 * f + 0.1)))] * 2
+    )
 
 
 def test_a_sigmoid_has_no_limits() -> None:
@@ -292,7 +294,9 @@ async def test_a_search_over_steps_goes_on_from_the_beginning_that_it_is_surest_
 
     def reply(request: Request) -> Completion:
         if request.prefix:
-            return Completion(f"\\boxed{{{len(request.prefix)}}}", "stop", 6, 2, logprobs=(-1.0,) * 2)
+            return Completion(
+                f"\\boxed{{{len(request.prefix)}}}", "stop", 6, 2, logprobs=(-1.0,) * 2
+            )
         text, logprob = next(firsts)
         return Completion(text, "length", 6, 2, logprobs=(logprob,) * 2)
 

@@ -40,6 +40,8 @@ from ponder.models.opening import Opened, Teller, open_model
 from ponder.runtime.journal import Journal
 from ponder.spec import Spec
 from ponder.strategies import registry
+from ponder.verifiers.learned import Learned
+from ponder.verifiers.registry import known, within
 
 AT_ONCE = 8
 """Problems in flight, unless told otherwise."""
@@ -157,9 +159,10 @@ async def _checked(
     """The tasks, with those that do not fit marked.
 
     Raises:
-        UsageError: the model or the strategy cannot do what a configuration wants, or none of its
-            problems fits.
+        UsageError: the model or the strategy cannot do what a configuration wants, none of its
+            problems fits, or its verifier was trained on some.
     """
+    _check_untrained(asked)
     found, misfits, rehearsed = [], dict[str, int](), set[str]()
     for task in tasks:
         used, name = opened[task.configuration.model], task.id
@@ -176,6 +179,23 @@ async def _checked(
             rehearsed.add(name)
             await _rehearse(task.asked)
     return found
+
+
+def _check_untrained(asked: Evaluation) -> None:
+    """What is measured on the problems that it learned from is worth nothing.
+
+    Raises:
+        UsageError: a learned verifier knows some of the problems.
+    """
+    asks = known(*(c.verifier or "" for c in asked.configurations)).values()
+    for verifier in (part for whole in asks for part in within(whole)):
+        if isinstance(verifier, Learned) and any(
+            verifier.scorer.knows(item.problem_id) for item in asked.items.values()
+        ):
+            raise UsageError(
+                f"{verifier.name} was trained on some of these problems: evaluate it on others, or "
+                "train it on others."
+            )
 
 
 async def _rehearse(asked: Spec) -> None:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName, UsageError
@@ -127,14 +127,16 @@ def known(*names: str) -> dict[str, Verifier]:
         name = wanted.pop(0)
         if name not in found:
             found[name] = find(name)
-            wanted += _asked(found[name])
+            for part in within(found[name]):
+                wanted += getattr(part, "asks", ())
     return found
 
 
-def _asked(verifier: Verifier) -> list[str]:
-    """The names of the verifiers that this one asks through its session."""
-    parts: Sequence[Verifier] = getattr(verifier, "parts", ())
-    return [*getattr(verifier, "asks", ()), *(name for part in parts for name in _asked(part))]
+def within(verifier: Verifier) -> Iterator[Verifier]:
+    """The verifier, and those that it is made of."""
+    yield verifier
+    for part in getattr(verifier, "parts", ()):
+        yield from within(part)
 
 
 def find(name: str) -> Verifier:
