@@ -356,6 +356,13 @@ def test_the_best_has_the_highest_score_then_the_earliest_place() -> None:
         session.best(traces, [])
 
 
+def test_a_trace_without_an_answer_is_the_best_only_where_none_has_one() -> None:
+    silent, scores = [trace(0), trace(1)], [Score(v, "") for v in (0.2, 0.9, 0.1, None)]
+    traces = [*silent, trace(2, "7"), trace(3, "8")]
+    assert World().session().best(traces, scores).id == "2"
+    assert World().session().best(silent, scores[:2]).id == "1"
+
+
 def test_the_first_answer_is_proposed_by_itself_and_later_ones_by_the_strategy() -> None:
     async def main() -> None:
         world = World()

@@ -21,7 +21,7 @@ from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import Event, Proposed, Subscriber, VoteChanged
 from ponder.core.problem import Problem
 from ponder.core.steps import Step
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Score, Trace, rank
 
 T = TypeVar("T")
 
@@ -170,14 +170,15 @@ class Session:
         return list(cast(tuple[Trace, ...], await self._run.perform(Call(self._next(), effect))))
 
     def best(self, traces: Sequence[Trace], scores: Sequence[Score]) -> Trace:
-        """The trace with the highest score; abstentions lose, ties go to the earliest asked for.
+        """The trace with the highest score among those with an answer, or among all if none has
+        one; abstentions lose, ties go to the earliest asked for.
 
         Raises:
             RunFailed: there is no trace.
         """
-        rank = {t.id: _descending(s.value) for t, s in zip(traces, scores, strict=True)}
-        top = min(rank.values(), default=0.0)
-        return self.first([t for t in traces if rank[t.id] == top])
+        ranks = {t.id: rank((t, score)) for t, score in zip(traces, scores, strict=True)}
+        top = max(ranks.values(), default=None)
+        return self.first([t for t in traces if ranks[t.id] == top])
 
     def propose(self, trace: Trace, score: float | None = None) -> None:
         """Say which trace would be the answer if the run ended now."""
@@ -213,10 +214,6 @@ async def _numbered(
     index: int, branch: Callable[[Session], Awaitable[T]], session: Session
 ) -> tuple[int, T]:
     return index, await branch(session)
-
-
-def _descending(value: float | None) -> float:
-    return float("inf") if value is None else -value
 
 
 class Branches(Generic[T]):

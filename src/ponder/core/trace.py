@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -75,3 +76,9 @@ class Score:
     def __post_init__(self) -> None:
         if self.verdict is None:
             object.__setattr__(self, "verdict", "abstain" if self.value is None else "scored")
+
+
+def rank(judged: tuple[Trace, Score]) -> tuple[bool, float]:
+    """What to compare chains by: an answer before none, then the score; abstentions come last."""
+    trace, score = judged
+    return trace.answer is not None, -math.inf if score.value is None else score.value

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from ponder.core.trace import Score, Trace
-
 T = TypeVar("T")
 
 
@@ -17,12 +15,6 @@ def top_k(items: Sequence[T], scores: Sequence[float | None], k: int) -> list[T]
     value = [-math.inf if score is None else score for score in scores]
     ranked = sorted(range(len(items)), key=lambda i: (-value[i], i))
     return [items[i] for i in ranked[: max(0, k)]]
-
-
-def rank(judged: tuple[Trace, Score]) -> tuple[bool, float]:
-    """What to compare chains by: an answer before none, then the score; abstentions come last."""
-    trace, score = judged
-    return trace.answer is not None, -math.inf if score.value is None else score.value
 
 
 def subtrees(items: Sequence[T], count: int) -> list[list[T]]:

@@ -17,9 +17,8 @@ from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Score, Trace, rank
 from ponder.policies.bandit import Beta
-from ponder.policies.select import rank
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again

@@ -12,8 +12,7 @@ from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace
-from ponder.policies.select import rank
+from ponder.core.trace import Score, Trace, rank
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
 

@@ -19,9 +19,8 @@ from typing import Annotated, Literal
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Score, Trace, rank
 from ponder.policies.bandit import allowed, puct, uct
-from ponder.policies.select import rank
 from ponder.policies.tree import Node, select
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
