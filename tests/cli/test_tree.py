@@ -241,6 +241,24 @@ async def test_mcts_by_hand(tmp_path: Path) -> None:
     ]
 
 
+async def test_attempts_stand_below_those_that_they_were_made_of(tmp_path: Path) -> None:
+    def attempt(request: Request) -> str:
+        before = sum(m.role == "assistant" for m in request.messages)
+        return f"\\boxed{{{before}}}"
+
+    two = await run(tmp_path, "sequential_parallel", Scripted(attempt), n=5, chains=2, memory=9)
+    assert [len(list(root.walk())) for root in two] == [3, 2]
+    assert outline(two[:1]) == [
+        "\\boxed{0} · 1 tokens · = 0",
+        "  \\boxed{1} · 1 tokens · = 1",
+        "    \\boxed{2} · 1 tokens · = 2",
+    ]
+    scored = ByPath(dict.fromkeys("01", 0.5).get)
+    (tmp_path / "refine").mkdir()
+    [root] = await run(tmp_path / "refine", "refine", Scripted(attempt), verifier=scored, rounds=3)
+    assert [branch.answer for branch in root.walk()] == ["0", "1", "1"]
+
+
 async def test_visits_are_shown_only_where_a_search_counts_them(tmp_path: Path) -> None:
     roots = await run(tmp_path, "beam_search", Scripted(Tree()), width=2, fan=2)
     assert not any("visit" in line for line in outline(roots))

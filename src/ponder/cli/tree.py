@@ -30,6 +30,8 @@ from ponder.strategies.tree_of_thoughts import VALUE, read_value
 
 VISITING = ("mcts", "ab_mcts")
 """The strategies that go where visits and their values say."""
+IN_TURN = ("refine", "sequential_parallel")
+"""The strategies whose attempts are each made of the one before, in one session."""
 
 
 @dataclass(eq=False, slots=True)
@@ -113,6 +115,8 @@ def branches(rows: Sequence[Row], asked: Spec | None = None) -> list[Branch]:
     if asked and strategy == "ab_mcts":
         _revisions(rows, found, asked.problem)
     ordered = sorted(found.values(), key=lambda b: b.order)
+    if strategy in IN_TURN:
+        _chain(ordered)
     for branch in ordered:
         if branch.parent in found:
             found[branch.parent].children.append(branch)
@@ -205,6 +209,15 @@ def _revisions(rows: Sequence[Row], found: Found, problem: Problem) -> None:
     for row in rows:
         if _generated(row, GENERATE):
             found[row.result["id"]].parent = attempts.get(row.effect["problem"], "")
+
+
+def _chain(ordered: Sequence[Branch]) -> None:
+    """Put each attempt below the one before it in its session."""
+    last: dict[tuple[int, ...], str] = {}
+    for branch in ordered:
+        session = tuple(branch.order[:-1])
+        branch.parent = last.get(session, "")
+        last[session] = branch.id
 
 
 # What a search did not go on with, and why --------------------------------------------------------
