@@ -163,6 +163,17 @@ async def test_what_the_function_is_told(script: str, tmp_path: Path) -> None:
     assert find(f"{script}:check") is verifier
 
 
+async def test_what_a_script_prints_does_not_spoil_the_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "loud.py"
+    path.write_text(
+        "print('loaded')\ndef f(*told):\n    print('asked', end='!')\n    return True\n"
+    )
+    assert [s.value for s in await said(f"script:{path}:f", Problem(ASKED), "x")] == [1.0]
+    assert capsys.readouterr() == ("", "loaded\nasked!")
+
+
 @pytest.mark.parametrize(
     ("argument", "complaint"),
     [

@@ -18,6 +18,7 @@ import importlib.util
 import inspect
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -158,6 +159,7 @@ class Script:
     True or False is ``pass`` or ``fail``, a number from 0 to 1 a score, None an abstention; what it
     raises is an ``error`` of that one answer. The answer is empty where a reply has none. It runs
     in this process, off the event loop, one call at a time: it is the user's code, and trusted.
+    What it prints goes to standard error.
     """
 
     name: str
@@ -219,6 +221,7 @@ def script(argument: str) -> Script:
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
+    module.__dict__["print"] = _aside
     try:
         found.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -229,3 +232,8 @@ def script(argument: str) -> Script:
     if not callable(known):
         raise UsageError(f"verifier {name!r}: {file} defines no function {function}.")
     return Script(name, known)
+
+
+def _aside(*values: object, **how: Any) -> None:
+    """A script's own ``print``: standard output belongs to the command that asks it."""
+    print(*values, **{"file": sys.stderr, **how})  # noqa: T201
