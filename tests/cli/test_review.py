@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -238,6 +239,20 @@ def test_list(queue: Queue, capsys: Capture) -> None:
     assert [c["answer"] for c in first["candidates"]] == list(ANSWERS)
 
 
+def test_what_no_run_waits_for_can_be_dropped(queue: Queue, capsys: Capture) -> None:
+    waiting, left, lost, said = (asked(queue, question=f"{i}?") for i in range(4))
+    for one in (left, said):
+        queue.leave(one.key)
+    queue.judge(said.key, Judgement("none", (0.0,) * len(said.candidates)))
+    with sqlite3.connect(queue.path) as file:  # a process of another machine is gone
+        file.execute("update items set worker = '1@nowhere' where key = ?", (lost.key,))
+    file.close()
+    assert ponder(capsys, "review", "--drop") == (0, "", "dropped 2\n")
+    assert [one.key for one in queue.waiting()] == [waiting.key]
+    assert [one.key for one, _ in queue.judged()] == [said.key]
+    assert ponder(capsys, "review", "--drop") == (0, "", "dropped 0\n")
+
+
 def test_judgements_are_a_pool_to_learn_from(
     queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -263,7 +278,8 @@ def test_judgements_are_a_pool_to_learn_from(
 
 BAD = {
     "--json": "--json goes with --list",
-    "--list --export p": "--list and --export exclude each other",
+    "--list --export p": "--list, --drop and --export exclude each other",
+    "--drop --list": "--list, --drop and --export exclude each other",
     "--export p": "nothing was judged yet",
     "--export here": "here exists: choose another name, or say --force",
     "--queue q --export q --force": "q is what is read: give the output another name.",

@@ -75,6 +75,7 @@ class Desk:
 @click.option("--list", "listing", is_flag=True, help="Show what waits, and since when.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
 @click.option("--once", is_flag=True, help="End when nothing waits any more.")
+@click.option("--drop", is_flag=True, help="Forget what no run waits for any more.")
 @click.option("--export", type=_FILE, metavar="POOL", help="Write what was judged as a pool.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def review(
@@ -82,6 +83,7 @@ def review(
     listing: bool,
     as_json: bool,
     once: bool,
+    drop: bool,
     export: Path | None,
     force: bool,
 ) -> None:
@@ -96,11 +98,13 @@ def review(
     """
     if as_json and not listing:
         raise UsageError("--json goes with --list: say both.")
-    if listing and export is not None:
-        raise UsageError("--list and --export exclude each other: give one of them.")
+    if listing + drop + (export is not None) > 1:
+        raise UsageError("--list, --drop and --export exclude each other: give one of them.")
     queue = Queue(path)
     if listing:
         _list(queue, as_json)
+    elif drop:
+        click.echo(f"dropped {queue.drop()}", err=True)
     elif export is not None:
         _export(queue, export, force)
     else:

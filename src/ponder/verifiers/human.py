@@ -226,6 +226,22 @@ class Queue:
         )
         return sorted((_item(*row) for row in rows), key=lambda item: not item.waits)
 
+    def drop(self) -> int:
+        """Forget what is not judged and what no run waits for; returns how many. A run that is
+        resumed asks again.
+        """
+        left = self._execute("select key, left, worker from items")
+        dropped = [
+            self._execute(
+                "delete from items where key = ? and left is ? and worker = ? and key not in "
+                "(select key from judgements) returning 1",
+                *row,
+            )
+            for row in left
+            if row[1] is not None or gone(row[2])
+        ]
+        return sum(map(len, dropped))
+
     def judged(self) -> list[tuple[Item, Judgement]]:
         """All that was judged, in the order in which it was asked."""
         rows = self._execute(
