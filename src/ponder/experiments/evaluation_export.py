@@ -32,18 +32,18 @@ def export(path: Path, held: Sequence[tuple[Stored, Sequence[Outcome]]]) -> int:
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"cannot write {path}: expected a file of {' or '.join(SUFFIXES)}.")
-    rows = [_row(one, outcome) for one, outcomes in held for outcome in outcomes]
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.suffix == ".sqlite":
             _store(beside, held)
         else:
+            rows = [_row(one, outcome) for one, outcomes in held for outcome in outcomes]
             beside.write_bytes(_csv(rows) if path.suffix == ".csv" else _parquet(rows))
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise UsageError(f"cannot write {path}: {error.strerror}.") from None
-    return len(rows)
+    return sum(len(outcomes) for _, outcomes in held)
 
 
 def _row(one: Stored, outcome: Outcome) -> dict[str, Any]:
