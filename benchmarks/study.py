@@ -4,9 +4,9 @@
 
 Prints Markdown. First, for each pool, what one sample, the vote and a perfect choice reach at every
 N, what that costs, and the paired difference of the largest vote to one sample. Then, for each pool
-whose samples were verified, what choosing by each verifier reaches, at what cost, and its paired
-difference to the vote. Needs no model and no data. How the pools were recorded is in
-docs/results.md.
+whose samples were verified, what choosing by each verifier reaches, at what cost, its paired
+difference to the vote, and how well its scores tell right from wrong. Needs no model and no data.
+How the pools were recorded is in docs/results.md.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from ponder.experiments import columns, costs, scoring, series_of
 from ponder.experiments.pools import Pool
 from ponder.experiments.report_matched import match
 from ponder.experiments.scoring import Aggregator
+from ponder.experiments.training_metrics import Figure, measure
 
 SUITES = {
     "gsm8k": "GSM8K",
@@ -66,6 +70,9 @@ def main(folder: Path) -> None:
             print()
             names = dict.fromkeys(name for _, held in checked for name in said(held))
             by = ["majority", *(f"best:{name}" for name in names)]
+            for pool, held in checked:
+                for name in filter(partial(graded, held), said(held)):
+                    print(f"- {knowing(pool, held, name)}")
             for note in matched({p.path.name for p, _ in checked}, [p.path for p in pools], by):
                 print(f"- {note}")
 
@@ -93,12 +100,37 @@ def said(held: columns.Columns) -> list[str]:
     return [name for name in held.score_names if name not in RECORDED]
 
 
+def graded(held: columns.Columns, name: str) -> bool:
+    """Whether a score says more than right or wrong."""
+    return any(((g.scores[name] > 0) & (g.scores[name] < 1)).any() for g in held.groups)
+
+
+def knowing(pool: Pool, held: columns.Columns, name: str) -> str:
+    """What a score says of right and of wrong samples, and how well it tells them apart."""
+    there = [g.answered & (g.scores[name] > columns.ABSTAINED) for g in held.groups]
+    parts = list(zip(held.groups, there, strict=True))
+    score = np.concatenate([g.scores[name][seen] for g, seen in parts])
+    right = np.concatenate([g.correct[seen] for g, seen in parts]) > 0
+    rows = np.concatenate([g.rows[np.nonzero(seen)[0]] for g, seen in parts])
+    found = measure(score, right, np.unique(rows, return_inverse=True)[1])
+    inside = f", within problems {told(found.within)}" if found.within else ""
+    return (
+        f"{name} on samples of {pool.header.models[0]}: {score[right].mean():.2f} of right ones, "
+        f"{score[~right].mean():.2f} of wrong ones in the mean; AUROC {told(found.auroc)}{inside}."
+    )
+
+
+def told(figure: Figure) -> str:
+    """With its interval."""
+    return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
+
+
 def verified(pool: Pool, held: columns.Columns, sizes: list[int]) -> None:
     """Print the rows of one pool that choose by what verifiers said, between floor and ceiling."""
     by = [*BY]
     for name in said(held):
         by += [Aggregator("best", name)]
-        if any(((g.scores[name] > 0) & (g.scores[name] < 1)).any() for g in held.groups):
+        if graded(held, name):
             by += [Aggregator("weighted", name)]  # of what is right or wrong it is much the same
     sizes = [n for n in sizes if n <= held.fewest]
     pairs = [((how, n), (Aggregator("majority"), n)) for n in sizes for how in by[1:]]
