@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import threading
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
+from ponder.core.threads import in_thread
 from ponder.models import catalog, reward_hf
 from ponder.models.base import Model, Priced
 from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
@@ -50,7 +50,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
         PonderError: it cannot be pulled or loaded.
     """
     if reward_hf.is_named(name):
-        scorer = await _in_thread(reward_hf.load, name)
+        scorer = await in_thread(reward_hf.load, name)
         return Opened(scorer, None, ("this machine's own model: no dollars.",))
     found = catalog.resolve(name, config)
     if isinstance(found, EndpointConfig):
@@ -60,39 +60,13 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
     if isinstance(found, GgufFile):
         path = found.path
     else:
-        path = await _in_thread(_pulled, found, teller)
-    model = await _in_thread(_embedded, path, _label(found), config.engine, teller)
+        path = await in_thread(_pulled, found, teller)
+    model = await in_thread(_embedded, path, _label(found), config.engine, teller)
     return Opened(model, None, ("this machine's own model: no dollars.",), path)
 
 
 def _label(found: Entry | GgufFile) -> str:
     return found.name if isinstance(found, Entry) else found.path.stem
-
-
-async def _in_thread(function: Any, *arguments: Any) -> Any:
-    # A daemon thread: Ctrl-C while a model loads must not wait until it has loaded.
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(value)
-        else:
-            done.set_exception(error)
-
-    def work() -> None:
-        value, failure = None, None
-        try:
-            value = function(*arguments)
-        except BaseException as error:
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, value, failure)
-
-    threading.Thread(target=work, name="ponder-open", daemon=True).start()
-    return await done
 
 
 def _pulled(entry: Entry, teller: Teller) -> Path:

@@ -29,6 +29,7 @@ from typing import Any
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
+from ponder.core.threads import in_thread
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.answers import extract
 from ponder.verifiers.arithmetic import solves, steps
@@ -177,7 +178,7 @@ class Script:
             RunFailed: the function returned something else.
         """
         question = problem.messages[-1].content
-        return await asyncio.to_thread(lambda: [self._judge(question, t) for t in traces])
+        return await in_thread(lambda: [self._judge(question, t) for t in traces])
 
     def _judge(self, question: str, trace: Trace) -> Score:
         answer = trace.answer.text if trace.answer else ""
