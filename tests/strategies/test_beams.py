@@ -127,8 +127,22 @@ async def test_lookahead_judges_a_beginning_by_where_it_leads() -> None:
     assert result.answer.startswith("b")
 
 
-async def test_a_chain_that_ends_early_keeps_its_place() -> None:
-    """'x' ends at once with 0.6; the others go on from 0.7 and end with 0.5."""
+TOT = ("tree_of_thoughts", {"value": "verifier", "width": 2, "fan": 2})
+
+
+@pytest.mark.parametrize(
+    ("strategy", "knobs", "x", "requests"),
+    [
+        ("beam_search", {"width": 2, "fan": 1}, 0.6, 3),  # one of two beginnings continued
+        ("beam_search", {"width": 2, "fan": 1}, 1.0, 2),  # there can be no better
+        (*TOT, 0.6, 4),
+        (*TOT, 1.0, 2),
+    ],
+)
+async def test_a_chain_that_ends_early_keeps_its_place_or_ends_the_search(
+    strategy: str, knobs: dict[str, Any], x: float, requests: int
+) -> None:
+    """'x' ends at once; the others go on from 0.7 and end with 0.5."""
 
     def reply(request: Request) -> str:
         if not request.prefix:
@@ -136,13 +150,11 @@ async def test_a_chain_that_ends_early_keeps_its_place() -> None:
         return "y \\boxed{y}"
 
     model = Scripted(reply)
-    verifier = ByPath({"x": 0.6, "y": 0.7, "yy": 0.5}.get)
-    asked = job(
-        model, "beam_search", knobs={"width": 2, "fan": 1}, verifiers={"v": verifier}, verifier="v"
-    )
+    verifier = ByPath({"x": x, "y": 0.7, "yy": 0.5}.get)
+    asked = job(model, strategy, knobs=knobs, verifiers={"v": verifier}, verifier="v")
     result = await Runner(asked).go()
     assert result.answer == "x"
-    assert len(model.requests) == 3  # two beginnings, and one of them continued
+    assert len(model.requests) == requests
 
 
 async def test_a_search_in_which_nothing_is_answered_still_answers() -> None:

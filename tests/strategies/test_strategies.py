@@ -330,6 +330,18 @@ class TestBestOfN:
         )
         assert (only.answer, only.stopped_by) == (None, "done")
 
+    @pytest.mark.parametrize(
+        ("pick", "answer", "stopped"), [("best", "b", 1), ("weighted", "c", 0)]
+    )
+    def test_it_ends_when_nothing_can_be_better_and_what_was_asked_for_before_has_come(
+        self, pick: str, answer: str, stopped: int
+    ) -> None:
+        replies = [Reply("a", 3), Reply("b", 2), Reply("c", 1), Reply("c", 9)]
+        model, known = Timed(by_order(replies)), {"a": 0.5, "b": 1.0, "c": 1.0}
+        result, _ = solve(model, "best_of_n", **self.options(known, n=4, pick=pick))
+        assert (result.answer, result.stopped_by) == (answer, "done")
+        assert model.stopped == stopped
+
     def test_all_lost_fails(self) -> None:
         with pytest.raises(RunFailed, match="no sample came back: reason 1"):
             solve(

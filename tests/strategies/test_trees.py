@@ -31,11 +31,12 @@ async def test_mcts_visits_as_the_table_by_hand_says() -> None:
     assert len(model.requests) == 10
 
 
-async def test_mcts_finds_the_best_path_when_it_may_see_all() -> None:
+@pytest.mark.parametrize(("best", "seen"), [(0.99, len(VALUES)), (1.0, 12)])
+async def test_mcts_finds_the_best_path_when_it_may_see_all(best: float, seen: int) -> None:
     knobs = {"expansions": 99, "fan": 2, "choose": "value"}
-    result, verifier, _ = await search("mcts", knobs)
+    result, verifier, _ = await search("mcts", knobs, {**VALUES, "bab": best}.get)
     assert result.answer == "bab"
-    assert len(verifier.seen) == len(VALUES)  # then all is closed, and it ends
+    assert len(verifier.seen) == seen  # then all is closed, or there can be no better
 
 
 async def test_the_most_visited_branch_is_finished_if_it_is_not() -> None:
@@ -123,6 +124,12 @@ async def test_a_revision_hears_what_was_said_of_its_parent() -> None:
     _, model = await attempts(lambda r: f"\\boxed{{{0.9 if depth(r) else 0.1}}}", 12)
     revised = [r.messages[-1].content for r in model.requests if depth(r)]
     assert any("This attempt was judged: 0.10 of 1." in text for text in revised)
+
+
+async def test_it_ends_when_there_can_be_no_better() -> None:
+    better = iter((0.25, 0.5, 0.75, 1.0))
+    result, model = await attempts(lambda request: f"\\boxed{{{next(better)}}}", 12)
+    assert (result.answer, len(model.requests)) == ("1.0", 4)
 
 
 async def test_batches_are_attempts_at_once() -> None:

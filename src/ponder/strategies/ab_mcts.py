@@ -17,7 +17,7 @@ from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, rank
+from ponder.core.trace import Score, Trace, rank, unbeatable
 from ponder.policies.bandit import Beta
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
@@ -34,7 +34,9 @@ async def ab_mcts(
     n: Annotated[int, Range(1, 4096)] = 16,
     batch: Annotated[int, Range(1, 256)] = 1,
 ) -> Trace:
-    """Make n attempts, ``batch`` at a time, where the scores recommend; return the best."""
+    """Make n attempts, ``batch`` at a time, where the scores recommend, unless there can be none
+    better than one of them; return the best.
+    """
     root: State = Node((Trace.empty(problem), Score(None, "")))
 
     async def attempt(child: Session, parent: State) -> tuple[State, Trace, Score]:
@@ -50,6 +52,8 @@ async def ab_mcts(
             parent.add((trace, score)).backup(score.value or 0.0)
         best, judged = max((node.state for node in root.walk()), key=rank)
         s.propose(best, judged.value)
+        if unbeatable(best, judged):
+            break
     return s.first([best] if root.children else [])
 
 

@@ -2,7 +2,8 @@
 
 It assumes a verifier that can tell a promising beginning from a poor one. The first step is drawn
 ``width`` x ``fan`` times; then the best ``width`` chains are each continued ``fan`` times, and so
-on. Chains that say the same are one. A chain that has ended keeps its place among the ``width``.
+on. Chains that say the same are one. A chain that has ended keeps its place among the ``width``;
+one with the highest score that there is ends the search.
 With ``lookahead`` a beginning is judged by where it leads: it is continued greedily for so many
 steps, and the end is scored (lookahead search, ibid.); what was looked at is thrown away.
 """
@@ -15,7 +16,7 @@ from typing import Annotated
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Score, Trace, unbeatable
 from ponder.policies.select import top_k
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
@@ -45,7 +46,10 @@ async def beam_search(
         beams = await s.steer([trace for trace, _ in kept if not trace.done])
         if finished:
             best = _best(s, finished)
-            s.propose(best, next(score.value for trace, score in finished if trace is best))
+            score = next(score for trace, score in finished if trace is best)
+            s.propose(best, score.value)
+            if unbeatable(best, score):
+                break
     return await concluded(s, _best(s, finished))
 
 

@@ -3,16 +3,18 @@
 ``pick=weighted`` sums the scores of equal answers and keeps the answer with the largest sum
 (weighted best-of-N: Li 2023, DiVeRSe; Snell 2024, section 5.1), which a lucky single score cannot
 win. Both are worth as much as the verifier: with more samples a poor one finds more chains that
-fool it. Where it abstains on all of them, they vote.
+fool it. Where it abstains on all of them, they vote. The best needs no more samples once one has
+the highest score that there is, as from a checker, and all that were asked for before it have come.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, rank
+from ponder.core.trace import Score, Trace, rank, unbeatable
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
 
@@ -29,20 +31,27 @@ async def best_of_n(
     A verifier that compares chains is asked once, when all have come.
     """
     poll = _Poll(pick)
+    came: dict[int, tuple[Trace, Score]] = {}
+    settled = 0
 
-    async def scored(child: Session) -> tuple[Trace, Score]:
+    async def scored(child: Session, at: int) -> tuple[int, Trace, Score]:
         trace = await child.grow(Trace.empty(problem))
         [score] = await child.score([trace])
-        return trace, score
+        return at, trace, score
 
     if s.joint:
         traces = await s.sample(problem, n)
         for trace, score in zip(traces, await s.score(traces), strict=True):
             poll.add(trace, score)
     else:
-        async with s.as_completed([scored] * n) as arriving:
-            async for trace, score in arriving:
+        async with s.as_completed([partial(scored, at=i) for i in range(n)]) as arriving:
+            async for at, trace, score in arriving:
                 s.propose(*poll.add(trace, score))
+                came[at] = trace, score
+                while settled in came and not unbeatable(*came[settled]):
+                    settled += 1
+                if settled in came and pick == "best":
+                    break
     return poll.chosen or s.first([])
 
 

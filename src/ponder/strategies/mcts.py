@@ -6,7 +6,8 @@ confidence in a step as prior), continues it ``fan`` times, values what came (by
 with ``rollout`` by the verifier's score of a chain that is drawn from there to its end), and adds
 the values to all beginnings above. With ``alpha`` above 0 a beginning gets ``fan`` more branches
 whenever it has fewer than visits^alpha (progressive widening: Couetoux 2011). The chain returned is
-reached by the most visited branches (``choose=visits``), or the finished one with the best value.
+reached by the most visited branches (``choose=visits``), or the finished one with the best value,
+which ends the search if there can be no better.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Annotated, Literal
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace, rank
+from ponder.core.trace import Score, Trace, rank, unbeatable
 from ponder.policies.bandit import allowed, puct, uct
 from ponder.policies.tree import Node, select
 from ponder.strategies.concluding import concluded
@@ -76,6 +77,8 @@ async def mcts(
         if ended:
             best, score = max(ended, key=rank)
             s.propose(best, score.value)
+            if choose == "value" and unbeatable(best, score):
+                break
     if choose == "value" and ended:
         return await concluded(s, max(ended, key=rank)[0])
     favourite = _most_visited(root).state

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Score, Trace, unbeatable
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
 
@@ -45,7 +45,7 @@ async def refine(
         scores += await s.score(attempts[-1:])
         best = s.best(attempts, scores)
         s.propose(best, scores[attempts.index(best)].value)
-        if scores[-1].verdict == "pass" or not left:
+        if unbeatable(attempts[-1], scores[-1]) or not left:
             break
         said = await _feedback(s, problem, attempts[-1], scores[-1], critique_length)
         if FINE in said.upper():

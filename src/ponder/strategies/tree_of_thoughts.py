@@ -5,6 +5,7 @@ new beginning is valued, and a search decides where to go on: breadth first keep
 at each depth (algorithm 1); depth first follows the best one, gives up on beginnings below
 ``threshold``, and backtracks (algorithm 2). The value is what the model itself says of a beginning
 (sure, likely, impossible: ``votes`` times, section 3.3), or the verifier's (``value=verifier``).
+A chain that has ended with the highest value that there is ends the search.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Annotated, Literal
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Score, Trace, unbeatable
 from ponder.policies.select import top_k
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
@@ -29,8 +30,6 @@ ASK = (
     "to the right answer? Reply with one word: sure, likely or impossible."
 )
 WORDS = {"sure": 1.0, "likely": 0.5, "impossible": 0.0}
-GOOD = 0.99
-"""A finished chain of this value ends a depth-first search."""
 
 
 async def tree_of_thoughts(
@@ -52,7 +51,7 @@ async def tree_of_thoughts(
     ended: list[tuple[Trace, Score]] = []
     waiting = [Trace.empty(problem)]  # depth first: a stack, the best on top
     left = expansions
-    while waiting and left > 0 and not (search == "dfs" and _solved(ended)):
+    while waiting and left > 0 and not any(unbeatable(*pair) for pair in ended):
         now = waiting if search == "bfs" else [waiting.pop()]
         left -= len(now)
         grown = await s.extend(now, fan, step=unit)
@@ -76,13 +75,7 @@ async def tree_of_thoughts(
 
 
 def _best(s: Session, scored: list[tuple[Trace, Score]]) -> Trace:
-    """An answer before none, then by value."""
-    answered = [pair for pair in scored if pair[0].answer is not None] or scored
-    return s.best([t for t, _ in answered], [x for _, x in answered])
-
-
-def _solved(ended: list[tuple[Trace, Score]]) -> bool:
-    return any(x.verdict == "pass" or (x.value or 0.0) >= GOOD for t, x in ended if t.answer)
+    return s.best([t for t, _ in scored], [x for _, x in scored])
 
 
 async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
