@@ -285,6 +285,7 @@ async def test_particle_gibbs_keeps_its_reference(iterations: int) -> None:
         model,
         "particle_filter",
         knobs={"n": 8, "iterations": iterations, "threshold": 1.0},
+        seed=1,
         verifiers={"v": ByPath(LIKELIHOOD.get)},
         verifier="v",
     )

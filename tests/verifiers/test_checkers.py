@@ -10,7 +10,7 @@ import pytest
 
 from ponder.core.answer import Answer
 from ponder.core.effects import Sampling
-from ponder.core.errors import RunFailed, UsageError
+from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
@@ -137,9 +137,9 @@ def script(tmp_path: Path) -> str:
 async def test_a_function_of_the_users_own(script: str) -> None:
     scores = await said(f"{script}:check", Problem(ASKED), "t", "f", "h", "n", "1")
     assert told(scores) == [PASS, FAIL, (0.5, "scored"), ABSTAIN, (1.0, "scored")]
-    with pytest.raises(RunFailed, match=r"returned 2: expected a number from 0 to 1"):
+    with pytest.raises(PonderError, match=r"returned 2: expected a number from 0 to 1"):
         await said(f"{script}:check", Problem(ASKED), "x")
-    with pytest.raises(RunFailed, match=r"returned <coroutine .*: expected a number"):
+    with pytest.raises(PonderError, match=r"returned <coroutine .*: expected a number"):
         await said(f"{script}:waits", Problem(ASKED), "x")
     [score] = await said(f"{script}:leaves", Problem(ASKED), "x")
     assert (score.value, score.verdict, score.detail) == (None, "error", "SystemExit: 3")
@@ -154,7 +154,7 @@ async def test_what_the_function_is_told(script: str, tmp_path: Path) -> None:
         Trace(problem, "so: t", 1, "stop", Answer("t", "t")),
         Trace(problem, "so: None", 1, "stop"),
     ]
-    with pytest.raises(RunFailed):  # the empty answer is none that it knows
+    with pytest.raises(PonderError):  # the empty answer is none that it knows
         await verifier.score(problem, traces, Session(Run(nobody, 0, Sampling())))
     assert verifier.function.__globals__["SEEN"] == [
         ("What?", "t", "so: t"),

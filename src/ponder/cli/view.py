@@ -244,6 +244,7 @@ def _ended(outcome: Result) -> str:
         "usd": "stopped by the budget of dollars",
         "flops": "stopped by the budget of FLOPs",
         "seconds": "stopped by the budget of seconds",
+        "lost": "a request failed for good: the best so far",
     }
     recorded = f"; run {outcome.run}" if outcome.run else ""
     return f"{outcome.strategy} on {outcome.model}: {ends[outcome.stopped_by]}{recorded}"

@@ -33,7 +33,8 @@ def ignore(event: Event) -> None:
 @dataclass(slots=True)
 class Run:
     """What a run's sessions share. ``joint`` says that the run's verifier judges a trace by those
-    beside it. ``best`` is the last proposal, ``lost`` the last failure.
+    beside it. ``best`` is the last proposal, or the first answer until the strategy has
+    ``proposed`` one; ``lost`` is the last failure.
     """
 
     perform: Handler
@@ -43,7 +44,13 @@ class Run:
     publish: Subscriber = ignore
     joint: bool = False
     best: tuple[Trace, float | None] | None = None
+    proposed: bool = False
     lost: ModelError | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer would come back if the run ended now."""
+        return self.best is not None and self.best[0].answer is not None
 
 
 class Session:
@@ -81,7 +88,8 @@ class Session:
     async def grow(
         self, start: Trace, *, role: str = GENERATE, model: str = "", whole: int = 0, **how: Any
     ) -> Trace:
-        """One chain, continued from ``start`` to its end. ``how`` overrides fields of ``Sampling``.
+        """One chain, continued from ``start`` to its end, which is at the run's length at the
+        latest. ``how`` overrides fields of ``Sampling``.
 
         ``role`` is what it is booked under: only what is generated in the usual one can become the
         run's answer. ``model`` is one of the run's other models. With ``whole``, it is a step of a
@@ -92,6 +100,8 @@ class Session:
             LimitReached: the budget does not allow it.
         """
         path = self._next()
+        if start.tokens:
+            how = {"length": max(1, self.length - start.tokens), **how}
         sampling = replace(self._run.sampling, **how) if how else self._run.sampling
         call = Call(path, Generate(start, sampling, self._seed(path), role, model, whole))
         try:
@@ -99,8 +109,8 @@ class Session:
         except ModelError as error:
             self._run.lost = error
             raise
-        if self._run.best is None and trace.answer is not None and role == GENERATE:
-            self.propose(trace)  # any answer is better than none, should the budget end here
+        if not self._run.answered and trace.answer is not None and role == GENERATE:
+            self._hold(trace, None)  # should the budget end here
         return trace
 
     async def extend(
@@ -180,8 +190,21 @@ class Session:
         top = max(ranks.values(), default=None)
         return self.first([t for t in traces if ranks[t.id] == top])
 
+    def unbeatable(self, trace: Trace, score: Score) -> bool:
+        """Whether nothing can rank above it: it has an answer, and the highest score that there is,
+        which says so unless the verifier compares.
+        """
+        return not self.joint and trace.answer is not None and (score.value or 0.0) >= 1
+
     def propose(self, trace: Trace, score: float | None = None) -> None:
-        """Say which trace would be the answer if the run ended now."""
+        """Say which trace would be the answer if the run ended now; one without an answer is no
+        better than what was.
+        """
+        if trace.answer is not None or not self._run.answered:
+            self._run.proposed = True
+            self._hold(trace, score)
+
+    def _hold(self, trace: Trace, score: float | None) -> None:
         self._run.best = trace, score
         if self._run.publish is not ignore:
             self._run.publish(Proposed(trace, score))

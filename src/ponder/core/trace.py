@@ -78,11 +78,6 @@ class Score:
             object.__setattr__(self, "verdict", "abstain" if self.value is None else "scored")
 
 
-def unbeatable(trace: Trace, score: Score) -> bool:
-    """Whether nothing can rank above it: it has an answer, and the highest score that there is."""
-    return trace.answer is not None and score.value is not None and score.value >= 1
-
-
 def rank(judged: tuple[Trace, Score]) -> tuple[bool, float]:
     """What to compare chains by: an answer before none, then the score; abstentions come last."""
     trace, score = judged

@@ -65,13 +65,16 @@ Rule = Callable[[Node[T], Node[T]], float]
 """How much (parent, child) deserves the next visit."""
 
 
-def select(root: Node[T], rule: Rule[T], wider: Callable[[Node[T]], bool]) -> Node[T]:
+def select(
+    root: Node[T], rule: Rule[T], wider: Callable[[Node[T]], bool], *, revisit: bool = False
+) -> Node[T]:
     """The node to expand: from the root down along the best open child, to a node without children
-    or one that is to get ``wider``. Ties go to the child that was added first.
+    or one that is to get ``wider``. Ties go to the child that was added first. With ``revisit``
+    closed children count as open ones do, so it may be one that has no continuation.
     """
     node = root
     while node.children and not wider(node):
-        open_children = [child for child in node.children if not child.closed]
+        open_children = [child for child in node.children if revisit or not child.closed]
         if not open_children:
             break
         parent = node

@@ -9,7 +9,11 @@ from ponder.core.effects import Call, Generate, Handler, Result, Verify
 from ponder.core.problem import Problem
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Completion, Model, Request
+from ponder.verifiers.answers import closed
 from ponder.verifiers.base import Verifier
+
+SPARE = 64
+"""Tokens that a chain of steps leaves of a model's context: room for its answer."""
 
 
 def _unfinished(done: Completion) -> bool:
@@ -48,10 +52,13 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         finish: Finish | None = done.finish
-        answer = await read(text, effect.problem, finish == "length" or bool(done.stopped_at))
-        if effect.whole and answer is None and _unfinished(done):
-            finish = None if tokens < effect.whole else "length"
+        cut = finish == "length" or bool(done.stopped_at)
+        if effect.whole and _unfinished(done) and not closed(text, effect.problem):
+            used, context = done.prompt_tokens + done.completion_tokens, model.info.context
+            full = tokens >= effect.whole or (context and used + SPARE >= context)
+            finish, cut = "length" if full else None, True
             text += done.stopped_at or ""
+        answer = None if finish is None else await read(text, effect.problem, cut)
         call.trace = Trace(
             effect.problem,
             text,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ponder.core.ledger import Receipt
 from ponder.core.trace import Score, Trace
 
-StoppedBy = Literal["done", "tokens", "usd", "flops", "seconds", "interrupt"]
+StoppedBy = Literal["done", "tokens", "usd", "flops", "seconds", "interrupt", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class Result:
 
     ``answer`` is None if no sample held one. ``confidence`` is the share of the answered samples
     that agree with it, None for fewer than two. ``stopped_by`` is ``done``, or the limit that cut
-    the run short, or ``interrupt``.
+    the run short, or ``interrupt``, or ``lost``: a request failed that it could not go on without,
+    when there was an answer already.
     """
 
     answer: str | None

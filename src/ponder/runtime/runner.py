@@ -9,9 +9,9 @@ from typing import Any
 
 from ponder.core.budget import PICO, Budget
 from ponder.core.effects import GENERATE, Sampling
-from ponder.core.errors import BudgetTooSmall, LimitReached, PonderError, RunFailed
+from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
 from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
-from ponder.core.ledger import Ledger
+from ponder.core.ledger import Ledger, Receipt
 from ponder.core.problem import Problem
 from ponder.core.session import Run, Session, ignore
 from ponder.core.trace import Score, Trace
@@ -145,6 +145,7 @@ class Runner:
             self._task.cancel()
         chosen: Trace | None = None
         stopped: StoppedBy = "done"
+        notes = job.notes
         try:
             chosen = await self._task
         except LimitReached as reached:
@@ -154,24 +155,35 @@ class Runner:
             if not self._interrupted or (here is not None and here.cancelling()):
                 raise
             stopped = "interrupt"
+        except ModelError as error:
+            if not state.answered:
+                raise self._failed(RunFailed(str(error)), ledger) from error
+            stopped, notes = "lost", (*notes, f"ended early: {error}")
         except PonderError as error:
             if isinstance(error, RunFailed):
-                error.receipt, error.run = ledger.receipt(job.notes), self._run
-            self._close("failed", None)
+                self._failed(error, ledger)
+            else:
+                self._close("failed", None)
             raise
-        if chosen is None:
-            chosen = state.best[0] if state.best else leader(list(self._traces.values()))
+        if chosen is None or (chosen.answer is None and state.answered):
+            voted = None if state.proposed else leader(list(self._traces.values()))
+            chosen = voted or (state.best[0] if state.best else chosen)
         if stopped == "done" and self._purse.fired is not None:
             stopped = self._purse.fired
-        result = self._result(chosen, stopped, ledger)
+        result = self._result(chosen, stopped, ledger.receipt(notes))
         self._close("interrupted" if stopped == "interrupt" else "done", result)
         return result
+
+    def _failed(self, error: RunFailed, ledger: Ledger) -> RunFailed:
+        error.receipt, error.run = ledger.receipt(self._job.notes), self._run
+        self._close("failed", None)
+        return error
 
     def _close(self, state: str, result: Result | None) -> None:
         if self._journal:
             self._journal.finish(self._run, state, result.to_json() if result else None)
 
-    def _result(self, chosen: Trace | None, stopped: StoppedBy, ledger: Ledger) -> Result:
+    def _result(self, chosen: Trace | None, stopped: StoppedBy, receipt: Receipt) -> Result:
         job, traces = self._job, list(self._traces.values())
         return Result(
             answer=chosen.answer.text if chosen and chosen.answer else None,
@@ -182,7 +194,7 @@ class Runner:
             run=self._run or None,
             seed=job.seed,
             stopped_by=stopped,
-            receipt=ledger.receipt(job.notes),
+            receipt=receipt,
             candidates=candidates(traces, self._scores),
             trace=chosen,
         )

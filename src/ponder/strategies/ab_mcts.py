@@ -5,19 +5,21 @@ A node is a whole attempt. At each node, from the root down, two arms are drawn 
 sampling): go wider, which makes another child here, or deeper, which descends to the best child by
 another draw. At the root a new child is a fresh attempt, elsewhere a revision of the attempt at the
 node, given what the verifier said of it. An arm's value is a Beta: of 'wider' by the scores of the
-children when they were new, of 'deeper' and of each child by all scores of its subtree. So the tree
-becomes as wide or as deep as the scores recommend, and no branching factor has to be chosen.
+children, of 'deeper' and of each child by the scores of what came of the children, their own not
+among them: of what has not been tried it knows the prior alone. So the tree becomes as wide or as
+deep as the scores recommend, and no branching factor has to be chosen.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, rank, unbeatable
+from ponder.core.trace import Score, Trace, rank
 from ponder.policies.bandit import Beta
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
@@ -39,22 +41,26 @@ async def ab_mcts(
     """
     root: State = Node((Trace.empty(problem), Score(None, "")))
 
-    async def attempt(child: Session, parent: State) -> tuple[State, Trace, Score]:
+    async def attempt(child: Session, parent: State) -> tuple[State, Trace]:
         trace = await child.grow(Trace.empty(asked_of(problem, parent)))
-        [score] = await child.score([trace])
-        return parent, trace, score
+        return parent, replace(trace, problem=problem)
 
+    attempts: list[tuple[Trace, Score]] = []
     made = 0
     while made < n:
         parents = [descend(root, s.rng) for _ in range(min(batch, n - made))]
         made += len(parents)
-        for parent, trace, score in await s.gather([partial(attempt, parent=p) for p in parents]):
-            parent.add((trace, score)).backup(score.value or 0.0)
-        best, judged = max((node.state for node in root.walk()), key=rank)
-        s.propose(best, judged.value)
-        if unbeatable(best, judged):
-            break
-    return s.first([best] if root.children else [])
+        new = await s.gather([partial(attempt, parent=p) for p in parents])
+        scores = await s.score([trace for _, trace in new])
+        for (parent, trace), given in zip(new, scores, strict=True):
+            parent.add((trace, given)).backup(given.value or 0.0)
+            attempts.append((trace, given))
+        if attempts:
+            best, judged = max(attempts, key=rank)
+            s.propose(best, judged.value)
+            if s.unbeatable(best, judged):
+                break
+    return s.first([best] if attempts else [])
 
 
 def descend(root: State, rng: Random) -> State:
@@ -63,10 +69,10 @@ def descend(root: State, rng: Random) -> State:
     while node.children:
         own = [score(child) for child in node.children]
         wider = Beta().seen(own)
-        deeper = Beta().seen(v for child in node.children for v in values(child))
+        deeper = Beta().seen(v for child in node.children for v in below(child))
         if wider.draw(rng) >= deeper.draw(rng):
             break
-        node = max(node.children, key=lambda child: Beta().seen(values(child)).draw(rng))
+        node = max(node.children, key=lambda child: Beta().seen(below(child)).draw(rng))
     return node
 
 
@@ -75,9 +81,9 @@ def score(node: State) -> float:
     return node.state[1].value or 0.0
 
 
-def values(node: State) -> list[float]:
-    """The scores of the attempt and of all that came of it."""
-    return [score(below) for below in node.walk()]
+def below(node: State) -> list[float]:
+    """The scores of all that came of the attempt."""
+    return [score(one) for one in node.walk() if one is not node]
 
 
 def asked_of(problem: Problem, parent: State) -> Problem:

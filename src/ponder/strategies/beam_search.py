@@ -11,12 +11,13 @@ steps, and the end is scored (lookahead search, ibid.); what was looked at is th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
-from ponder.core.trace import Score, Trace, unbeatable
+from ponder.core.trace import Score, Trace
 from ponder.policies.select import top_k
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
@@ -39,8 +40,14 @@ async def beam_search(
     while beams:
         grown = await s.extend(beams, fan if beams[0].text else width * fan, step=unit)
         grown = list({trace.text: trace for trace in reversed(grown)}.values())[::-1]
-        scores = await s.score(await _ahead(s, grown, lookahead, unit))
-        pairs = list(zip(grown, scores, strict=True))
+        if lookahead:
+            looked = await s.gather(
+                [partial(_ahead, trace=t, count=lookahead, unit=unit) for t in grown]
+            )
+        else:
+            looked = [(trace, trace) for trace in grown]
+        scores = await s.score([end for _, end in looked])
+        pairs = [(trace, score) for (trace, _), score in zip(looked, scores, strict=True)]
         kept = top_k(pairs, [score.value for score in scores], width - len(finished))
         finished += [(trace, score) for trace, score in kept if trace.done]
         beams = await s.steer([trace for trace, _ in kept if not trace.done])
@@ -48,15 +55,17 @@ async def beam_search(
             best = _best(s, finished)
             score = next(score for trace, score in finished if trace is best)
             s.propose(best, score.value)
-            if unbeatable(best, score):
+            if s.unbeatable(best, score):
                 break
     return await concluded(s, _best(s, finished))
 
 
-async def _ahead(s: Session, traces: list[Trace], count: int, unit: Step) -> list[Trace]:
+async def _ahead(s: Session, trace: Trace, count: int, unit: Step) -> tuple[Trace, Trace]:
+    """The trace, and where it leads."""
+    end = trace
     for _ in range(count):
-        traces = await s.extend(traces, 1, step=unit, temperature=0.0)
-    return traces
+        end = await s.advance(end, step=unit, temperature=0.0)
+    return trace, end
 
 
 def _best(s: Session, scored: Sequence[tuple[Trace, Score]]) -> Trace:

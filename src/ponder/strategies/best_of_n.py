@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, rank, unbeatable
+from ponder.core.trace import Score, Trace, rank
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
 
@@ -48,7 +48,7 @@ async def best_of_n(
             async for at, trace, score in arriving:
                 s.propose(*poll.add(trace, score))
                 came[at] = trace, score
-                while settled in came and not unbeatable(*came[settled]):
+                while settled in came and not s.unbeatable(*came[settled]):
                     settled += 1
                 if settled in came and pick == "best":
                     break

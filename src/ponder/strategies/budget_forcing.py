@@ -38,10 +38,12 @@ async def budget_forcing(
     chain = await _thought(s, Trace.empty(problem))
     while chain.tokens < s.length and (waits > 0 or chain.tokens < least):
         waits -= 1
-        so_far = chain.text.removesuffix(END).rstrip()
-        chain = await _thought(s, replace(chain, text=f"{so_far}\n\n{word}", finish=None))
+        so_far = f"{chain.text.removesuffix(END).rstrip()}\n\n{word}"
+        chain = await _thought(s, replace(chain, text=so_far, finish=None))
         if chain.answer is not None:
             s.propose(chain)
+        if chain.text.removesuffix(END) == so_far:  # it has nothing more to say
+            break
     if not chain.done:  # it has thought, and has not answered yet
         chain = await s.grow(chain, length=max(1, s.length - chain.tokens))
     return await concluded(s, chain)

@@ -13,6 +13,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
+from ponder.policies.select import top_k
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
 
@@ -35,9 +36,11 @@ async def dvts(
         while True:
             grown = await child.extend([chain], fan, step=unit)
             scores = await child.score(grown)
-            chain = child.best(grown, scores)
+            pairs = list(zip(grown, scores, strict=True))
+            kept = top_k(pairs, [score.value for score in scores], 1)
+            chain, score = kept[0] if kept else (child.first([]), Score(None, ""))
             if chain.done:
-                return chain, scores[grown.index(chain)]
+                return chain, score
 
     async with s.as_completed([tree] * trees) as arriving:
         async for chain, score in arriving:

@@ -8,6 +8,7 @@ cached; what they save is the rest of the chain.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from ponder.core.problem import Problem
@@ -28,12 +29,12 @@ async def early_exit(
     """Think until ``probes`` answers in a row agree, or to the end."""
     chain, same, last = Trace.empty(problem), 0, ""
     while not (chain := await s.advance(chain, step=Step((), interval))).done:
-        said = await concluded(s, chain)
-        key = said.answer.key if said.answer else ""
-        same = same + 1 if key and key == last else 1
-        last = key
-        if said.answer is not None:
-            s.propose(said)
-        if key and same >= probes:
-            return said
+        for said in await s.gather([partial(concluded, trace=chain)]):  # a lost probe says nothing
+            key = said.answer.key if said.answer else ""
+            same = same + 1 if key and key == last else 1
+            last = key
+            if said.answer is not None:
+                s.propose(said)
+            if key and same >= probes:
+                return said
     return await concluded(s, chain)

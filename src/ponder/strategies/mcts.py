@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace, rank, unbeatable
+from ponder.core.trace import Score, Trace, rank
 from ponder.policies.bandit import allowed, puct, uct
 from ponder.policies.tree import Node, select
 from ponder.strategies.concluding import concluded
@@ -45,6 +45,8 @@ async def mcts(
 ) -> Trace:
     """Expand the most promising beginning ``expansions`` times; return the best chain."""
     unit = step(steps, step_tokens)
+    seen = {"logprobs": True} if rule == "puct" else {}
+    ends: dict[str, Trace] = {}
     root: State = Node(Trace.empty(problem))
     ended: list[tuple[Trace, Score]] = []
 
@@ -56,33 +58,37 @@ async def mcts(
     def wider(node: State) -> bool:
         return alpha > 0 and len(node.children) < allowed(node.visits, alpha=alpha)
 
-    async def valued(child: Session, start: Trace) -> tuple[Trace, Trace, Score]:
-        """One step, the chain that it is judged by, and the judgement."""
-        trace = await child.advance(start, step=unit)
-        end = await child.grow(trace) if rollout and not trace.done else trace
-        [score] = await child.score([end])
-        return trace, end, score
+    async def grown(child: Session, start: Trace) -> tuple[Trace, Trace]:
+        """One step, and the chain that it is judged by."""
+        trace = await child.advance(start, step=unit, **seen)
+        return trace, await child.grow(trace) if rollout and not trace.done else trace
 
     for _ in range(expansions):
-        node = select(root, bid, wider)
-        if node.closed:
+        node = select(root, bid, wider, revisit=choose == "visits")
+        if root.closed:
             break
-        grown = await s.gather([partial(valued, start=node.state)] * fan)
-        priors = _priors(node.state, [trace for trace, _, _ in grown])
-        for (trace, end, score), prior in zip(grown, priors, strict=True):
+        if node.closed:  # an end is worth what it was worth
+            node.backup(node.mean)
+            continue
+        new = await s.gather([partial(grown, start=node.state)] * fan)
+        scores = await s.score([end for _, end in new])
+        priors = _priors(node.state, [trace for trace, _ in new])
+        for (trace, end), score, prior in zip(new, scores, priors, strict=True):
             node.add(trace, prior=prior, closed=trace.done).backup(score.value or 0.0)
             if end.done:
+                ends[trace.id] = end
                 ended.append((end, score))
-        node.seal()
+        if new and not alpha:  # else it may get more
+            node.seal()
         if ended:
             best, score = max(ended, key=rank)
             s.propose(best, score.value)
-            if choose == "value" and unbeatable(best, score):
+            if choose == "value" and s.unbeatable(best, score):
                 break
-    if choose == "value" and ended:
+    if ended and (choose == "value" or root.closed):
         return await concluded(s, max(ended, key=rank)[0])
     favourite = _most_visited(root).state
-    return await concluded(s, favourite if favourite.done else await s.grow(favourite))
+    return await concluded(s, ends.get(favourite.id) or await s.grow(favourite))
 
 
 def _most_visited(node: State) -> State:

@@ -8,7 +8,7 @@ in Language Models through Multiagent Debate'); the last round votes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -52,7 +52,8 @@ async def mixture(
     async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
         said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
         asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-        return Agent(agent.model, await child.grow(Trace.empty(asked), model=agent.model))
+        trace = await child.grow(Trace.empty(asked), model=agent.model)
+        return Agent(agent.model, replace(trace, problem=problem))
 
     agents = await s.gather([partial(speak, model=name) for name in ("", *named(models))] * n)
     for _ in range(rounds):

@@ -80,19 +80,23 @@ async def filtered(
     ``kept`` is the past of a reference that goes along as the first particle and always survives.
     """
 
-    async def move(child: Session, particle: Particle, at: int) -> Particle:
-        if particle.trace.done:
-            return particle
-        if kept and at == 0:
-            return particle.moved(*kept[len(particle.past)])
-        trace = await child.advance(particle.trace, step=unit)
-        [score] = await child.score([trace])
-        return particle.moved(trace, _log_likelihood(score))
+    async def move(child: Session, particle: Particle, goes: bool) -> tuple[Particle, Trace | None]:
+        return particle, await child.advance(particle.trace, step=unit) if goes else None
 
     particles = [Particle(Trace.empty(problem))] * n
     while not all(p.trace.done for p in particles):
-        movers = [partial(move, particle=p, at=i) for i, p in enumerate(particles)]
-        particles = await s.gather(movers) or [Particle(s.first([]))]
+        moved = await s.gather(
+            partial(move, particle=p, goes=not (p.trace.done or (kept and i == 0)))
+            for i, p in enumerate(particles)
+        )
+        scores = iter(await s.score([trace for _, trace in moved if trace is not None]))
+        particles = [
+            p if t is None else p.moved(t, _log_likelihood(next(scores))) for p, t in moved
+        ]
+        if kept and not particles[0].trace.done:
+            particles[0] = particles[0].moved(*kept[len(particles[0].past)])
+        if not particles:
+            s.first([])
         if not all(p.trace.done for p in particles):
             particles = _resampled(particles, threshold, s.rng, bool(kept))
     return particles

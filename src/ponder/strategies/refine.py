@@ -3,17 +3,19 @@
 Where the run's verifier has real feedback (a failing test, a checker's message), that is the
 critique, and the loop ends when it passes; where it has only a score, the model criticises its own
 attempt, and the loop ends when it finds nothing. The best attempt by the verifier is returned, not
-the last: a revision may well be worse. (Self-critique without feedback from outside is doubtful:
-Huang 2024, 'Large Language Models Cannot Self-Correct Reasoning Yet'.)
+the last, since a revision may well be worse; of equals it is the last. (Self-critique without
+feedback from outside is doubtful: Huang 2024, 'Large Language Models Cannot Self-Correct Reasoning
+Yet'.)
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, unbeatable
+from ponder.core.trace import Score, Trace, rank
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
 
@@ -41,17 +43,18 @@ async def refine(
     scores: list[Score] = []
     asked = problem
     for left in reversed(range(rounds)):
-        attempts.append(await s.grow(Trace.empty(asked)))
-        scores += await s.score(attempts[-1:])
-        best = s.best(attempts, scores)
-        s.propose(best, scores[attempts.index(best)].value)
-        if unbeatable(attempts[-1], scores[-1]) or not left:
+        last = replace(await s.grow(Trace.empty(asked)), problem=problem)
+        attempts.append(last)
+        scores = await s.score(attempts) if s.joint else [*scores, *await s.score([last])]
+        best, score = max(reversed(list(zip(attempts, scores, strict=True))), key=rank)
+        s.propose(best, score.value)
+        if s.unbeatable(last, scores[-1]) or not left:
             break
-        said = await _feedback(s, problem, attempts[-1], scores[-1], critique_length)
+        said = await _feedback(s, problem, last, scores[-1], critique_length)
         if FINE in said.upper():
             break
-        asked = again(problem, [(attempts[-1].text, REVISE.format(said=said))])
-    return s.best(attempts, scores)
+        asked = again(problem, [(last.text, REVISE.format(said=said))])
+    return best
 
 
 async def _feedback(s: Session, problem: Problem, attempt: Trace, score: Score, length: int) -> str:

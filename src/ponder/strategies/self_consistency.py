@@ -37,19 +37,20 @@ async def self_consistency(
 
     A vote weighs 1 (``votes``), the chain's mean token probability (``confidence``), or what the
     run's verifier gives it (``score``); never more than 1, so ``exact`` is exact for all of them.
+    Where the verifier abstains on all chains, they have one vote each.
     """
     if stop == "bayes" and weight != "votes":
         raise UsageError("stop=bayes counts votes: use it with weight=votes, or take stop=exact.")
 
-    async def ballot(child: Session) -> tuple[Trace, float]:
+    async def ballot(child: Session) -> tuple[Trace, float | None]:
         trace = await child.grow(Trace.empty(problem))
         if weight == "votes":
             return trace, 1.0
         [score] = await child.score([trace], "mean_logprob" if weight == "confidence" else "")
-        return trace, score.value or 0.0
+        return trace, score.value
 
     traces: list[Trace] = []
-    votes = Vote()
+    votes, counts = Vote(), Vote()
     standings = votes.standings()
     asked = 0
     while not may_stop(stop, *lead(standings), n - asked, threshold):
@@ -60,7 +61,8 @@ async def self_consistency(
             async for trace, weighs in arriving:
                 coming -= 1
                 traces.append(trace)
-                votes.add(trace, weighs)
+                votes.add(trace, weighs or 0.0)
+                counts.add(trace)
                 standings = votes.standings()
                 remaining = n - asked + coming
                 if standings:
@@ -68,4 +70,6 @@ async def self_consistency(
                     s.vote([(v.answer.text, v.weight) for v in standings], remaining)
                 if stop == "exact" and may_stop(stop, *lead(standings), remaining):
                     break
+    if standings and not standings[0].weight:
+        standings = counts.standings()
     return standings[0].voter if standings else s.first(traces)

@@ -9,6 +9,7 @@ is only asked to.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -46,7 +47,7 @@ async def sequential_parallel(
         attempts: list[Trace] = []
         for _ in range(length):
             asked = again(problem, [(t.text, ASK) for t in attempts[-memory:]])
-            attempts.append(await child.grow(Trace.empty(asked)))
+            attempts.append(replace(await child.grow(Trace.empty(asked)), problem=problem))
             found.append(attempts[-1])
             votes.add(attempts[-1])
             if standings := votes.standings():
@@ -55,6 +56,7 @@ async def sequential_parallel(
     lengths = [n // chains + (i < n % chains) for i in range(chains)]
     await s.gather([partial(chain, length=length) for length in lengths])
     if pick == "best":
+        found.sort(key=lambda trace: trace.order)
         return s.best(found, await s.score(found))
     standings = votes.standings()
     return standings[0].voter if standings else s.first(found)

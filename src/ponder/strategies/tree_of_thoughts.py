@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace, unbeatable
+from ponder.core.trace import Score, Trace
 from ponder.policies.select import top_k
 from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
@@ -51,8 +51,8 @@ async def tree_of_thoughts(
     ended: list[tuple[Trace, Score]] = []
     waiting = [Trace.empty(problem)]  # depth first: a stack, the best on top
     left = expansions
-    while waiting and left > 0 and not any(unbeatable(*pair) for pair in ended):
-        now = waiting if search == "bfs" else [waiting.pop()]
+    while waiting and left > 0 and not any(s.unbeatable(*pair) for pair in ended):
+        now = waiting[:left] if search == "bfs" else [waiting.pop()]
         left -= len(now)
         grown = await s.extend(now, fan, step=unit)
         grown = list({trace.text: trace for trace in reversed(grown)}.values())[::-1]
@@ -62,7 +62,7 @@ async def tree_of_thoughts(
             pairs = top_k(pairs, [score.value for score in scores], width)
             waiting = await s.steer([trace for trace, _ in pairs if not trace.done])
         else:
-            held = [(t, x) for t, x in pairs if (x.value or 0.0) >= threshold or t.done]
+            held = [(t, x) for t, x in pairs if x.value is None or x.value >= threshold or t.done]
             best_last = top_k(held, [x.value for _, x in held], len(held))[::-1]
             waiting += await s.steer([trace for trace, _ in best_last if not trace.done])
         ended += [pair for pair in pairs if pair[0].done]
@@ -71,7 +71,8 @@ async def tree_of_thoughts(
             s.propose(best, next(x.value for t, x in ended if t is best))
     if ended:
         return await concluded(s, _best(s, ended))
-    return await concluded(s, s.first(waiting[-1:] or [Trace.empty(problem)]))
+    lead = waiting[:1] if search == "bfs" else waiting[-1:]
+    return await concluded(s, s.first(lead or [Trace.empty(problem)]))
 
 
 def _best(s: Session, scored: list[tuple[Trace, Score]]) -> Trace:

@@ -74,6 +74,16 @@ def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | No
     return found.strip() or None if found else None
 
 
+def closed(text: str, problem: Problem) -> bool:
+    r"""Whether a chain that might go on holds its answer already: in a closed ``\boxed{...}``, or
+    for ``code`` and ``json`` in a closed block. 'The answer is' may be the beginning of anything.
+    """
+    *_, after = text.rpartition("</think>")
+    if problem.answer_type in ("code", "json"):
+        return bool(_fenced(after, truncated=True))
+    return _boxed(after) is not None
+
+
 # Boxes and phrases --------------------------------------------------------------------------------
 
 _BRACE = re.compile(r"\\f?box(?:ed)?\s*\{|\\[{}]|[{}]")

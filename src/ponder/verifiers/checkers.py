@@ -26,7 +26,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import RunFailed, UsageError
+from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
 from ponder.core.threads import in_thread
@@ -175,7 +175,7 @@ class Script:
         """One score per trace.
 
         Raises:
-            RunFailed: the function returned something else.
+            PonderError: the function returned something else.
         """
         question = problem.messages[-1].content
         return await in_thread(lambda: [self._judge(question, t) for t in traces])
@@ -197,7 +197,7 @@ class Script:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not 0 <= value <= 1:
-            raise RunFailed(
+            raise PonderError(
                 f"verifier {self.name!r} returned {said!r:.100}: expected a number from 0 to 1, "
                 "True, False or None."
             )
