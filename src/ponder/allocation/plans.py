@@ -36,6 +36,8 @@ PLANS: dict[str, Plan] = {
     "max": Plan("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
 }
 DEFAULT = "medium"
+SAMPLING = ("self_consistency", "best_of_n")
+"""The strategies whose ``n`` is what the plans' is: the number of independent samples."""
 
 
 def _sampling(
@@ -59,8 +61,8 @@ def plan(
     """The plan of an effort, with whatever is set by hand in its place.
 
     ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
-    ``top_p``). Another strategy than the plan's starts from that strategy's own defaults; a plan's
-    knob that it has too (such as ``n``) is kept. A ``budget`` replaces the plan's where it sets a
+    ``top_p``). Another strategy than the plan's starts from that strategy's own defaults; only one
+    of ``SAMPLING`` keeps the plan's ``n``. A ``budget`` replaces the plan's where it sets a
     limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the plan's own token budget,
     which was made for the plan's own numbers.
 
@@ -73,7 +75,7 @@ def plan(
     base, given = PLANS[effort], given or {}
     name = strategy or base.strategy
     known = registry.find(name).knobs
-    inherited = {k: v for k, v in base.knobs.items() if k in known}
+    inherited = base.knobs if name == base.strategy or name in SAMPLING else {}
     values = read(known | COMMON, {**inherited, **_fields(base.sampling), **given})
     drawn = replace(base.sampling, **{k: values.pop(k) for k in COMMON})
     if name != "direct" and drawn.temperature == 0 and "temperature" not in given:

@@ -211,7 +211,8 @@ def _matches(matches: Sequence[Match]) -> Iterable[Headline]:
         against = f"one sample of {large} ({times(alone.times)} times the parameters)"
         tone: Tone
         if alone.gap is None:
-            text = f"At equal inference FLOPs, {small} cannot pay one sample: {against} is cheaper."
+            what = "one sample" if method == "majority" else f"one sample for {method}"
+            text = f"At equal inference FLOPs, {small} cannot pay {what}: {against} is cheaper."
             tone = "bad"
         elif alone.verdict == "thinking":
             text = f"At equal inference FLOPs, thinking beats parameters: {name} over {against}."

@@ -16,6 +16,7 @@ import math
 from functools import partial
 from typing import Annotated
 
+from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
@@ -36,6 +37,10 @@ async def confident(
     consensus: Annotated[float, Range(0.5, 1)] = 0.95,
 ) -> Trace:
     """Draw at most n chains, stop those that are unsure, and let the others vote."""
+    if n <= warmup:
+        raise UsageError(
+            f"with n={n} and warmup={warmup} no chain is left to be stopped: set n above warmup."
+        )
     votes = Vote()
     ended: list[Trace] = []
     lows: list[float] = []
@@ -48,9 +53,9 @@ async def confident(
         if standings := votes.standings():
             s.propose(standings[0].voter, standings[0].weight)
 
-    for trace in await s.sample(problem, min(warmup, n), logprobs=True):
+    for trace in await s.sample(problem, warmup, logprobs=True):
         count(trace)
-    if n > warmup and lows and _agreed(votes) < consensus:
+    if lows and _agreed(votes) < consensus:
         least = threshold(lows, keep)
         chain = partial(_watched, problem=problem, window=window, least=least)
         async with s.as_completed([chain] * (n - warmup)) as arriving:
