@@ -37,6 +37,8 @@ SIZES = {"gsm8k": [8], "humaneval": [8], "countdown": [1, 4, 16]}
 BY = [Aggregator("majority"), Aggregator("weighted", "mean_logprob")]
 RECORDED = ("mean_logprob", "lowest_group")
 """The scores that come with a recording."""
+BESIDE = ("learned", "codet")
+"""Scores that were given to a sample beside seven others: with fewer they would be others."""
 NAMES = {
     "random": "one sample",
     "majority": "majority",
@@ -69,7 +71,8 @@ def main(folder: Path) -> None:
                 verified(pool, held, SIZES[suite])
             print()
             names = dict.fromkeys(name for _, held in checked for name in said(held))
-            by = ["majority", *(f"best:{name}" for name in names)]
+            by = ["majority", "weighted:mean_logprob"]
+            by += [f"best:{name}" for name in names if name not in BESIDE]
             for pool, held in checked:
                 for name in filter(partial(graded, held), said(held)):
                     print(f"- {knowing(pool, held, name)}")
@@ -85,7 +88,14 @@ def matched(checked: set[str], pools: list[Path], by: list[str]) -> Iterator[str
     for single in singles.values():
         for small in smaller:
             found = match(small, single, math.inf, problem_ids=single.problem_ids)
-            if found is not None and found.gap is not None:
+            if found is None:
+                continue
+            if found.gap is None:
+                yield (
+                    f"{small.model}, chosen by {small.method}: not one sample for the FLOPs of one "
+                    f"sample of {single.model}."
+                )
+            else:
                 gap = found.gap
                 yield (
                     f"{small.model} with N = {found.n}, chosen by {small.method}, minus one sample "

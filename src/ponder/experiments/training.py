@@ -233,7 +233,7 @@ def tabulated(data: Sequence[Examples], recipe: Recipe, agreement: Agreement) ->
         if not gaps[:, i].all():
             columns.append((name, raw[:, i]))
             columns.append((f"{MISSING}{name}", gaps[:, i].astype(np.float64)))
-    columns = [(name, column) for name, column in columns if np.nanstd(column) > 1e-12]
+    columns = _different([(name, c) for name, c in columns if np.nanstd(c) > 1e-12])
     if not columns:
         raise UsageError("no feature differs between samples: there is nothing to learn from.")
     values = np.column_stack([column for _, column in columns])
@@ -246,6 +246,15 @@ def tabulated(data: Sequence[Examples], recipe: Recipe, agreement: Agreement) ->
         np.array([label for _, label, _ in found]),
         np.array([part for _, _, part in found]),
     )
+
+
+def _different(columns: Sequence[tuple[str, Floats]]) -> list[tuple[str, Floats]]:
+    """Those that say what none before them says: two of the same would share one weight."""
+    kept: list[tuple[str, Floats]] = []
+    for name, column in columns:
+        if not any(np.array_equal(column, other, equal_nan=True) for _, other in kept):
+            kept.append((name, column))
+    return kept
 
 
 def regression(table: Table, method: Method) -> CalibratedClassifierCV:
