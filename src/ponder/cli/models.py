@@ -59,7 +59,10 @@ def list_models(as_json: bool) -> None:
 @click.option("--verify", is_flag=True, help="Hash a model that is here; pull it anew if damaged.")
 @click.option("--keep-original", is_flag=True, help="Keep the published file of a rewritten model.")
 def pull(name: str, verify: bool, keep_original: bool) -> None:
-    """Download the model NAME, or hf:owner/repo/file.gguf; goes on where it was interrupted."""
+    """Download the model NAME (else the default one), or hf:owner/repo/file.gguf.
+
+    Goes on where it was interrupted.
+    """
     entry = catalog.find(name)
     with pull_progress(entry.name) as report:
         path = catalog.pull(entry, report, verify=verify, keep_original=keep_original)
@@ -69,7 +72,7 @@ def pull(name: str, verify: bool, keep_original: bool) -> None:
 @models.command()
 @click.argument("name", default=catalog.DEFAULT)
 def path(name: str) -> None:
-    """Print the path of the model NAME, for scripts."""
+    """Print the path of the model NAME (else of the default one), for scripts."""
     entry = catalog.find(name)
     status = catalog.status(entry)
     if status.state != "ready":
