@@ -74,7 +74,9 @@ class Spec:
             UsageError: nobody knows what the model costs, in a unit that the budget limits.
         """
         payable(self.budget, info, priced=priced)
-        lacking = [n for n in registry.find(self.strategy).needs if n not in info.capabilities]
+        asked = registry.find(self.strategy)
+        needs = asked.needs + asked.more(self.knobs)
+        lacking = [n for n in needs if n not in info.capabilities]
         if lacking:
             raise CapabilityError(
                 f"strategy {self.strategy!r} needs {' and '.join(lacking)}, which {info.name} does "

@@ -230,6 +230,7 @@ REFUSED: list[tuple[Configuration, type[UsageError], str]] = [
     (replace(DIRECT, budget=Budget(tokens=3)), BudgetTooSmall, "a budget of 3 tokens"),
     (replace(DIRECT, budget=Budget(usd=1)), UsageError, "a budget of dollars cannot be kept"),
     (Configuration("s", "m", "best_of_n"), CapabilityError, "needs log-probabilities"),
+    (Configuration("s", "m", "mcts", knobs={"rule": "puct"}), CapabilityError, "and logprobs"),
 ]
 
 

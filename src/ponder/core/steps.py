@@ -7,7 +7,7 @@ That is the whole idea; what separates is a matter of how the model writes.
 ``paragraph``   a blank line
 ``line``        a line's end
 ``sentence``    a full stop, question or exclamation mark with space behind it, or a line's end
-``numbered``    the beginning of the next numbered step: a new line with 'Step' or '**Step', '##'
+``numbered``    the beginning of the next numbered step: a new line with 'Step', '**Step' or '#'
 ``tokens``      nothing but the number of tokens
 ==============  ====================================================================================
 

@@ -7,7 +7,7 @@ with ``rollout`` by the verifier's score of a chain that is drawn from there to 
 the values to all beginnings above. With ``alpha`` above 0 a beginning gets ``fan`` more branches
 whenever it has fewer than visits^alpha (progressive widening: Couetoux 2011). The chain returned is
 reached by the most visited branches (``choose=visits``), or the finished one with the best value,
-which ends the search if there can be no better.
+which ends the search if there can be no better, and which is taken, too, where all have ended.
 """
 
 from __future__ import annotations

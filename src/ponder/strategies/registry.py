@@ -43,8 +43,8 @@ class Strategy:
     """A strategy's function, one line on it, its paper, and which verifier it asks.
 
     ``verifier`` maps the knobs to a verifier's name, to ``RUN``, or to nothing. ``needs`` are the
-    capabilities that a model must have. ``models`` maps the knobs to the models that it asks beside
-    the run's own.
+    capabilities that a model must have, ``more`` those that knobs add. ``models`` maps the knobs to
+    the models that it asks beside the run's own.
     """
 
     function: Function
@@ -52,6 +52,7 @@ class Strategy:
     paper: str
     verifier: Callable[[Mapping[str, Any]], str] = _none
     needs: tuple[str, ...] = ()
+    more: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda values: ()
     models: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda values: ()
 
     @property
@@ -127,7 +128,12 @@ STRATEGIES: dict[str, Strategy] = {
         STEPS,
     ),
     "mcts": Strategy(
-        mcts, "a tree of steps, visited where it pays", "Kocsis 2006; Hao 2023", _always, STEPS
+        mcts,
+        "a tree of steps, visited where it pays",
+        "Kocsis 2006; Hao 2023",
+        _always,
+        STEPS,
+        lambda values: ("logprobs",) if values["rule"] == "puct" else (),
     ),
     "ab_mcts": Strategy(
         ab_mcts, "a tree of attempts, wider or deeper by their scores", "Inoue 2025", _always
