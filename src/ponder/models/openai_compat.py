@@ -7,8 +7,8 @@ How tokens are counted, since a budget must hold even when the world misbehaves:
   that, for a stream the prompt's bound and the tokens seen, and otherwise the worst case;
 - a reply without ``usage``: the prompt's bound and ``max_tokens``.
 
-An attempt is repeated only if what was spent already and the prompt fit together into the bound
-that held when the first was sent, so that all attempts stay within ``prompt_bound + max_tokens``.
+An attempt is repeated here only if nothing was spent on it, so that all attempts together stay
+within ``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.retried`` may ask anew.
 """
 
 from __future__ import annotations
