@@ -30,7 +30,7 @@ from ponder.spec import Spec, spec
 from ponder.verifiers.equivalence import code_key
 from ponder.verifiers.execution import Execution, compared
 from ponder.verifiers.execution_examples import examples
-from ponder.verifiers.execution_program import program, script, units
+from ponder.verifiers.execution_program import program, script, telling, units
 from ponder.verifiers.registry import find
 from ponder.verifiers.sandbox.base import Outcome, Output, Script
 from tests.verifiers.sandboxes import NAMES, sandbox
@@ -103,6 +103,39 @@ async def test_a_program_is_worth_the_share_of_tests_that_it_passes(
     assert name in score.detail
 
 
+STEPS = AssertTests(
+    "assert add(1, 2) == 3\nx = 5\nassert add(x, 1) == 6\nassert add(2, 2) > 3", "add"
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("tests", "program", "said"),
+    [
+        (STEPS, "def add(a, b): return a - b", "0 of 3 tests pass: add(1, 2) == 3: it gave -1"),
+        (STEPS, "def add(a, b): return [1] * 99", f"add(1, 2) == 3: it gave {[1] * 99}"[:98]),
+        (STEPS, "def add(a, b): return a + b if a != 5 else [][0]",
+         "2 of 3 tests pass: IndexError: add(x, 1) == 6: list index out of range"),
+        (STEPS, "def add(a, b): return {2: 0}.get(a, a + b)", "2 of 3 tests pass: add(2, 2) > 3"),
+        (IO, "print(int(input()) + 3)", r"given '2\n' it printed '5\n', expected '4\n'"),
+    ],
+)  # fmt: skip
+async def test_what_a_test_that_fails_has_seen_is_said(
+    name: str, tests: Tests, program: str, said: str
+) -> None:
+    problem = asked(tests)
+    [score] = await Execution(sandbox(name)).score(problem, replied(problem, program), SESSION)
+    assert said in score.detail
+
+
+def test_an_assertion_says_what_it_saw_and_nothing_else_changes() -> None:
+    assert telling("x = 1\nassert f(x) == [2]") == (
+        "x = 1\n_ponder_got = f(x)\nassert _ponder_got == [2], 'it gave ' + repr(_ponder_got)[:80]"
+    )
+    for unit in ("assert f(1)", "assert f(1) == 2, 'why'", "assert 1 == f(1) == 1", "f(", "x = 1"):
+        assert telling(unit) == unit
+
+
 async def test_each_distinct_program_runs_once() -> None:
     where = Counting([Outcome("pass"), Outcome("fail")])
     problem = asked(TESTS)
@@ -154,9 +187,12 @@ async def test_the_verdict_of_several_tests(said: Any, verdict: str) -> None:
 
 
 def test_output_is_compared_line_by_line_but_for_white_space_at_ends() -> None:
-    assert compared(Output("pass", "a \nb\n\n"), "a\nb").passed
-    assert not compared(Output("pass", " a"), "a").passed
-    assert compared(Output("timeout", "a"), "a").verdict == "timeout"
+    case = IoCase("1\n", "a\nb")
+    assert compared(Output("pass", "a \nb\n\n"), case).passed
+    assert compared(Output("pass", " a\n" * 50), case).detail == (
+        f"given '1\\n' it printed {(' a' + chr(10)) * 20!r}"[:-1] + "...', expected 'a\\nb'"
+    )
+    assert compared(Output("timeout", "a"), case).verdict == "timeout"
 
 
 # What is run --------------------------------------------------------------------------------------

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ponder.core.problem import AssertTests, IoTests, Problem
+from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
-from ponder.verifiers.execution_program import program, script
+from ponder.verifiers.execution_program import claim, program, script, units
 from ponder.verifiers.sandbox.base import Outcome, Output, Sandbox
 from ponder.verifiers.sandbox.choice import find
 
@@ -28,6 +28,7 @@ NO_TESTS = (
     "the problem brings no tests of a program; `first(execution, codet)` lets the model write some"
 )
 NO_PROGRAM = "there is no program in the reply"
+_SHOWN = 60  # characters of a text within a detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +78,35 @@ async def sandbox_of(given: Sandbox | None, *, unsafe: bool) -> Sandbox:
 async def run(answer: str, tests: AssertTests | IoTests, where: Sandbox) -> list[Outcome]:
     """One outcome per test."""
     if isinstance(tests, AssertTests):
-        return await where.test(program(answer, tests), script(tests))
+        outcomes = await where.test(program(answer, tests), script(tests))
+        asked = units(tests.code)
+        if len(outcomes) != len(asked):
+            return outcomes
+        return [_of(claim(unit), outcome) for unit, outcome in zip(asked, outcomes, strict=True)]
     printed = await where.feed(program(answer), [case.input for case in tests.cases])
-    return [
-        compared(output, case.output) for output, case in zip(printed, tests.cases, strict=True)
-    ]
+    return [compared(output, case) for output, case in zip(printed, tests.cases, strict=True)]
 
 
-def compared(output: Output, expected: str) -> Outcome:
+def _of(test: str, outcome: Outcome) -> Outcome:
+    """With the test that it is of, where that says more."""
+    if outcome.passed or outcome.verdict == "unsupported":
+        return outcome
+    error = "" if outcome.error == "AssertionError" else outcome.error
+    return replace(outcome, error=error, detail=": ".join(filter(None, (test, outcome.detail))))
+
+
+def compared(output: Output, case: IoCase) -> Outcome:
     """Whether that was printed, but for white space at the ends of lines and of the text."""
     if output.verdict != "pass":
         return Outcome(output.verdict, "", "the program did not come to its end")
-    same = _lines(output.text) == _lines(expected)
-    return Outcome("pass") if same else Outcome("fail", "", "it printed something else")
+    if _lines(output.text) == _lines(case.output):
+        return Outcome("pass")
+    given, printed, wanted = (_short(text) for text in (case.input, output.text, case.output))
+    return Outcome("fail", "", f"given {given} it printed {printed}, expected {wanted}")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
 def _lines(text: str) -> list[str]:

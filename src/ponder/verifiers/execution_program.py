@@ -26,12 +26,18 @@ def program(answer: str, tests: AssertTests | None = None) -> list[str]:
     return [tests.preamble, answer]
 
 
+GOT = "_ponder_got"
+"""What a unit calls the value that its assertion compares."""
+
+
 def script(tests: AssertTests, *, whole: bool = False) -> Script:
-    """Each assertion with what stands before it is a unit; or all of it is one, if ``whole``."""
+    """Each assertion with what stands before it is a unit, which says what the program gave instead
+    of what was expected; or all of it is one, if ``whole``.
+    """
     setup = tests.preamble
     if tests.entry_point.isidentifier() and hasattr(builtins, tests.entry_point):
         setup += f"\n{tests.entry_point} = __program__({tests.entry_point!r})"
-    return Script((tests.code,) if whole else units(tests.code), setup)
+    return Script((tests.code,) if whole else tuple(map(telling, units(tests.code))), setup)
 
 
 def units(code: str) -> tuple[str, ...]:
@@ -49,6 +55,26 @@ def units(code: str) -> tuple[str, ...]:
     if waiting:
         found.append(ast.unparse(ast.Module(waiting, [])))
     return tuple(found)
+
+
+def telling(unit: str) -> str:
+    """The unit, whose assertion says what was there if that is not equal to what should be."""
+    tree = parse_python(unit)
+    if tree is None or not tree.body:
+        return unit
+    *before, last = tree.body
+    match last:
+        case ast.Assert(ast.Compare(left, [ast.Eq()], [right]), None):
+            wanted = ast.unparse(right)
+            parts = [ast.unparse(ast.Module(before, [])), f"{GOT} = {ast.unparse(left)}"]
+            parts += [f"assert {GOT} == {wanted}, 'it gave ' + repr({GOT})[:80]"]
+            return "\n".join(filter(None, parts))
+    return unit
+
+
+def claim(unit: str) -> str:
+    """What a unit asserts, on one line."""
+    return " ".join(unit.rstrip().rsplit("\nassert ", 1)[-1].removeprefix("assert ").split())
 
 
 def defines(source: str, name: str) -> bool:
