@@ -176,9 +176,10 @@ def test_the_commands_of_a_document_work_in_their_order(
         assert ended.value.code == 0, line
 
 
-def test_the_tables_of_the_study_are_what_its_pools_say() -> None:
+@pytest.mark.parametrize("script", ["study.py", "search_study.py"])
+def test_the_tables_of_the_studies_are_what_their_results_say(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "study.py")],
+        [sys.executable, str(ROOT / "benchmarks" / script)],
         capture_output=True,
         text=True,
         timeout=120,
