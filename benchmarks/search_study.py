@@ -1,6 +1,6 @@
 """The tables of search, revision and forced thinking in docs/results.md, from what is beside it.
 
-    python benchmarks/search_study.py [docs/results/search.sqlite]
+    python benchmarks/search_study.py [STORE...]
 
 Prints Markdown: for each suite what every configuration reached and spent per problem, and its
 paired difference to the one that samples whole chains and nothing else. Needs no model and no data.
@@ -28,16 +28,21 @@ PLAIN = ("best of n", "self-consistency")
 Held = tuple[Stored, Sequence[Outcome]]
 
 
-def main(path: Path) -> None:
-    store = Store(path)
-    try:
-        held = [(one, store.outcomes(one.id)) for one in store.configurations()]
-    finally:
-        store.close()
+def main(paths: Sequence[Path]) -> None:
+    held = [pair for path in paths for pair in read(path)]
     for suite, title in SUITES.items():
         found = [(one, outcomes) for one, outcomes in held if one.suite == suite]
         if found:
             table(title, sorted(found, key=place))
+
+
+def read(path: Path) -> list[Held]:
+    """What a store holds."""
+    store = Store(path)
+    try:
+        return [(one, store.outcomes(one.id)) for one in store.configurations()]
+    finally:
+        store.close()
 
 
 def place(held: Held) -> tuple[int, float]:
@@ -75,5 +80,5 @@ def apart(plain: Held, other: Held) -> str:
 
 
 if __name__ == "__main__":
-    beside = Path(__file__).parents[1] / "docs" / "results" / "search.sqlite"
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else beside)
+    beside = (Path(__file__).parents[1] / "docs" / "results").glob("search*.sqlite")
+    main([Path(path) for path in sys.argv[1:]] or sorted(beside))
