@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
+from ponder.core.errors import (
+    BudgetTooSmall,
+    LimitReached,
+    ModelError,
+    ModelTimeout,
+    PonderError,
+    RunFailed,
+)
 from ponder.core.events import (
     Event,
     Proposed,
@@ -542,8 +549,10 @@ def test_limit_reached_by_the_strategy_itself_is_a_result_not_a_failure() -> Non
     async def gives_up(s: Session, problem: Problem) -> Trace:
         raise LimitReached("usd")
 
-    result = run(go(Timed(lambda _: Reply()), gives_up))
-    assert (result.answer, result.trace, result.stopped_by) == (None, None, "usd")
+    result = run(go(Scripted(["42}"]), gives_up))
+    assert (result.answer, result.stopped_by) == ("42", "usd")  # made to answer all the same
+    none = run(go(Scripted([ModelTimeout("lost")]), gives_up))
+    assert (none.answer, none.trace, none.stopped_by) == (None, None, "usd")
 
 
 def test_any_other_error_on_purpose_is_raised_and_recorded_as_failed() -> None:

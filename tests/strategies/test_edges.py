@@ -351,6 +351,60 @@ def test_a_chain_that_fills_the_context_is_made_to_answer(strategy: str) -> None
     assert (result.answer, result.receipt.total.failed) == ("7", 0)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "knobs"),
+    [
+        ("beam_search", {"width": 2, "fan": 2}),
+        ("dvts", {"trees": 2, "fan": 2}),
+        ("particle_filter", {"n": 4}),
+        ("mcts", {"fan": 2}),
+        ("tree_of_thoughts", {"value": "verifier"}),
+        ("early_exit", {"interval": 8, "probes": 60}),
+    ],
+)
+def test_a_budget_that_ends_a_search_leaves_enough_to_answer(
+    strategy: str, knobs: dict[str, Any]
+) -> None:
+    """Chains that never answer by themselves; the best one is made to."""
+    for tokens in range(150, 1000, 50):
+        steps = iter(range(10**6))
+
+        def reply(request: Request, steps: Any = steps) -> str:
+            text = "ab"[next(steps) % 2] + " w" * 8 + "\n\n"
+            return f"{request.prefix[0]}}}" if "final answer" in request.prefix else text
+
+        model = Scripted(reply)
+        budget = Budget(tokens=tokens)
+        result = solved(
+            model,
+            strategy,
+            lambda path: {"a": 0.2, "b": 0.9}.get(path[:1]),
+            knobs=knobs,
+            budget=budget,
+            sampling=Sampling(100),
+        )
+        assert result.answer is not None, tokens
+        assert result.receipt.total.cost.tokens <= tokens
+
+
+def test_what_is_left_goes_to_the_chain_that_was_liked_best() -> None:
+    def reply(request: Request) -> str:
+        if "final answer" in request.prefix:
+            return f"{request.prefix[0]}}}"
+        return "ab"[len(model.requests) % 2] + " w" * 8 + "\n\n"
+
+    model = Scripted(reply)
+    values = {"a": 0.2, "b": 0.9}
+    result = solved(
+        model,
+        "beam_search",
+        lambda path: values[path[0]],
+        knobs={"width": 2, "fan": 1},
+        budget=Budget(tokens=150),
+    )
+    assert (result.answer, result.stopped_by) == ("b", "tokens")
+
+
 def test_a_model_with_nothing_more_to_say_is_not_asked_for_ever() -> None:
     model = Scripted(lambda r: "7}" if r.prefix.endswith("{") else "" if r.prefix else "w w")
     result = solved(model, "budget_forcing", knobs={"waits": 0, "least": 50})

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ponder.core.effects import Call, Generate, Handler, Result
+from ponder.core.effects import GENERATE, Call, Generate, Handler, Result
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
 from ponder.core.trace import Trace
@@ -25,10 +25,12 @@ def budgeted(
     deadline: float | None,
     *,
     whole: bool = False,
+    answered: bool = False,
 ) -> Handler:
     """Wrap ``inner`` so that no limit is ever passed. ``meters`` are by the name of the model, ''
     for the run's own; ``deadline`` is a time of the event loop.
-    A sample that does not fit is shortened; if it is to be ``whole``, it is refused.
+    A sample that does not fit is shortened; if it is to be ``whole``, it is refused. As long as no
+    chain is ``answered``, a step leaves room for its chain to be made to answer.
     """
 
     def too_late() -> LimitReached:
@@ -40,6 +42,7 @@ def budgeted(
             raise too_late()
 
     async def handle(call: Call) -> Result:
+        nonlocal answered
         effect = call.effect
         in_time()
         if not isinstance(effect, Generate):
@@ -53,7 +56,8 @@ def budgeted(
         meter = meters[effect.model]
         wanted = meter.room(effect)
         least = wanted if whole else min(LEAST, wanted)
-        grant = await purse.reserve(wanted, least, meter.worst(effect))
+        beside = [meter.conclusion(effect)] if effect.whole and not answered else []
+        grant = await purse.reserve(wanted, least, meter.worst(effect), *beside)
         try:
             in_time()  # the wait may have been long
         except LimitReached:
@@ -69,6 +73,7 @@ def budgeted(
             assert isinstance(trace, Trace)
             prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
             completion = trace.tokens - effect.start.tokens
+            answered = answered or (trace.answer is not None and effect.role == GENERATE)
             if grant.limit and trace.finish == "length":
                 purse.fired = grant.limit
             return trace

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ponder.core.budget import Cost
+from ponder.core.concluding import room
 from ponder.core.effects import Generate
 from ponder.models.base import Model, Pricing
 
@@ -34,6 +36,18 @@ class Meter:
             return length
         prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
         return min(length, max(1, context - prompt))
+
+    def conclusion(self, effect: Generate) -> Callable[[int], Cost]:
+        """The most that it can cost, in tokens and dollars, to make the effect's chain answer then.
+        Not in FLOPs: its prompt was evaluated a moment ago, and as a rule is not evaluated anew.
+        """
+        prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
+        cue, answer = room(effect.problem)
+
+        def cost(length: int) -> Cost:
+            return replace(self.cost(prompt + length + cue, 0, answer), flops=0)
+
+        return cost
 
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
         """The most that the effect can cost, as a function of its length in tokens."""

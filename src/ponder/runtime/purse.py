@@ -37,7 +37,12 @@ class _Waiting:
     length: int
     least: int
     worst: Callable[[int], Cost]
+    beside: Callable[[int], Cost]
     grant: asyncio.Future[Grant]
+
+    def needs(self, length: int) -> Cost:
+        """What must be there for it."""
+        return self.worst(length) + self.beside(length)
 
 
 class Purse:
@@ -74,15 +79,23 @@ class Purse:
                 return limit
         return None
 
-    async def reserve(self, length: int, least: int, worst: Callable[[int], Cost]) -> Grant:
-        """Wait for leave to spend ``worst(length)``, or of a length down to ``least``.
+    async def reserve(
+        self,
+        length: int,
+        least: int,
+        worst: Callable[[int], Cost],
+        beside: Callable[[int], Cost] = lambda length: Cost(),
+    ) -> Grant:
+        """Wait for leave to spend ``worst(length)``, or of a length down to ``least``. What is
+        ``beside`` it must be left over, and is not reserved.
 
         Raises:
             LimitReached: not even ``least`` fits, and nothing in flight could give anything back.
         """
-        if not self._queue and self.exceeded(full := worst(length)) is None:
-            return self._grant(length, full, None)
-        waiting = _Waiting(length, least, worst, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(length, least, worst, beside, loop.create_future())
+        if not self._queue and self.exceeded(waiting.needs(length)) is None:
+            return self._grant(length, worst(length), None)
         self._queue.append(waiting)
         self._pump()
         try:
@@ -111,9 +124,10 @@ class Purse:
             head = self._queue[0]
             if head.grant.done():  # cancelled, and not yet awake to leave the queue
                 self._queue.popleft()
-            elif self.exceeded(full := head.worst(head.length)) is None:
+            elif self.exceeded(head.needs(head.length)) is None:
                 self._queue.popleft()
-                head.grant.set_result(self._grant(head.length, full, None))
+                granted = self._grant(head.length, head.worst(head.length), None)
+                head.grant.set_result(granted)
             elif self._flying:
                 return
             else:
@@ -123,9 +137,9 @@ class Purse:
     def _shorten(self, head: _Waiting) -> None:
         lengths = range(head.least, head.length + 1)
         fitting = bisect.bisect_left(
-            lengths, True, key=lambda n: self.exceeded(head.worst(n)) is not None
+            lengths, True, key=lambda n: self.exceeded(head.needs(n)) is not None
         )
-        limit = self.exceeded(head.worst(lengths[fitting]))  # of the first length that is too much
+        limit = self.exceeded(head.needs(lengths[fitting]))  # of the first length that is too much
         assert limit is not None
         if fitting:
             length = lengths[fitting - 1]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import PICO, Budget
+from ponder.core.concluding import concluded
 from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
 from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
@@ -140,7 +142,8 @@ class Runner:
         self._publish(
             RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
         )
-        self._task = asyncio.ensure_future(job.strategy(Session(state), job.problem, **job.knobs))
+        root = Session(state)
+        self._task = asyncio.ensure_future(job.strategy(root, job.problem, **job.knobs))
         if self._interrupted:
             self._task.cancel()
         chosen: Trace | None = None
@@ -150,6 +153,8 @@ class Runner:
             chosen = await self._task
         except LimitReached as reached:
             stopped = reached.limit
+            if not state.answered and "prefill" in info.capabilities:
+                chosen = await self._last_word(root)
         except asyncio.CancelledError:
             here = asyncio.current_task()
             if not self._interrupted or (here is not None and here.cancelling()):
@@ -173,6 +178,21 @@ class Runner:
         result = self._result(chosen, stopped, ledger.receipt(notes))
         self._close("interrupted" if stopped == "interrupt" else "done", result)
         return result
+
+    async def _last_word(self, session: Session) -> Trace | None:
+        """The answer that the best chain so far is made to give, if what is left allows it."""
+        traces = sorted(self._traces.values(), key=lambda trace: trace.order)
+        continued = {trace.parent for trace in traces}
+        ends = [trace for trace in traces if trace.id not in continued]
+        best = max(ends, key=self._promise, default=Trace.empty(self._job.problem))
+        with suppress(ModelError, LimitReached):
+            return await concluded(session, best)
+        return None
+
+    def _promise(self, trace: Trace) -> tuple[float, int]:
+        """What verifiers gave it last, then its length: where nobody was asked."""
+        valued = [s.value for s in self._scores.get(trace.id, ()) if s.value is not None]
+        return valued[-1] if valued else -1.0, trace.tokens
 
     def _failed(self, error: RunFailed, ledger: Ledger) -> RunFailed:
         error.receipt, error.run = ledger.receipt(self._job.notes), self._run

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Handler
+from ponder.core.effects import GENERATE, Handler
 from ponder.core.events import Subscriber
 from ponder.core.ledger import Ledger
 from ponder.core.session import ignore
@@ -80,8 +80,15 @@ def stack(
     meters = {name: Meter(used.model, used.pricing) for name, used in models.items()}
     talkers = {name: used.model for name, used in models.items()}
     handler = steered(live(talkers, world.verifiers, world.read))
-    handler = budgeted(handler, purse, ledger, meters, deadline, whole=whole)
+    answered = any(_answer(row) for row in rows)
+    handler = budgeted(handler, purse, ledger, meters, deadline, whole=whole, answered=answered)
     handler = retried(handler)
     if journal:
         handler = recorded(handler, journal, run, rows, ordered=ordered)
     return Stack(traced(handler, publish, ledger, watched=watched), ledger, purse, rows)
+
+
+def _answer(row: Row) -> bool:
+    """Whether a recorded effect is a chain with an answer that may become the run's."""
+    effect, result = row.effect, row.result
+    return effect.get("role") == GENERATE and bool(result) and result["answer"] is not None

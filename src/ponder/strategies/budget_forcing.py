@@ -15,11 +15,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
+from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
 from ponder.core.trace import Trace
-from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range
 
 END = "</think>"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
 from ponder.policies.select import top_k
-from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
 
 

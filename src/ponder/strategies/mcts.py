@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
+from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace, rank
 from ponder.policies.bandit import allowed, puct, uct
 from ponder.policies.tree import Node, select
-from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
 
 State = Node[Trace]

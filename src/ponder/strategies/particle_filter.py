@@ -20,13 +20,13 @@ from functools import partial
 from random import Random
 from typing import Annotated, Literal
 
+from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
 from ponder.policies.resample import effective, multinomial, normalised, systematic
 from ponder.policies.vote import Vote
-from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
 
 LEAST = 1e-9

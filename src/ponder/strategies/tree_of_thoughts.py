@@ -15,12 +15,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
+from ponder.core.concluding import concluded
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
 from ponder.policies.select import top_k
-from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
 
 VALUE = "value"

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
+from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
-from ponder.strategies.concluding import concluded
 from ponder.strategies.knobs import Range, StepKind
 
 WARNING = "\n\n(This was tried and is wrong, so do otherwise: {said})"

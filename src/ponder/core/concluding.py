@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 
@@ -16,6 +17,12 @@ LENGTH = {"code": 512, "json": 256}
 SHORT = 48
 
 
+def room(problem: Problem) -> tuple[int, int]:
+    """How many tokens it takes at most: the cue, and the answer."""
+    kind = problem.answer_type
+    return len(CUES.get(kind, CUE).encode()), LENGTH.get(kind, SHORT)
+
+
 async def concluded(s: Session, trace: Trace) -> Trace:
     """The trace itself if it has an answer, else with one that it was made to give (greedily).
 
@@ -25,4 +32,4 @@ async def concluded(s: Session, trace: Trace) -> Trace:
         return trace
     kind = trace.problem.answer_type
     cued = replace(trace, text=trace.text.rstrip() + CUES.get(kind, CUE), finish=None)
-    return await s.grow(cued, length=LENGTH.get(kind, SHORT), temperature=0.0)
+    return await s.grow(cued, length=room(trace.problem)[1], temperature=0.0)
