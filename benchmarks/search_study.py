@@ -3,7 +3,8 @@
     python benchmarks/search_study.py [STORE...]
 
 Prints Markdown: for each suite what every configuration reached and spent per problem, and its
-paired difference to the one that samples whole chains and nothing else. Needs no model and no data.
+paired difference to the one that samples whole chains and nothing else; and what revising mended.
+Needs no model and no data.
 """
 
 from __future__ import annotations
@@ -70,6 +71,17 @@ def table(title: str, held: Sequence[Held]) -> None:
             f"{said.cost['flops']:.2e}",
         ]
         print(f"| {' | '.join(cells)} |")
+    for one, outcomes in held:
+        if one.resolved["strategy"] == "refine":
+            print(f"\n- {one.name}: {mended(outcomes)}")
+
+
+def mended(outcomes: Sequence[Outcome]) -> str:
+    """What became of the attempts that were revised."""
+    again = [outcome for outcome in outcomes if outcome.calls > 1]
+    first = sum(bool(outcome.correct) for outcome in outcomes if outcome.calls == 1)
+    right = sum(bool(outcome.correct) for outcome in again)
+    return f"{first} right in one attempt; of {len(again)} that were revised {right} are right."
 
 
 def apart(plain: Held, other: Held) -> str:
