@@ -15,7 +15,7 @@ from ponder.policies.bandit import Beta, allowed, puct, uct
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.halving import pulls, rounds, survivors
 from ponder.policies.resample import effective, multinomial, normalised, systematic
-from ponder.policies.select import subtrees, top_k
+from ponder.policies.select import top_k
 
 shares = st.lists(st.integers(0, 50), min_size=1, max_size=8).filter(any)
 
@@ -166,16 +166,6 @@ def test_top_k_prefers_the_best_then_the_first() -> None:
     assert top_k("abcd", [0.5, None, 0.9, 0.5], 3) == ["c", "a", "d"]
     assert top_k("ab", [None, None], 5) == ["a", "b"]
     assert top_k("ab", [1.0, 2.0], 0) == []
-
-
-@given(st.lists(st.integers(), max_size=20), st.integers(1, 8))
-def test_subtrees_split_evenly_and_in_order(items: list[int], count: int) -> None:
-    parts = subtrees(items, count)
-    assert [x for part in parts for x in part] == items
-    if items:
-        assert len(parts) == min(count, len(items))
-        sizes = [len(part) for part in parts]
-        assert max(sizes) - min(sizes) <= 1
 
 
 # Confidence ---------------------------------------------------------------------------------------

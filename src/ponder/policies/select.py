@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,12 +14,3 @@ def top_k(items: Sequence[T], scores: Sequence[float | None], k: int) -> list[T]
     value = [-math.inf if score is None else score for score in scores]
     ranked = sorted(range(len(items)), key=lambda i: (-value[i], i))
     return [items[i] for i in ranked[: max(0, k)]]
-
-
-def subtrees(items: Sequence[T], count: int) -> list[list[T]]:
-    """``count`` runs of neighbours of nearly equal size, none of them empty if there is enough."""
-    if not items or count < 1:
-        return []
-    count = min(count, len(items))
-    bounds = [i * len(items) // count for i in range(count + 1)]
-    return [list(items[a:b]) for a, b in pairwise(bounds)]
