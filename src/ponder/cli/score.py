@@ -149,7 +149,7 @@ def _print(scored: verification.Scored) -> None:
             "candidate": str(i),
             "score": "" if found.value is None else f"{found.value:.3f}",
             "verdict": str(found.verdict),
-            "detail": view.short(found.detail),
+            "detail": view.short(found.detail, 240),
         }
         for i, found in enumerate(scored.scores, 1)
     ]

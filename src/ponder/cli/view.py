@@ -198,7 +198,7 @@ def _verdicts(candidates: Sequence[Candidate]) -> Table:
             who = ("", "") if i else (short(candidate.answer or "none"), str(candidate.votes))
             value = "" if said.value is None else f"{said.value:.3f}"
             word = said.detail or ("" if said.verdict == "scored" else str(said.verdict))
-            drawn.add_row(*map(Text, (*who, said.verifier, value, short(word))))
+            drawn.add_row(*map(Text, (*who, said.verifier, value, short(word, 240))))
     if len(candidates) > _SHOWN:
         drawn.add_row(f"and {len(candidates) - _SHOWN} more")
     return drawn
