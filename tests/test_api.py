@@ -167,3 +167,9 @@ def test_wrong_types_are_one_sentence(wrong: dict[str, Any], sentence: str) -> N
     with pytest.raises(UsageError, match=sentence) as refused:
         ponder.solve(**arguments)
     assert refused.value.__context__ is None
+
+
+def test_a_mixture_has_the_runs_own_model_once() -> None:
+    knobs = {"models": "simulated:accuracy=0.9,simulated"}
+    with pytest.raises(UsageError, match="simulated is the run's own model and takes part anyhow"):
+        ponder.solve("6 x 7 = ?", model="simulated", strategy="mixture", knobs=knobs)

@@ -149,6 +149,8 @@ def spec(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed not in SEEDS:
         raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
     plan = plans.plan(effort, strategy, knobs, budget)
+    if model in registry.find(plan.strategy).models(plan.knobs):
+        raise UsageError(f"{model} is the run's own model and takes part anyhow: do not name it.")
     asked = registry.find(plan.strategy).verifier(plan.knobs)
     name = (VERIFIER if asked == registry.RUN else asked) if verifier is None else verifier
     sampling = plan.sampling
