@@ -96,7 +96,7 @@ def candidates(
     """
     found = []
     for group in _groups(traces):
-        values = {t.id: _last_value(scores.get(t.id, ())) for t in group}
+        values = {t.id: last_value(scores.get(t.id, ())) for t in group}
         valued = [value for value in values.values() if value is not None]
         score = max(valued, default=None)
         stands = next(t for t in group if score is None or values[t.id] == score)
@@ -114,14 +114,20 @@ def candidates(
     return tuple(found)
 
 
-def _last_value(scores: Sequence[Score]) -> float | None:
+def last_value(scores: Sequence[Score]) -> float | None:
+    """What a verifier gave last, abstentions passed over."""
     return next((s.value for s in reversed(scores) if s.value is not None), None)
+
+
+def ends(traces: Sequence[Trace]) -> list[Trace]:
+    """Those that were not continued, in the order in which they were asked for."""
+    continued = {t.parent for t in traces}
+    return sorted((t for t in traces if t.id not in continued), key=lambda t: t.order)
 
 
 def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
     groups: dict[str | None, list[Trace]] = {}
-    continued = {t.parent for t in traces}
-    for trace in sorted((t for t in traces if t.id not in continued), key=lambda t: t.order):
+    for trace in ends(traces):
         groups.setdefault(trace.answer.key if trace.answer else None, []).append(trace)
     unanswered = groups.pop(None, None)
     ranked = sorted(groups.values(), key=len, reverse=True)

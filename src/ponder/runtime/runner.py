@@ -23,7 +23,7 @@ from ponder.runtime.journal import Journal
 from ponder.runtime.live import Reader
 from ponder.runtime.meter import Meter
 from ponder.runtime.purse import Purse
-from ponder.runtime.result import Result, StoppedBy, agreement, candidates, leader
+from ponder.runtime.result import Result, StoppedBy, agreement, candidates, ends, last_value, leader
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier
 
@@ -181,18 +181,16 @@ class Runner:
 
     async def _last_word(self, session: Session) -> Trace | None:
         """The answer that the best chain so far is made to give, if what is left allows it."""
-        traces = sorted(self._traces.values(), key=lambda trace: trace.order)
-        continued = {trace.parent for trace in traces}
-        ends = [trace for trace in traces if trace.id not in continued]
-        best = max(ends, key=self._promise, default=Trace.empty(self._job.problem))
+        found = ends(list(self._traces.values()))
+        best = max(found, key=self._promise, default=Trace.empty(self._job.problem))
         with suppress(ModelError, LimitReached):
             return await concluded(session, best)
         return None
 
     def _promise(self, trace: Trace) -> tuple[float, int]:
         """What verifiers gave it last, then its length: where nobody was asked."""
-        valued = [s.value for s in self._scores.get(trace.id, ()) if s.value is not None]
-        return valued[-1] if valued else -1.0, trace.tokens
+        value = last_value(self._scores.get(trace.id, ()))
+        return -1.0 if value is None else value, trace.tokens
 
     def _failed(self, error: RunFailed, ledger: Ledger) -> RunFailed:
         error.receipt, error.run = ledger.receipt(self._job.notes), self._run

@@ -12,7 +12,6 @@ deep as the scores recommend, and no branching factor has to be chosen.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Annotated
@@ -23,7 +22,7 @@ from ponder.core.trace import Score, Trace, rank
 from ponder.policies.bandit import Beta
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
+from ponder.strategies.revising import again, answered
 
 State = Node[tuple[Trace, Score]]
 REVISE = "This attempt was judged: {said}. Solve the question again, better."
@@ -42,8 +41,7 @@ async def ab_mcts(
     root: State = Node((Trace.empty(problem), Score(None, "")))
 
     async def attempt(child: Session, parent: State) -> tuple[State, Trace]:
-        trace = await child.grow(Trace.empty(asked_of(problem, parent)))
-        return parent, replace(trace, problem=problem)
+        return parent, await answered(child, problem, asked_of(problem, parent))
 
     attempts: list[tuple[Trace, Score]] = []
     made = 0

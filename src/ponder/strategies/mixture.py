@@ -8,7 +8,7 @@ in Language Models through Multiagent Debate'); the last round votes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
+from ponder.strategies.revising import again, answered
 
 DEBATE = (
     "These are the solutions of others:\n\n{others}\n\nUse them as advice, with care: they may be "
@@ -52,8 +52,7 @@ async def mixture(
     async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
         said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
         asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-        trace = await child.grow(Trace.empty(asked), model=agent.model)
-        return Agent(agent.model, replace(trace, problem=problem))
+        return Agent(agent.model, await answered(child, problem, asked, agent.model))
 
     agents = await s.gather([partial(speak, model=name) for name in ("", *named(models))] * n)
     for _ in range(rounds):

@@ -10,14 +10,13 @@ Yet'.)
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, rank
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
+from ponder.strategies.revising import again, answered
 
 FINE = "NO MISTAKES"
 CRITIQUE = (
@@ -43,7 +42,7 @@ async def refine(
     scores: list[Score] = []
     asked = problem
     for left in reversed(range(rounds)):
-        last = replace(await s.grow(Trace.empty(asked)), problem=problem)
+        last = await answered(s, problem, asked)
         attempts.append(last)
         scores = await s.score(attempts) if s.joint else [*scores, *await s.score([last])]
         best, score = max(reversed(list(zip(attempts, scores, strict=True))), key=rank)

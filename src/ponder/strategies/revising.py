@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ponder.core.problem import Message, Problem
+from ponder.core.session import Session
+from ponder.core.trace import Trace
 
 
 def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> Problem:
@@ -16,3 +18,10 @@ def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> Problem:
         for turn in (Message("assistant", text.strip() or "(nothing)"), Message("user", said))
     ]
     return replace(problem, messages=(*problem.messages, *turns)) if turns else problem
+
+
+async def answered(s: Session, problem: Problem, asked: Problem, model: str = "") -> Trace:
+    """A chain drawn from what is ``asked``, as an answer to ``problem``: that is what verifiers are
+    to judge, not the conversation.
+    """
+    return replace(await s.grow(Trace.empty(asked), model=model), problem=problem)

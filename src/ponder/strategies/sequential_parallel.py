@@ -9,7 +9,6 @@ is only asked to.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
@@ -18,7 +17,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
+from ponder.strategies.revising import again, answered
 
 ASK = (
     "Look at your attempt critically: check each step and the final answer against the question. "
@@ -47,7 +46,7 @@ async def sequential_parallel(
         attempts: list[Trace] = []
         for _ in range(length):
             asked = again(problem, [(t.text, ASK) for t in attempts[-memory:]])
-            attempts.append(replace(await child.grow(Trace.empty(asked)), problem=problem))
+            attempts.append(await answered(child, problem, asked))
             found.append(attempts[-1])
             votes.add(attempts[-1])
             if standings := votes.standings():
