@@ -171,3 +171,13 @@ def test_a_hub_that_does_not_answer() -> None:
     suite = hub.HubSuite("a/b", columns({}), server="http://127.0.0.1:1")
     with pytest.raises(UsageError, match=r"does not answer .* save the data set as a file"):
         suite.load()
+
+
+@pytest.mark.parametrize("name", ["PONDER_OFFLINE", "HF_HUB_OFFLINE"])
+def test_a_hub_that_may_not_be_asked(
+    name: str, hub_server: list[dict[str, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(UsageError, match=r"keeps Ponder from some/set .* save it as a file"):
+        find("hf:some/set").load()
+    assert not hub_server

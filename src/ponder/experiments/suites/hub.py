@@ -20,6 +20,7 @@ from ponder.core.errors import UsageError
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.files import Columns, columns, unique
 from ponder.experiments.suites.rows import Row
+from ponder.models.fetch import offline
 
 SERVER = "https://datasets-server.huggingface.co"
 PAGE = 100
@@ -68,8 +69,14 @@ class HubSuite:
         """As ``Suite``; the data folder does not matter.
 
         Raises:
-            UsageError: the hub does not answer, has no such data set, or a column is missing.
+            UsageError: the environment forbids the hub, it does not answer or has no such data set,
+                or a column is missing.
         """
+        if offline():
+            raise UsageError(
+                f"PONDER_OFFLINE or HF_HUB_OFFLINE keeps Ponder from {self.dataset} on the "
+                "Hugging Face hub: save it as a file and name that, or unset the variable."
+            )
         return unique(self.name, [self.map.item(self.name, row) for row in self._rows()])
 
     def _rows(self) -> Iterator[Row]:

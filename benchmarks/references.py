@@ -1,0 +1,73 @@
+"""How many reference solutions of HumanEval and MBPP pass the public tests, by sandbox.
+
+    PONDER_DATA=path/to/data python benchmarks/references.py
+
+What passes in the first sandbox is put to the second, which cannot run every program: then
+``execution`` abstains, and a right program that it calls wrong is a fault of the sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Literal
+
+from ponder.core.problem import AssertTests
+from ponder.experiments.suites.base import data_folder
+from ponder.experiments.suites.registry import SUITES
+from ponder.experiments.suites.rows import read
+from ponder.verifiers.execution import run
+from ponder.verifiers.sandbox.base import Limits, Sandbox
+from ponder.verifiers.sandbox.choice import confined
+from ponder.verifiers.sandbox.monty import monty
+
+SOLUTION = {"humaneval": "canonical_solution", "mbpp": "code"}
+Verdict = Literal["pass", "abstain", "fail"]
+
+
+def references(suite: str) -> dict[str, tuple[str, AssertTests]]:
+    """By problem, of those that have public tests: the solution and the tests."""
+    found = {}
+    items = SUITES[suite].load()
+    rows = [row for file in SUITES[suite].where for row in read(data_folder() / file)]
+    for item, row in zip(items, rows, strict=True):
+        tests = item.problem.tests
+        if isinstance(tests, AssertTests):
+            before = row.text("prompt") if suite == "humaneval" else ""
+            found[item.problem_id] = (before + row.text(SOLUTION[suite]), tests)
+    return found
+
+
+async def verdicts(where: Sandbox, asked: dict[str, tuple[str, AssertTests]]) -> list[Verdict]:
+    async def one(answer: str, tests: AssertTests) -> Verdict:
+        outcomes = await run(answer, tests, where)
+        if any(outcome.verdict == "unsupported" for outcome in outcomes):
+            return "abstain"
+        return "pass" if outcomes and all(o.passed for o in outcomes) else "fail"
+
+    return await asyncio.gather(*(one(*given) for given in asked.values()))
+
+
+def main() -> None:
+    asked = {key: value for suite in SOLUTION for key, value in references(suite).items()}
+    by_suite = Counter(key.partition("/")[0] for key in asked)
+    print(", ".join(f"{suite} {n}" for suite, n in by_suite.items()))
+    right = set(asked)
+    for make in (confined, monty):
+        try:
+            where = make(Limits())
+        except (OSError, ImportError) as error:
+            print(f"{make.__name__}: not here ({error})")
+            continue
+        taken = {key: asked[key] for key in asked if key in right}
+        said = dict(zip(taken, asyncio.run(verdicts(where, taken)), strict=True))
+        counts = Counter(said.values())
+        print(
+            f"{where.name}: {len(said)} references, "
+            + ", ".join(f"{counts[name]} {name}" for name in ("pass", "abstain", "fail"))
+        )
+        right = {key for key, verdict in said.items() if verdict == "pass"}
+
+
+if __name__ == "__main__":
+    main()
