@@ -56,9 +56,13 @@ async def prepare(
         used = await closing.enter_async_context(opened(model or asked.model, teller))
         asked.check(used.model.info, priced=used.pricing is not None)
         verifiers = known(asked.verifier)
-        names = [name for v in verifiers.values() for name in v.models]
-        names += registry.find(asked.strategy).models(asked.knobs)
+        judges = [name for v in verifiers.values() for name in v.models]
+        members = registry.find(asked.strategy).models(asked.knobs)
+        names = [*judges, *members]
         others = await closing.enter_async_context(opened_all(names, asked.budget, teller))
+        for name in members:
+            other = others[name]
+            asked.check(other.model.info, priced=other.pricing is not None, model=name)
         job = Job(
             problem=asked.problem,
             strategy=registry.find(asked.strategy).function,

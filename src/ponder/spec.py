@@ -66,16 +66,16 @@ class Spec:
             }
         )
 
-    def check(self, info: ModelInfo, *, priced: bool) -> None:
-        """Whether the model can do what the strategy needs, and the budget be kept.
+    def check(self, info: ModelInfo, *, priced: bool, model: str = "") -> None:
+        """Whether the run's model, or another one that it asks by the name ``model``, can do what
+        the strategy needs, and the budget be kept.
 
         Raises:
             CapabilityError: it cannot.
             UsageError: nobody knows what the model costs, in a unit that the budget limits.
         """
         payable(self.budget, info, priced=priced)
-        asked = registry.find(self.strategy)
-        needs = asked.needs + asked.more(self.knobs)
+        needs = registry.find(self.strategy).needed(self.knobs, model)
         lacking = [n for n in needs if n not in info.capabilities]
         if lacking:
             raise CapabilityError(

@@ -295,7 +295,7 @@ class Asked(ByPath):
         ("refine", {"rounds": 3}),
         ("ab_mcts", {"n": 6}),
         ("sequential_parallel", {"n": 4, "chains": 2, "pick": "best"}),
-        ("mixture", {"n": 2, "rounds": 1, "pick": "best"}),
+        ("mixture", {"n": 2, "rounds": 1, "pick": "best", "strategies": "refine,direct"}),
     ],
 )
 def test_a_verifier_is_asked_about_the_question_itself(strategy: str, knobs: Any) -> None:
@@ -304,11 +304,13 @@ def test_a_verifier_is_asked_about_the_question_itself(strategy: str, knobs: Any
     assert set(verifier.seen) == {"What is six times seven ?"}
 
 
-@pytest.mark.parametrize("name", ["refine", "best_of_n", "ab_mcts"])
+@pytest.mark.parametrize("name", ["refine", "best_of_n", "ab_mcts", "mixture"])
 def test_an_attempt_without_an_answer_hides_no_answer(name: str) -> None:
     """Whatever the budget: if a chain has come to an answer, there is one."""
     judge = find("judge")
-    knobs = {"rounds": 2} if name == "refine" else {"n": 2}
+    knobs: dict[str, Any] = {"rounds": 2} if name == "refine" else {"n": 2}
+    if name == "mixture":
+        knobs = {"n": 1, "strategies": "refine?rounds=2,direct"}
     for tokens in range(100, 1000, 20):
         first = iter(["no idea at all"])
 

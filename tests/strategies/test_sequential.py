@@ -11,13 +11,21 @@ import pytest
 import ponder
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import UnknownName
+from ponder.core.errors import (
+    CapabilityError,
+    MalformedReply,
+    RunFailed,
+    UnknownName,
+    UsageError,
+)
+from ponder.core.events import Event, Proposed
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Priced, Request, Shape
 from ponder.models.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
+from ponder.spec import spec
 from tests.support.jobs import job
 
 
@@ -327,6 +335,89 @@ async def test_several_models_vote() -> None:
     result = await go(mixed, "mixture", **changes)
     assert result.answer == "2"
     assert {(i.model, i.calls) for i in result.receipt.items} == {("scripted", 2), ("big", 2)}
+
+
+async def test_several_strategies_by_several_models() -> None:
+    """Each strategy by each model, but for one that is another model's alone."""
+    big = Scripted(doubter, info=BIG)
+    own = Scripted(doubter)
+    knobs = {"n": 2, "models": "big", "strategies": "direct, budget_forcing?waits=1@big"}
+    result = await go(own, "mixture", knobs=knobs, others={"big": Priced(big)})
+    assert len(own.requests) == 2
+    assert len(big.requests) == 2 + 2 * 2
+    assert {c.answer: c.votes for c in result.candidates} == {"41": 4, "42": 2}
+    assert result.answer == "41"
+
+
+async def test_what_a_member_proposes_is_not_the_runs_answer() -> None:
+    """Two say 7; one proposes 41, which its verifier likes better than 40, and ends last."""
+    big = Scripted(lambda r: "\\boxed{7}", info=BIG)
+    events: list[Event] = []
+    changes = {
+        **checked(Checker(), strategies="direct@big,refine?rounds=2,direct?@big", n=1),
+        "others": {"big": Priced(big)},
+    }
+    mixed = job(Scripted(["\\boxed{40}", "\\boxed{41}"]), "mixture", **changes)
+    result = await Runner(mixed, publish=events.append).go()
+    assert {c.answer for c in result.candidates} == {"7", "40", "41"}
+    assert result.answer == "7"
+    assert [e.trace.text for e in events if isinstance(e, Proposed)] == ["\\boxed{7}"]
+
+
+@pytest.mark.parametrize("texts", [["\\boxed{40}", "\\boxed{41}"], ["\\boxed{41}", "no idea"]])
+async def test_what_a_member_has_when_it_is_ended_is_its_answer(texts: list[str]) -> None:
+    """By the budget or a lost request; or it ends with nothing better."""
+    whole = await go(Scripted(texts), "refine", **checked(Checker(), rounds=2))
+    mixed = checked(Checker(), strategies="refine?rounds=3", n=1)
+    spent = whole.receipt.total
+    limit = Budget(tokens=spent.prompt_tokens + spent.completion_tokens + 20)
+    short = await go(Scripted([*texts, "\\boxed{42}"]), "mixture", budget=limit, **mixed)
+    assert (short.answer, short.stopped_by) == ("41", "tokens")
+    lost = await go(Scripted([*texts, MalformedReply("no reply")]), "mixture", **mixed)
+    assert (lost.answer, lost.stopped_by) == ("41", "done")
+
+
+async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
+    model = Scripted([MalformedReply("no reply")] * 2)
+    with pytest.raises(RunFailed, match="no sample came back: no reply"):
+        await go(model, "mixture", knobs={"n": 2})
+
+
+@pytest.mark.parametrize(
+    ("knobs", "why"),
+    [
+        ({"strategies": "mixture"}, "cannot be part of a mixture"),
+        ({"strategies": "dirct"}, "unknown strategy 'dirct': did you mean 'direct'"),
+        ({"strategies": "direct?m=2"}, "unknown knob 'm'"),
+        ({"strategies": "refine?rounds=many"}, "'rounds' must be a whole number"),
+        ({"strategies": "refine?rounds"}, r"NAME\?KNOB=VALUE"),
+        ({"strategies": "direct@"}, "not 'direct@'"),
+        ({"strategies": " , "}, "needs strategies"),
+        (
+            {"strategies": "self_consistency?weight=confidence,best_of_n"},
+            "ask different verifiers",
+        ),
+        ({"strategies": "direct@bg"}, "unknown model 'bg'"),
+    ],
+)
+async def test_members_that_cannot_be(knobs: dict[str, str], why: str) -> None:
+    model = Scripted([])
+    with pytest.raises(UsageError, match=why):
+        await ponder.asolve("?", model=model, strategy="mixture", knobs=knobs, journal=False)
+    assert model.requests == []
+
+
+async def test_every_model_must_have_what_its_strategies_need() -> None:
+    knobs = {"strategies": "direct,budget_forcing@simulated"}
+    plain = Scripted(["\\boxed{1}"], info=ModelInfo("plain", frozenset(), Shape(7), local=True))
+    asked = spec("?", model="plain", strategy="mixture", knobs=knobs)
+    asked.check(plain.info, priced=True)
+    with pytest.raises(CapabilityError, match="needs prefill and stop, which plain does not"):
+        asked.check(plain.info, priced=True, model="simulated")
+    own = {"strategies": "direct@simulated,budget_forcing"}
+    with pytest.raises(CapabilityError, match="needs prefill"):
+        await ponder.asolve("?", model=plain, strategy="mixture", knobs=own, journal=False)
+    assert plain.requests == []
 
 
 async def test_in_a_debate_each_sees_the_others_and_not_itself() -> None:

@@ -33,8 +33,8 @@ def ignore(event: Event) -> None:
 @dataclass(slots=True)
 class Run:
     """What a run's sessions share. ``joint`` says that the run's verifier judges a trace by those
-    beside it. ``best`` is the last proposal, or the first answer until the strategy has
-    ``proposed`` one; ``lost`` is the last failure.
+    beside it. ``model`` is who makes its chains, '' the run's own. ``best`` is the last proposal,
+    or the first answer until the strategy has ``proposed`` one; ``lost`` is the last failure.
     """
 
     perform: Handler
@@ -43,6 +43,7 @@ class Run:
     verifier: str = ""
     publish: Subscriber = ignore
     joint: bool = False
+    model: str = ""
     best: tuple[Trace, float | None] | None = None
     proposed: bool = False
     lost: ModelError | None = None
@@ -103,7 +104,8 @@ class Session:
         if start.tokens:
             how = {"length": max(1, self.length - start.tokens), **how}
         sampling = replace(self._run.sampling, **how) if how else self._run.sampling
-        call = Call(path, Generate(start, sampling, self._seed(path), role, model, whole))
+        asked = model or self._run.model
+        call = Call(path, Generate(start, sampling, self._seed(path), role, asked, whole))
         try:
             trace = cast(Trace, await self._run.perform(call))
         except ModelError as error:
@@ -171,8 +173,27 @@ class Session:
         if not traces:
             return []
         effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
-        call = Call(path, effect, session=Session(self._run, path))
+        judging = Session(replace(self._run, model=""), path)  # whoever made the traces
+        call = Call(path, effect, session=judging)
         return list(cast(tuple[Score, ...], await self._run.perform(call)))
+
+    async def delegate(self, strategy: Part, problem: Problem, model: str = "") -> Trace:
+        """What another strategy makes of the problem, with chains of ``model``. What it proposes is
+        its own answer, not the run's: it comes back if the budget or a lost request ends it.
+
+        Raises:
+            ModelError, LimitReached, RunFailed: one of these ended it, and it had no answer.
+        """
+        run = replace(self._run, model=model, publish=ignore, best=None, proposed=False)
+        try:
+            trace = await strategy(Session(run, self._next()), problem)
+        except (ModelError, LimitReached, RunFailed):
+            if run.best is None or not run.answered:
+                raise
+            return run.best[0]
+        finally:
+            self._run.lost = run.lost
+        return run.best[0] if trace.answer is None and run.best and run.answered else trace
 
     async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
         """The traces to go on with, after whoever watches had a say."""
@@ -231,6 +252,10 @@ class Session:
         async with self.as_completed(numbered) as results:
             pairs = [pair async for pair in results]
         return [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
+
+
+Part = Callable[[Session, Problem], Awaitable[Trace]]
+"""A strategy with its knobs."""
 
 
 async def _numbered(

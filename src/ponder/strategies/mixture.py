@@ -1,22 +1,25 @@
-"""Mixture: chains of several models, merged by a vote or a verifier; with ``rounds``, a debate.
+"""Mixture: the same or different strategies by several models, merged by a vote or a verifier; with
+``rounds``, a debate.
 
 Models that err differently vote better than one that errs the same way each time (Li 2024, 'More
-Agents Is All You Need', section 4). In a debate each chain is then drawn anew by the same model,
-which sees what the others answered, ``rounds`` times (Du 2023, 'Improving Factuality and Reasoning
-in Language Models through Multiagent Debate'); the last round votes.
+Agents Is All You Need', section 4). In a debate each then answers anew, with one chain of the same
+model that sees what the others answered, ``rounds`` times (Du 2023, 'Improving Factuality and
+Reasoning in Language Models through Multiagent Debate'); the last round votes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.session import Part, Session
 from ponder.core.trace import Trace
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
+from ponder.strategies.members import Member, members
 from ponder.strategies.revising import again, answered
 
 DEBATE = (
@@ -35,42 +38,44 @@ class Agent:
     trace: Trace
 
 
-async def mixture(
-    s: Session,
-    problem: Problem,
-    *,
-    models: str = "",
-    n: Annotated[int, Range(1, 256)] = 4,
-    rounds: Annotated[int, Range(0, 16)] = 0,
-    pick: Literal["vote", "best"] = "vote",
-) -> Trace:
-    """Draw n chains of the run's model and of each of ``models`` (with commas), and merge them."""
+def mixing(part: Callable[[Member], Part]) -> Callable[..., Awaitable[Trace]]:
+    """The strategy, for whoever can tell what a member does."""
 
-    async def speak(child: Session, model: str) -> Agent:
-        return Agent(model, await child.grow(Trace.empty(problem), model=model))
+    async def mixture(
+        s: Session,
+        problem: Problem,
+        *,
+        strategies: str = "direct",
+        models: str = "",
+        n: Annotated[int, Range(1, 256)] = 4,
+        rounds: Annotated[int, Range(0, 16)] = 0,
+        pick: Literal["vote", "best"] = "vote",
+    ) -> Trace:
+        """Run each strategy n times by the run's model and by each of ``models``, and merge."""
 
-    async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
-        said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
-        asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-        return Agent(agent.model, await answered(child, problem, asked, agent.model))
+        async def speak(child: Session, member: Member) -> Agent:
+            return Agent(member.model, await child.delegate(part(member), problem, member.model))
 
-    agents = await s.gather([partial(speak, model=name) for name in ("", *named(models))] * n)
-    for _ in range(rounds):
-        _propose(s, agents)
-        turns = [
-            partial(answer, agent=agent, others=[a for a in agents if a is not agent])
-            for agent in agents
-        ]
-        agents = await s.gather(turns) or agents
-    traces = [agent.trace for agent in agents]
-    if pick == "best":
-        return s.best(traces, await s.score(traces))
-    return _propose(s, agents) or s.first(traces)
+        async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
+            said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
+            asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
+            return Agent(agent.model, await answered(child, problem, asked, agent.model))
 
+        taking_part = members(strategies, models) * n
+        agents = await s.gather([partial(speak, member=member) for member in taking_part])
+        for _ in range(rounds):
+            _propose(s, agents)
+            turns = [
+                partial(answer, agent=agent, others=[a for a in agents if a is not agent])
+                for agent in agents
+            ]
+            agents = await s.gather(turns) or agents
+        traces = [agent.trace for agent in agents]
+        if pick == "best":
+            return s.best(traces, await s.score(traces))
+        return _propose(s, agents) or s.first(traces)
 
-def named(models: str) -> tuple[str, ...]:
-    """The names in a list with commas."""
-    return tuple(dict.fromkeys(name for part in models.split(",") if (name := part.strip())))
+    return mixture
 
 
 def _propose(s: Session, agents: list[Agent]) -> Trace | None:

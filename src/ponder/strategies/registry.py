@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from ponder.core.errors import UnknownName
+from ponder.core.errors import UnknownName, UsageError
+from ponder.core.session import Part
 from ponder.core.trace import Trace
 from ponder.strategies.ab_mcts import ab_mcts
 from ponder.strategies.beam_search import beam_search
@@ -17,9 +19,10 @@ from ponder.strategies.decompose import decompose
 from ponder.strategies.direct import direct
 from ponder.strategies.dvts import dvts
 from ponder.strategies.early_exit import early_exit
-from ponder.strategies.knobs import Knob, knobs
+from ponder.strategies.knobs import Knob, knobs, read
 from ponder.strategies.mcts import mcts
-from ponder.strategies.mixture import mixture, named
+from ponder.strategies.members import Member, members
+from ponder.strategies.mixture import mixing
 from ponder.strategies.particle_filter import particle_filter
 from ponder.strategies.refine import refine
 from ponder.strategies.self_consistency import self_consistency
@@ -43,8 +46,8 @@ class Strategy:
     """A strategy's function, one line on it, its paper, and which verifier it asks.
 
     ``verifier`` maps the knobs to a verifier's name, to ``RUN``, or to nothing. ``needs`` are the
-    capabilities that a model must have, ``more`` those that knobs add. ``models`` maps the knobs to
-    the models that it asks beside the run's own.
+    capabilities that a model must have, ``more`` those that knobs add. ``members`` maps the knobs
+    to the strategies that it delegates to.
     """
 
     function: Function
@@ -53,12 +56,25 @@ class Strategy:
     verifier: Callable[[Mapping[str, Any]], str] = _none
     needs: tuple[str, ...] = ()
     more: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda values: ()
-    models: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda values: ()
+    members: Callable[[Mapping[str, Any]], tuple[Member, ...]] = lambda values: ()
 
     @property
     def knobs(self) -> dict[str, Knob]:
         """Its knobs, by name."""
         return knobs(self.function)
+
+    def models(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The models that it asks beside the run's own."""
+        return tuple(dict.fromkeys(m.model for m in self.members(values) if m.model))
+
+    def needed(self, values: Mapping[str, Any], model: str = "") -> tuple[str, ...]:
+        """The capabilities that the run's own model must have, or another one that it asks."""
+        found = () if model else self.needs + self.more(values)
+        for member in self.members(values):
+            if member.model == model:
+                strategy, own = _resolved(member)
+                found += strategy.needed(own)
+        return tuple(dict.fromkeys(found))
 
 
 def _weighing(values: Mapping[str, Any]) -> str:
@@ -69,6 +85,33 @@ def _best(values: Mapping[str, Any]) -> str:
     return RUN if values["pick"] == "best" else ""
 
 
+def _mixed(values: Mapping[str, Any]) -> str:
+    asked = {_best(values)} | {s.verifier(own) for s, own in map(_resolved, _members(values))}
+    if len(asked - {""}) > 1:
+        raise UsageError(
+            "these strategies of a mixture ask different verifiers, and a run has one: leave out "
+            "weight=confidence, or those that ask the run's."
+        )
+    return max(asked)
+
+
+def _members(values: Mapping[str, Any]) -> tuple[Member, ...]:
+    return members(values["strategies"], values["models"])
+
+
+def _resolved(member: Member) -> tuple[Strategy, dict[str, Any]]:
+    """A member's strategy, and all knobs of that with their values."""
+    strategy = find(member.strategy)
+    if strategy.function is MIXTURE:
+        raise UsageError("a mixture cannot be part of a mixture: name its strategies instead.")
+    return strategy, read(strategy.knobs, member.knobs)
+
+
+def _part(member: Member) -> Part:
+    strategy, values = _resolved(member)
+    return partial(strategy.function, **values)
+
+
 def _valued(values: Mapping[str, Any]) -> str:
     return RUN if values["value"] == "verifier" else ""
 
@@ -77,6 +120,7 @@ def _always(values: Mapping[str, Any]) -> str:
     return RUN
 
 
+MIXTURE = mixing(_part)
 STRATEGIES: dict[str, Strategy] = {
     "direct": Strategy(direct, "one chain, taken as it comes", ""),
     "self_consistency": Strategy(
@@ -104,11 +148,11 @@ STRATEGIES: dict[str, Strategy] = {
     "decompose": Strategy(decompose, "smaller questions first", "Zhou 2022"),
     "refine": Strategy(refine, "attempts are criticised and revised", "Madaan 2023", _always),
     "mixture": Strategy(
-        mixture,
-        "several models vote, or debate",
+        MIXTURE,
+        "several models or strategies vote, or debate",
         "Li 2024; Du 2023",
-        _best,
-        models=lambda values: named(values["models"]),
+        _mixed,
+        members=_members,
     ),
     "sequential_parallel": Strategy(
         sequential_parallel, "chains, each revised in turn", "Snell 2024", _best
