@@ -56,8 +56,9 @@ async def prepare(
         used = await closing.enter_async_context(opened(model or asked.model, teller))
         asked.check(used.model.info, priced=used.pricing is not None)
         verifiers = known(asked.verifier)
+        strategy = registry.find(asked.strategy)
         judges = [name for v in verifiers.values() for name in v.models]
-        members = registry.find(asked.strategy).models(asked.knobs)
+        members = strategy.models(asked.knobs)
         names = [*judges, *members]
         others = await closing.enter_async_context(opened_all(names, asked.budget, teller))
         for name in members:
@@ -65,7 +66,7 @@ async def prepare(
             asked.check(other.model.info, priced=other.pricing is not None, model=name)
         job = Job(
             problem=asked.problem,
-            strategy=registry.find(asked.strategy).function,
+            strategy=strategy.function,
             name=asked.strategy,
             knobs=asked.knobs,
             sampling=asked.sampling,
@@ -78,6 +79,7 @@ async def prepare(
             pricing=used.pricing,
             others=others,
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
+            steps={*registry.STEPS} <= {*strategy.needs},
         )
         job.check()
         book = None

@@ -111,3 +111,11 @@ def test_time_passes_token_by_token_and_a_cancelled_sample_has_told_how_far_it_c
         assert told == list(range(1, 10))
 
     run(main())
+
+
+def test_a_chain_that_is_made_to_answer_does_so_at_once_and_is_right_as_often() -> None:
+    given = draw(Simulated(accuracy=0.7), 400, prefix="so\n\nTherefore \\boxed{")
+    assert {c.completion_tokens for c in given} == {1}
+    assert {c.finish for c in given} == {"stop"}
+    whole = draw(Simulated(accuracy=0.7), 400)
+    assert [c.text for c in given] == [f"{answer(c)}}}" for c in whole]

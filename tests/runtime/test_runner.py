@@ -528,6 +528,12 @@ class TestCheck:
         with pytest.raises(BudgetTooSmall, match="at least 9 tokens"):
             job(self.model(), sampling=Sampling(3), budget=Budget(tokens=8)).check()
 
+    def test_steps_need_no_more_than_an_answer_without_any(self) -> None:
+        """'Therefore, the final answer is \\boxed{' are six words more."""
+        job(self.model(), budget=Budget(tokens=28), steps=True).check()
+        with pytest.raises(BudgetTooSmall, match=r"at least 28 tokens \(up to 12 prompt tokens"):
+            job(self.model(), budget=Budget(tokens=27), steps=True).check()
+
     def test_a_question_longer_than_the_context_is_refused(self) -> None:
         job(self.model(context=22)).check()
         with pytest.raises(BudgetTooSmall, match=r"up to 6 tokens, .* of m has 21, 16 of them"):

@@ -91,12 +91,15 @@ def test_none_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-async def test_a_run_cut_off_anywhere_ends_as_the_whole_one(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokens", [None, 150, 250])
+async def test_a_run_cut_off_anywhere_ends_as_the_whole_one(
+    name: str, tokens: int | None, tmp_path: Path
+) -> None:
     path = tmp_path / "whole.sqlite"
     whole = Journal(path)
     run = whole.create({})
-    model = Scripted(reply)
-    expected = await go(name, model, whole, run)
+    model, budget = Scripted(reply), Budget(tokens=tokens)
+    expected = await go(name, model, whole, run, budget=budget)
     calls = len(whole.calls(run))
     asked = [(r.seed, r.prefix, r.messages) for r in model.requests]
     assert len(set(asked)) == len(asked)
@@ -108,7 +111,7 @@ async def test_a_run_cut_off_anywhere_ends_as_the_whole_one(name: str, tmp_path:
         journal._execute("delete from calls where seq >= ?", (kept,))
         rows = journal.calls(run)
         again = Scripted(reply)
-        result = await go(name, again, journal, run)
+        result = await go(name, again, journal, run, budget=budget)
         assert (result.answer, result.confidence) == (expected.answer, expected.confidence), kept
         assert result.candidates == expected.candidates, kept
         paid = sum(row.effect["effect"] == "generate" and row.lost is None for row in rows)

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
+import ponder
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import ModelTimeout, RequestRefused, RunFailed
+from ponder.core.errors import BudgetTooSmall, ModelTimeout, RequestRefused, RunFailed
 from ponder.core.problem import Message, Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
+from ponder.strategies.registry import STEPS, STRATEGIES
 from ponder.verifiers.reading import read
 from ponder.verifiers.registry import find
 from tests.strategies.test_beams import VALUES, ByPath, Tree, path_of
@@ -324,6 +326,24 @@ def test_an_attempt_without_an_answer_hides_no_answer(name: str) -> None:
         budget = Budget(tokens=tokens)
         result = solved(Scripted(reply), name, by=judge, knobs=knobs, budget=budget)
         assert (result.answer is not None) == any(c.answer for c in result.candidates), tokens
+
+
+STEPPING = [(name, "") for name, s in STRATEGIES.items() if s.needs == STEPS]
+
+
+@pytest.mark.parametrize(
+    ("name", "judge"), [*STEPPING, ("beam_search", "judge"), ("dvts", "judge")]
+)
+def test_whatever_the_budget_a_search_comes_to_an_answer(name: str, judge: str) -> None:
+    """From the least that is not refused; what judges and values cost leaves room for it, too."""
+    asked: dict[str, Any] = {"strategy": name, "verifier": judge or None, "journal": False}
+    question, model = "How many is six times seven?", "simulated:accuracy=0.6"
+    with pytest.raises(BudgetTooSmall, match="needs at least 39 tokens"):
+        ponder.solve(question, model=model, budget=Budget(tokens=38), **asked)
+    for tokens in range(39, 600, 17):
+        result = ponder.solve(question, model=model, budget=Budget(tokens=tokens), **asked)
+        assert result.answer is not None, tokens
+        assert result.receipt.total.cost.tokens <= tokens
 
 
 # The end of the room ------------------------------------------------------------------------------

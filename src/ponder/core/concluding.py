@@ -17,10 +17,14 @@ LENGTH = {"code": 512, "json": 256}
 SHORT = 48
 
 
+def cue(problem: Problem) -> str:
+    """What a chain goes on with that is to be answered."""
+    return CUES.get(problem.answer_type, CUE)
+
+
 def room(problem: Problem) -> tuple[int, int]:
     """How many tokens it takes at most: the cue, and the answer."""
-    kind = problem.answer_type
-    return len(CUES.get(kind, CUE).encode()), LENGTH.get(kind, SHORT)
+    return len(cue(problem).encode()), LENGTH.get(problem.answer_type, SHORT)
 
 
 async def concluded(s: Session, trace: Trace) -> Trace:
@@ -30,6 +34,5 @@ async def concluded(s: Session, trace: Trace) -> Trace:
     """
     if trace.answer is not None:
         return trace
-    kind = trace.problem.answer_type
-    cued = replace(trace, text=trace.text.rstrip() + CUES.get(kind, CUE), finish=None)
+    cued = replace(trace, text=trace.text.rstrip() + cue(trace.problem), finish=None)
     return await s.grow(cued, length=room(trace.problem)[1], temperature=0.0)

@@ -48,7 +48,8 @@ class Generate:
     """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``.
 
     ``role`` is what it is booked under. ``model`` is the name of another model than the run's.
-    With ``whole``, only a step is wanted, of a chain that may have that many tokens in all.
+    With ``whole``, only a step is wanted, of a chain that may have that many tokens in all. What is
+    asked for the sake of a chain leaves over what it takes to make it answer: ``keep``.
     """
 
     start: Trace
@@ -57,6 +58,7 @@ class Generate:
     role: str = GENERATE
     model: str = ""
     whole: int = 0
+    keep: Trace | None = None
 
     @property
     def problem(self) -> Problem:

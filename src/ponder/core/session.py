@@ -33,8 +33,9 @@ def ignore(event: Event) -> None:
 @dataclass(slots=True)
 class Run:
     """What a run's sessions share. ``joint`` says that the run's verifier judges a trace by those
-    beside it. ``model`` is who makes its chains, '' the run's own. ``best`` is the last proposal,
-    or the first answer until the strategy has ``proposed`` one; ``lost`` is the last failure.
+    beside it. ``model`` is who makes its chains, '' the run's own; ``keep`` is the one that a
+    verifier is asked about. ``best`` is the last proposal, or the first answer until the strategy
+    has ``proposed`` one; ``lost`` is the last failure.
     """
 
     perform: Handler
@@ -44,6 +45,7 @@ class Run:
     publish: Subscriber = ignore
     joint: bool = False
     model: str = ""
+    keep: Trace | None = None
     best: tuple[Trace, float | None] | None = None
     proposed: bool = False
     lost: ModelError | None = None
@@ -87,14 +89,22 @@ class Session:
         return path
 
     async def grow(
-        self, start: Trace, *, role: str = GENERATE, model: str = "", whole: int = 0, **how: Any
+        self,
+        start: Trace,
+        *,
+        role: str = GENERATE,
+        model: str = "",
+        whole: int = 0,
+        keep: Trace | None = None,
+        **how: Any,
     ) -> Trace:
         """One chain, continued from ``start`` to its end, which is at the run's length at the
         latest. ``how`` overrides fields of ``Sampling``.
 
         ``role`` is what it is booked under: only what is generated in the usual one can become the
         run's answer. ``model`` is one of the run's other models. With ``whole``, it is a step of a
-        chain that may have that many tokens, and may go on.
+        chain that may have that many tokens, and may go on; what is asked about a chain has it as
+        ``keep``: what it takes to make that answer is left over.
 
         Raises:
             ModelError: the chain was lost.
@@ -104,8 +114,8 @@ class Session:
         if start.tokens:
             how = {"length": max(1, self.length - start.tokens), **how}
         sampling = replace(self._run.sampling, **how) if how else self._run.sampling
-        asked = model or self._run.model
-        call = Call(path, Generate(start, sampling, self._seed(path), role, asked, whole))
+        model, keep = model or self._run.model, keep or self._run.keep
+        call = Call(path, Generate(start, sampling, self._seed(path), role, model, whole, keep))
         try:
             trace = cast(Trace, await self._run.perform(call))
         except ModelError as error:
@@ -173,7 +183,8 @@ class Session:
         if not traces:
             return []
         effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
-        judging = Session(replace(self._run, model=""), path)  # whoever made the traces
+        longest = max(traces, key=lambda trace: len(trace.text))
+        judging = Session(replace(self._run, model="", keep=longest), path)
         call = Call(path, effect, session=judging)
         return list(cast(tuple[Score, ...], await self._run.perform(call)))
 

@@ -1,7 +1,8 @@
 """A world of known difficulty, for planning and for tests: no model, exact statistics.
 
 A sample is right with probability ``accuracy``; a wrong one takes one of ``decoys`` wrong answers,
-the more popular ones more often (Zipf). Lengths are geometric. Mean log-probabilities of right and
+the more popular ones more often (Zipf). Lengths are geometric; a chain that is made to answer (it
+ends with an open box) does so at once, and is right as often. Mean log-probabilities of right and
 wrong samples are ``signal`` standard deviations apart, so confidence is a verifier of known noise.
 Everything follows from the request's seed.
 """
@@ -16,6 +17,7 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
 
+_OPEN = "\\boxed{"
 _WORDS = [
     "so",
     "then",
@@ -75,7 +77,8 @@ class Simulated:
         right = rng.random() < self._accuracy
         answer = "42" if right else rng.choices(self._decoys, self._popularity)[0]
         prompt = self.prompt_bound(request.messages, request.prefix)
-        wanted = 1 + int(rng.expovariate(1 / max(1, self._length - 1)))
+        made_to = request.prefix.endswith(_OPEN)
+        wanted = 1 if made_to else 1 + int(rng.expovariate(1 / max(1, self._length - 1)))
         tokens = min(wanted, request.max_tokens)
         mean = -0.3 + (0.1 * self._signal * (right - 0.5)) + rng.gauss(0, 0.1)
         for count in range(tokens):
@@ -85,8 +88,9 @@ class Simulated:
         await asyncio.sleep(0)
         words = [_WORDS[i % len(_WORDS)] for i in range(tokens - 1)]
         finished = wanted <= request.max_tokens
+        last = f"{answer}}}" if made_to else f"{_OPEN}{answer}}}"
         return Completion(
-            " ".join([*words, f"\\boxed{{{answer}}}"] if finished else words),
+            " ".join([*words, last] if finished else words),
             "stop" if finished else "length",
             prompt,
             tokens,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from ponder.core.budget import Cost
 from ponder.core.effects import GENERATE, Call, Generate, Handler, Result
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
@@ -30,8 +31,17 @@ def budgeted(
     """Wrap ``inner`` so that no limit is ever passed. ``meters`` are by the name of the model, ''
     for the run's own; ``deadline`` is a time of the event loop.
     A sample that does not fit is shortened; if it is to be ``whole``, it is refused. As long as no
-    chain is ``answered``, a step leaves room for its chain to be made to answer.
+    chain is ``answered``, a step, and what is asked about a chain, leaves room for that chain to be
+    made to answer.
     """
+
+    def beside(effect: Generate) -> Callable[[int], Cost]:
+        chain = effect.start if effect.whole else effect.keep
+        if answered or chain is None:
+            return lambda length: Cost()
+        then = meters[effect.model if effect.whole else ""].conclusion(chain)
+        # While it waits for its turn, another chain may come to an answer.
+        return lambda length: Cost() if answered else then(length if effect.whole else 0)
 
     def too_late() -> LimitReached:
         purse.fired = "seconds"
@@ -56,8 +66,7 @@ def budgeted(
         meter = meters[effect.model]
         wanted = meter.room(effect)
         least = wanted if whole else min(LEAST, wanted)
-        beside = [meter.conclusion(effect)] if effect.whole and not answered else []
-        grant = await purse.reserve(wanted, least, meter.worst(effect), *beside)
+        grant = await purse.reserve(wanted, least, meter.worst(effect), beside(effect))
         try:
             in_time()  # the wait may have been long
         except LimitReached:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ponder.core.budget import Cost
 from ponder.core.concluding import room
 from ponder.core.effects import Generate
+from ponder.core.trace import Trace
 from ponder.models.base import Model, Pricing
 
 
@@ -37,12 +38,15 @@ class Meter:
         prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
         return min(length, max(1, context - prompt))
 
-    def conclusion(self, effect: Generate) -> Callable[[int], Cost]:
-        """The most that it can cost, in tokens and dollars, to make the effect's chain answer then.
-        Not in FLOPs: its prompt was evaluated a moment ago, and as a rule is not evaluated anew.
+    def conclusion(self, chain: Trace) -> Callable[[int], Cost]:
+        """The most that it can cost, in tokens and dollars, to make the chain answer after so many
+        more tokens; nothing if the model cannot be made to. Not in FLOPs: its prompt was evaluated
+        a moment ago, and as a rule is not evaluated anew.
         """
-        prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
-        cue, answer = room(effect.problem)
+        if "prefill" not in self._model.info.capabilities:
+            return lambda length: Cost()
+        prompt = self._model.prompt_bound(chain.problem.messages, chain.text)
+        cue, answer = room(chain.problem)
 
         def cost(length: int) -> Cost:
             return replace(self.cost(prompt + length + cue, 0, answer), flops=0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import PICO, Budget
-from ponder.core.concluding import concluded
+from ponder.core.concluding import concluded, cue
 from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
 from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
@@ -32,7 +32,9 @@ Strategy = Callable[..., Awaitable[Trace]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything that a run needs to know, but not where it is recorded and who watches."""
+    """Everything that a run needs to know, but not where it is recorded and who watches. ``steps``
+    says that the strategy grows its chains step by step.
+    """
 
     problem: Problem
     strategy: Strategy
@@ -48,6 +50,7 @@ class Job:
     pricing: Pricing | None = None
     others: Mapping[str, Priced] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    steps: bool = False
 
     def drawn(self) -> dict[str, Any]:
         """How samples are drawn, as knobs."""
@@ -68,6 +71,8 @@ class Job:
                 f"the question is too long: it takes up to {prompt:,} tokens, and the context of "
                 f"{self.model.info.name} has {context:,}, {least} of them for an answer."
             )
+        if self.steps:  # at the least an answer is asked for, without any step before it
+            prompt = self.model.prompt_bound(self.problem.messages, cue(self.problem))
         cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
         limit = Purse(self.budget, Ledger()).exceeded(cost)
         if limit is not None:
@@ -180,11 +185,12 @@ class Runner:
         return result
 
     async def _last_word(self, session: Session) -> Trace | None:
-        """The answer that the best chain so far is made to give, if what is left allows it."""
-        found = ends(list(self._traces.values()))
-        best = max(found, key=self._promise, default=Trace.empty(self._job.problem))
-        with suppress(ModelError, LimitReached):
-            return await concluded(session, best)
+        """The answer that the best chain so far is made to give that what is left can pay for."""
+        found = sorted(ends(list(self._traces.values())), key=self._promise, reverse=True)
+        with suppress(ModelError):
+            for chain in found or [Trace.empty(self._job.problem)]:
+                with suppress(LimitReached):
+                    return await concluded(session, chain)
         return None
 
     def _promise(self, trace: Trace) -> tuple[float, int]:

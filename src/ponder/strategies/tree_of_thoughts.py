@@ -86,7 +86,7 @@ async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
         question = trace.problem.messages[-1].content
         asked = Problem((Message("user", ASK.format(question=question, text=trace.text)),))
         about = replace(Trace.empty(asked), id=trace.id)  # so that the journal says of what it is
-        said = await child.grow(about, role=VALUE, length=8)
+        said = await child.grow(about, role=VALUE, length=8, keep=trace)
         return read_value(said.text)
 
     async def valued(child: Session, trace: Trace) -> tuple[str, Score]:
