@@ -105,6 +105,13 @@ def test_logprobs_are_requested_only_when_a_verifier_reads_them() -> None:
     assert all(request.logprobs for request in model.requests[5:])
 
 
+def test_a_run_of_a_journal_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none.sqlite"
+    with pytest.raises(UsageError, match=r"there is no journal .*none\.sqlite: name the one"):
+        ponder.resume("any", journal=path)
+    assert not path.exists()
+
+
 async def test_resume_takes_up_what_was_cut_off(tmp_path: Path) -> None:
     journal, gate = tmp_path / "runs.sqlite", asyncio.Event()
     model = Scripted(lambda request: f"\\boxed{{{request.seed % 2}}}", gate=gate)

@@ -281,6 +281,8 @@ def resuming(
     if journal is False:
         raise UsageError("a run is resumed from its journal: name it.")
     path = journal_path() if journal is True else journal
+    if not Path(path).exists():
+        raise UsageError(f"there is no journal {path}: name the one that the run is in.")
     row = shared(path).run(run)
     if row.state == "done":
         raise UsageError(f"run {row.id} has ended: see it with 'ponder runs show {row.id}'.")

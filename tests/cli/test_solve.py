@@ -44,6 +44,8 @@ def test_json_is_one_object_of_the_documented_shape(capsys: pytest.CaptureFixtur
         "stopped_by",
         "receipt",
         "candidates",
+        "silent",
+        "chosen",
     ]
     figures = [
         "calls",
@@ -113,7 +115,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--strategy", "self_consistancy"], "did you mean 'self_consistency'?"),
     (["--set", "nn=3"], "did you mean 'n'?"),
     (["--set", "n"], "--set takes KNOB=VALUE"),
-    (["--set", "n=0"], "knob 'n' must be between 1 and 4096, not '0'."),
+    (["--set", "n=0"], "knob 'n' must be between 1 and 4,096, not '0'."),
     (["--set", "n=many"], "knob 'n' must be a whole number, not 'many'."),
     (["--set", "stop=soon"], "must be one of exact, bayes, never, not 'soon'."),
     (["--set", "stop=bayes", "--set", "weight=confidence"], "stop=bayes counts votes"),
@@ -143,6 +145,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--journal", "a", "--no-journal"], "exclude each other"),
     (["--journal", "/dev/null/x.sqlite"], "cannot open the journal"),
     (["--frobnicate"], "No such option"),
+    (["--set", "n=4", "--set", "n=8"], "--set n is given twice: give it once."),
 ]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ponder.cli.tree import Branch, branches, mermaid, page
+from ponder.cli.tree import Branch, branches
+from ponder.cli.tree_view import mermaid, page
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout
@@ -309,6 +310,17 @@ def test_a_page_shows_what_a_model_wrote_and_obeys_nothing(tmp_path: Path) -> No
     assert "a &amp; b" in made
     assert "http" not in made
     assert '"<' not in mermaid('say "x"', [root])
+    assert '["#35;1 #38; #34;x#34;"]' in mermaid('#1 & "x"', [root])
+
+
+async def test_the_branch_that_the_answer_came_from_is_marked(tmp_path: Path) -> None:
+    roots = [Branch(i, "", "so", 3, "stop", "42", chosen=i == "1") for i in "01"]
+    assert [root.label.endswith("= 42 · the answer") for root in roots] == [False, True]
+    assert "style n1 " in mermaid("?", roots)
+    assert "style n0 " not in mermaid("?", roots)
+    assert page("?", roots).count('class="chosen"') == 1
+    begun = Branch("0", "", "so", 3, None, None, why="pruned", chosen=True)
+    assert begun.label == "so · 3 tokens · the best so far"
 
 
 def test_the_command_prints_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,6 +337,7 @@ def test_the_command_prints_and_exports(tmp_path: Path, capsys: pytest.CaptureFi
     [run, _] = [row["run"] for row in json.loads(out)]
     _, out, _ = ponder(capsys, "runs", "show", run, "--tree", *book)
     assert out.count("1 visit, mean") == 4
+    assert out.count("· the answer") == 1
     for suffix, begins in ((".html", "<!doctype html>"), (".mmd", "flowchart TD")):
         target = tmp_path / f"tree{suffix}"
         code, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
@@ -339,6 +352,12 @@ def test_the_command_prints_and_exports(tmp_path: Path, capsys: pytest.CaptureFi
         said = ("runs", "show", run, "--export", str(target), "--force", *book)
         assert ponder(capsys, *said)[0] == 0
         assert target.read_text().startswith(begins)
+    wide = ("-m", "simulated", "-s", "best_of_n", "--set", "n=600", "-q", *book)
+    assert ponder(capsys, "solve", QUESTION, *wide)[0] == 0
+    _, out, _ = ponder(capsys, "runs", "list", "--json", *book)
+    run, target = json.loads(out)[0]["run"], tmp_path / "wide.mmd"
+    _, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
+    assert "Mermaid draws no more than 50,000 characters" in err
     for bad, why in (("tree.txt", "writes FILE.html or FILE.mmd"), ("no/t.mmd", "cannot write")):
         code, _, err = ponder(capsys, "runs", "show", run, "--export", str(tmp_path / bad), *book)
         assert code == 2

@@ -281,7 +281,7 @@ def test_when_all_are_lost_the_last_reason_is_told() -> None:
         with pytest.raises(RunFailed, match=r"^no sample came back: reason 0$"):
             session.first(traces)
         with pytest.raises(RunFailed, match=r"^no sample came back$"):
-            World().session().best([], [])
+            World().session().best([])
 
     run(main())
 
@@ -346,21 +346,27 @@ def test_the_best_has_the_highest_score_then_the_earliest_place() -> None:
     traces = [trace(i) for i in (3, 1, 2, 0)]
 
     def best(*values: float | None) -> str:
-        return session.best(traces, [Score(v, "") for v in values]).id
+        return session.best((t, Score(v, "")) for t, v in zip(traces, values, strict=True))[0].id
 
     assert best(0.1, 0.9, 0.5, 0.2) == "1"
     assert best(0.9, 0.1, 0.9, 0.2) == "2"
     assert best(None, 0.0, None, None) == "1"
     assert best(None, None, None, None) == "0"
-    with pytest.raises(ValueError, match="shorter"):
-        session.best(traces, [])
 
 
 def test_a_trace_without_an_answer_is_the_best_only_where_none_has_one() -> None:
     silent, scores = [trace(0), trace(1)], [Score(v, "") for v in (0.2, 0.9, 0.1, None)]
     traces = [*silent, trace(2, "7"), trace(3, "8")]
-    assert World().session().best(traces, scores).id == "2"
-    assert World().session().best(silent, scores[:2]).id == "1"
+    assert World().session().best(zip(traces, scores, strict=True)) == (traces[2], scores[2])
+    assert World().session().best(zip(silent, scores[:2], strict=True)) == (silent[1], scores[1])
+
+
+def test_where_all_abstain_the_answers_vote() -> None:
+    none, traces = Score(None, ""), [trace(i, answer) for i, answer in enumerate("7889")]
+    every = [(trace(9), none), *((t, none) for t in traces)]
+    assert World().session().best(every)[0].id == "1"
+    assert World().session().best(every[:3])[0].id == "0"
+    assert World().session().best([*every, (trace(8, "5"), Score(0.1, ""))])[0].id == "8"
 
 
 def test_the_first_answer_is_proposed_by_itself_and_later_ones_by_the_strategy() -> None:

@@ -115,7 +115,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Proble
             traces = await s.sample(problem, 3)
             scores = await s.score(traces)
             here.seen += [traces, scores, await s.steer(traces), await s.grow(traces[0])]
-            return s.best(traces, scores)
+            return s.best(zip(traces, scores, strict=True))[0]
 
         _watch(monkeypatch, here)
         strategy = registry.Strategy(spy, "watches", "no paper", lambda knobs: registry.RUN)

@@ -299,7 +299,7 @@ def test_a_retry_that_succeeds_frees_the_run_from_the_recorded_order(seconds: fl
 
 async def judged(s: Session, problem: Problem) -> Trace:
     traces = await s.sample(problem, 3)
-    return s.best(traces, await s.score(traces))
+    return s.best(zip(traces, await s.score(traces), strict=True))[0]
 
 
 def test_a_verdict_on_fewer_traces_is_asked_for_again_once_the_lost_one_is_there() -> None:

@@ -174,6 +174,8 @@ def test_a_result_says_what_the_command_line_prints() -> None:
             {"answer": "a", "votes": 2, "score": None, "tokens": 4, "text": "so \\boxed{a}"},
             {"answer": None, "votes": 0, "score": None, "tokens": 2, "text": "who knows"},
         ],
+        "silent": 1,
+        "chosen": "0.0.0",
     }
 
 

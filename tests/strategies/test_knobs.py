@@ -70,6 +70,7 @@ def test_a_value_is_read_into_the_knobs_own_type(given: dict[str, Any], value: A
         ({"n": 0}, "knob 'n' must be between 1 and 8, not 0."),
         ({"n": "9"}, "knob 'n' must be between 1 and 8, not '9'."),
         ({"n": 2.5}, "knob 'n' must be a whole number, not 2.5."),
+        ({"n": "0_2"}, "knob 'n' must be a whole number, not '0_2'."),
         ({"n": "2.5"}, "knob 'n' must be a whole number, not '2.5'."),
         ({"n": "many"}, "knob 'n' must be a whole number, not 'many'."),
         ({"n": True}, "knob 'n' must be a whole number, not True."),

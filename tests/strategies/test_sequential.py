@@ -322,6 +322,18 @@ async def test_no_more_are_drawn_when_the_warm_up_agrees() -> None:
     assert len(model.requests) == 2
 
 
+@pytest.mark.parametrize(
+    ("strategy", "knobs"),
+    [("budget_forcing", {"waits": 2}), ("early_exit", {"interval": 8, "probes": 2})],
+)
+async def test_what_one_chain_says_again_is_no_second_opinion(strategy: str, knobs: Any) -> None:
+    def reply(request: Request) -> str:
+        return "42}" if request.prefix.endswith("{") else " so" * 9 + " \\boxed{42}"
+
+    result = await go(Scripted(reply), strategy, knobs=knobs)
+    assert (result.answer, result.confidence, result.silent) == ("42", None, 0)
+
+
 # Mixtures -----------------------------------------------------------------------------------------
 
 BIG = ModelInfo("big", EVERYTHING, Shape(7), local=True)

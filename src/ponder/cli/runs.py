@@ -12,7 +12,7 @@ import click
 
 from ponder import api
 from ponder._version import __version__
-from ponder.cli import tree, view
+from ponder.cli import tree, tree_view, view
 from ponder.cli.output import free
 from ponder.cli.solve import present
 from ponder.cli.voice import Voice, tell_of_person
@@ -25,7 +25,7 @@ from ponder.spec import Spec
 from ponder.verifiers.answers import instruction
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
-_MAKERS = {".html": tree.page, ".mmd": tree.mermaid}
+_MAKERS = {".html": tree_view.page, ".mmd": tree_view.mermaid}
 
 
 @click.group()
@@ -108,11 +108,11 @@ def show(
         calls = book.calls(row.id)
     if as_tree or export is not None:
         title = str(_summary(row)["question"])
-        roots = tree.branches(calls, _asked(row))
+        roots = tree.branches(calls, _asked(row), (row.result or {}).get("chosen") or "")
         if export is not None:
             _export(export, title, roots)
         if as_tree:
-            view.show(tree.drawn(title, roots))
+            view.show(tree_view.drawn(title, roots))
         return
     if as_json:
         shown = [
@@ -140,11 +140,18 @@ def _asked(row: RunRow) -> Spec | None:
 
 
 def _export(path: Path, title: str, roots: Sequence[tree.Branch]) -> None:
+    text = _MAKERS[path.suffix](title, roots)
     try:
-        path.write_text(_MAKERS[path.suffix](title, roots), encoding="utf-8", errors="replace")
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
     click.echo(f"wrote {path}", err=True)
+    if path.suffix == ".mmd" and len(text) > tree_view.MERMAID:
+        click.echo(
+            f"Mermaid draws no more than {tree_view.MERMAID:,} characters unless maxTextSize is "
+            f"raised, and these are {len(text):,}: a .html page shows a tree of any size.",
+            err=True,
+        )
 
 
 @runs.command()

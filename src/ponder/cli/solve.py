@@ -245,5 +245,7 @@ def knob_values(pairs: Sequence[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name or not value:
             raise UsageError(f"--set takes KNOB=VALUE, such as n=16, not {pair!r}.")
+        if name.strip() in knobs:
+            raise UsageError(f"--set {name.strip()} is given twice: give it once.")
         knobs[name.strip()] = value.strip()
     return knobs

@@ -57,5 +57,5 @@ def _values(knob: Knob) -> str:
     if knob.choices:
         return ", ".join(knob.choices)
     if knob.range:
-        return f"{knob.range.low:g} to {knob.range.high:g}"
+        return f"{knob.range.low:,.10g} to {knob.range.high:,.10g}"
     return knob.kind.__name__

@@ -7,15 +7,11 @@ had before it and did not take.
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-from rich.text import Text
-from rich.tree import Tree
 
 from ponder.cli.view import short
 from ponder.core.effects import GENERATE, digest
@@ -40,7 +36,8 @@ class Branch:
 
     ``value`` is the last score; ``visits`` scores were given here and below, ``total`` in all, with
     an abstention as nothing (only of searches that count them). ``why`` says what the search did
-    with it, if not go on. ``step`` is whether it was asked for a step, not for a whole chain.
+    with it, if not go on. ``step`` is whether it was asked for a step, not for a whole chain, and
+    ``chosen`` whether the run's answer is its.
     """
 
     id: str
@@ -57,6 +54,7 @@ class Branch:
     why: str = ""
     text: str = field(default="", repr=False)
     step: bool = False
+    chosen: bool = False
     logprobs: Sequence[float] = field(default=(), repr=False)
 
     @property
@@ -88,7 +86,9 @@ class Branch:
             parts.append("cut")
         elif self.finish and not self.children:
             parts.append("ended without an answer")
-        if self.why:
+        if self.chosen:
+            parts.append("the answer" if self.answer is not None else "the best so far")
+        elif self.why:
             parts.append(self.why)
         elif not self.finish and not self.children:
             parts.append("not continued")
@@ -104,12 +104,15 @@ class Branch:
 Found = dict[str, Branch]
 
 
-def branches(rows: Sequence[Row], asked: Spec | None = None) -> list[Branch]:
+def branches(rows: Sequence[Row], asked: Spec | None = None, chosen: str = "") -> list[Branch]:
     """The beginnings of a run with all that came of them, in the order in which they were asked
     for. Only what may become the answer is shown: not what judges said in their own words.
     ``asked`` is the run's specification: what was dropped and why depends on its strategy.
+    ``chosen`` is the trace that the run returned.
     """
     found = _found(rows)
+    if chosen in found:
+        found[chosen].chosen = True
     _score(rows, found)
     strategy = asked.strategy if asked else ""
     if asked and strategy == "ab_mcts":
@@ -313,72 +316,3 @@ _WHY: dict[str, Callable[[Sequence[Row], Found, Any], None]] = {
     "confident": _by_confidence,
     "mcts": _unvisited,
 }
-
-
-def drawn(title: str, roots: Sequence[Branch]) -> Tree:
-    """For the terminal."""
-    tree = Tree(Text(short(title)))
-
-    def add(to: Tree, branch: Branch) -> None:
-        style = "bold" if branch.answer is not None else "dim" if branch.why else ""
-        node = to.add(Text(branch.label, style))
-        for child in branch.children:
-            add(node, child)
-
-    for root in roots:
-        add(tree, root)
-    return tree
-
-
-def mermaid(title: str, roots: Sequence[Branch]) -> str:
-    """As a Mermaid flowchart."""
-    lines = ["flowchart TD", f'  root["{_quoted(title)}"]']
-
-    def add(parent: str, branch: Branch) -> None:
-        name = "n" + branch.id.replace(".", "_")
-        lines.append(f'  {parent} --> {name}["{_quoted(branch.label)}"]')
-        for child in branch.children:
-            add(name, child)
-
-    for root in roots:
-        add("root", root)
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return short(text, 120).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-
-
-def page(title: str, roots: Sequence[Branch]) -> str:
-    """One self-contained page, to open and close branches."""
-
-    def node(branch: Branch) -> str:
-        words = _escaped(branch.label)
-        text = f"<pre>{_escaped(branch.added)}</pre>"
-        inner = "".join(node(child) for child in branch.children)
-        state = " open" if branch.children else ""
-        kind = "answer" if branch.answer is not None else "left" if branch.why else ""
-        summary = f'<summary class="{kind}">' if kind else "<summary>"
-        return f"<details{state}>{summary}{words}</summary>{text}{inner}</details>"
-
-    body = "".join(node(root) for root in roots)
-    return _PAGE.format(title=_escaped(short(title, 200)), body=body)
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=False)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }}
-body {{ padding: 0 1rem; }}
-details {{ margin-left: 1.2rem; border-left: 1px solid #8886; padding-left: .6rem; }}
-summary {{ cursor: pointer; padding: .15rem 0; }}
-.answer {{ font-weight: 600; }}
-.left {{ opacity: .6; }}
-pre {{ white-space: pre-wrap; opacity: .75; margin: .2rem 0 .6rem; }}
-</style></head><body><h1>{title}</h1>{body}</body></html>
-"""

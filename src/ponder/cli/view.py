@@ -17,7 +17,6 @@ from rich.text import Text
 
 from ponder.cli import tables
 from ponder.core.budget import PICO, Budget
-from ponder.core.effects import GENERATE
 from ponder.core.events import (
     Event,
     Proposed,
@@ -215,8 +214,7 @@ def _visible(text: str) -> str:
 
 def _sure(outcome: Result) -> str:
     answered = sum(c.votes for c in outcome.candidates)
-    asked = sum(i.calls for i in outcome.receipt.items if i.role == GENERATE)
-    silent = asked - answered
+    silent = outcome.silent
     without = f"; {silent} more without an answer, lost or cancelled" if silent else ""
     chosen = next((c for c in outcome.candidates if c.answer and c.answer == outcome.answer), None)
     if outcome.answer is None:
@@ -228,7 +226,8 @@ def _sure(outcome: Result) -> str:
         stopped = outcome.stopped_by
         return f"no sample came to an answer: {hints.get(stopped, f'raise --max-{stopped}')}."
     if outcome.confidence is None or chosen is None:
-        return f"confidence unknown: only one sample answered{without}"
+        why = "only one sample answered" if answered == 1 else "all answers are of one chain"
+        return f"confidence unknown: {why}{without}"
     score = f", best score {chosen.score:.3f}" if chosen.score is not None else ""
     return (
         f"confidence {outcome.confidence:.2f}: {chosen.votes} of {answered} answers agree"
@@ -247,7 +246,10 @@ def _ended(outcome: Result) -> str:
         "lost": "a request failed for good: the best so far",
     }
     recorded = f"; run {outcome.run}" if outcome.run else ""
-    return f"{outcome.strategy} on {outcome.model}: {ends[outcome.stopped_by]}{recorded}"
+    ended = ends[outcome.stopped_by]
+    if outcome.answer is None:
+        ended = ended.removesuffix(": the best so far")
+    return f"{outcome.strategy} on {outcome.model}: {ended}{recorded}"
 
 
 def receipt(statement: Receipt, *, err: bool = False) -> None:
@@ -312,7 +314,7 @@ def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] |
     if outcome is not None:
         total = outcome["receipt"]["total"]
         _OUT.print(
-            f"stopped by {outcome['stopped_by']}, confidence {outcome['confidence']}, "
+            f"stopped by {outcome['stopped_by']}, confidence {_value(outcome['confidence'])}, "
             f"{total['prompt_tokens']:,} prompt and {total['completion_tokens']:,} completion "
             "tokens"
         )
@@ -323,13 +325,13 @@ def _outcome(call: Row) -> str:
         return call.lost
     if isinstance(call.result, dict):
         answer = call.result["answer"]
-        return short(answer[0]) if answer else f"no answer ({call.result['finish']})"
-    return ", ".join(_value(score) for score in call.result)
+        ended = call.result["finish"] or "a step"
+        return short(answer[0]) if answer else f"no answer ({ended})"
+    return ", ".join(_value(score.get("value"), "abstains") for score in call.result)
 
 
-def _value(result: dict[str, Any]) -> str:
-    value = result.get("value")
-    return "abstains" if value is None else f"{value:.3f}"
+def _value(value: float | None, none: str = "unknown") -> str:
+    return none if value is None else f"{value:.3f}"
 
 
 def short(text: str, width: int = 60) -> str:

@@ -211,16 +211,21 @@ class Session:
         effect = Steer(tuple(traces))
         return list(cast(tuple[Trace, ...], await self._run.perform(Call(self._next(), effect))))
 
-    def best(self, traces: Sequence[Trace], scores: Sequence[Score]) -> Trace:
+    def best(self, scored: Iterable[tuple[Trace, Score]]) -> tuple[Trace, Score]:
         """The trace with the highest score among those with an answer, or among all if none has
-        one; abstentions lose, ties go to the earliest asked for.
+        one. Abstentions lose; where all abstain, the answers vote. Ties go to the earliest asked
+        for.
 
         Raises:
             RunFailed: there is no trace.
         """
-        ranks = {t.id: rank((t, score)) for t, score in zip(traces, scores, strict=True)}
-        top = max(ranks.values(), default=None)
-        return self.first([t for t in traces if ranks[t.id] == top])
+        known = {trace.id: (trace, score) for trace, score in scored}
+        top = max(map(rank, known.values()), default=None)
+        level = [trace for trace, score in known.values() if rank((trace, score)) == top]
+        keys = [t.answer.key for t in level if t.answer and known[t.id][1].value is None]
+        most = max(map(keys.count, keys), default=0)
+        level = [t for t in level if not most or (t.answer and keys.count(t.answer.key) == most)]
+        return known[self.first(level).id]
 
     def unbeatable(self, trace: Trace, score: Score) -> bool:
         """Whether nothing can rank above it: it has an answer, and the highest score that there is,

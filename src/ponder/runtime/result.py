@@ -49,9 +49,10 @@ class Result:
     """The outcome of one run.
 
     ``answer`` is None if no sample held one. ``confidence`` is the share of the answered samples
-    that agree with it, None for fewer than two. ``stopped_by`` is ``done``, or the limit that cut
-    the run short, or ``interrupt``, or ``lost``: a request failed that it could not go on without,
-    when there was an answer already.
+    that agree with it, None for fewer than two and where all grew from one beginning. ``silent``
+    counts samples without an answer, and those that were lost or cancelled. ``stopped_by`` is
+    ``done``, or the limit that cut the run short, or ``interrupt``, or ``lost``: a request failed
+    that it could not go on without, when there was an answer already.
     """
 
     answer: str | None
@@ -64,10 +65,13 @@ class Result:
     stopped_by: StoppedBy
     receipt: Receipt
     candidates: tuple[Candidate, ...]
+    silent: int = 0
     trace: Trace | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``ponder solve --json`` prints."""
+        """The object that ``ponder solve --json`` prints. ``chosen`` is the path of the call
+        that the answer came from.
+        """
         return {
             "answer": self.answer,
             "confidence": self.confidence,
@@ -79,6 +83,8 @@ class Result:
             "stopped_by": self.stopped_by,
             "receipt": self.receipt.to_json(),
             "candidates": [c.to_json() for c in self.candidates],
+            "silent": self.silent,
+            "chosen": self.trace.id if self.trace else None,
         }
 
 
@@ -135,8 +141,17 @@ def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
 
 
 def agreement(chosen: Trace, traces: Sequence[Trace]) -> float | None:
-    """The share of answered traces that agree with the chosen one; None for fewer than two."""
-    keys = [t.answer.key for t in traces if t.answer is not None]
-    if len(keys) < 2 or chosen.answer is None:
+    """The share of answered ends that agree with the chosen one; None for fewer than two, and where
+    all grew from one beginning: what one chain says again is no second opinion.
+    """
+    parents = {t.id: t.parent for t in traces}
+
+    def root(name: str) -> str:
+        while parents.get(name) in parents:
+            name = parents[name]
+        return name
+
+    answered = {t.id: t.answer.key for t in ends(traces) if t.answer is not None}
+    if chosen.answer is None or len({root(name) for name in answered}) < 2:
         return None
-    return keys.count(chosen.answer.key) / len(keys)
+    return [*answered.values()].count(chosen.answer.key) / len(answered)

@@ -180,7 +180,7 @@ class Runner:
             chosen = voted or (state.best[0] if state.best else chosen)
         if stopped == "done" and self._purse.fired is not None:
             stopped = self._purse.fired
-        result = self._result(chosen, stopped, ledger.receipt(notes))
+        result = self._result(chosen, stopped, ledger.receipt((*notes, *self._silence())))
         self._close("interrupted" if stopped == "interrupt" else "done", result)
         return result
 
@@ -192,6 +192,21 @@ class Runner:
                 with suppress(LimitReached):
                     return await concluded(session, chain)
         return None
+
+    def _silent(self, receipt: Receipt) -> int:
+        """How many samples brought no answer: they ended without one, were lost, or cancelled."""
+        traces = list(self._traces.values())
+        asked = sum(item.calls for item in receipt.items if item.role == GENERATE)
+        return asked - len(traces) + sum(trace.answer is None for trace in ends(traces))
+
+    def _silence(self) -> list[str]:
+        """What to say of verifiers that were asked and had no opinion of anything."""
+        said = [score for scores in self._scores.values() for score in scores]
+        if not said or any(score.value is not None for score in said):
+            return []
+        names = " and ".join(dict.fromkeys(score.verifier for score in said))
+        why = next((f" ({score.detail})" for score in said if score.detail), "")
+        return [f"{names} had no opinion of any answer{why}: it chose nothing."]
 
     def _promise(self, trace: Trace) -> tuple[float, int]:
         """What verifiers gave it last, then its length: where nobody was asked."""
@@ -220,5 +235,6 @@ class Runner:
             stopped_by=stopped,
             receipt=receipt,
             candidates=candidates(traces, self._scores),
+            silent=self._silent(receipt),
             trace=chosen,
         )

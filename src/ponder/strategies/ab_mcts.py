@@ -18,7 +18,7 @@ from typing import Annotated
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, rank
+from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import Beta
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
@@ -54,7 +54,7 @@ async def ab_mcts(
             parent.add((trace, given)).backup(given.value or 0.0)
             attempts.append((trace, given))
         if attempts:
-            best, judged = max(attempts, key=rank)
+            best, judged = s.best(attempts)
             s.propose(best, judged.value)
             if s.unbeatable(best, judged):
                 break

@@ -10,7 +10,6 @@ steps, and the end is scored (lookahead search, ibid.); what was looked at is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -52,12 +51,11 @@ async def beam_search(
         finished += [(trace, score) for trace, score in kept if trace.done]
         beams = await s.steer([trace for trace, _ in kept if not trace.done])
         if finished:
-            best = _best(s, finished)
-            score = next(score for trace, score in finished if trace is best)
+            best, score = s.best(finished)
             s.propose(best, score.value)
             if s.unbeatable(best, score):
                 break
-    return await concluded(s, _best(s, finished))
+    return await concluded(s, s.best(finished)[0])
 
 
 async def _ahead(s: Session, trace: Trace, count: int, unit: Step) -> tuple[Trace, Trace]:
@@ -66,7 +64,3 @@ async def _ahead(s: Session, trace: Trace, count: int, unit: Step) -> tuple[Trac
     for _ in range(count):
         end = await s.advance(end, step=unit, temperature=0.0)
     return trace, end
-
-
-def _best(s: Session, scored: Sequence[tuple[Trace, Score]]) -> Trace:
-    return s.best([trace for trace, _ in scored], [score for _, score in scored])

@@ -29,7 +29,7 @@ async def dvts(
 ) -> Trace:
     """Search ``trees`` trees greedily, each on its own; return the best of their chains."""
     unit = step(steps, step_tokens)
-    found: dict[str, tuple[Trace, Score]] = {}
+    found: list[tuple[Trace, Score]] = []
 
     async def tree(child: Session) -> tuple[Trace, Score]:
         chain = Trace.empty(problem)
@@ -43,9 +43,8 @@ async def dvts(
                 return chain, score
 
     async with s.as_completed([tree] * trees) as arriving:
-        async for chain, score in arriving:
-            found[chain.id] = chain, score
-            best = s.best([t for t, _ in found.values()], [x for _, x in found.values()])
-            s.propose(best, found[best.id][1].value)
-    chains = list(found.values())
-    return await concluded(s, s.best([t for t, _ in chains], [x for _, x in chains]))
+        async for pair in arriving:
+            found.append(pair)
+            best, score = s.best(found)
+            s.propose(best, score.value)
+    return await concluded(s, s.best(found)[0])

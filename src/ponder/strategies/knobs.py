@@ -51,8 +51,8 @@ class Knob:
             raise UsageError(f"knob {self.name!r} must be {what}, not {value!r}.") from None
         if self.range and not self.range.low <= number <= self.range.high:
             raise UsageError(
-                f"knob {self.name!r} must be between {self.range.low:g} and {self.range.high:g}, "
-                f"not {value!r}."
+                f"knob {self.name!r} must be between {self.range.low:,.10g} and "
+                f"{self.range.high:,.10g}, not {value!r}."
             )
         return number
 
@@ -65,6 +65,8 @@ class Knob:
             return words[value]
         if isinstance(value, bool):
             raise TypeError(value)
+        if self.kind is not str and isinstance(value, str) and "_" in value:
+            raise ValueError(value)  # Python would read 1_0 as ten
         number = self.kind(value)
         if not isinstance(value, str) and number != value:
             raise ValueError(value)  # 2.5 is not a whole number

@@ -21,7 +21,7 @@ from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace, rank
+from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import allowed, puct, uct
 from ponder.policies.tree import Node, select
 from ponder.strategies.knobs import Range, StepKind
@@ -81,12 +81,12 @@ async def mcts(
         if new and not alpha:  # else it may get more
             node.seal()
         if ended:
-            best, score = max(ended, key=rank)
+            best, score = s.best(ended)
             s.propose(best, score.value)
             if choose == "value" and s.unbeatable(best, score):
                 break
     if ended and (choose == "value" or root.closed):
-        return await concluded(s, max(ended, key=rank)[0])
+        return await concluded(s, best)
     favourite = _most_visited(root).state
     return await concluded(s, ends.get(favourite.id) or await s.grow(favourite))
 

@@ -72,7 +72,7 @@ def mixing(part: Callable[[Member], Part]) -> Callable[..., Awaitable[Trace]]:
             agents = await s.gather(turns) or agents
         traces = [agent.trace for agent in agents]
         if pick == "best":
-            return s.best(traces, await s.score(traces))
+            return s.best(zip(traces, await s.score(traces), strict=True))[0]
         return _propose(s, agents) or s.first(traces)
 
     return mixture

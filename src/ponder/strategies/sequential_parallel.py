@@ -56,6 +56,6 @@ async def sequential_parallel(
     await s.gather([partial(chain, length=length) for length in lengths])
     if pick == "best":
         found.sort(key=lambda trace: trace.order)
-        return s.best(found, await s.score(found))
+        return s.best(zip(found, await s.score(found), strict=True))[0]
     standings = votes.standings()
     return standings[0].voter if standings else s.first(found)

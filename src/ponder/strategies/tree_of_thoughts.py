@@ -67,16 +67,12 @@ async def tree_of_thoughts(
             waiting += await s.steer([trace for trace, _ in best_last if not trace.done])
         ended += [pair for pair in pairs if pair[0].done]
         if ended:
-            best = _best(s, ended)
-            s.propose(best, next(x.value for t, x in ended if t is best))
+            best, score = s.best(ended)
+            s.propose(best, score.value)
     if ended:
-        return await concluded(s, _best(s, ended))
+        return await concluded(s, best)
     lead = waiting[:1] if search == "bfs" else waiting[-1:]
     return await concluded(s, s.first(lead or [Trace.empty(problem)]))
-
-
-def _best(s: Session, scored: list[tuple[Trace, Score]]) -> Trace:
-    return s.best([t for t, _ in scored], [x for _, x in scored])
 
 
 async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:

@@ -43,7 +43,8 @@ async def verify_and_backtrack(
         [score] = await s.score([grown])
         if grown.done:
             ended.append((grown, score))
-            s.propose(s.best([t for t, _ in ended], [x for _, x in ended]), score.value)
+            best, judged = s.best(ended)
+            s.propose(best, judged.value)
         if score.value is None or score.value >= threshold:
             if grown.done:
                 return await concluded(s, grown)
@@ -60,7 +61,7 @@ async def verify_and_backtrack(
             failures.pop()
             failures[-1] += 1
     if ended:
-        return await concluded(s, s.best([t for t, _ in ended], [x for _, x in ended]))
+        return await concluded(s, best)
     return await concluded(s, held[-1])
 
 
