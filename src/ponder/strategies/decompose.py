@@ -1,8 +1,9 @@
 """Least to most (Zhou 2022, 'Least-to-Most Prompting Enables Complex Reasoning in LLMs').
 
 The question is split into smaller ones, which are answered in order, each seeing the answers before
-it; last the question itself. Each gets an equal part of the tokens that one chain may have. It
-assumes that the model sees how to split; where it does not split, the question is answered at once.
+it; last the question itself. Each gets an equal part of what the ones before it left of the tokens
+that one chain may have. It assumes that the model sees how to split; where it does not split, the
+question is answered at once.
 """
 
 from __future__ import annotations
@@ -37,18 +38,20 @@ async def decompose(
     asked = Problem((Message("user", SPLIT.format(most=most, question=question)),))
     plan = await s.grow(Trace.empty(asked), role=PLAN, length=split_length)
     parts = split(plan.text)[:most]
-    length = max(1, s.length // (len(parts) + 1))
     solved: list[tuple[str, str]] = []
-    for part in parts:
+    left = s.length
+    for i, part in enumerate(parts):
         told = f"{_facts(solved)}Of this question:\n\n{question}\n\nAnswer only this part: {part}"
         smaller = Problem((*problem.messages[:-1], Message("user", told)))
+        length = max(1, left // (len(parts) - i + 1))
         reply = await s.grow(Trace.empty(smaller), role=PLAN, length=length)
+        left -= reply.tokens
         solved.append((part, reply.text.strip()))
     if not solved:
         return await s.grow(Trace.empty(problem))
     last = replace(problem.messages[-1], content=f"{_facts(solved)}{question}")
     whole = replace(problem, messages=(*problem.messages[:-1], last))
-    return await s.grow(Trace.empty(whole), length=length)
+    return await s.grow(Trace.empty(whole), length=max(1, left))
 
 
 def split(text: str) -> list[str]:
