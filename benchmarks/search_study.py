@@ -3,7 +3,8 @@
     python benchmarks/search_study.py [STORE...]
 
 Prints Markdown: for each suite what every configuration reached and spent per problem, and its
-paired difference to the one that samples whole chains and nothing else; and what revising mended.
+paired difference to the one that samples whole chains and nothing else; and what revising and
+waiting changed.
 Needs no model and no data.
 """
 
@@ -38,10 +39,11 @@ def main(paths: Sequence[Path]) -> None:
 
 
 def read(path: Path) -> list[Held]:
-    """What a store holds."""
+    """What a store holds of configurations that were run."""
     store = Store(path)
     try:
-        return [(one, store.outcomes(one.id)) for one in store.configurations()]
+        held = [(one, store.outcomes(one.id)) for one in store.configurations()]
+        return [(one, outcomes) for one, outcomes in held if outcomes]
     finally:
         store.close()
 
@@ -71,9 +73,10 @@ def table(title: str, held: Sequence[Held]) -> None:
             f"{said.cost['flops']:.2e}",
         ]
         print(f"| {' | '.join(cells)} |")
-    for one, outcomes in held:
-        if one.resolved["strategy"] == "refine":
-            print(f"\n- {one.name}: {mended(outcomes)}")
+    notes = [(one, mended(o)) for one, o in held if one.resolved["strategy"] == "refine"]
+    forced = [pair for pair in held if pair[0].resolved["strategy"] == "budget_forcing"]
+    notes += [(one, changed(forced[0][1], outcomes)) for one, outcomes in forced[1:]]
+    print("".join(f"\n- {one.name}: {said}" for one, said in notes))
 
 
 def mended(outcomes: Sequence[Outcome]) -> str:
@@ -82,6 +85,16 @@ def mended(outcomes: Sequence[Outcome]) -> str:
     first = sum(bool(outcome.correct) for outcome in outcomes if outcome.calls == 1)
     right = sum(bool(outcome.correct) for outcome in again)
     return f"{first} right in one attempt; of {len(again)} that were revised {right} are right."
+
+
+def changed(before: Sequence[Outcome], after: Sequence[Outcome]) -> str:
+    """What became of the answers of the same chains."""
+    first = {outcome.problem_id: outcome for outcome in before}
+    pairs = [(first[outcome.problem_id], outcome) for outcome in after]
+    same = sum(a.key == b.key for a, b in pairs)
+    lost = sum(bool(a.correct) and not b.correct for a, b in pairs)
+    won = sum(bool(b.correct) and not a.correct for a, b in pairs)
+    return f"{same} answers stay, {lost} right ones are given up, {won} wrong ones mended."
 
 
 def apart(plain: Held, other: Held) -> str:
