@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 from ponder.core.budget import Budget
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Request
-from ponder.models.scripted import Scripted
+from ponder.models.base import ModelInfo, Priced, Request, Shape
+from ponder.models.scripted import EVERYTHING, Scripted
 from ponder.policies.tree import Node
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.strategies.ab_mcts import descend
+from ponder.strategies.ab_mcts import descend, promising
 from ponder.strategies.tree_of_thoughts import read_value
 from tests.strategies.test_beams import VALUES, search
 from tests.support.jobs import PROBLEM, job
@@ -153,6 +154,44 @@ def test_descent_follows_the_better_child() -> None:
         poor.add((Trace.empty(PROBLEM), Score(0.0, "v")))
     found = [descend(root, random.Random(seed)) for seed in range(20)]
     assert not any(node is poor or node.parent is poor for node in found)
+
+
+def test_of_children_that_nothing_came_of_the_better_one_is_revised() -> None:
+    """Going deeper at all is as likely as the prior says: Beta(1/2, 1/2) against what is known."""
+    root = Node((Trace.empty(PROBLEM), Score(None, "")))
+    children = [root.add((Trace.empty(PROBLEM), Score(v, "v"))) for v in (0.0, 1.0)]
+    found = [descend(root, random.Random(seed)) for seed in range(400)]
+    counts = [sum(node is child for node in found) for child in children]
+    # By integration: Beta(3/2, 1/2) is above Beta(1/2, 3/2) with probability 1/2 + 4/pi^2 = 0.905.
+    assert counts[1] / sum(counts) == pytest.approx(0.905, abs=0.05)
+
+
+def test_the_model_whose_attempts_score_higher_makes_more() -> None:
+    rng = random.Random(0)
+    known = {"": [0.0] * 20, "big": [1.0] * 20, "new": []}
+    drawn = Counter(promising(known, rng) for _ in range(300))
+    assert drawn[""] == 0
+    assert drawn["big"] > drawn["new"] > 0  # nobody has seen the new one yet
+    state = rng.getstate()
+    assert promising({"": []}, rng) == ""
+    assert rng.getstate() == state
+
+
+async def test_several_models_make_attempts() -> None:
+    own = Scripted(lambda r: "\\boxed{0.1}")
+    big = Scripted(lambda r: "\\boxed{0.9}", info=ModelInfo("b", EVERYTHING, Shape(7), local=True))
+    asked = job(
+        own,
+        "ab_mcts",
+        knobs={"n": 24, "models": "big"},
+        others={"big": Priced(big)},
+        verifiers={"grader": Grader()},
+        verifier="grader",
+    )
+    result = await Runner(asked).go()
+    assert result.answer == "0.9"
+    assert len(own.requests) + len(big.requests) == 24
+    assert len(big.requests) > 2 * len(own.requests) > 0
 
 
 # Tree of thoughts ---------------------------------------------------------------------------------

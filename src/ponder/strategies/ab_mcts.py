@@ -5,13 +5,16 @@ A node is a whole attempt. At each node, from the root down, two arms are drawn 
 sampling): go wider, which makes another child here, or deeper, which descends to the best child by
 another draw. At the root a new child is a fresh attempt, elsewhere a revision of the attempt at the
 node, given what the verifier said of it. An arm's value is a Beta: of 'wider' by the scores of the
-children, of 'deeper' and of each child by the scores of what came of the children, their own not
-among them: of what has not been tried it knows the prior alone. So the tree becomes as wide or as
-deep as the scores recommend, and no branching factor has to be chosen.
+children, of 'deeper' by those of what came of the children, of one child by its own and those of
+what came of it; where nothing was tried there is the prior alone. So the tree becomes as wide or as
+deep as the scores recommend, and no branching factor has to be chosen. Of several ``models`` the
+one that makes an attempt is drawn in the same way, by the scores of all that each has made so far
+(the joint selection of the authors' treequest).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Annotated
@@ -22,6 +25,7 @@ from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import Beta
 from ponder.policies.tree import Node
 from ponder.strategies.knobs import Range
+from ponder.strategies.members import listed
 from ponder.strategies.revising import again, answered
 
 State = Node[tuple[Trace, Score]]
@@ -34,24 +38,28 @@ async def ab_mcts(
     *,
     n: Annotated[int, Range(1, 4096)] = 16,
     batch: Annotated[int, Range(1, 256)] = 1,
+    models: str = "",
 ) -> Trace:
     """Make n attempts, ``batch`` at a time, where the scores recommend, unless there can be none
     better than one of them; return the best.
     """
     root: State = Node((Trace.empty(problem), Score(None, "")))
+    made_by: dict[str, list[float]] = {name: [] for name in ("", *listed(models))}
 
-    async def attempt(child: Session, parent: State) -> tuple[State, Trace]:
-        return parent, await answered(child, problem, asked_of(problem, parent))
+    async def attempt(child: Session, parent: State, model: str) -> tuple[State, str, Trace]:
+        return parent, model, await answered(child, problem, asked_of(problem, parent), model)
 
     attempts: list[tuple[Trace, Score]] = []
     made = 0
     while made < n:
-        parents = [descend(root, s.rng) for _ in range(min(batch, n - made))]
-        made += len(parents)
-        new = await s.gather([partial(attempt, parent=p) for p in parents])
-        scores = await s.score([trace for _, trace in new])
-        for (parent, trace), given in zip(new, scores, strict=True):
+        count = min(batch, n - made)
+        places = [(descend(root, s.rng), promising(made_by, s.rng)) for _ in range(count)]
+        made += count
+        new = await s.gather([partial(attempt, parent=p, model=m) for p, m in places])
+        scores = await s.score([trace for _, _, trace in new])
+        for (parent, model, trace), given in zip(new, scores, strict=True):
             parent.add((trace, given)).backup(given.value or 0.0)
+            made_by[model].append(given.value or 0.0)
             attempts.append((trace, given))
         if attempts:
             best, judged = s.best(attempts)
@@ -70,8 +78,15 @@ def descend(root: State, rng: Random) -> State:
         deeper = Beta().seen(v for child in node.children for v in below(child))
         if wider.draw(rng) >= deeper.draw(rng):
             break
-        node = max(node.children, key=lambda child: Beta().seen(below(child)).draw(rng))
+        node = max(node.children, key=lambda c: Beta().seen(map(score, c.walk())).draw(rng))
     return node
+
+
+def promising(scores: Mapping[str, Sequence[float]], rng: Random) -> str:
+    """The model that makes an attempt, by the scores of what each has made."""
+    if len(scores) == 1:
+        return next(iter(scores))
+    return max(scores, key=lambda name: Beta().seen(scores[name]).draw(rng))
 
 
 def score(node: State) -> float:

@@ -21,7 +21,7 @@ from ponder.strategies.dvts import dvts
 from ponder.strategies.early_exit import early_exit
 from ponder.strategies.knobs import Knob, knobs, read
 from ponder.strategies.mcts import mcts
-from ponder.strategies.members import Member, members
+from ponder.strategies.members import Member, listed, members
 from ponder.strategies.mixture import mixing
 from ponder.strategies.particle_filter import particle_filter
 from ponder.strategies.refine import refine
@@ -180,7 +180,11 @@ STRATEGIES: dict[str, Strategy] = {
         lambda values: ("logprobs",) if values["rule"] == "puct" else (),
     ),
     "ab_mcts": Strategy(
-        ab_mcts, "a tree of attempts, wider or deeper by their scores", "Inoue 2025", _always
+        ab_mcts,
+        "a tree of attempts, wider or deeper by their scores",
+        "Inoue 2025",
+        _always,
+        members=lambda values: tuple(Member("direct", model=m) for m in listed(values["models"])),
     ),
     "particle_filter": Strategy(
         particle_filter, "chains are resampled by weight", "Puri 2025", _always, STEPS
