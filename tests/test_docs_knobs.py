@@ -45,7 +45,7 @@ def default_of(knob: Knob) -> str:
 def values_of(knob: Knob) -> str:
     if knob.range:
         return f"{number(knob.range.low)} to {number(knob.range.high)}"
-    choices = knob.choices or (("true", "false") if knob.kind is bool else ())
+    choices = knob.values or (("true", "false") if knob.kind is bool else ())
     return ", ".join(f"`{choice}`" for choice in choices) or "text"
 
 

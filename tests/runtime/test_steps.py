@@ -151,6 +151,10 @@ def test_kinds_of_steps() -> None:
     assert step() == Step(("\n\n",), 256)
     assert step("tokens", 32) == Step((), 32)
     assert set(SEPARATORS) == {"paragraph", "line", "sentence", "numbered", "tokens"}
+    assert step("at:</step>", 9) == Step(("</step>",), 9)
+    assert step("at:Wait|\\n- ") == Step(("Wait", "\n- "), 256)
+    with pytest.raises(UsageError, match="cannot end at an empty text"):
+        step("at:Wait|")
     with pytest.raises(UnknownName, match="unknown kind of step 'paragraf': did you mean"):
         step("paragraf")
     with pytest.raises(UsageError, match="cannot end at an empty text"):

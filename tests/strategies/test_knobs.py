@@ -11,7 +11,7 @@ import pytest
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.strategies import registry
-from ponder.strategies.knobs import Knob, Range, knobs, read
+from ponder.strategies.knobs import Knob, Open, Range, knobs, read
 
 
 async def strategy(
@@ -23,6 +23,8 @@ async def strategy(
     pick: Literal["best", "worst"] = "best",
     again: bool = False,
     free: float = 1.5,
+    word: str = "so",
+    unit: Annotated[str, Open(("line", "page"), "at:")] = "line",
 ) -> None: ...
 
 
@@ -36,6 +38,8 @@ def test_the_keyword_parameters_are_the_knobs() -> None:
         "pick": Knob("pick", str, "best", None, ("best", "worst")),
         "again": Knob("again", bool, False),
         "free": Knob("free", float, 1.5),
+        "word": Knob("word", str, "so"),
+        "unit": Knob("unit", str, "line", None, ("line", "page"), "at:"),
     } == KNOWN
 
 
@@ -52,6 +56,9 @@ def test_the_keyword_parameters_are_the_knobs() -> None:
         ({"again": "false"}, False),
         ({"again": True}, True),
         ({"free": "-2"}, -2.0),
+        ({"word": "a_1"}, "a_1"),
+        ({"unit": "page"}, "page"),
+        ({"unit": "at:</step>"}, "at:</step>"),
     ],
 )
 def test_a_value_is_read_into_the_knobs_own_type(given: dict[str, Any], value: Any) -> None:
@@ -81,6 +88,10 @@ def test_a_value_is_read_into_the_knobs_own_type(given: dict[str, Any], value: A
         ({"share": "half"}, "knob 'share' must be a number, not 'half'."),
         ({"share": False}, "knob 'share' must be a number, not False."),
         ({"pick": "good"}, "knob 'pick' must be one of best, worst, not 'good'."),
+        ({"word": 5}, "knob 'word' must be a text, not 5."),
+        ({"unit": "pages"}, "knob 'unit' must be one of line, page, at:TEXT, not 'pages'."),
+        ({"unit": "at:"}, "knob 'unit' must be one of line, page, at:TEXT, not 'at:'."),
+        ({"unit": 3}, "knob 'unit' must be one of line, page, at:TEXT, not 3."),
         ({"pick": ["best"]}, "knob 'pick' must be one of best, worst, not ['best']."),
         ({"again": "yes"}, "knob 'again' must be true or false, not 'yes'."),
         ({"again": []}, "knob 'again' must be true or false, not []."),

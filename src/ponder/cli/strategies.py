@@ -54,8 +54,8 @@ def _asks(strategy: Strategy) -> str:
 
 
 def _values(knob: Knob) -> str:
-    if knob.choices:
-        return ", ".join(knob.choices)
+    if knob.values:
+        return ", ".join(knob.values)
     if knob.range:
         return f"{knob.range.low:,.10g} to {knob.range.high:,.10g}"
     return knob.kind.__name__

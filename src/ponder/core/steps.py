@@ -9,9 +9,9 @@ That is the whole idea; what separates is a matter of how the model writes.
 ``sentence``    a full stop, question or exclamation mark with space behind it, or a line's end
 ``numbered``    the beginning of the next numbered step: a new line with 'Step', '**Step' or '#'
 ``tokens``      nothing but the number of tokens
+``at:TEXT``     that text: a mark of the model's own, such as ``at:</step>``; several with ``|``,
+                and ``\\n`` for a line's end
 ==============  ====================================================================================
-
-Any other strings can be given by hand: the model's own marks.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SEPARATORS: dict[str, tuple[str, ...]] = {
     "numbered": ("\nStep ", "\n**Step ", "\n#"),
     "tokens": (),
 }
+MARKS = "at:"
+"""Before the marks that a model makes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ class Step:
 
 
 def step(kind: str = "paragraph", tokens: int = 256) -> Step:
-    """A step by its name.
+    """A step by its name, or by the model's own marks.
 
     Raises:
         UnknownName: there is none of that name.
+        UsageError: a mark is empty.
     """
+    if kind.startswith(MARKS):
+        marks = kind.removeprefix(MARKS).replace("\\n", "\n")
+        return Step(tuple(marks.split("|")), tokens)
     if kind not in SEPARATORS:
         raise UnknownName("kind of step", kind, SEPARATORS)
     return Step(SEPARATORS[kind], tokens)

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ponder.core.errors import UnknownName, UsageError
-
-StepKind = Literal["paragraph", "line", "sentence", "numbered", "tokens"]
-"""The knob ``steps``: what a step is (``core.steps``)."""
+from ponder.core.steps import MARKS, SEPARATORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +21,34 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """The names that a text may be, and what any other text begins with."""
+
+    names: tuple[str, ...]
+    prefix: str
+
+
+StepKind = Annotated[str, Open(tuple(SEPARATORS), MARKS)]
+"""The knob ``steps``: what a step is (``core.steps``)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Knob:
-    """One knob: ``kind`` is int, float, bool or str; ``choices`` where only these are allowed."""
+    """One knob: ``kind`` is int, float, bool or str; ``choices`` where only these are allowed, and
+    texts that begin with ``prefix``.
+    """
 
     name: str
     kind: type
     default: Any
     range: Range | None = None
     choices: tuple[str, ...] = ()
+    prefix: str = ""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The choices as they are told."""
+        return (*self.choices, f"{self.prefix}TEXT") if self.prefix else self.choices
 
     def read(self, value: Any) -> Any:
         """A value from Python or from the command line, checked.
@@ -39,16 +57,18 @@ class Knob:
             UsageError: wrong type, out of range, or not among the choices.
         """
         if self.choices:
-            if value not in self.choices:
+            rest = value.removeprefix(self.prefix) if isinstance(value, str) else value
+            if value not in self.choices and (rest == value or not rest):
                 raise UsageError(
-                    f"knob {self.name!r} must be one of {', '.join(self.choices)}, not {value!r}."
+                    f"knob {self.name!r} must be one of {', '.join(self.values)}, not {value!r}."
                 )
             return value
         try:
             number = self._number(value)
         except (ValueError, TypeError, OverflowError):
-            what = {int: "a whole number", float: "a number", bool: "true or false"}[self.kind]
-            raise UsageError(f"knob {self.name!r} must be {what}, not {value!r}.") from None
+            what = {int: "a whole number", float: "a number", bool: "true or false"}
+            said = what.get(self.kind, "a text")
+            raise UsageError(f"knob {self.name!r} must be {said}, not {value!r}.") from None
         if self.range and not self.range.low <= number <= self.range.high:
             raise UsageError(
                 f"knob {self.name!r} must be between {self.range.low:,.10g} and "
@@ -81,13 +101,14 @@ def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is not parameter.KEYWORD_ONLY:
             continue
-        hint, bounds = hints[parameter.name], None
+        name, hint, more = parameter.name, hints[parameter.name], None
         if get_origin(hint) is Annotated:
-            hint, bounds = get_args(hint)
-        choices = get_args(hint) if get_origin(hint) is Literal else ()
-        found[parameter.name] = Knob(
-            parameter.name, str if choices else hint, parameter.default, bounds, choices
-        )
+            hint, more = get_args(hint)
+        if isinstance(more, Open):
+            found[name] = Knob(name, str, parameter.default, None, more.names, more.prefix)
+        else:
+            choices = get_args(hint) if get_origin(hint) is Literal else ()
+            found[name] = Knob(name, str if choices else hint, parameter.default, more, choices)
     return found
 
 
