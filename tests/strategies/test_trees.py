@@ -290,3 +290,18 @@ async def test_the_best_that_ended_is_returned_when_nothing_holds() -> None:
     )
     assert len([r for r in model.requests if r.stop]) == 12
     assert result.answer is not None
+
+
+@pytest.mark.parametrize(("values", "last"), [({"a": 0.1, "b": 0.4}, "b"), ({"a": 0.9}, "a")])
+async def test_where_nothing_ended_what_holds_or_the_best_is_drawn_to_its_end(
+    values: dict[str, float], last: str
+) -> None:
+    def value(path: str) -> float:
+        return values.get(path, 0.2)
+
+    knobs = {"most": 3, "tries": 9}
+    result, _, model = await search("verify_and_backtrack", knobs, value)
+    assert "".join(model.requests[3].prefix.split()) == last
+    assert not model.requests[3].stop
+    assert result.answer is not None
+    assert len(model.requests) == 4

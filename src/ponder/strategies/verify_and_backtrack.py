@@ -2,7 +2,8 @@
 
 After each step the run's verifier scores the chain. A step below ``threshold`` is thrown away and
 drawn anew, with a warning of what did not hold; after ``tries`` failures in one place the step
-before it goes, too. (Tree of thoughts, algorithm 2, with one branch at a time; the warnings are the
+before it goes, too. Where the tries run out, what holds is drawn to its end, or else the best of
+what did not hold. (Tree of thoughts, algorithm 2, with one branch at a time; the warnings are the
 verbal feedback of Shinn 2023, 'Reflexion'.) It assumes a verifier that can tell where a chain went
 wrong: without one, best_of_n is the better use of as many tokens.
 """
@@ -38,6 +39,7 @@ async def verify_and_backtrack(
     failures = [0]  # at each step of the chain
     wrong: list[str] = []
     ended: list[tuple[Trace, Score]] = []
+    failed: list[tuple[Trace, Score]] = []
     for _ in range(most):
         grown = replace(await s.advance(_warned(held[-1], wrong), step=unit), problem=problem)
         [score] = await s.score([grown])
@@ -52,6 +54,7 @@ async def verify_and_backtrack(
             failures.append(0)
             wrong = []
             continue
+        failed.append((grown, score))
         failures[-1] += 1
         new = grown.text.removeprefix(held[-1].text).strip()
         wrong = [*wrong, " ".join(filter(None, (new, score.detail)))]
@@ -62,7 +65,8 @@ async def verify_and_backtrack(
             failures[-1] += 1
     if ended:
         return await concluded(s, best)
-    return await concluded(s, held[-1])
+    last = held[-1] if held[-1].text else s.best(failed)[0]
+    return await concluded(s, await s.grow(last))
 
 
 def _warned(chain: Trace, wrong: list[str]) -> Trace:
