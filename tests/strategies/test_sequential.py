@@ -200,6 +200,21 @@ def checked(checker: Checker, **knobs: Any) -> dict[str, Any]:
     return {"knobs": knobs, "verifiers": {"checker": checker}, "verifier": "checker"}
 
 
+async def test_attempts_are_judged_as_they_come() -> None:
+    """41 was liked better than two of 40 when the budget ended; 42 cannot be beaten."""
+    texts = ["\\boxed{40}", "\\boxed{41}", "\\boxed{40}", "\\boxed{42}", "\\boxed{40}"]
+    asked = checked(Checker(), n=5, chains=1, pick="best")
+    result = await go(Scripted(texts), "sequential_parallel", **asked)
+    assert (result.answer, result.receipt.total.calls) == ("42", 4)
+    whole = await go(
+        Scripted(texts[:3]), "sequential_parallel", **checked(Checker(), n=3, chains=1, pick="best")
+    )
+    spent = whole.receipt.total
+    limit = Budget(tokens=spent.prompt_tokens + spent.completion_tokens)
+    short = await go(Scripted(texts), "sequential_parallel", budget=limit, **asked)
+    assert (short.answer, short.stopped_by) == ("41", "tokens")
+
+
 async def test_real_feedback_is_what_is_revised_by() -> None:
     model = Scripted(["\\boxed{40}", "\\boxed{41}", "\\boxed{42}", "\\boxed{43}"])
     checker = Checker()

@@ -14,8 +14,7 @@ from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Trace
-from ponder.policies.vote import Vote
+from ponder.core.trace import Score, Trace
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again, answered
 
@@ -39,23 +38,27 @@ async def sequential_parallel(
     A revision sees the last ``memory`` attempts of its chain.
     """
     chains = min(chains, n)
-    found: list[Trace] = []
-    votes = Vote()
+    attempts: list[list[Trace]] = [[] for _ in range(chains)]
+    found: list[tuple[Trace, Score]] = []
+    judged = pick == "best" and not s.joint
 
-    async def chain(child: Session, length: int) -> None:
-        attempts: list[Trace] = []
-        for _ in range(length):
-            asked = again(problem, [(t.text, ASK) for t in attempts[-memory:]])
-            attempts.append(await answered(child, problem, asked))
-            found.append(attempts[-1])
-            votes.add(attempts[-1])
-            if standings := votes.standings():
-                s.propose(standings[0].voter, standings[0].weight)
+    async def attempt(child: Session, chain: list[Trace]) -> tuple[list[Trace], Trace]:
+        asked = again(problem, [(t.text, ASK) for t in chain[-memory:]])
+        return chain, await answered(child, problem, asked)
 
-    lengths = [n // chains + (i < n % chains) for i in range(chains)]
-    await s.gather([partial(chain, length=length) for length in lengths])
-    if pick == "best":
-        found.sort(key=lambda trace: trace.order)
-        return s.best(zip(found, await s.score(found), strict=True))[0]
-    standings = votes.standings()
-    return standings[0].voter if standings else s.first(found)
+    for start in range(0, n, chains):
+        new = await s.gather([partial(attempt, chain=c) for c in attempts[: n - start]])
+        for chain, trace in new:
+            chain.append(trace)
+        traces = [trace for _, trace in new]
+        scores = await s.score(traces) if judged else [Score(None, "")] * len(traces)
+        found += zip(traces, scores, strict=True)
+        if found:
+            best, score = s.best(found)  # where nobody judges, they vote
+            s.propose(best, score.value)
+            if s.unbeatable(best, score):
+                break
+    if pick == "best" and s.joint:
+        traces = [trace for trace, _ in found]
+        found = list(zip(traces, await s.score(traces), strict=True))
+    return s.best(found)[0]
