@@ -203,7 +203,7 @@ class Session:
                 raise
             return run.best[0]
         finally:
-            self._run.lost = run.lost
+            self._run.lost = run.lost or self._run.lost
         return run.best[0] if trace.answer is None and run.best and run.answered else trace
 
     async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
