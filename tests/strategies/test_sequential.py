@@ -430,6 +430,7 @@ async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
             "ask different verifiers",
         ),
         ({"strategies": "direct@bg"}, "unknown model 'bg'"),
+        ({"strategies": "ab_mcts?models=bg"}, "unknown model 'bg'"),
     ],
 )
 async def test_members_that_cannot_be(knobs: dict[str, str], why: str) -> None:

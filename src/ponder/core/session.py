@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -219,13 +220,16 @@ class Session:
         Raises:
             RunFailed: there is no trace.
         """
-        known = {trace.id: (trace, score) for trace, score in scored}
-        top = max(map(rank, known.values()), default=None)
-        level = [trace for trace, score in known.values() if rank((trace, score)) == top]
-        keys = [t.answer.key for t in level if t.answer and known[t.id][1].value is None]
-        most = max(map(keys.count, keys), default=0)
-        level = [t for t in level if not most or (t.answer and keys.count(t.answer.key) == most)]
-        return known[self.first(level).id]
+        pairs = list(scored)
+        top = max(map(rank, pairs), default=None)
+        level = [pair for pair in pairs if rank(pair) == top]
+        keys = [trace.answer.key for trace, score in level if trace.answer and score.value is None]
+        if keys:  # of all in level, then
+            votes = Counter(keys)
+            most = max(votes.values())
+            level = [pair for pair, key in zip(level, keys, strict=True) if votes[key] == most]
+        chosen = self.first([trace for trace, _ in level])
+        return next(pair for pair in level if pair[0] is chosen)
 
     def unbeatable(self, trace: Trace, score: Score) -> bool:
         """Whether nothing can rank above it: it has an answer, and the highest score that there is,

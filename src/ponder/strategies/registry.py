@@ -65,7 +65,11 @@ class Strategy:
 
     def models(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """The models that it asks beside the run's own."""
-        return tuple(dict.fromkeys(m.model for m in self.members(values) if m.model))
+        found: list[str] = []
+        for member in self.members(values):
+            strategy, own = _resolved(member)
+            found += [member.model, *strategy.models(own)]
+        return tuple(dict.fromkeys(name for name in found if name))
 
     def needed(self, values: Mapping[str, Any], model: str = "") -> tuple[str, ...]:
         """The capabilities that the run's own model must have, or another one that it asks."""
