@@ -11,10 +11,11 @@ from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from ponder.allocation import plans
 from ponder.core.budget import Budget
-from ponder.core.errors import UsageError
+from ponder.core.effects import Call
+from ponder.core.errors import LimitReached, RunFailed, UsageError
 from ponder.core.events import Event, Subscriber
 from ponder.core.problem import Message, Problem
-from ponder.core.session import ignore
+from ponder.core.session import Run, Session, ignore
 from ponder.models import catalog
 from ponder.models import config as configuration
 from ponder.models.base import Model
@@ -79,9 +80,10 @@ async def prepare(
             pricing=used.pricing,
             others=others,
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
-            steps={*registry.STEPS} <= {*strategy.needs},
+            steps=strategy.steps(asked.knobs),
         )
         job.check()
+        await _rehearse(asked)
         book = None
         if journal:
             book = shared(journal_path() if journal is True else journal)
@@ -90,6 +92,21 @@ async def prepare(
             else:
                 run = book.create(asked.to_json())
         yield Runner(job, journal=book, run=run, publish=publish)
+
+
+async def _rehearse(asked: Spec) -> None:
+    """Begin the strategy, up to its first effect: it may refuse knobs that do not go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+
+    async def refuse(call: Call) -> Any:
+        raise LimitReached("tokens")
+
+    session = Session(Run(refuse, asked.seed, asked.sampling, asked.verifier))
+    with suppress(LimitReached, RunFailed):
+        await registry.find(asked.strategy).function(session, asked.problem, **asked.knobs)
 
 
 @asynccontextmanager

@@ -116,8 +116,8 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
         Proposed(grown("0.0.0", "a", 4), None),
         Proposed(grown("0.0.0", "a", 4), 1.0),
         VoteChanged((("a", 1.0),), 2),
-        SampleLost("0.1.0", "no answer"),
-        SampleLost("0.2.0", "the budget's limit on seconds was reached"),
+        SampleLost("0.1.0", "no answer", "generate"),
+        SampleLost("0.2.0", "the budget's limit on seconds was reached", "generate"),
     ]
     grew = [e for e in events if isinstance(e, SampleGrew) and e.path == "0.2.0"]
     assert grew == [SampleGrew("0.2.0", 0), SampleGrew("0.2.0", 8)]
@@ -177,6 +177,14 @@ def test_a_result_says_what_the_command_line_prints() -> None:
         "silent": 1,
         "chosen": "0.0.0",
     }
+
+
+def test_what_came_at_the_second_attempt_is_not_missing() -> None:
+    replies = by_order([Reply("a", breaks=True), Reply("a"), Reply("b", fails=True)])
+    knobs = {"n": 2, "stop": "never"}
+    result = run(go(Timed(replies), "self_consistency", knobs=knobs))
+    assert [item.calls for item in result.receipt.items] == [3]
+    assert (result.answer, result.silent) == ("a", 1)
 
 
 class TestInterruption:

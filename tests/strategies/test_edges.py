@@ -19,7 +19,7 @@ from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, 
 from ponder.models.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.strategies.registry import STEPS, STRATEGIES
+from ponder.strategies.registry import RUN, STEPS, STRATEGIES
 from ponder.verifiers.reading import read
 from ponder.verifiers.registry import find
 from tests.strategies.test_beams import VALUES, ByPath, Tree, path_of
@@ -298,6 +298,7 @@ class Asked(ByPath):
         ("ab_mcts", {"n": 6}),
         ("sequential_parallel", {"n": 4, "chains": 2, "pick": "best"}),
         ("mixture", {"n": 2, "rounds": 1, "pick": "best", "strategies": "refine,direct"}),
+        ("mixture", {"n": 2, "pick": "best", "strategies": "decompose,direct"}),
     ],
 )
 def test_a_verifier_is_asked_about_the_question_itself(strategy: str, knobs: Any) -> None:
@@ -328,19 +329,32 @@ def test_an_attempt_without_an_answer_hides_no_answer(name: str) -> None:
         assert (result.answer is not None) == any(c.answer for c in result.candidates), tokens
 
 
-STEPPING = [(name, "") for name, s in STRATEGIES.items() if s.needs == STEPS]
+def defaults(name: str) -> dict[str, Any]:
+    return {knob.name: knob.default for knob in STRATEGIES[name].knobs.values()}
 
 
-@pytest.mark.parametrize(
-    ("name", "judge"), [*STEPPING, ("beam_search", "judge"), ("dvts", "judge")]
-)
-def test_whatever_the_budget_a_search_comes_to_an_answer(name: str, judge: str) -> None:
+STEPPING: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name, strategy in STRATEGIES.items() if strategy.needs == STEPS),
+    ("mcts", {"rollout": True}),
+    ("mcts", {"expansions": 1, "fan": 2, "steps": "tokens", "step_tokens": 16}),
+    ("verify_and_backtrack", {"threshold": 1, "most": 2, "steps": "tokens", "step_tokens": 16}),
+    ("mixture", {"strategies": "beam_search,dvts", "n": 1}),
+]
+
+
+@pytest.mark.parametrize("judge", [None, "judge"])
+@pytest.mark.parametrize(("name", "knobs"), STEPPING)
+def test_whatever_the_budget_a_search_comes_to_an_answer(
+    name: str, knobs: dict[str, Any], judge: str | None
+) -> None:
     """From the least that is not refused; what judges and values cost leaves room for it, too."""
-    asked: dict[str, Any] = {"strategy": name, "verifier": judge or None, "journal": False}
-    question, model = "How many is six times seven?", "simulated:accuracy=0.6"
+    if judge and STRATEGIES[name].verifier({**defaults(name), **knobs}) != RUN:
+        judge = None
+    asked: dict[str, Any] = {"strategy": name, "knobs": knobs, "verifier": judge, "journal": False}
+    question, model = "How many is six times seven?", "simulated:accuracy=0.6,length=200"
     with pytest.raises(BudgetTooSmall, match="needs at least 39 tokens"):
         ponder.solve(question, model=model, budget=Budget(tokens=38), **asked)
-    for tokens in range(39, 600, 17):
+    for tokens in range(39, 600, 41):
         result = ponder.solve(question, model=model, budget=Budget(tokens=tokens), **asked)
         assert result.answer is not None, tokens
         assert result.receipt.total.cost.tokens <= tokens

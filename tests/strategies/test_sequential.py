@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import (
     CapabilityError,
     MalformedReply,
+    ModelTimeout,
     RunFailed,
     UnknownName,
     UsageError,
@@ -21,7 +23,7 @@ from ponder.core.errors import (
 from ponder.core.events import Event, Proposed
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Completion, ModelInfo, Priced, Request, Shape
+from ponder.models.base import Completion, ModelInfo, Priced, Progress, Request, Shape, silent
 from ponder.models.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
@@ -393,7 +395,7 @@ async def test_what_a_member_proposes_is_not_the_runs_answer() -> None:
     result = await Runner(mixed, publish=events.append).go()
     assert {c.answer for c in result.candidates} == {"7", "40", "41"}
     assert result.answer == "7"
-    assert [e.trace.text for e in events if isinstance(e, Proposed)] == ["\\boxed{7}"]
+    assert [e.trace.text for e in events if isinstance(e, Proposed)][-1] == "\\boxed{7}"
 
 
 @pytest.mark.parametrize("texts", [["\\boxed{40}", "\\boxed{41}"], ["\\boxed{41}", "no idea"]])
@@ -407,6 +409,41 @@ async def test_what_a_member_has_when_it_is_ended_is_its_answer(texts: list[str]
     assert (short.answer, short.stopped_by) == ("41", "tokens")
     lost = await go(Scripted([*texts, MalformedReply("no reply")]), "mixture", **mixed)
     assert (lost.answer, lost.stopped_by) == ("41", "done")
+
+
+class Silent(Checker):
+    """Cannot be asked any more."""
+
+    async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
+        raise ModelTimeout("the verifier's model timed out")
+
+
+async def test_a_mixture_that_ends_before_it_is_judged_has_the_vote() -> None:
+    texts = ["\\boxed{42}", "so it is \\boxed{7}", "\\boxed{42}"]
+    asked = checked(Silent(), n=3, pick="best")
+    result = await go(Scripted(texts), "mixture", **asked)
+    assert (result.answer, result.stopped_by) == ("42", "lost")
+
+
+async def test_an_interrupted_mixture_has_what_its_members_had_chosen() -> None:
+    """41 was better than 40 and than the next attempt, at which it is interrupted."""
+    model = Stops(["\\boxed{40}", "\\boxed{41}", "\\boxed{40}", "\\boxed{40}"])
+    asked = job(model, "mixture", **checked(Checker(), n=1, strategies="refine?rounds=9"))
+    model.runner = Runner(asked)
+    result = await model.runner.go()
+    assert (result.answer, result.stopped_by) == ("41", "interrupt")
+
+
+class Stops(Scripted):
+    """Interrupts its run at the fourth request."""
+
+    runner: Runner
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        if len(self.requests) == 3:
+            self.runner.interrupt()
+            await asyncio.Event().wait()
+        return await super().generate(request, progress)
 
 
 async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
@@ -424,6 +461,9 @@ async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
         ({"strategies": "refine?rounds=many"}, "'rounds' must be a whole number"),
         ({"strategies": "refine?rounds"}, r"NAME\?KNOB=VALUE"),
         ({"strategies": "direct@"}, "not 'direct@'"),
+        ({"strategies": "refine?rounds=2&rounds=3"}, "KNOB=VALUE or NAME@MODEL, not"),
+        ({"strategies": "direct,confident?n=4"}, "no chain is left to be stopped"),
+        ({"strategies": "direct,dvts?steps=at:a|"}, "cannot end at an empty text"),
         ({"strategies": " , "}, "needs strategies"),
         (
             {"strategies": "self_consistency?weight=confidence,best_of_n"},

@@ -247,5 +247,5 @@ def knob_values(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--set takes KNOB=VALUE, such as n=16, not {pair!r}.")
         if name.strip() in knobs:
             raise UsageError(f"--set {name.strip()} is given twice: give it once.")
-        knobs[name.strip()] = value.strip()
+        knobs[name.strip()] = value.lstrip()  # blanks may be the end of a mark
     return knobs

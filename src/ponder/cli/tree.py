@@ -26,8 +26,10 @@ from ponder.strategies.tree_of_thoughts import VALUE, read_value
 
 VISITING = ("mcts", "ab_mcts")
 """The strategies that go where visits and their values say."""
-IN_TURN = ("refine", "sequential_parallel")
-"""The strategies whose attempts are each made of the one before, in one session."""
+IN_TURN = {"refine": slice(0, -1), "sequential_parallel": slice(1, None)}
+"""The strategies whose attempts are each made of the one before, and what part of a path those
+have in common: the session, or the place in each round.
+"""
 
 
 @dataclass(eq=False, slots=True)
@@ -119,7 +121,7 @@ def branches(rows: Sequence[Row], asked: Spec | None = None, chosen: str = "") -
         _revisions(rows, found, asked.problem)
     ordered = sorted(found.values(), key=lambda b: b.order)
     if strategy in IN_TURN:
-        _chain(ordered)
+        _chain(ordered, IN_TURN[strategy])
     for branch in ordered:
         if branch.parent in found:
             found[branch.parent].children.append(branch)
@@ -214,13 +216,13 @@ def _revisions(rows: Sequence[Row], found: Found, problem: Problem) -> None:
             found[row.result["id"]].parent = attempts.get(row.effect["problem"], "")
 
 
-def _chain(ordered: Sequence[Branch]) -> None:
-    """Put each attempt below the one before it in its session."""
+def _chain(ordered: Sequence[Branch], common: slice) -> None:
+    """Put each attempt below the one before it in its chain."""
     last: dict[tuple[int, ...], str] = {}
     for branch in ordered:
-        session = tuple(branch.order[:-1])
-        branch.parent = last.get(session, "")
-        last[session] = branch.id
+        chain = tuple(branch.order[common])
+        branch.parent = last.get(chain, "")
+        last[chain] = branch.id
 
 
 # What a search did not go on with, and why --------------------------------------------------------
@@ -285,7 +287,7 @@ def _by_threshold(rows: Sequence[Row], found: Found, knobs: Any) -> None:
     for branch in steps:
         below = {below.id for below in branch.walk()}
         later = any(b.order > branch.order and b.id not in below for b in steps)
-        if not held(branch):
+        if not held(branch) and not branch.children:
             branch.why = f"pruned: below {least:g}"
         elif branch.children and later and not any(map(held, branch.children)):
             branch.why = f"pruned: nothing held after it in {len(branch.children)} tries"

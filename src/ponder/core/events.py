@@ -52,10 +52,13 @@ class SampleFinished:
 
 @dataclass(frozen=True, slots=True)
 class SampleLost:
-    """A sample failed or was cancelled; ``reason`` is one sentence."""
+    """A sample failed or was cancelled; ``reason`` is one sentence. ``role`` is what it was booked
+    under, '' if nothing was sent.
+    """
 
     path: str
     reason: str
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

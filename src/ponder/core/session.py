@@ -36,7 +36,7 @@ class Run:
     """What a run's sessions share. ``joint`` says that the run's verifier judges a trace by those
     beside it. ``model`` is who makes its chains, '' the run's own; ``keep`` is the one that a
     verifier is asked about. ``best`` is the last proposal, or the first answer until the strategy
-    has ``proposed`` one; ``lost`` is the last failure.
+    has ``proposed`` one, and ``told`` hears of it; ``lost`` is the last failure.
     """
 
     perform: Handler
@@ -47,6 +47,7 @@ class Run:
     joint: bool = False
     model: str = ""
     keep: Trace | None = None
+    told: Callable[[Trace], None] = lambda trace: None
     best: tuple[Trace, float | None] | None = None
     proposed: bool = False
     lost: ModelError | None = None
@@ -122,7 +123,7 @@ class Session:
         except ModelError as error:
             self._run.lost = error
             raise
-        if not self._run.answered and trace.answer is not None and role == GENERATE:
+        if trace.answer is not None and role == GENERATE and self._earliest(trace):
             self._hold(trace, None)  # should the budget end here
         return trace
 
@@ -189,23 +190,33 @@ class Session:
         call = Call(path, effect, session=judging)
         return list(cast(tuple[Score, ...], await self._run.perform(call)))
 
-    async def delegate(self, strategy: Part, problem: Problem, model: str = "") -> Trace:
+    async def delegate(
+        self,
+        strategy: Part,
+        problem: Problem,
+        model: str = "",
+        told: Callable[[Trace], None] = lambda trace: None,
+    ) -> Trace:
         """What another strategy makes of the problem, with chains of ``model``. What it proposes is
-        its own answer, not the run's: it comes back if the budget or a lost request ends it.
+        its own answer, not the run's: ``told`` hears of it, and it comes back if the budget or a
+        lost request ends the strategy.
 
         Raises:
             ModelError, LimitReached, RunFailed: one of these ended it, and it had no answer.
         """
-        run = replace(self._run, model=model, publish=ignore, best=None, proposed=False)
+        run = replace(self._run, model=model, publish=ignore, told=told, best=None, proposed=False)
+        trace: Trace | None = None
         try:
             trace = await strategy(Session(run, self._next()), problem)
         except (ModelError, LimitReached, RunFailed):
-            if run.best is None or not run.answered:
+            if not run.answered:
                 raise
-            return run.best[0]
         finally:
             self._run.lost = run.lost or self._run.lost
-        return run.best[0] if trace.answer is None and run.best and run.answered else trace
+        if run.best and (trace is None or (trace.answer is None and run.answered)):
+            trace = run.best[0]
+        assert trace is not None
+        return replace(trace, problem=problem)  # whatever it was asked in
 
     async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
         """The traces to go on with, after whoever watches had a say."""
@@ -245,8 +256,16 @@ class Session:
             self._run.proposed = True
             self._hold(trace, score)
 
+    def _earliest(self, trace: Trace) -> bool:
+        """Whether it is the earliest asked for of the answers, and none was proposed yet."""
+        run = self._run
+        if run.best is None or not run.answered:
+            return True
+        return not run.proposed and trace.order < run.best[0].order
+
     def _hold(self, trace: Trace, score: float | None) -> None:
         self._run.best = trace, score
+        self._run.told(trace)
         if self._run.publish is not ignore:
             self._run.publish(Proposed(trace, score))
 

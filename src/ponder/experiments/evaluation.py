@@ -19,17 +19,15 @@ from typing import Any
 
 from ponder import api
 from ponder.core.budget import PICO
-from ponder.core.effects import GENERATE, Call, Result
+from ponder.core.effects import GENERATE
 from ponder.core.errors import (
     BudgetTooSmall,
-    LimitReached,
     ModelError,
     RunFailed,
     UsageError,
 )
 from ponder.core.ledger import Item as Spent
 from ponder.core.problem import Problem
-from ponder.core.session import Run, Session
 from ponder.experiments.bounded import bounded
 from ponder.experiments.configurations import Configuration
 from ponder.experiments.store import Outcome, Store, Stored
@@ -39,7 +37,6 @@ from ponder.models.fetch import sha256_of
 from ponder.models.opening import Opened, Teller, open_model
 from ponder.runtime.journal import Journal
 from ponder.spec import Spec
-from ponder.strategies import registry
 from ponder.verifiers.learned import Learned
 from ponder.verifiers.registry import known, within
 
@@ -163,7 +160,7 @@ async def _checked(
             problems fits, or its verifier was trained on some.
     """
     _check_untrained(asked)
-    found, misfits, rehearsed = [], dict[str, int](), set[str]()
+    found, misfits = [], dict[str, int]()
     for task in tasks:
         used, name = opened[task.configuration.model], task.id
         try:
@@ -175,9 +172,6 @@ async def _checked(
                 raise
             task = replace(task, misfit=str(error))
         found.append(task)
-        if name not in rehearsed:
-            rehearsed.add(name)
-            await _rehearse(task.asked)
     return found
 
 
@@ -196,17 +190,6 @@ def _check_untrained(asked: Evaluation) -> None:
                 f"{verifier.name} was trained on some of these problems: evaluate it on others, or "
                 "train it on others."
             )
-
-
-async def _rehearse(asked: Spec) -> None:
-    """Begin the strategy, up to its first effect: it may refuse knobs that do not go together."""
-
-    async def refuse(call: Call) -> Result:
-        raise LimitReached("tokens")
-
-    session = Session(Run(refuse, asked.seed, asked.sampling, asked.verifier))
-    with suppress(LimitReached, RunFailed):
-        await registry.find(asked.strategy).function(session, asked.problem, **asked.knobs)
 
 
 def _hashes(opened: Mapping[str, Opened]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def budgeted(
         chain = effect.start if effect.whole else effect.keep
         if answered or chain is None:
             return lambda length: Cost()
-        then = meters[effect.model if effect.whole else ""].conclusion(chain)
+        then = meters[""].conclusion(chain)  # the run's own model has the last word
         # While it waits for its turn, another chain may come to an answer.
         return lambda length: Cost() if answered else then(length if effect.whole else 0)
 

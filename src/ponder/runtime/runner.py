@@ -12,7 +12,7 @@ from ponder.core.budget import PICO, Budget
 from ponder.core.concluding import concluded, cue
 from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
-from ponder.core.events import Event, RunStarted, SampleFinished, Scored, Subscriber
+from ponder.core.events import Event, RunStarted, SampleFinished, SampleLost, Scored, Subscriber
 from ponder.core.ledger import Ledger, Receipt
 from ponder.core.problem import Problem
 from ponder.core.session import Run, Session, ignore
@@ -105,6 +105,7 @@ class Runner:
         self._job, self._journal, self._run, self._publish = job, journal, run, publish
         self._traces: dict[str, Trace] = {}
         self._scores: dict[str, list[Score]] = {}
+        self._lost = 0
         self._task: asyncio.Future[Trace] | None = None
         self._purse = Purse(job.budget, Ledger())
         self._interrupted = False
@@ -118,6 +119,8 @@ class Runner:
     def _listen(self, event: Event) -> None:
         if isinstance(event, SampleFinished) and event.role == GENERATE:
             self._traces[event.trace.id] = event.trace
+        elif isinstance(event, SampleLost):
+            self._lost += event.role == GENERATE
         elif isinstance(event, Scored):
             for trace, score in zip(event.traces, event.scores, strict=True):
                 self._scores.setdefault(trace.id, []).append(score)
@@ -193,12 +196,6 @@ class Runner:
                     return await concluded(session, chain)
         return None
 
-    def _silent(self, receipt: Receipt) -> int:
-        """How many samples brought no answer: they ended without one, were lost, or cancelled."""
-        traces = list(self._traces.values())
-        asked = sum(item.calls for item in receipt.items if item.role == GENERATE)
-        return asked - len(traces) + sum(trace.answer is None for trace in ends(traces))
-
     def _silence(self) -> list[str]:
         """What to say of verifiers that were asked and had no opinion of anything."""
         said = [score for scores in self._scores.values() for score in scores]
@@ -235,6 +232,6 @@ class Runner:
             stopped_by=stopped,
             receipt=receipt,
             candidates=candidates(traces, self._scores),
-            silent=self._silent(receipt),
+            silent=self._lost + sum(trace.answer is None for trace in ends(traces)),
             trace=chosen,
         )

@@ -29,6 +29,9 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool
         if call.completion_tokens % EVERY == 0:
             publish(SampleGrew(call.path, call.completion_tokens))
 
+    def booked(call: Call) -> str:
+        return call.spent.role if call.spent else ""
+
     async def handle(call: Call) -> Result:
         effect = call.effect
         if watched and isinstance(effect, Generate):
@@ -37,13 +40,13 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool
         try:
             result = await inner(call)
         except (ModelError, LimitReached) as error:
-            publish(SampleLost(call.path, str(error)))
+            publish(SampleLost(call.path, str(error), booked(call)))
             raise
         except asyncio.CancelledError:
             if isinstance(effect, Generate) and call.trace is not None:
                 publish(SampleFinished(call.path, call.trace, False, effect.role))
             else:
-                publish(SampleLost(call.path, "cancelled"))
+                publish(SampleLost(call.path, "cancelled", booked(call)))
             raise
         finally:
             if watched and call.spent is not None:

@@ -51,7 +51,7 @@ async def decompose(
         return await s.grow(Trace.empty(problem))
     last = replace(problem.messages[-1], content=f"{_facts(solved)}{question}")
     whole = replace(problem, messages=(*problem.messages[:-1], last))
-    return await s.grow(Trace.empty(whole), length=max(1, left))
+    return replace(await s.grow(Trace.empty(whole), length=max(1, left)), problem=problem)
 
 
 def split(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.steps import step
+from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import allowed, puct, uct
 from ponder.policies.tree import Node, select
@@ -44,7 +44,7 @@ async def mcts(
     step_tokens: Annotated[int, Range(1, 4096)] = 256,
 ) -> Trace:
     """Expand the most promising beginning ``expansions`` times; return the best chain."""
-    unit = step(steps, step_tokens)
+    unit, whole = step(steps, step_tokens), Step((), s.length)
     seen = {"logprobs": True} if rule == "puct" else {}
     ends: dict[str, Trace] = {}
     root: State = Node(Trace.empty(problem))
@@ -61,7 +61,7 @@ async def mcts(
     async def grown(child: Session, start: Trace) -> tuple[Trace, Trace]:
         """One step, and the chain that it is judged by."""
         trace = await child.advance(start, step=unit, **seen)
-        return trace, await child.grow(trace) if rollout and not trace.done else trace
+        return trace, await child.advance(trace, step=whole) if rollout else trace
 
     for _ in range(expansions):
         node = select(root, bid, wider, revisit=choose == "visits")
@@ -88,7 +88,7 @@ async def mcts(
     if ended and (choose == "value" or root.closed):
         return await concluded(s, best)
     favourite = _most_visited(root).state
-    return await concluded(s, ends.get(favourite.id) or await s.grow(favourite))
+    return await concluded(s, ends.get(favourite.id) or await s.advance(favourite, step=whole))
 
 
 def _most_visited(node: State) -> State:

@@ -19,22 +19,25 @@ class Member:
 
 def members(strategies: str, models: str) -> tuple[Member, ...]:
     """Each of ``strategies`` by the run's own model and by each of ``models``; both are lists with
-    commas. ``NAME?KNOB=VALUE&KNOB=VALUE@MODEL`` is by that model alone.
+    commas, which nothing in them may hold. ``NAME?KNOB=VALUE&KNOB=VALUE@MODEL`` is by that model
+    alone.
 
     Raises:
-        UsageError: no strategy, or knobs that are not KNOB=VALUE.
+        UsageError: no strategy, or knobs that are not KNOB=VALUE, or one twice.
     """
     found = []
     for text in listed(strategies):
-        said, at, model = text.partition("@")
+        before, at, after = text.rpartition("@")
+        said, model = (before, after) if at else (text, "")
         name, _, rest = said.partition("?")
         pairs = [pair.partition("=") for pair in rest.split("&") if pair]
-        if not name or (at and not model) or not all(key and equals for key, equals, _ in pairs):
+        knobs = {key: value for key, _, value in pairs}
+        sound = name and (model or not at) and all(key and equals for key, equals, _ in pairs)
+        if not sound or len(knobs) < len(pairs):
             raise UsageError(
                 f"a strategy of a mixture is NAME, NAME?KNOB=VALUE&KNOB=VALUE or NAME@MODEL, not "
                 f"{text!r}."
             )
-        knobs = {key: value for key, _, value in pairs}
         found += [Member(name, knobs, m) for m in ([model] if at else ["", *listed(models)])]
     if not found:
         raise UsageError("a mixture needs strategies: name one, such as direct.")

@@ -9,7 +9,7 @@ Reasoning in Language Models through Multiagent Debate'); the last round votes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
@@ -53,35 +53,45 @@ def mixing(part: Callable[[Member], Part]) -> Callable[..., Awaitable[Trace]]:
     ) -> Trace:
         """Run each strategy n times by the run's model and by each of ``models``, and merge."""
 
-        async def speak(child: Session, member: Member) -> Agent:
-            return Agent(member.model, await child.delegate(part(member), problem, member.model))
+        standing: dict[int, Trace] = {}
+
+        async def speak(child: Session, place: int, member: Member) -> Agent:
+            def told(trace: Trace) -> None:
+                standing[place] = trace
+                _propose(s, standing.values())
+
+            trace = await child.delegate(part(member), problem, member.model, told)
+            told(trace)
+            return Agent(member.model, trace)
 
         async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
             said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
             asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
             return Agent(agent.model, await answered(child, problem, asked, agent.model))
 
-        taking_part = members(strategies, models) * n
-        agents = await s.gather([partial(speak, member=member) for member in taking_part])
+        agents = await s.gather(
+            partial(speak, place=place, member=member)
+            for place, member in enumerate(members(strategies, models) * n)
+        )
         for _ in range(rounds):
-            _propose(s, agents)
             turns = [
                 partial(answer, agent=agent, others=[a for a in agents if a is not agent])
                 for agent in agents
             ]
             agents = await s.gather(turns) or agents
+            _propose(s, [agent.trace for agent in agents])
         traces = [agent.trace for agent in agents]
         if pick == "best":
             return s.best(zip(traces, await s.score(traces), strict=True))[0]
-        return _propose(s, agents) or s.first(traces)
+        return _propose(s, traces) or s.first(traces)
 
     return mixture
 
 
-def _propose(s: Session, agents: list[Agent]) -> Trace | None:
+def _propose(s: Session, traces: Iterable[Trace]) -> Trace | None:
     votes = Vote()
-    for agent in agents:
-        votes.add(agent.trace)
+    for trace in traces:
+        votes.add(trace)
     standings = votes.standings()
     if not standings:
         return None

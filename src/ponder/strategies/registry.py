@@ -71,6 +71,11 @@ class Strategy:
             found += [member.model, *strategy.models(own)]
         return tuple(dict.fromkeys(name for name in found if name))
 
+    def steps(self, values: Mapping[str, Any]) -> bool:
+        """Whether all its chains grow step by step, so that any of them can be made to answer."""
+        parts = [strategy for strategy, _ in map(_resolved, self.members(values))]
+        return all(p.needs == STEPS for p in parts) if parts else self.needs == STEPS
+
     def needed(self, values: Mapping[str, Any], model: str = "") -> tuple[str, ...]:
         """The capabilities that the run's own model must have, or another one that it asks."""
         found = () if model else self.needs + self.more(values)

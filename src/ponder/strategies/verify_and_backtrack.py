@@ -16,7 +16,7 @@ from typing import Annotated
 from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.steps import step
+from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
 from ponder.strategies.knobs import Range, StepKind
 
@@ -66,7 +66,7 @@ async def verify_and_backtrack(
     if ended:
         return await concluded(s, best)
     last = held[-1] if held[-1].text else s.best(failed)[0]
-    return await concluded(s, await s.grow(last))
+    return await concluded(s, await s.advance(last, step=Step((), s.length)))
 
 
 def _warned(chain: Trace, wrong: list[str]) -> Trace:
