@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import SEPARATORS, Step, step
 from ponder.core.trace import Trace
-from ponder.models.base import Completion, Request
+from ponder.models.base import Completion, Progress, Request, silent
 from ponder.models.scripted import Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
@@ -161,3 +162,18 @@ def test_kinds_of_steps() -> None:
         Step(("",))
     with pytest.raises(UsageError, match="at least one token"):
         Step(tokens=0)
+
+
+class Mute(Scripted):
+    """Does not say what ended a reply."""
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        return replace(await super().generate(request, progress), stopped_at=None)
+
+
+@pytest.mark.parametrize(("kind", "finish"), [("tokens", "stop"), ("paragraph", None)])
+async def test_where_nobody_says_what_ended_it_a_stop_string_has_if_there_was_one(
+    kind: str, finish: str | None
+) -> None:
+    [[one], *_] = await grown(Mute(lambda r: "No idea, sorry."), step(kind), times=1)
+    assert one.finish == finish

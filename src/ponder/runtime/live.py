@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from ponder.core.answer import Answer
 from ponder.core.effects import Call, Generate, Handler, Result, Verify
@@ -16,14 +16,14 @@ SPARE = 64
 """Tokens that a chain of steps leaves of a model's context: room for its answer."""
 
 
-def _unfinished(done: Completion) -> bool:
+def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
     """Whether the model did not end its turn with this step.
 
-    Where nobody says what ended it, a stop string is taken to have, unless nothing was written.
+    Where nobody says what ended it, one of ``stops`` is taken to have, unless nothing was written.
     """
     if done.finish == "length" or done.stopped_at:
         return True
-    return done.stopped_at is None and bool(done.text)
+    return done.stopped_at is None and bool(stops and done.text)
 
 
 Reader = Callable[[str, Problem, bool], Awaitable[Answer | None]]
@@ -53,7 +53,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         finish: Finish | None = done.finish
         cut = finish == "length" or bool(done.stopped_at)
-        if effect.whole and _unfinished(done) and not closed(text, effect.problem):
+        if effect.whole and _unfinished(done, how.stop) and not closed(text, effect.problem):
             used, context = done.prompt_tokens + done.completion_tokens, model.info.context
             full = tokens >= effect.whole or (context and used + SPARE >= context)
             finish, cut = "length" if full else None, True
