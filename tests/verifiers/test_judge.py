@@ -256,12 +256,10 @@ async def test_a_budget_that_allows_none_ends_the_run() -> None:
 
 
 async def test_a_budget_that_allows_some_leaves_the_rest_unjudged() -> None:
-    traces = [trace(i) for i in range(4)]
+    traces = [trace(i, "42") for i in range(4)]
     one = Scripted(graded).prompt_bound((Message("user", prompt(PROBLEM, "trace 0")),)) + 1
     asked = await ask(judge(""), traces, Scripted(graded), budget=Budget(tokens=one + 15))
-    assert (
-        sorted(asked.values, key=str) == [0.75, None, None, None] or asked.values.count(0.75) >= 1
-    )
+    assert 0.75 in asked.values
     assert {s.detail for s in asked.scores if s.value is None} == {"not judged: the budget ended"}
 
 

@@ -185,8 +185,9 @@ class Session:
         if not traces:
             return []
         effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
-        longest = max(traces, key=lambda trace: len(trace.text))
-        judging = Session(replace(self._run, model="", keep=longest), path)
+        silent = [trace for trace in traces if trace.answer is None]
+        keep = None if len(silent) < len(traces) else max(silent, key=lambda t: len(t.text))
+        judging = Session(replace(self._run, model="", keep=keep), path)
         call = Call(path, effect, session=judging)
         return list(cast(tuple[Score, ...], await self._run.perform(call)))
 

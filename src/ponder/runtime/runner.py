@@ -140,6 +140,7 @@ class Runner:
             journal=self._journal,
             run=self._run,
             publish=self._listen,
+            last_word=True,
             watched=self._publish is not ignore,
         )
         ledger, self._purse = built.ledger, built.purse

@@ -57,6 +57,7 @@ def stack(
     run: str = "",
     ordered: bool = True,
     whole: bool = False,
+    last_word: bool = False,
     publish: Subscriber = ignore,
     watched: bool = False,
 ) -> Stack:
@@ -64,7 +65,8 @@ def stack(
 
     What the journal holds of ``run`` is booked at once and answered from; ``ordered`` says whether
     in the order in which it was recorded. ``whole`` samples are refused by the budget rather than
-    shortened. ``watched`` publishes every event, not results alone.
+    shortened. With ``last_word``, a chain is to be made to answer should none have. ``watched``
+    publishes every event, not results alone.
     """
     loop = asyncio.get_running_loop()
     ledger = Ledger(loop.time)
@@ -80,7 +82,7 @@ def stack(
     meters = {name: Meter(used.model, used.pricing) for name, used in models.items()}
     talkers = {name: used.model for name, used in models.items()}
     handler = steered(live(talkers, world.verifiers, world.read))
-    answered = any(_answer(row) for row in rows)
+    answered = not last_word or any(_answer(row) for row in rows)
     handler = budgeted(handler, purse, ledger, meters, deadline, whole=whole, answered=answered)
     handler = retried(handler)
     if journal:
