@@ -17,9 +17,8 @@ from ponder.experiments.suites.base import data_folder
 from ponder.experiments.suites.registry import SUITES
 from ponder.experiments.suites.rows import read
 from ponder.verifiers.execution import run
-from ponder.verifiers.sandbox.base import Limits, Sandbox
-from ponder.verifiers.sandbox.choice import confined
-from ponder.verifiers.sandbox.monty import monty
+from ponder.verifiers.sandbox.base import Sandbox
+from sandbox import present  # beside this file
 
 SOLUTION = {"humaneval": "canonical_solution", "mbpp": "code"}
 Verdict = Literal["pass", "abstain", "fail"]
@@ -52,21 +51,14 @@ def main() -> None:
     asked = {key: value for suite in SOLUTION for key, value in references(suite).items()}
     by_suite = Counter(key.partition("/")[0] for key in asked)
     print(", ".join(f"{suite} {n}" for suite, n in by_suite.items()))
-    right = set(asked)
-    for make in (confined, monty):
-        try:
-            where = make(Limits())
-        except (OSError, ImportError) as error:
-            print(f"{make.__name__}: not here ({error})")
-            continue
-        taken = {key: asked[key] for key in asked if key in right}
-        said = dict(zip(taken, asyncio.run(verdicts(where, taken)), strict=True))
+    for where in present():
+        said = dict(zip(asked, asyncio.run(verdicts(where, asked)), strict=True))
         counts = Counter(said.values())
         print(
             f"{where.name}: {len(said)} references, "
             + ", ".join(f"{counts[name]} {name}" for name in ("pass", "abstain", "fail"))
         )
-        right = {key for key, verdict in said.items() if verdict == "pass"}
+        asked = {key: asked[key] for key, verdict in said.items() if verdict == "pass"}
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Iterator
 
 from ponder.verifiers.sandbox.base import WORKERS, Limits, Sandbox, Script
 from ponder.verifiers.sandbox.choice import confined
@@ -66,6 +67,15 @@ def measure(where: Sandbox, n: int, rounds: int) -> None:
         print(f"{where.name:12} {name:9} {statistics.median(rates):7.0f} verdicts/s ({spread})")
 
 
+def present() -> Iterator[Sandbox]:
+    """The sandboxes of this machine, one after the other; says of those that are not here why."""
+    for make in (confined, monty):
+        try:
+            yield make(Limits())
+        except (OSError, ImportError) as error:
+            print(f"{make.__name__}: not here ({error})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--n", type=int, default=200)
@@ -74,12 +84,7 @@ def main() -> None:
     print(
         f"{platform.machine()}, Python {platform.python_version()}, {WORKERS} at once, n={given.n}"
     )
-    for make in (confined, monty):
-        try:
-            where = make(Limits())
-        except (OSError, ImportError) as error:
-            print(f"{make.__name__}: not here ({error})")
-            continue
+    for where in present():
         measure(where, given.n, given.rounds)
 
 

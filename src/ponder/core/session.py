@@ -36,7 +36,7 @@ class Run:
     """What a run's sessions share. ``joint`` says that the run's verifier judges a trace by those
     beside it. ``model`` is who makes its chains, '' the run's own; ``keep`` is the one that a
     verifier is asked about. ``best`` is the last proposal, or the first answer until the strategy
-    has ``proposed`` one, and ``told`` hears of it; ``lost`` is the last failure.
+    has ``proposed`` one; ``lost`` is the last failure.
     """
 
     perform: Handler
@@ -47,7 +47,6 @@ class Run:
     joint: bool = False
     model: str = ""
     keep: Trace | None = None
-    told: Callable[[Trace], None] = lambda trace: None
     best: tuple[Trace, float | None] | None = None
     proposed: bool = False
     lost: ModelError | None = None
@@ -196,16 +195,16 @@ class Session:
         strategy: Part,
         problem: Problem,
         model: str = "",
-        told: Callable[[Trace], None] = lambda trace: None,
+        publish: Subscriber = ignore,
     ) -> Trace:
         """What another strategy makes of the problem, with chains of ``model``. What it proposes is
-        its own answer, not the run's: ``told`` hears of it, and it comes back if the budget or a
+        its own answer, not the run's: ``publish`` hears of it, and it comes back if the budget or a
         lost request ends the strategy.
 
         Raises:
             ModelError, LimitReached, RunFailed: one of these ended it, and it had no answer.
         """
-        run = replace(self._run, model=model, publish=ignore, told=told, best=None, proposed=False)
+        run = replace(self._run, model=model, publish=publish, best=None, proposed=False)
         trace: Trace | None = None
         try:
             trace = await strategy(Session(run, self._next()), problem)
@@ -214,7 +213,7 @@ class Session:
                 raise
         finally:
             self._run.lost = run.lost or self._run.lost
-        if run.best and (trace is None or (trace.answer is None and run.answered)):
+        if run.best and run.answered and (trace is None or trace.answer is None):
             trace = run.best[0]
         assert trace is not None
         return replace(trace, problem=problem)  # whatever it was asked in
@@ -266,7 +265,6 @@ class Session:
 
     def _hold(self, trace: Trace, score: float | None) -> None:
         self._run.best = trace, score
-        self._run.told(trace)
         if self._run.publish is not ignore:
             self._run.publish(Proposed(trace, score))
 

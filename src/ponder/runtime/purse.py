@@ -95,7 +95,7 @@ class Purse:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(length, least, worst, beside, loop.create_future())
         if not self._queue and self.exceeded(waiting.needs(length)) is None:
-            return self._grant(length, worst(length), None)
+            return self._grant(waiting, length)
         self._queue.append(waiting)
         self._pump()
         try:
@@ -114,7 +114,8 @@ class Purse:
         self._flying -= 1
         self._pump()
 
-    def _grant(self, length: int, reserved: Cost, limit: Limit | None) -> Grant:
+    def _grant(self, waiting: _Waiting, length: int, limit: Limit | None = None) -> Grant:
+        reserved = waiting.worst(length)
         self._reserved += reserved
         self._flying += 1
         return Grant(length, reserved, limit)
@@ -126,8 +127,7 @@ class Purse:
                 self._queue.popleft()
             elif self.exceeded(head.needs(head.length)) is None:
                 self._queue.popleft()
-                granted = self._grant(head.length, head.worst(head.length), None)
-                head.grant.set_result(granted)
+                head.grant.set_result(self._grant(head, head.length))
             elif self._flying:
                 return
             else:
@@ -143,7 +143,7 @@ class Purse:
         assert limit is not None
         if fitting:
             length = lengths[fitting - 1]
-            head.grant.set_result(self._grant(length, head.worst(length), limit))
+            head.grant.set_result(self._grant(head, length, limit))
         else:
             self.fired = limit
             head.grant.set_exception(LimitReached(limit))

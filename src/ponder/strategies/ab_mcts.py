@@ -47,7 +47,8 @@ async def ab_mcts(
     made_by: dict[str, list[float]] = {name: [] for name in ("", *listed(models))}
 
     async def attempt(child: Session, parent: State, model: str) -> tuple[State, str, Trace]:
-        return parent, model, await answered(child, problem, asked_of(problem, parent), model)
+        asked = asked_of(problem, parent)
+        return parent, model, await answered(child, problem, asked, model=model)
 
     attempts: list[tuple[Trace, Score]] = []
     made = 0
@@ -66,7 +67,7 @@ async def ab_mcts(
             s.propose(best, judged.value)
             if s.unbeatable(best, judged):
                 break
-    return s.first([best] if attempts else [])
+    return s.best(attempts)[0]
 
 
 def descend(root: State, rng: Random) -> State:

@@ -16,6 +16,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.strategies.knobs import Range
+from ponder.strategies.revising import answered
 
 PLAN = "plan"
 """The role that splitting and the smaller questions are booked under."""
@@ -51,7 +52,7 @@ async def decompose(
         return await s.grow(Trace.empty(problem))
     last = replace(problem.messages[-1], content=f"{_facts(solved)}{question}")
     whole = replace(problem, messages=(*problem.messages[:-1], last))
-    return replace(await s.grow(Trace.empty(whole), length=max(1, left)), problem=problem)
+    return await answered(s, problem, whole, length=max(1, left))
 
 
 def split(text: str) -> list[str]:

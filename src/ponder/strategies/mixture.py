@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
+from ponder.core.events import Event, Proposed
 from ponder.core.problem import Problem
 from ponder.core.session import Part, Session
 from ponder.core.trace import Trace
@@ -56,18 +57,22 @@ def mixing(part: Callable[[Member], Part]) -> Callable[..., Awaitable[Trace]]:
         standing: dict[int, Trace] = {}
 
         async def speak(child: Session, place: int, member: Member) -> Agent:
-            def told(trace: Trace) -> None:
+            def stands(trace: Trace) -> None:
                 standing[place] = trace
                 _propose(s, standing.values())
 
-            trace = await child.delegate(part(member), problem, member.model, told)
-            told(trace)
+            def hear(event: Event) -> None:
+                if isinstance(event, Proposed):
+                    stands(event.trace)
+
+            trace = await child.delegate(part(member), problem, member.model, hear)
+            stands(trace)
             return Agent(member.model, trace)
 
         async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
             said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
             asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-            return Agent(agent.model, await answered(child, problem, asked, agent.model))
+            return Agent(agent.model, await answered(child, problem, asked, model=agent.model))
 
         agents = await s.gather(
             partial(speak, place=place, member=member)

@@ -63,26 +63,26 @@ class Strategy:
         """Its knobs, by name."""
         return knobs(self.function)
 
+    def parts(self, values: Mapping[str, Any]) -> list[tuple[str, Strategy, dict[str, Any]]]:
+        """Whom it delegates to: by which model, what, and all knobs of that with their values."""
+        return [(member.model, *_resolved(member)) for member in self.members(values)]
+
     def models(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """The models that it asks beside the run's own."""
-        found: list[str] = []
-        for member in self.members(values):
-            strategy, own = _resolved(member)
-            found += [member.model, *strategy.models(own)]
-        return tuple(dict.fromkeys(name for name in found if name))
+        found = [name for by, what, own in self.parts(values) for name in (by, *what.models(own))]
+        return tuple(dict.fromkeys(filter(None, found)))
 
     def steps(self, values: Mapping[str, Any]) -> bool:
         """Whether all its chains grow step by step, so that any of them can be made to answer."""
-        parts = [strategy for strategy, _ in map(_resolved, self.members(values))]
-        return all(p.needs == STEPS for p in parts) if parts else self.needs == STEPS
+        parts = [what for _, what, _ in self.parts(values)]
+        return all(part.needs == STEPS for part in parts or [self])
 
     def needed(self, values: Mapping[str, Any], model: str = "") -> tuple[str, ...]:
         """The capabilities that the run's own model must have, or another one that it asks."""
         found = () if model else self.needs + self.more(values)
-        for member in self.members(values):
-            if member.model == model:
-                strategy, own = _resolved(member)
-                found += strategy.needed(own)
+        for by, what, own in self.parts(values):
+            if by == model:
+                found += what.needed(own)
         return tuple(dict.fromkeys(found))
 
 

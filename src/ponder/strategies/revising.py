@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
@@ -20,8 +21,8 @@ def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> Problem:
     return replace(problem, messages=(*problem.messages, *turns)) if turns else problem
 
 
-async def answered(s: Session, problem: Problem, asked: Problem, model: str = "") -> Trace:
+async def answered(s: Session, problem: Problem, asked: Problem, **how: Any) -> Trace:
     """A chain drawn from what is ``asked``, as an answer to ``problem``: that is what verifiers are
-    to judge, not the conversation.
+    to judge, not the conversation. ``how`` as in ``Session.grow``.
     """
-    return replace(await s.grow(Trace.empty(asked), model=model), problem=problem)
+    return replace(await s.grow(Trace.empty(asked), **how), problem=problem)
