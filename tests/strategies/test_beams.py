@@ -118,6 +118,30 @@ async def test_beam_search_of_two_by_hand() -> None:
     assert result.answer == "bbb"
 
 
+@pytest.mark.parametrize(
+    ("strategy", "knobs"),
+    [
+        ("beam_search", {"width": 1, "fan": 3}),
+        ("tree_of_thoughts", {"value": "verifier", "width": 1, "fan": 3, "expansions": 2}),
+    ],
+)
+async def test_a_tie_goes_to_the_first_chain_where_texts_repeat(
+    strategy: str, knobs: dict[str, Any]
+) -> None:
+    """The first steps are a, b, a, all scored alike: a was drawn first, so a is continued."""
+
+    def reply(request: Request) -> str:
+        if request.prefix:
+            return f"\\boxed{{{request.prefix.strip()}}}"
+        return "aba"[len(model.requests) - 1] + "\n\n"
+
+    model, verifier = Scripted(reply), ByPath(lambda path: 0.5)
+    asked = job(model, strategy, knobs=knobs, verifiers={"v": verifier}, verifier="v")
+    result = await Runner(asked).go()
+    assert verifier.seen[:2] == ["a", "b"]
+    assert result.answer == "a"
+
+
 async def test_lookahead_judges_a_beginning_by_where_it_leads() -> None:
     result, verifier, model = await search("beam_search", {"width": 1, "fan": 2, "lookahead": 2})
     greedy = [r for r in model.requests if r.temperature == 0.0]

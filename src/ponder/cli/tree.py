@@ -18,6 +18,7 @@ from ponder.core.effects import GENERATE, digest
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
+from ponder.policies.select import distinct
 from ponder.policies.tree import Node
 from ponder.runtime.journal import Row
 from ponder.spec import Spec
@@ -245,7 +246,7 @@ def _by_waves(rows: Sequence[Row], found: Found, knobs: Any) -> None:
             for branch in ahead:
                 branch.why = "looked ahead"
             grown = sorted((b for b in wave.values() if b not in ahead), key=lambda b: b.order)
-            unlike = list({b.text: b for b in reversed(grown)}.values())
+            unlike = distinct(grown, lambda branch: branch.text)
             for branch in grown:
                 if branch not in unlike:
                     branch.why = "pruned: says the same as another"

@@ -18,7 +18,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
-from ponder.policies.select import top_k
+from ponder.policies.select import distinct, top_k
 from ponder.strategies.knobs import Range, StepKind
 
 
@@ -38,7 +38,7 @@ async def beam_search(
     beams = [Trace.empty(problem)]
     while beams:
         grown = await s.extend(beams, fan if beams[0].text else width * fan, step=unit)
-        grown = list({trace.text: trace for trace in reversed(grown)}.values())[::-1]
+        grown = distinct(grown, lambda trace: trace.text)
         if lookahead:
             looked = await s.gather(
                 [partial(_ahead, trace=t, count=lookahead, unit=unit) for t in grown]

@@ -20,7 +20,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
-from ponder.policies.select import top_k
+from ponder.policies.select import distinct, top_k
 from ponder.strategies.knobs import Range, StepKind
 
 VALUE = "value"
@@ -55,7 +55,7 @@ async def tree_of_thoughts(
         now = waiting[:left] if search == "bfs" else [waiting.pop()]
         left -= len(now)
         grown = await s.extend(now, fan, step=unit)
-        grown = list({trace.text: trace for trace in reversed(grown)}.values())[::-1]
+        grown = distinct(grown, lambda trace: trace.text)
         scores = await (s.score(grown) if value == "verifier" else _valued(s, grown, votes))
         pairs = list(zip(grown, scores, strict=True))
         if search == "bfs":
