@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.problem import Message
-from ponder.models import openvino
 from ponder.models.base import Model, Request
-from ponder.models.openvino_engine import import_genai
-from ponder.models.openvino_file import read_header
-from ponder.models.openvino_machine import usable_cores
+from ponder.models.gguf.metadata import read_header
+from ponder.models.openvino import model as openvino
+from ponder.models.openvino.engine import import_genai
+from ponder.models.openvino.machine import usable_cores
 
 QUESTION = (
     "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in "
@@ -83,7 +83,7 @@ def bare(path: str, settings: openvino.Settings) -> Run:
 
 
 def endpoint(url: str, name: str) -> Model:
-    from ponder.models.openai_compat import Endpoint, OpenAICompat
+    from ponder.models.openai.client import Endpoint, OpenAICompat
 
     return OpenAICompat(Endpoint(name="endpoint", base_url=url, model=name))
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import ponder
-from ponder.experiments.intervals import wilson
+from ponder.answers.equivalence import equivalent
+from ponder.answers.mathworker import MathWorker
+from ponder.experiments.stats.intervals import wilson
 from ponder.models import config
 from ponder.models.base import Model
 from ponder.models.opening import Teller, open_model
-from ponder.verifiers.equivalence import equivalent
-from ponder.verifiers.mathworker import MathWorker
 
 LENGTH = 512
 CONFIGURATIONS: dict[str, dict[str, Any]] = {

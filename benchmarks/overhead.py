@@ -30,8 +30,8 @@ from typing import Any
 import aiohttp
 
 import ponder
-from ponder.models.openai_compat import OpenAICompat
-from ponder.models.openai_endpoint import Endpoint
+from ponder.models.openai.client import OpenAICompat
+from ponder.models.openai.endpoint import Endpoint
 
 QUESTION = "Natalia sold 48 clips in April and half as many in May. How many in all?"
 Contestant = Callable[[], Awaitable[Any]]

@@ -22,8 +22,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ponder.experiments.pools import write
-from ponder.experiments.samples import Entry, Header, Sample
+from ponder.experiments.pools.file import write
+from ponder.experiments.pools.samples import Entry, Header, Sample
 
 BY = "random,majority,best:a,weighted:a,best:b,weighted:b,coverage"
 FORMULA = {"number": "{}", "math": r"\frac{{{}}}{{7}}\sqrt{{2}}"}

@@ -24,11 +24,11 @@ from pathlib import Path
 import ponder
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.experiments import recording
+from ponder.experiments.pools import recording
 from ponder.experiments.suites.registry import find
 from ponder.models import config
 from ponder.models.opening import Teller, open_model
-from ponder.models.openvino import OpenVINO
+from ponder.models.openvino.model import OpenVINO
 
 
 async def main() -> None:

@@ -16,8 +16,8 @@ from ponder.core.problem import AssertTests
 from ponder.experiments.suites.base import data_folder
 from ponder.experiments.suites.registry import SUITES
 from ponder.experiments.suites.rows import read
-from ponder.verifiers.execution import run
-from ponder.verifiers.sandbox.base import Sandbox
+from ponder.sandbox.base import Sandbox
+from ponder.verifiers.execution.verifier import run
 from sandbox import present  # beside this file
 
 SOLUTION = {"humaneval": "canonical_solution", "mbpp": "code"}

@@ -18,9 +18,9 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from ponder.verifiers.sandbox.base import WORKERS, Limits, Sandbox, Script
-from ponder.verifiers.sandbox.choice import confined
-from ponder.verifiers.sandbox.monty import monty
+from ponder.sandbox.base import WORKERS, Limits, Sandbox, Script
+from ponder.sandbox.choice import confined
+from ponder.sandbox.monty import monty
 
 TEST = Script(("assert double(21) == 42",))
 

@@ -35,12 +35,12 @@ from pathlib import Path
 from typing import Any
 
 import ponder
-from ponder.experiments.bounded import bounded
 from ponder.models import config
 from ponder.models.opening import Teller, open_model
-from ponder.models.openvino import OpenVINO
-from ponder.models.openvino_cache import tail
-from ponder.models.openvino_engine import Done, Job
+from ponder.models.openvino.cache import tail
+from ponder.models.openvino.engine import Done, Job
+from ponder.models.openvino.model import OpenVINO
+from ponder.util.bounded import bounded
 
 LENGTH = 512
 SEARCHES: dict[str, dict[str, Any]] = {

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-from ponder.experiments.evaluation_figures import compare, summary
-from ponder.experiments.store import Outcome, Store, Stored
+from ponder.experiments.evals.figures import compare, summary
+from ponder.experiments.evals.store import Outcome, Store, Stored
 from ponder.strategies.registry import STRATEGIES
 
 SUITES = {

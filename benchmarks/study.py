@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ponder.experiments import columns, costs, scoring, series_of
-from ponder.experiments.pools import Pool
-from ponder.experiments.report_matched import match
-from ponder.experiments.scoring import Aggregator
-from ponder.experiments.training_metrics import Figure, measure
+from ponder.experiments.pools.file import Pool
+from ponder.experiments.report import load as series_of
+from ponder.experiments.report.matched import match
+from ponder.experiments.stats import columns, costs, scoring
+from ponder.experiments.stats.scoring import Aggregator
+from ponder.experiments.training.metrics import Figure, measure
 
 SUITES = {
     "gsm8k": "GSM8K",

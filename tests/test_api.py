@@ -11,9 +11,9 @@ import pytest
 import ponder
 from ponder import Budget, Message, Problem, Result, UsageError
 from ponder.core.events import Event, RunStarted, SampleFinished
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
+from ponder.planning.spec import infer
 from ponder.runtime.journal import shared
-from ponder.spec import infer
 
 QUESTION = "How many is six times seven?"
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from ponder.allocation.plans import PLANS
 from ponder.cli.main import main
 from ponder.models import config
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
+from ponder.planning.plans import PLANS
 from ponder.runtime.runner import Runner
 from tests.support.jobs import job
 from tests.support.seeded import seeded_server

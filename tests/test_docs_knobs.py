@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.allocation.plans import COMMON, PLANS, plan
+from ponder.planning.plans import COMMON, PLANS, plan
 from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import STRATEGIES
 

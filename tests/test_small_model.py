@@ -13,7 +13,7 @@ from ponder import Budget, Result
 from ponder.cli.main import main
 from ponder.core.events import SampleGrew
 from ponder.models.base import Request
-from ponder.models.openvino import OpenVINO, load
+from ponder.models.openvino.model import OpenVINO, load
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino_genai") is None, reason="needs the extra 'local'"

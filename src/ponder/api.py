@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
-from ponder.allocation import plans
+from ponder.answers.reading import read
 from ponder.core.budget import Budget
 from ponder.core.effects import Call
 from ponder.core.errors import LimitReached, RunFailed, UsageError
@@ -20,12 +20,12 @@ from ponder.models import catalog
 from ponder.models import config as configuration
 from ponder.models.base import Model
 from ponder.models.opening import Opened, Teller, open_model
+from ponder.planning import plans
+from ponder.planning.spec import Spec, payable, spec
 from ponder.runtime.journal import shared
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
-from ponder.spec import Spec, payable, spec
 from ponder.strategies import registry
-from ponder.verifiers.reading import read
 from ponder.verifiers.registry import known
 
 T = TypeVar("T")

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ponder.answers.reading import read
 from ponder.api import Question, opened_all, wait
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
@@ -17,12 +18,11 @@ from ponder.core.ledger import Receipt
 from ponder.core.problem import Problem, read_tests
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
-from ponder.models.absent import Absent
 from ponder.models.base import Model
+from ponder.models.fakes.absent import Absent
 from ponder.models.opening import Opened, Teller
+from ponder.planning.spec import SEEDS, problem
 from ponder.runtime.stack import World, stack
-from ponder.spec import SEEDS, problem
-from ponder.verifiers.reading import read
 from ponder.verifiers.registry import known
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ponder.cli import main
 from ponder.experiments.suites.registry import SUITES, find
-from tests.experiments.made import lines
+from tests.support.pools import lines
 
 Ponder = Callable[..., tuple[int, str, str]]
 

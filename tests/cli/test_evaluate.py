@@ -14,8 +14,8 @@ import pytest
 
 from ponder.cli import evaluate as command
 from ponder.core.errors import UsageError
-from ponder.experiments import confined
-from ponder.experiments.store import Store
+from ponder.experiments.evals.store import Store
+from ponder.experiments.suites.grading import confined
 from tests.cli.test_kill import command as start
 from tests.cli.test_solve import ponder
 from tests.support.seeded import configure, seeded_server
@@ -238,9 +238,9 @@ def test_options_go_behind_the_subcommand(capsys: Capture) -> None:
 def test_without_numpy_it_says_what_to_install(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = "ponder.experiments.evaluation_figures"
+    name = "ponder.experiments.evals.figures"
     monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.delattr("ponder.experiments.evaluation_figures", raising=False)
+    monkeypatch.delattr("ponder.experiments.evals.figures", raising=False)
     for module in [m for m in sys.modules if m == "numpy"]:
         monkeypatch.setitem(sys.modules, module, None)
     code, _, err = evaluate(capsys, tmp_path)
@@ -316,8 +316,8 @@ class Programs:
     name = "programs"
 
     def load(self, folder: Path | None = None) -> list[Any]:
-        from ponder.experiments.gold import HiddenTests
         from ponder.experiments.suites.base import Item, ask
+        from ponder.experiments.suites.grading.gold import HiddenTests
 
         return [Item("programs/0", ask("Write f.", "number"), HiddenTests("assert f()"))]
 

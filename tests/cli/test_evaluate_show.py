@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.experiments.store import Store, store_path
+from ponder.experiments.evals.store import Store, store_path
 from tests.cli.test_evaluate import PROBLEMS, Capture, as_json, evaluate, rows
 from tests.cli.test_solve import ponder
 

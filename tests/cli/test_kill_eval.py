@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ponder.experiments.store import Store
+from ponder.experiments.evals.store import Store
 from tests.cli.test_evaluate import recorded, suite
 from tests.cli.test_kill import command, kill_at
 from tests.cli.test_solve import ponder

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ponder.experiments.recording import journal_of
+from ponder.experiments.pools.recording import journal_of
 from ponder.runtime.journal import Journal
 from tests.cli.test_kill import command as start
 from tests.cli.test_kill import kill_at

@@ -14,7 +14,7 @@ import pytest
 
 from ponder.cli import main
 from ponder.runtime.journal import Journal
-from tests.experiments.made import lines
+from tests.support.pools import lines
 
 Ponder = Callable[..., tuple[int, str, str]]
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ponder.cli.review import Desk, Review
 from ponder.core.problem import Message, Problem
-from ponder.verifiers.human import Item, Judgement, Queue, item
+from ponder.verifiers.human.verifier import Item, Judgement, Queue, item
 from tests.cli.test_record import lines
 from tests.cli.test_solve import ponder
 from tests.support.jobs import trace

@@ -107,7 +107,7 @@ def test_a_run_of_another_version_is_not_resumed(
 ) -> None:
     done, _ = interrupted(tmp_path, "--json")
     run = json.loads(done.stdout)["run"]
-    monkeypatch.setattr("ponder.spec.__version__", "9.9.9")
+    monkeypatch.setattr("ponder.planning.spec.__version__", "9.9.9")
     journal = ["--journal", str(tmp_path / "runs.sqlite")]
     code, _, err = ponder(capsys, "runs", "resume", run, *journal)
     assert code == 2

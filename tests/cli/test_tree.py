@@ -16,11 +16,11 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout
 from ponder.models.base import Completion, Request
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
+from ponder.planning.spec import Spec
 from ponder.policies.tree import Node
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
-from ponder.spec import Spec
 from ponder.strategies import registry
 from ponder.strategies.knobs import read
 from tests.cli.test_solve import QUESTION, ponder

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ponder.experiments import pools
-from ponder.experiments.samples import Header
+from ponder.experiments.pools import file as pools
+from ponder.experiments.pools.samples import Header
 from tests.cli.test_record import lines
 from tests.cli.test_solve import ponder
-from tests.experiments.test_training import SECRET, entries
+from tests.experiments.training.test_train import SECRET, entries
 
 Capture = pytest.CaptureFixture[str]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.experiments.made import Command
+from tests.support.pools import Command
 
 
 @pytest.fixture

@@ -28,13 +28,13 @@ from ponder.core.effects import Call, Handler, Result, Sampling
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
-from ponder.experiments import gym
-from ponder.experiments.gold import Arithmetic, Gold, HiddenTests, Reference, Scored
-from ponder.experiments.recording import Recording, journal_of, record
+from ponder.experiments.pools.recording import Recording, journal_of, record
 from ponder.experiments.suites.base import Item
+from ponder.experiments.suites.grading import gym
+from ponder.experiments.suites.grading.gold import Arithmetic, Gold, HiddenTests, Reference, Scored
 from ponder.experiments.suites.registry import SUITES, find
+from ponder.models.fakes.scripted import Scripted
 from ponder.models.opening import Opened
-from ponder.models.scripted import Scripted
 from ponder.runtime import stack
 from ponder.strategies import registry
 from ponder.verifiers import registry as verifiers

@@ -35,11 +35,12 @@ from ponder.core.errors import (
     UnknownName,
     UsageError,
 )
-from ponder.models import catalog, fetch, gguf
+from ponder.models import catalog, fetch
 from ponder.models.catalog import Entry, pull, remove, resolve, status
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Source
-from tests.models.test_gguf import tiny_gguf
+from ponder.models.gguf import tensors as gguf
+from tests.models.gguf.test_tensors import tiny_gguf
 
 PARTS = 2
 

@@ -16,7 +16,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import ModelInfo, Priced, Request, Shape
-from ponder.models.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner

@@ -38,7 +38,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import ModelInfo, Shape
-from ponder.models.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
 from tests.support.jobs import PROBLEM, ByText, Reply, Timed, by_order, go, job

@@ -15,7 +15,7 @@ from ponder.core.session import Session
 from ponder.core.steps import SEPARATORS, Step, step
 from ponder.core.trace import Trace
 from ponder.models.base import Completion, Progress, Request, silent
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner

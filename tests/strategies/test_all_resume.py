@@ -14,7 +14,7 @@ from ponder.core.effects import Sampling
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Request
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner

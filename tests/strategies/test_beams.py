@@ -18,7 +18,7 @@ from ponder.core.session import Session
 from ponder.core.steps import Step
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Request
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
 from ponder.policies.resample import normalised
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner

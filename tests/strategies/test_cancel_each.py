@@ -15,7 +15,7 @@ import pytest
 import ponder
 from ponder.core.events import Event, SampleGrew
 from ponder.models.base import Request
-from ponder.models.openvino import OpenVINO, load
+from ponder.models.openvino.model import OpenVINO, load
 from ponder.strategies.registry import STRATEGIES
 from tests.cli.test_kill import QUESTION
 from tests.strategies.test_kill_each import ABLE, completion, knobs_of

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 import ponder
+from ponder.answers.reading import read
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import BudgetTooSmall, ModelTimeout, RequestRefused, RunFailed
 from ponder.core.problem import Message, Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
-from ponder.models.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import RUN, STEPS, STRATEGIES
-from ponder.verifiers.reading import read
 from ponder.verifiers.registry import find
 from tests.strategies.test_beams import VALUES, ByPath, Tree, path_of
 from tests.support.jobs import job

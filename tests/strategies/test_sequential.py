@@ -24,10 +24,10 @@ from ponder.core.events import Event, Proposed
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Priced, Progress, Request, Shape, silent
-from ponder.models.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
+from ponder.planning.spec import spec
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.spec import spec
 from tests.support.jobs import job
 
 

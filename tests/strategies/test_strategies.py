@@ -19,7 +19,7 @@ from ponder.core.events import Event, Proposed, SampleFinished, VoteChanged
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion
-from ponder.models.scripted import Scripted
+from ponder.models.fakes.scripted import Scripted
 from ponder.policies.stopping import may_stop, wave
 from ponder.policies.vote import Vote
 from ponder.runtime.result import Result

@@ -13,7 +13,7 @@ from ponder.core.budget import Budget
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import ModelInfo, Priced, Request, Shape
-from ponder.models.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.policies.tree import Node
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner

@@ -12,7 +12,7 @@ from ponder.core.ledger import Receipt
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Priced, Shape
-from ponder.models.scripted import EVERYTHING
+from ponder.models.fakes.scripted import EVERYTHING
 from ponder.runtime.journal import Journal
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier

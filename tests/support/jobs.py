@@ -16,7 +16,7 @@ from ponder.core.events import Event
 from ponder.core.problem import Message, Problem
 from ponder.core.trace import Finish, Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, Shape, silent
-from ponder.models.scripted import EVERYTHING
+from ponder.models.fakes.scripted import EVERYTHING
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner

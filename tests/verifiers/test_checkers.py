@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from ponder.answers.arithmetic import steps
 from ponder.core.answer import Answer
 from ponder.core.effects import Sampling
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
 from ponder.core.session import Run, Session
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.arithmetic import steps
 from ponder.verifiers.registry import find
 
 ASKED = (Message("user", "What?"),)

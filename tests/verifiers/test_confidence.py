@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ponder.core.errors import UsageError
 from ponder.models.base import ModelInfo, Shape
-from ponder.models.scripted import EVERYTHING, Scripted
-from ponder.spec import spec
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
+from ponder.planning.spec import spec
 from ponder.verifiers import registry
 from ponder.verifiers.confidence import (
     entropy,

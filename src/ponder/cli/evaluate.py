@@ -21,16 +21,16 @@ from ponder.cli.solve import knob_values
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import MissingExtra, PonderError, UsageError
-from ponder.experiments import configurations as reading
-from ponder.experiments.evaluation import AT_ONCE, Evaluation, Progress
-from ponder.experiments.evaluation import evaluate as carry_out
-from ponder.experiments.evaluation_export import export as write
-from ponder.experiments.evaluation_grading import grade_outcomes
-from ponder.experiments.store import Outcome, Store, Stored, store_path
+from ponder.experiments.evals import configurations as reading
+from ponder.experiments.evals.evaluation import AT_ONCE, Evaluation, Progress
+from ponder.experiments.evals.evaluation import evaluate as carry_out
+from ponder.experiments.evals.export import export as write
+from ponder.experiments.evals.grading import grade_outcomes
+from ponder.experiments.evals.store import Outcome, Store, Stored, store_path
 from ponder.experiments.suites.registry import find
 
 if TYPE_CHECKING:
-    from ponder.experiments.evaluation_figures import Comparison, Summary
+    from ponder.experiments.evals.figures import Comparison, Summary
 
 Held = tuple[Stored, Sequence[Outcome]]
 _FILE = click.Path(path_type=Path)
@@ -334,7 +334,7 @@ def _open(path: Path | None) -> Iterator[Store]:
 def _figures() -> ModuleType:
     """What counts; before anything is spent, whether it can be counted."""
     try:
-        from ponder.experiments import evaluation_figures
+        from ponder.experiments.evals import figures as evaluation_figures
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise

@@ -13,10 +13,10 @@ import click
 from rich.console import Console
 
 from ponder.cli.tables import table
-from ponder.experiments.store import Outcome, Stored
+from ponder.experiments.evals.store import Outcome, Stored
 
 if TYPE_CHECKING:
-    from ponder.experiments.evaluation_figures import Comparison, Summary
+    from ponder.experiments.evals.figures import Comparison, Summary
 
 _FIGURES = {"tokens": "{:,.0f}", "flops": "{:.2e}", "seconds": "{:.1f}", "usd": "{:.5f}"}
 _WORDS = ("id", "name", "model", "suite", "created", "stopped by", "problem", "answer", "state")

@@ -16,12 +16,13 @@ from ponder.cli.tables import table
 from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.experiments import importing, merging, pools
-from ponder.experiments.configurations import listed
-from ponder.experiments.samples import Entry, Header
+from ponder.experiments.evals.configurations import listed
+from ponder.experiments.pools import file as pools
+from ponder.experiments.pools import importing, merging
+from ponder.experiments.pools.samples import Entry, Header
 
 if TYPE_CHECKING:
-    from ponder.experiments.scoring import Report
+    from ponder.experiments.stats.scoring import Report
 
 _MANY_FORMULAS = 1_000  # more than these take long enough for a word about it
 _FILE = click.Path(path_type=Path)
@@ -84,7 +85,7 @@ def score(
 ) -> None:
     """Accuracy of every aggregator at every N, with 95 % intervals, from the samples in POOL."""
     try:
-        from ponder.experiments import columns, costs, scoring
+        from ponder.experiments.stats import columns, costs, scoring
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from ponder import api
-from ponder.allocation import plans
 from ponder.cli.bar import Bar, spending
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.solve import knob_values
@@ -18,14 +17,16 @@ from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
 from ponder.core.errors import RunFailed, UnknownName, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.experiments import gold as golds
-from ponder.experiments import pools, recording, regrading
-from ponder.experiments.recorder import Outcome
-from ponder.experiments.recorder import Progress as Far
-from ponder.experiments.samples import Entry
+from ponder.experiments.pools import file as pools
+from ponder.experiments.pools import recording, regrading
+from ponder.experiments.pools.recorder import Outcome
+from ponder.experiments.pools.recorder import Progress as Far
+from ponder.experiments.pools.samples import Entry
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.files import MappedFile
+from ponder.experiments.suites.grading import gold as golds
 from ponder.experiments.suites.registry import find
+from ponder.planning import plans
 
 _FILE = click.Path(path_type=Path)
 MOST = 4096

@@ -14,10 +14,10 @@ import click
 
 from ponder.cli.output import free
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.experiments.configurations import listed
+from ponder.experiments.evals.configurations import listed
 
 if TYPE_CHECKING:
-    from ponder.experiments.report_values import Findings
+    from ponder.experiments.report.values import Findings
 
 _FILE = click.Path(path_type=Path)
 _NEEDED = ("numpy", "matplotlib")
@@ -74,9 +74,9 @@ def report(
     ponder report small.jsonl large.jsonl -o report.html
     """
     try:
-        from ponder.experiments import report as making
-        from ponder.experiments import report_page
-        from ponder.experiments.series_of import load
+        from ponder.experiments.report import findings as making
+        from ponder.experiments.report import page as report_page
+        from ponder.experiments.report.load import load
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
@@ -144,7 +144,8 @@ def _write(path: Path, text: str) -> None:
 
 def _draw(found: Findings, folder: Path, force: bool) -> None:
     """Every chart, or none where a file is in the way."""
-    from ponder.experiments import charts, report_figures
+    from ponder.experiments.report import charts
+    from ponder.experiments.report import figures as report_figures
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--png: {folder} is a file: give the name of a folder.")

@@ -18,9 +18,9 @@ from rich.text import Text
 from ponder.cli import view
 from ponder.cli.output import free
 from ponder.core.errors import UsageError
-from ponder.experiments import pools
-from ponder.experiments.training_reviews import labelled
-from ponder.verifiers.human import How, Item, Judgement, Queue
+from ponder.experiments.pools import file as pools
+from ponder.experiments.training.reviews import labelled
+from ponder.verifiers.human.verifier import How, Item, Judgement, Queue
 
 _FILE = click.Path(path_type=Path)
 _NARROW = 36  # characters that a column must have, or candidates stand one below the other

@@ -12,6 +12,7 @@ import click
 
 from ponder import api
 from ponder._version import __version__
+from ponder.answers.extract import instruction
 from ponder.cli import tree, tree_view, view
 from ponder.cli.output import free
 from ponder.cli.solve import present
@@ -19,10 +20,9 @@ from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import Message, Problem
+from ponder.planning.spec import Spec
 from ponder.runtime.journal import Journal, RunRow
 from ponder.runtime.runner import Runner
-from ponder.spec import Spec
-from ponder.verifiers.answers import instruction
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
 _MAKERS = {".html": tree_view.page, ".mmd": tree_view.mermaid}

@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from ponder import api
-from ponder.allocation.plans import COMMON, DEFAULT, PLANS
 from ponder.cli import view
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
@@ -23,9 +22,10 @@ from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
 from ponder.models import config as configuration
+from ponder.planning.plans import COMMON, DEFAULT, PLANS
+from ponder.planning.spec import spec
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.spec import spec
 from ponder.strategies.registry import STRATEGIES
 from ponder.verifiers.registry import KINDS
 

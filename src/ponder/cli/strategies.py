@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ponder.allocation.plans import COMMON
+from ponder.planning.plans import COMMON
 from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import RUN, STRATEGIES, Strategy
 

@@ -17,11 +17,11 @@ from ponder.cli.view import short
 from ponder.core.effects import GENERATE, digest
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
+from ponder.planning.spec import Spec
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.select import distinct
 from ponder.policies.tree import Node
 from ponder.runtime.journal import Row
-from ponder.spec import Spec
 from ponder.strategies import ab_mcts
 from ponder.strategies.tree_of_thoughts import VALUE, read_value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ponder.verifiers.sandbox.choice import permit_unsafe
+from ponder.sandbox.choice import permit_unsafe
 
 
 def _permit(context: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -13,13 +13,14 @@ import click
 
 from ponder.cli.output import free
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.experiments import pools
-from ponder.experiments.configurations import listed
-from ponder.verifiers import learned, registry
+from ponder.experiments.evals.configurations import listed
+from ponder.experiments.pools import file as pools
+from ponder.verifiers import registry
+from ponder.verifiers.learned import verifier as learned
 
 if TYPE_CHECKING:
-    from ponder.experiments.training_eval import Evaluation
-    from ponder.experiments.training_metrics import Figure
+    from ponder.experiments.training.evaluation import Evaluation
+    from ponder.experiments.training.metrics import Figure
 
 _FILE = click.Path(path_type=Path)
 _WIDTH = 40  # of a bar from 0 to 1
@@ -82,7 +83,7 @@ def train(
     if scores is not None and not names:
         raise UsageError(f"--scores: expected names of scores, not {scores!r}.")
     with _numpy():
-        from ponder.experiments import training
+        from ponder.experiments.training import train as training
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
     source = training.read(sources, mixed=mixed)
     _tell_skipped(sources)
@@ -145,7 +146,10 @@ def evaluate(
         free(write, force, inputs=[path, pool])
     scorer = learned.load(path)
     with _numpy():
-        from ponder.experiments import costs, training, training_data, training_eval
+        from ponder.experiments.stats import costs
+        from ponder.experiments.training import data as training_data
+        from ponder.experiments.training import evaluation as training_eval
+        from ponder.experiments.training import train as training
     source = pools.Pool(pool, skip_broken=skip_broken)
     entries = training_data.slim(source)
     _tell_skipped([source])

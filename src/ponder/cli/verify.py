@@ -15,11 +15,12 @@ from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import PICO, Budget
 from ponder.core.errors import LimitReached, RunFailed, UsageError
 from ponder.core.ledger import Receipt
-from ponder.experiments import pools, verifying
-from ponder.experiments.recording import journal_of
-from ponder.experiments.samples import Entry, first
+from ponder.experiments.pools import file as pools
+from ponder.experiments.pools import verifying
+from ponder.experiments.pools.recording import journal_of
+from ponder.experiments.pools.samples import Entry, first
 from ponder.verifiers import registry
-from ponder.verifiers.learned import Learned
+from ponder.verifiers.learned.verifier import Learned
 
 _FILE = click.Path(path_type=Path)
 

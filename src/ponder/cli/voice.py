@@ -9,7 +9,7 @@ import click
 from ponder.cli.models import pull_progress
 from ponder.models.fetch import Report
 from ponder.models.opening import Teller
-from ponder.verifiers.human import Human
+from ponder.verifiers.human.verifier import Human
 from ponder.verifiers.registry import known
 
 

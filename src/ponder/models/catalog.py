@@ -2,7 +2,7 @@
 
 A model is one GGUF file, ``NAME.gguf``, with ``NAME.json`` beside it: that says how large the whole
 file is and what its sha256 is, so that looking costs no hashing. Where the embedded engine cannot
-read the published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf``).
+read the published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf.tensors``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Literal
 import platformdirs
 
 from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
-from ponder.models import gguf
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
+from ponder.models.gguf import tensors as gguf
 
 DEFAULT = "qwen2.5-coder-0.5b"
 
@@ -328,7 +328,7 @@ class GgufFile:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """``simulated``, or ``simulated:OPTIONS``: the model of ``models.simulated``."""
+    """``simulated``, or ``simulated:OPTIONS``: the model of ``models.fakes.simulated``."""
 
     options: str = ""
 

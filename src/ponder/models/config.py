@@ -26,7 +26,7 @@ import platformdirs
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.models.base import Capability
-from ponder.models.reward_formats import FORMATS
+from ponder.models.reward.formats import FORMATS
 
 FILE = "ponder.toml"
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)

@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, silent
-from ponder.models.openai_compat import Endpoint, OpenAICompat
-from ponder.models.openvino_file import read_header
+from ponder.models.gguf.metadata import read_header
+from ponder.models.openai.client import Endpoint, OpenAICompat
 
 CONTEXT = 4096  # tokens per slot, unless told otherwise; every slot's cache takes memory at once
 PROMPTS = 256  # prompts whose size is remembered

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
-from ponder.core.threads import in_thread
-from ponder.models import catalog, reward_hf
+from ponder.models import catalog
 from ponder.models.base import Model, Priced
 from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
 from ponder.models.config import Config, EndpointConfig
+from ponder.models.fakes.simulated import Simulated
 from ponder.models.fetch import Report
-from ponder.models.simulated import Simulated
+from ponder.models.reward import hf as reward_hf
+from ponder.util.threads import in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller
     has_llamacpp = importlib.util.find_spec("xllamacpp") is not None
     if not has_openvino and not has_llamacpp:
         raise MissingExtra("local", f"running {name} on this machine")
-    from ponder.models import openvino
+    from ponder.models.openvino import model as openvino
 
     reason = openvino.can_load(path) if has_openvino else "openvino-genai is not installed"
     if reason is None:
@@ -110,11 +111,11 @@ def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller
 
 
 def _endpoint(found: EndpointConfig) -> Opened:
-    from ponder.models.openai_compat import OpenAICompat
-    from ponder.models.openai_endpoint import Endpoint
+    from ponder.models.openai.client import OpenAICompat
+    from ponder.models.openai.endpoint import Endpoint
     from ponder.models.pricing import pricing
-    from ponder.models.reward import RewardEndpoint
-    from ponder.models.reward_formats import find_format
+    from ponder.models.reward.endpoint import RewardEndpoint
+    from ponder.models.reward.formats import find_format
 
     price, note = pricing(found)
     endpoint, notes = Endpoint(**found.settings), (note,) if note else ()

@@ -27,7 +27,7 @@ from ponder.core.effects import Call, Effect, Generate, Result, Steer
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Item
 from ponder.core.trace import Score, Trace
-from ponder.core.worker import gone, number, this_one
+from ponder.util.worker import gone, number, this_one
 
 _SCHEMA = """
 create table if not exists runs (

@@ -18,11 +18,11 @@ from ponder.core.problem import Problem
 from ponder.core.session import Run, Session, ignore
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model, Priced, Pricing
-from ponder.runtime.budgeted import LEAST
+from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.budgeted import LEAST
+from ponder.runtime.handlers.live import Reader
+from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.journal import Journal
-from ponder.runtime.live import Reader
-from ponder.runtime.meter import Meter
-from ponder.runtime.purse import Purse
 from ponder.runtime.result import Result, StoppedBy, agreement, candidates, ends, last_value, leader
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier

@@ -12,15 +12,15 @@ from ponder.core.events import Subscriber
 from ponder.core.ledger import Ledger
 from ponder.core.session import ignore
 from ponder.models.base import Model, Priced, Pricing
-from ponder.runtime.budgeted import budgeted
+from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.budgeted import budgeted
+from ponder.runtime.handlers.live import Reader, live
+from ponder.runtime.handlers.meter import Meter
+from ponder.runtime.handlers.recorded import recorded
+from ponder.runtime.handlers.retried import retried
+from ponder.runtime.handlers.steered import steered
+from ponder.runtime.handlers.traced import traced
 from ponder.runtime.journal import Journal, Row
-from ponder.runtime.live import Reader, live
-from ponder.runtime.meter import Meter
-from ponder.runtime.purse import Purse
-from ponder.runtime.recorded import recorded
-from ponder.runtime.retried import retried
-from ponder.runtime.steered import steered
-from ponder.runtime.traced import traced
 from ponder.verifiers.base import Verifier
 
 

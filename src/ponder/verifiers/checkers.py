@@ -26,14 +26,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ponder.answers.arithmetic import solves, steps
+from ponder.answers.extract import extract
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
-from ponder.core.threads import in_thread
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.answers import extract
-from ponder.verifiers.arithmetic import solves, steps
-from ponder.verifiers.sandbox.regex import search
+from ponder.sandbox.regex import search
+from ponder.util.threads import in_thread
 
 NO_ANSWER = "there is no answer in the reply"
 HOLDS = 0.5

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from ponder.core.errors import UnknownName, UsageError
 from ponder.verifiers.base import Verifier
 from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
-from ponder.verifiers.codet import codet
 from ponder.verifiers.combined import COMBINATIONS, combine
 from ponder.verifiers.confidence import certain, mean_logprob, sampled, unspread, windowed
-from ponder.verifiers.execution import Execution
-from ponder.verifiers.human import human
-from ponder.verifiers.judge import judge
-from ponder.verifiers.learned import learned
-from ponder.verifiers.process import process
-from ponder.verifiers.self_verify import self_verify, substitute
-from ponder.verifiers.tournament import pairwise
+from ponder.verifiers.execution.codet import codet
+from ponder.verifiers.execution.verifier import Execution
+from ponder.verifiers.human.verifier import human
+from ponder.verifiers.judge.pairwise import pairwise
+from ponder.verifiers.judge.self_verify import self_verify, substitute
+from ponder.verifiers.judge.verifier import judge
+from ponder.verifiers.learned.verifier import learned
+from ponder.verifiers.process.verifier import process
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@ r"""AIME 2024 and 2025: integers from 0 to 999. The prompts already ask for a ``
 
 from __future__ import annotations
 
-from ponder.experiments.gold import Reference
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row
 
 

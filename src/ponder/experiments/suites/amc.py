@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ponder.experiments.gold import Reference
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row
 
 

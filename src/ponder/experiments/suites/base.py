@@ -14,9 +14,9 @@ from typing import Protocol
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Problem, Tests
-from ponder.experiments.gold import Gold
+from ponder.experiments.suites.grading.gold import Gold
 from ponder.experiments.suites.rows import Row, read
-from ponder.spec import spec
+from ponder.planning.spec import spec
 
 VARIABLE = "PONDER_DATA"
 

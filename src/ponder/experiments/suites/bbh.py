@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ponder.core.problem import AnswerType
-from ponder.experiments.gold import Reference
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row
 
 TASKS: dict[str, tuple[AnswerType, tuple[str, ...]]] = {

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ponder.experiments.gold import Arithmetic
 from ponder.experiments.suites.base import FileSuite, Item
 from ponder.experiments.suites.game24 import puzzle
+from ponder.experiments.suites.grading.gold import Arithmetic
 from ponder.experiments.suites.rows import Row
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType
-from ponder.experiments.gold import Reference
 from ponder.experiments.suites.base import Item, ask
+from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row, read
 
 OPTIONS = ("question", "answer", "id", "level", "type", "choices")

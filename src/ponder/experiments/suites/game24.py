@@ -10,8 +10,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ponder.core.problem import ArithmeticTests, Message, Problem
-from ponder.experiments.gold import Arithmetic
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import Arithmetic
 from ponder.experiments.suites.rows import Row
 
 QUESTION = (

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ponder.experiments.gold import Reference
+from ponder.answers.equivalence import plain_number
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row
-from ponder.verifiers.equivalence import plain_number
 
 
 def item(row: Row) -> Item:

@@ -8,10 +8,10 @@ answer that is a body alone completes the prompt, as in the original.
 from __future__ import annotations
 
 from ponder.core.problem import AssertTests
-from ponder.experiments.gold import HiddenTests
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import HiddenTests
 from ponder.experiments.suites.rows import Row
-from ponder.verifiers.execution_examples import examples
+from ponder.verifiers.execution.examples import examples
 
 
 def item(row: Row) -> Item:

@@ -5,8 +5,8 @@ The gold is a formula in LaTeX, graded by meaning.
 
 from __future__ import annotations
 
-from ponder.experiments.gold import Reference
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import ast
 import builtins
 
+from ponder.answers.equivalence import parse_python
 from ponder.core.problem import AssertTests
-from ponder.experiments.gold import HiddenTests
 from ponder.experiments.suites.base import FileSuite, Item, ask
+from ponder.experiments.suites.grading.gold import HiddenTests
 from ponder.experiments.suites.rows import Row
-from ponder.verifiers.equivalence import parse_python
 
 
 def item(row: Row) -> Item:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponder.answers.equivalence import plain_number
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType
-from ponder.experiments import gym
-from ponder.experiments.gold import Scored
 from ponder.experiments.suites.base import Item, ask
-from ponder.verifiers.equivalence import plain_number
+from ponder.experiments.suites.grading import gym
+from ponder.experiments.suites.grading.gold import Scored
 
 SIZE = 100
 _LOOKED_AT = 8

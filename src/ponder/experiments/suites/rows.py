@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponder.answers.equivalence import plain_number
 from ponder.core.errors import UnknownName, UsageError
-from ponder.verifiers.equivalence import plain_number
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv")
 

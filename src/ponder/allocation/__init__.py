@@ -1,1 +1,0 @@
-"""Allocation: from the effort dial to a plan."""

@@ -1,0 +1,355 @@
+r"""Where in a model's reply is the answer?
+
+``extract`` returns the answer as the model wrote it, or ``None``: a sample without an answer never
+wins a vote. Only what follows the last ``</think>`` counts. Per answer type, the first that holds:
+
+- number, math: the last ``\boxed{...}``; the last 'answer is X', 'Answer: X' or '#### X'; else
+  (whole replies only) the last number for ``number``, a reply that is but a formula for ``math``.
+- choice: the same two, read as one of the labels; else (whole replies only) the last label that
+  stands alone.
+- text: the last ``\boxed{...}``; the last 'Answer:' line; else (whole replies only) all of it.
+- json: the last fenced block, the whole reply or the last balanced ``{...}`` or ``[...]``,
+  whichever parses and satisfies the problem's schema.
+- code: the last block fenced as Python, the last that names no language, or a reply that parses as
+  Python.
+
+A reply that was cut off (``truncated``, or still within ``<think>``) has no last word: a number in
+the middle of unfinished reasoning is not an answer, so only marked answers count there.
+
+Replies are hostile input. Every step takes time linear in the reply and none raises on any text.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from ponder.answers.equivalence import (
+    EMPHASIS,
+    NUMBER,
+    choice_key,
+    parse_python,
+    plain_number,
+)
+from ponder.core.errors import UsageError
+from ponder.core.problem import Problem
+
+_JSON_ATTEMPTS = 32
+_LONGEST_BARE = 200
+_LONGEST_PROGRAM = 100_000
+
+
+def instruction(problem: Problem) -> str:
+    """The last sentence of the prompt: how to give the final answer so that it can be found."""
+    match problem.answer_type:
+        case "number":
+            return r"Think step by step, and put the final number in \boxed{}."
+        case "math":
+            return r"Think step by step, and put the final answer in \boxed{}."
+        case "choice":
+            labels = f", one of {', '.join(problem.choices)}," if problem.choices else ""
+            return rf"Think step by step, and put the label of your choice{labels} in \boxed{{}}."
+        case "text":
+            return "Think step by step, and end with one line: 'Answer: ' and the final answer."
+        case "json":
+            schema = f" that satisfies this schema: {problem.schema}" if problem.schema else ""
+            return f"End with the final answer in one ```json block{schema or '.'}"
+        case "code":
+            return "End with the complete program in one ```python block."
+
+
+def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | None:
+    """The answer within a reply; ``truncated`` when the reply was cut off at its length limit.
+
+    Raises ``UsageError`` if the problem's JSON Schema is not one; never because of the text.
+    """
+    _, closed, after = text.rpartition("</think>")
+    if not closed and "<think>" in text:
+        truncated = True
+    found = _EXTRACTORS[problem.answer_type](after if closed else text, problem, truncated)
+    return found.strip() or None if found else None
+
+
+def closed(text: str, problem: Problem) -> bool:
+    r"""Whether a chain that might go on holds its answer already: in a closed ``\boxed{...}``, or
+    for ``code`` and ``json`` in a closed block. 'The answer is' may be the beginning of anything.
+    """
+    *_, after = text.rpartition("</think>")
+    if problem.answer_type in ("code", "json"):
+        return bool(_fenced(after, truncated=True))
+    return _boxed(after) is not None
+
+
+# Boxes and phrases --------------------------------------------------------------------------------
+
+_BRACE = re.compile(r"\\f?box(?:ed)?\s*\{|\\[{}]|[{}]")
+_MARK = re.compile(
+    r"\banswer(?:\*\*)?\s*(?P<how>is\b\s*:?|:|=)(?:\s|\*\*)*|^[ \t]*####[ \t]*", re.I | re.M
+)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+
+
+def _boxed(text: str) -> str | None:
+    r"""What the last closed ``\boxed`` or ``\fbox`` holds (the inner of nested ones)."""
+    open_braces: list[int] = []  # where a box's content starts; -1 for any other brace
+    best, content = -1, None
+    for brace in _BRACE.finditer(text):
+        token = brace[0]
+        if token in (r"\{", r"\}"):
+            continue
+        if token != "}":
+            open_braces.append(-1 if token == "{" else brace.end())
+        elif open_braces:
+            start = open_braces.pop()
+            if start > best and (inner := text[start : brace.start()].strip()):
+                best, content = start, inner
+    return content
+
+
+def _marked(text: str, *, only_colon: bool = False) -> Iterator[str]:
+    """What follows each mark up to the next one, last mark first."""
+    marks = list(_MARK.finditer(text))
+    end = len(text)
+    for mark in reversed(marks):
+        span = text[mark.end() : end]
+        end = mark.start()
+        how = mark["how"]
+        if how is None:
+            # '#### Step 2: add' is a heading, not GSM8K's mark.
+            line = _first_line(span)
+            if not only_colon and line and not _PLAIN_WORD.search(line):
+                yield line
+        elif how in (":", "=") or not only_colon:
+            yield span
+
+
+def _first_line(span: str) -> str:
+    return _undecorated(span.lstrip().split("\n", 1)[0])
+
+
+def _undecorated(text: str) -> str:
+    """Without Markdown's emphasis."""
+    return EMPHASIS.sub("", text).strip()
+
+
+def _sentence(span: str) -> str:
+    line = _first_line(span)
+    end = _SENTENCE_END.search(line)
+    return _undecorated(line[: end.start()] if end else line)
+
+
+def _formula(span: str) -> str:
+    """What stands between LaTeX delimiters if the span starts with one, else the sentence."""
+    for opener, closer in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
+        if span.startswith(opener):
+            inner, closed, _ = span[len(opener) :].partition(closer)
+            if closed and inner.strip():
+                return inner
+    return _sentence(span)
+
+
+# The answer types ---------------------------------------------------------------------------------
+
+
+def _number(text: str, problem: Problem, truncated: bool) -> str | None:
+    boxed = _boxed(text)
+    if boxed is not None:
+        return boxed
+    for span in _marked(text):
+        sentence = _sentence(span)
+        total = sentence.rpartition("=")[2].strip()
+        if plain_number(total, units=True) is not None:
+            return total
+        first = NUMBER.search(sentence)
+        if first is not None:
+            return first[0]
+    return None if truncated else _last(NUMBER, text)
+
+
+def _math(text: str, problem: Problem, truncated: bool) -> str | None:
+    boxed = _boxed(text)
+    if boxed is not None:
+        return boxed
+    for span in _marked(text):
+        formula = _formula(span)
+        if formula:
+            return formula
+    bare = _undecorated(text)
+    whole = not truncated and len(bare) <= _LONGEST_BARE and "\n" not in bare
+    return bare if whole and not _PLAIN_WORD.search(bare) else None
+
+
+def _choice(text: str, problem: Problem, truncated: bool) -> str | None:
+    labels = problem.choices
+    pattern = _label_pattern(labels)
+    boxed = _boxed(text)
+    for span in ([] if boxed is None else [boxed]) + [_sentence(s) for s in _marked(text)]:
+        key = choice_key(span)
+        if any(key == choice_key(label) for label in labels) or (
+            not labels and len(key) == 3 and key[-1].isalpha()
+        ):
+            return span
+        label = pattern.search(span)
+        if label is not None:
+            return label[0]
+    return None if truncated else _last(pattern, text)
+
+
+@lru_cache(64)
+def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
+    """A label that stands alone: words in any case, letters in upper case.
+
+    'A good one' and 'I think' are an article and a pronoun, unless 'option' goes before.
+    """
+    bare = sorted((x.strip("(). ") for x in labels), key=len, reverse=True)
+    parts = [f"(?i:{re.escape(x)})" for x in bare if len(x) > 1]
+    letters = re.escape("".join(x for x in bare if len(x) == 1)) if labels else "A-Z"
+    if letters:
+        parts += [
+            rf"(?:(?<=option )|(?<=choice )|(?<=Option )|(?<=Choice ))[{letters}]",
+            rf"(?![AI] [a-z])[{letters}]",
+        ]
+    return re.compile(rf"(?<![\w'])(?:{'|'.join(parts) or '(?!)'})(?![\w'])")
+
+
+def _text(text: str, problem: Problem, truncated: bool) -> str | None:
+    boxed = _boxed(text)
+    if boxed is not None:
+        return boxed
+    for span in _marked(text, only_colon=True):
+        line = _first_line(span)
+        if line:
+            return line
+    return None if truncated else text
+
+
+def _last(pattern: re.Pattern[str], text: str) -> str | None:
+    last = None
+    for match in pattern.finditer(text):
+        last = match[0]
+    return last
+
+
+# Code and JSON ------------------------------------------------------------------------------------
+
+_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n`]*$", re.M)
+
+
+def _fenced(text: str, truncated: bool) -> list[tuple[str, str]]:
+    """(language, content) of each fenced block; the last may lack its end if nothing was cut."""
+    fences = list(_FENCE.finditer(text))
+    blocks, i = [], 0
+    while i < len(fences):
+        start = fences[i]
+        if i + 1 < len(fences):
+            end = fences[i + 1].start()
+        elif truncated:
+            break
+        else:
+            end = len(text)
+        blocks.append((start[1].lower(), text[start.end() + 1 : end].rstrip()))
+        i += 2
+    return blocks
+
+
+def _code(text: str, problem: Problem, truncated: bool) -> str | None:
+    blocks = _fenced(text, truncated)
+    for languages in (("python", "py", "python3"), ("",)):
+        for language, content in reversed(blocks):
+            if language in languages and content.strip():
+                return content
+    if blocks or truncated or len(text) > _LONGEST_PROGRAM:
+        return None
+    tree = parse_python(text)
+    # A single word of prose is valid Python too.
+    idle = (ast.Name, ast.Constant, ast.Tuple)
+    working = tree is not None and any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, idle)) for node in tree.body
+    )
+    return text if working else None
+
+
+def _json(text: str, problem: Problem, truncated: bool) -> str | None:
+    valid = _schema_check(problem.schema)
+    blocks = [content for _, content in reversed(_fenced(text, truncated))]
+    spans = [text[start:end] for start, end in reversed(_balanced(text)[-_JSON_ATTEMPTS:])]
+    for candidate in [*blocks[:_JSON_ATTEMPTS], text, *spans]:
+        try:
+            if valid(json.loads(candidate, parse_constant=_not_json)):
+                return candidate
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _not_json(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _balanced(text: str) -> list[tuple[int, int]]:
+    """Every balanced bracket pair (start, end), in the order of their ends. One pass."""
+    spans: list[tuple[int, int]] = []
+    stack: list[int] = []
+    quoted = False
+    for token in re.finditer(r'\\.|["{}\[\]\n]', text):
+        char = token[0]
+        if char == "\n":
+            quoted = False  # JSON's strings hold no raw line break: that quote was prose
+        elif char == '"':
+            quoted = bool(stack) and not quoted
+        elif quoted:
+            continue
+        elif char in "{[":
+            stack.append(token.start())
+        elif stack and char in "}]":
+            start = stack.pop()
+            if text[start] + char in ("{}", "[]"):
+                spans.append((start, token.end()))
+            else:
+                stack.clear()
+    return spans
+
+
+@lru_cache(64)
+def _schema_check(schema: str) -> Callable[[Any], bool]:
+    if not schema.strip():
+        return lambda value: True
+    from jsonschema import SchemaError, validators
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    try:
+        parsed = json.loads(schema)
+        if type(parsed) not in (dict, bool):
+            raise ValueError("a schema is an object")
+        kind = validators.validator_for(parsed, default=validators.Draft202012Validator)
+        kind.check_schema(parsed)
+    except SchemaError as error:
+        said = f"at {error.json_path}, {error.message}"
+        raise UsageError(f"the problem's JSON Schema is not one: {said}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the problem's JSON Schema is not one: {error}.") from None
+    validator = kind(parsed, registry=Registry())  # an empty registry: no $ref fetches anything
+
+    def check(value: Any) -> bool:
+        try:
+            return validator.is_valid(value)
+        except Unresolvable as error:
+            raise UsageError(f"the problem's JSON Schema has a dangling $ref: {error}") from None
+
+    return check
+
+
+_EXTRACTORS: dict[str, Callable[[str, Problem, bool], str | None]] = {
+    "number": _number,
+    "math": _math,
+    "choice": _choice,
+    "text": _text,
+    "json": _json,
+    "code": _code,
+}

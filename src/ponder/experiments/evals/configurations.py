@@ -1,0 +1,346 @@
+"""Configurations: what is evaluated, read from flags, a grid or a TOML file, and checked at once.
+
+A configuration's ID is a digest of everything that changes its results: suite, model, strategy,
+knobs, how samples are drawn, budget, verifier, seed and the version of Ponder. Two ways to say the
+same thing are one configuration; its name and the number of problems are no part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ponder import api
+from ponder.core.budget import Budget
+from ponder.core.errors import UnknownName, UsageError
+from ponder.core.problem import Message, Problem
+from ponder.experiments.suites.base import Item
+from ponder.models import config
+from ponder.planning import plans
+from ponder.planning.spec import Spec, spec
+from ponder.strategies import registry
+
+UNITS = tuple(f.name for f in fields(Budget))
+TABLE = "configuration"
+_WORDS = ("model", "strategy", "effort", "verifier")
+_KEYS = ("name", *_WORDS, "seed", "knobs", "budget")
+_ANY = Problem((Message("user", "?"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How the problems of ``suite`` are answered: arguments as in ``ponder.solve``.
+
+    ``budget`` holds per problem. ``name`` is for people; without one, ``label`` says what it is.
+
+    Raises:
+        UnknownName, UsageError: as ``ponder.planning.spec.spec``.
+    """
+
+    suite: str
+    model: str
+    strategy: str | None = None
+    effort: str = plans.DEFAULT
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    budget: Budget = Budget()
+    verifier: str | None = None
+    seed: int = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        self._spec(_ANY, self.seed)
+
+    def _spec(self, problem: Problem, seed: int) -> Spec:
+        return spec(
+            problem,
+            model=self.model,
+            effort=self.effort,
+            strategy=self.strategy,
+            knobs=self.knobs,
+            budget=self.budget,
+            verifier=self.verifier,
+            seed=seed,
+        )
+
+    def asked(self, item: Item) -> Spec:
+        """What is asked of the model for one problem; the gold stays behind.
+
+        Every problem has a seed of its own, the same in all configurations with this seed: so
+        differences between them are as little due to chance as can be.
+        """
+        return self._spec(item.problem, problem_seed(self.seed, item.problem_id))
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that changes the results, with all defaults filled in, as JSON."""
+        found = self._spec(_ANY, self.seed).to_json()
+        del found["problem"]
+        limits = found["budget"].items()
+        found["budget"] = {unit: None if v is None else float(v) for unit, v in limits}  # 1 is 1.0
+        return {"suite": self.suite, **found}
+
+    @property
+    def id(self) -> str:
+        """Ten hexadecimal digits."""
+        text = json.dumps(self.resolved(), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """The name, or else the strategy and whatever differs from its defaults."""
+        if self.name:
+            return self.name
+        found = self._spec(_ANY, self.seed)
+        defaults = {k.name: k.default for k in registry.find(found.strategy).knobs.values()}
+        said = {k: v for k, v in found.knobs.items() if v != defaults[k] or k in self.knobs}
+        said |= {k: getattr(found.sampling, k) for k in plans.COMMON if k in self.knobs}
+        if self.effort != plans.DEFAULT:
+            said["effort"] = self.effort
+        if self.verifier:
+            said["verifier"] = self.verifier
+        limits = {f"budget.{unit}": getattr(self.budget, unit) for unit in UNITS}
+        said |= {name: value for name, value in limits.items() if value is not None}
+        if self.seed:
+            said["seed"] = self.seed
+        shown = {k: f"{v:g}" if isinstance(v, float) else v for k, v in said.items()}
+        return " ".join([found.strategy, *(f"{name}={value}" for name, value in shown.items())])
+
+
+def problem_seed(seed: int, problem_id: str) -> int:
+    """The seed of one problem, in [0, 2**31)."""
+    digest = hashlib.blake2b(f"{seed}:{problem_id}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One configuration as it was said, by key; ``where`` it was said, for complaints."""
+
+    said: Mapping[str, Any]
+    where: str = ""
+
+
+def configurations(wishes: Sequence[Wish], suite: str) -> list[Configuration]:
+    """What was said, checked.
+
+    Raises:
+        UsageError: a value does not fit, or two of them are the same.
+    """
+    found: dict[str, Configuration] = {}
+    for wish in wishes:
+        one = _located(wish, suite)
+        twin = found.setdefault(one.id, one)
+        if twin is not one:
+            which = one.label if one.label == twin.label else f"{one.label} and {twin.label}"
+            raise UsageError(f"two configurations are the same ({which}): leave one of them out.")
+    names = [one.name for one in found.values() if one.name]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"two configurations have the name {name!r}: rename one of them.")
+    return list(found.values())
+
+
+def _located(wish: Wish, suite: str) -> Configuration:
+    try:
+        return _read(wish.said, suite)
+    except UsageError as error:
+        if not wish.where:
+            raise
+        raise UsageError(f"{wish.where}: {error}") from None
+
+
+def _read(said: Mapping[str, Any], suite: str) -> Configuration:
+    for key in said:
+        if key not in _KEYS:
+            raise UnknownName("key", key, _KEYS)
+    known = {key: value for key, value in said.items() if value is not None}
+    for key in ("name", *_WORDS):
+        if key in known and not (isinstance(known[key], str) and known[key]):
+            raise UsageError(f"{key} must be a text that is not empty, not {known[key]!r}.")
+    for key in ("knobs", "budget"):
+        if not isinstance(known.get(key, {}), Mapping):
+            raise UsageError(f"{key} must be a table such as {{n = 8}}, not {known[key]!r}.")
+    if "seed" in known:
+        known["seed"] = _whole(known["seed"])
+    known["budget"] = budget(known.get("budget", {}))
+    known["model"] = api.model_name(known.get("model"))
+    known.setdefault("effort", config.load().effort or plans.DEFAULT)
+    return Configuration(suite=suite, **known)
+
+
+def _whole(value: Any) -> Any:
+    """A seed that was given as text as a number; whether it is one that will do, ``planning.spec`` says."""
+    try:
+        return int(value) if isinstance(value, str) else value
+    except ValueError:
+        raise UsageError(f"the seed must be a whole number, not {value!r}.") from None
+
+
+def budget(given: Mapping[str, Any]) -> Budget:
+    """A budget of limits by unit: ``tokens``, ``usd``, ``flops``, ``seconds``.
+
+    Raises:
+        UnknownName: another unit.
+        UsageError: not a positive number.
+    """
+    limits: dict[str, Any] = {}
+    for unit, value in given.items():
+        if unit not in UNITS:
+            raise UnknownName("unit of the budget", unit, UNITS)
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = float(value)
+        except (ValueError, TypeError, OverflowError):
+            raise UsageError(f"the budget's {unit} must be a number, not {value!r}.") from None
+        limits[unit] = int(number) if unit == "tokens" and number.is_integer() else number
+    return Budget(**limits)
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """``NAME=VALUE,NAME=VALUE``, as often as it was said.
+
+    Raises:
+        UsageError: it is not that, or says a name twice.
+    """
+    found: dict[str, str] = {}
+    for part in (part for text in texts for part in text.split(",")):
+        name, _, value = (side.strip() for side in part.partition("="))
+        if not name or not value:
+            raise UsageError(f"{option} takes NAME=VALUE,NAME=VALUE, not {part!r}.")
+        if name in found:
+            raise UsageError(f"{option} says {name!r} twice: say it once.")
+        found[name] = value
+    return found
+
+
+def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
+    """One wish for each combination of the grid's values; ``given`` holds for all of them.
+
+    ``grid`` has texts such as ``n=1,2,4``: a knob, or ``model``, ``strategy``, ``effort``,
+    ``verifier``, ``seed``, ``budget.tokens``, ...
+
+    Raises:
+        UsageError: a grid that is none, or that says what was given already.
+    """
+    axes: dict[str, list[str]] = {}
+    for text in grid:
+        name, _, values = (side.strip() for side in text.partition("="))
+        said = listed(values)
+        if not name or not all(said):
+            raise UsageError(f"--grid takes NAME=VALUE,VALUE, such as n=1,2,4, not {text!r}.")
+        if name not in _axes():
+            raise UnknownName("name in --grid", name, _axes())
+        if name in axes or _said(given, name) is not None:
+            raise UsageError(f"{name!r} is said twice, in --grid and elsewhere: say it once.")
+        axes[name] = said
+    combinations = itertools.product(*axes.values())
+    return [Wish(_with(given, dict(zip(axes, values, strict=True)))) for values in combinations]
+
+
+def listed(text: str) -> list[str]:
+    """What stands between the semicolons, or else the commas; those in brackets are a verifier's.
+
+    Semicolons are for values that have commas of their own, such as ``simulated:length=9,speed=2``.
+    """
+    for between in ";,":
+        found, depth = [""], 0
+        for letter in text:
+            depth += (letter == "(") - (letter == ")")
+            if letter == between and not depth:
+                found.append("")
+            else:
+                found[-1] += letter
+        if len(found) > 1:
+            break
+    return [value.strip() for value in found]
+
+
+def _axes() -> list[str]:
+    knobs = {knob for strategy in registry.STRATEGIES.values() for knob in strategy.knobs}
+    return [
+        *_WORDS,
+        "seed",
+        *(f"budget.{unit}" for unit in UNITS),
+        *sorted(knobs | {*plans.COMMON}),
+    ]
+
+
+def _said(given: Mapping[str, Any], name: str) -> Any:
+    table, key = _place(name)
+    return (given.get(table) or {}).get(key) if table else given.get(key)
+
+
+def _place(name: str) -> tuple[str, str]:
+    """In which table of a configuration a grid's value goes, and under which key."""
+    if name.startswith("budget."):
+        return "budget", name.removeprefix("budget.")
+    return ("", name) if name in (*_WORDS, "seed") else ("knobs", name)
+
+
+def _with(given: Mapping[str, Any], point: Mapping[str, str]) -> dict[str, Any]:
+    made = {**given}
+    for name, value in point.items():
+        table, key = _place(name)
+        if table:
+            made[table] = {**(made.get(table) or {}), key: value}
+        else:
+            made[key] = value
+    if made.get("name") and point:
+        made["name"] = " ".join([made["name"], *(f"{k}={v}" for k, v in point.items())])
+    return made
+
+
+def of_file(path: Path, given: Mapping[str, Any]) -> tuple[str | None, list[Wish]]:
+    """The suite that a TOML file names, if it does, and a wish for each of its tables.
+
+    What stands at the top of the file holds for all of its ``[[configuration]]`` tables where they
+    say nothing else; ``given`` holds where the file says nothing.
+
+    Raises:
+        UsageError: the file cannot be read, has another form, or says what was given already.
+    """
+    top = _toml(path)
+    tables = top.pop(TABLE, None)
+    for key in top:
+        if key not in ("suite", *_KEYS[1:]):
+            raise UsageError(f"{path}: {UnknownName('key', key, ('suite', *_KEYS[1:], TABLE))}")
+    listing = isinstance(tables, list) and tables
+    if not listing or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{path} has no [[{TABLE}]]: write one for each configuration.")
+    suite = top.get("suite")
+    if suite is not None and not isinstance(suite, str):
+        raise UsageError(f"{path}: suite must be a text, not {suite!r}.")
+    for key, value in given.items():
+        if value is not None and any(key in table for table in (top, *tables)):
+            raise UsageError(f"{key} is said twice, in {path} and by a flag: say it once.")
+    wishes, flags = [], {key: value for key, value in given.items() if key != "suite"}
+    top.pop("suite", None)
+    for number, table in enumerate(tables, start=1):
+        which = f"{path}, {TABLE} {table.get('name', number)!r}"
+        wishes.append(Wish(_over({**flags, **top}, table), which))
+    return suite, wishes
+
+
+def _over(top: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    made = {**top, **table}
+    for key in ("knobs", "budget"):
+        if isinstance(top.get(key), dict) and isinstance(table.get(key), dict):
+            made[key] = {**top[key], **table[key]}
+    return made
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}.") from None

@@ -1,0 +1,315 @@
+"""Evaluating: every problem of a suite, answered by every configuration, into a results store.
+
+Each problem of each configuration is one run of the store's journal, carried out as any other run
+is. Given again, an evaluation goes on from what the store holds: runs that have ended are left
+alone, those that were cut off are resumed, those that failed are tried again. Grading comes after
+the runs, with the gold that they never saw, and can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ponder import api
+from ponder.core.budget import PICO
+from ponder.core.effects import GENERATE
+from ponder.core.errors import (
+    BudgetTooSmall,
+    ModelError,
+    RunFailed,
+    UsageError,
+)
+from ponder.core.ledger import Item as Spent
+from ponder.core.problem import Problem
+from ponder.experiments.evals.configurations import Configuration
+from ponder.experiments.evals.store import Outcome, Store, Stored
+from ponder.experiments.suites.base import Item
+from ponder.models import config
+from ponder.models.fetch import sha256_of
+from ponder.models.opening import Opened, Teller, open_model
+from ponder.planning.spec import Spec
+from ponder.runtime.journal import Journal
+from ponder.util.bounded import bounded
+from ponder.verifiers.learned.verifier import Learned
+from ponder.verifiers.registry import known, within
+
+AT_ONCE = 8
+"""Problems in flight, unless told otherwise."""
+GIVE_UP = 16
+"""After so many failed runs in a row, the model is taken to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is asked for. ``items`` are by their position in the suite, whatever part of it."""
+
+    items: Mapping[int, Item]
+    configurations: Sequence[Configuration]
+    at_once: int = AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an evaluation is, in problems. ``kept`` had ended before; tokens and dollars are
+    those of the problems that ended since.
+    """
+
+    wanted: int
+    done: int
+    kept: int
+    failed: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One problem of one configuration. ``misfit`` says why it cannot be asked at all."""
+
+    id: str
+    configuration: Configuration
+    position: int
+    item: Item
+    asked: Spec
+    misfit: str = ""
+
+    def outcome(self, run: str, **more: Any) -> Outcome:
+        item = self.item
+        question = digest(item.problem)
+        return Outcome(item.problem_id, self.position, item.level, question, run, **more)
+
+
+def digest(problem: Problem) -> str:
+    """Of what is asked: equal for equal problems."""
+    return hashlib.blake2b(json.dumps(asdict(problem)).encode(), digest_size=8).hexdigest()
+
+
+async def evaluate(
+    asked: Evaluation,
+    store: Store,
+    *,
+    models: Mapping[str, Opened] | None = None,
+    tell: Tell = lambda progress: None,
+    teller: Teller | None = None,
+) -> None:
+    """Run what the store does not hold yet. Cancelling it loses what is in flight, nothing else.
+
+    ``models`` are used, and left open, for configurations that name them; others are opened, once.
+
+    Raises:
+        UsageError: a configuration cannot be carried out, and nothing was spent; or the store holds
+            other questions, or another process works on the same runs.
+        RunFailed: the model gives no samples (any more); what has come is kept.
+    """
+    missing = list(_missing(asked, store))
+    kept = len(asked.configurations) * len(asked.items) - len(missing)
+    given, own = models or {}, {}
+    try:
+        for name in dict.fromkeys(task.configuration.model for task in missing):
+            if name not in given:
+                own[name] = await open_model(name, config.load(), teller or Teller())
+        opened = {**given, **own}
+        tasks = await _checked(asked, missing, opened)
+        hashes = await asyncio.to_thread(_hashes, opened)
+        for configuration in asked.configurations:
+            if used := opened.get(configuration.model):
+                store.declare(_stored(configuration, used, hashes[configuration.model]))
+            if configuration.name:
+                store.rename(configuration.id, configuration.name)
+        state = Progress(kept + len(missing), kept, kept)
+        await _Runs(store, store.journal(), opened, state, tell).go(tasks, asked.at_once)
+    finally:
+        for used in own.values():
+            if not used.model.info.local:
+                await used.model.close()
+
+
+def _missing(asked: Evaluation, store: Store) -> Iterator[_Task]:
+    """The problems whose runs have not ended well, configuration by configuration."""
+    for configuration in asked.configurations:
+        name = configuration.id
+        known = {outcome.problem_id: outcome for outcome in store.outcomes(name)}
+        for position, item in asked.items.items():
+            held = known.get(item.problem_id)
+            if held and held.question != digest(item.problem):
+                raise UsageError(
+                    f"{store.path} holds another question as {item.problem_id!r}: the suite is not "
+                    "what it was, so name another store with --store."
+                )
+            if held is None or held.state != "done":
+                yield _Task(name, configuration, position, item, configuration.asked(item))
+
+
+async def _checked(
+    asked: Evaluation, tasks: Iterable[_Task], opened: Mapping[str, Opened]
+) -> list[_Task]:
+    """The tasks, with those that do not fit marked.
+
+    Raises:
+        UsageError: the model or the strategy cannot do what a configuration wants, none of its
+            problems fits, or its verifier was trained on some.
+    """
+    _check_untrained(asked)
+    found, misfits = [], dict[str, int]()
+    for task in tasks:
+        used, name = opened[task.configuration.model], task.id
+        try:
+            async with api.prepare(task.asked, model=used, journal=False):
+                pass
+        except BudgetTooSmall as error:
+            misfits[name] = misfits.get(name, 0) + 1
+            if misfits[name] == len(asked.items):
+                raise
+            task = replace(task, misfit=str(error))
+        found.append(task)
+    return found
+
+
+def _check_untrained(asked: Evaluation) -> None:
+    """What is measured on the problems that it learned from is worth nothing.
+
+    Raises:
+        UsageError: a learned verifier knows some of the problems.
+    """
+    asks = known(*(c.verifier or "" for c in asked.configurations)).values()
+    for verifier in (part for whole in asks for part in within(whole)):
+        if isinstance(verifier, Learned) and any(
+            verifier.scorer.knows(item.problem_id) for item in asked.items.values()
+        ):
+            raise UsageError(
+                f"{verifier.name} was trained on some of these problems: evaluate it on others, or "
+                "train it on others."
+            )
+
+
+def _hashes(opened: Mapping[str, Opened]) -> dict[str, str]:
+    return {name: sha256_of(used.path) if used.path else "" for name, used in opened.items()}
+
+
+def _stored(configuration: Configuration, used: Opened, sha256: str) -> Stored:
+    return Stored(
+        configuration.id,
+        time.time(),
+        configuration.label,
+        configuration.suite,
+        configuration.model,
+        used.model.info.shape.parameters,
+        used.pricing is not None,
+        sha256,
+        configuration.resolved(),
+    )
+
+
+@dataclass(slots=True)
+class _Runs:
+    """Carries tasks out; ``state`` is told of after each."""
+
+    store: Store
+    journal: Journal
+    opened: Mapping[str, Opened]
+    state: Progress
+    tell: Tell
+    _failures: int = field(default=0, init=False)
+
+    async def go(self, tasks: Sequence[_Task], at_once: int) -> None:
+        """All of them, so many at a time, in their order."""
+        self.tell(self.state)
+        try:
+            await bounded(self._one, tasks, at_once)
+        finally:
+            self.journal.flush()
+
+    async def _one(self, task: _Task) -> None:
+        if task.misfit:
+            outcome = task.outcome("", state="refused", why=task.misfit)
+        else:
+            run, why = self._run(task), ""
+            if self.journal.run(run).state != "done":
+                why = await self._go(task, run)
+            outcome = _outcome(task, self.journal, run, why)
+        self.store.finish(task.id, outcome)
+        self._count(outcome)
+
+    def _run(self, task: _Task) -> str:
+        """The run that answers a problem, begun if there is none."""
+        known = self.store.run_of(task.id, task.item.problem_id)
+        if known:
+            with suppress(UsageError):  # somebody removed it from the journal
+                return self.journal.run(known).id
+        new = self.journal.create(task.asked.to_json())
+        run = self.store.begin(task.id, task.outcome(new, state="open"), known)
+        if run != new:
+            self.journal.remove(new)
+        return run
+
+    async def _go(self, task: _Task, run: str) -> str:
+        """Carry out or resume a run; returns why it failed, if it did."""
+        used = self.opened[task.configuration.model]
+        ready = api.prepare(task.asked, model=used, journal=self.store.path, run=run)
+        async with ready as runner:
+            try:
+                await runner.go()
+            except (RunFailed, ModelError) as error:
+                return str(error)
+            except BaseException:
+                self.journal.finish(run, "interrupted", None)
+                raise
+        return ""
+
+    def _count(self, outcome: Outcome) -> None:
+        was, failed = self.state, outcome.state == "failed"
+        self.state = Progress(
+            was.wanted,
+            was.done + 1,
+            was.kept,
+            was.failed + failed,
+            was.tokens + outcome.tokens,
+            was.usd + outcome.usd,
+        )
+        self.tell(self.state)
+        self._failures = self._failures + 1 if failed else 0
+        if self._failures >= GIVE_UP:
+            raise RunFailed(f"{self._failures} runs in a row failed: {outcome.why}")
+
+
+def _outcome(task: _Task, journal: Journal, run: str, why: str) -> Outcome:
+    """What the journal says of a run that has ended: the same after a crash as before it."""
+    row, calls, total = journal.run(run), journal.calls(run), Spent("total", "")
+    keys: dict[str | None, str | None] = {}
+    samples = 0
+    for call in calls:
+        if call.spent is None:
+            continue
+        total = total.plus(call.spent)
+        if call.spent.role == GENERATE:  # others are what verifiers ask
+            samples += call.spent.calls
+            text, key = (call.result and call.result["answer"]) or (None, None)
+            keys[text] = key
+    result = row.result or {}
+    return task.outcome(
+        run,
+        state="failed" if why else "done",
+        why=why,
+        answer=result.get("answer"),
+        key=keys.get(result.get("answer")),
+        stopped_by=result.get("stopped_by"),
+        confidence=result.get("confidence"),
+        calls=samples,
+        prompt_tokens=total.prompt_tokens,
+        cached_tokens=total.cached_tokens,
+        completion_tokens=total.completion_tokens,
+        wasted_tokens=total.wasted_tokens,
+        usd=total.picousd / PICO,
+        flops=float(total.flops),
+        seconds=round(total.seconds, 6),
+    )

@@ -1,0 +1,217 @@
+"""Recording a pool: what is asked for, the journal beside it, and the pool that is made of that.
+
+A recording is one run of the journal ``POOL.journal``, with one ledger and one budget. Sample k of
+problem i has the path ``i.k``, and its seed follows from it; so neither n nor the number of
+problems is part of what a recording *is*, and it can be grown: what the journal holds is not asked
+for again. The pool is made of the journal, never of what this process remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ponder import api
+from ponder._version import __version__
+from ponder.answers.extract import instruction
+from ponder.answers.reading import read
+from ponder.core.budget import PICO, Budget
+from ponder.core.effects import Sampling
+from ponder.core.errors import CapabilityError, RunFailed, UsageError
+from ponder.core.ledger import Item as Spent
+from ponder.core.problem import Problem
+from ponder.experiments.pools.recorder import Outcome, Progress, Recorder, sample_of
+from ponder.experiments.pools.samples import Entry, Header, Sample
+from ponder.experiments.suites.base import Item
+from ponder.models.base import ModelInfo
+from ponder.models.fetch import sha256_of
+from ponder.models.opening import Opened, Teller
+from ponder.planning.spec import payable
+from ponder.runtime.journal import Journal, RunRow
+from ponder.runtime.stack import World
+from ponder.verifiers.confidence import lowest_group, mean_logprob
+
+CONFIDENCE = {"mean_logprob": mean_logprob, "lowest_group": lowest_group}
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is asked for. ``items`` are by their position in the suite, whatever part of it."""
+
+    suite: str
+    items: Mapping[int, Item]
+    model: str
+    n: int
+    sampling: Sampling
+    budget: Budget
+    seed: int
+
+
+def journal_of(pool: Path) -> Path:
+    """Where the samples of a pool are kept while it is recorded, and after."""
+    return pool.with_name(f"{pool.name}.journal")
+
+
+async def record(
+    asked: Recording,
+    pool: Path,
+    *,
+    opened: Opened | None = None,
+    tell: Callable[[Progress], None] = lambda progress: None,
+    teller: Teller | None = None,
+) -> tuple[Header, list[Entry], Outcome]:
+    """Record what the journal of ``pool`` does not hold yet; returns a pool that is not graded.
+
+    Cancelling it loses what is in flight, and nothing that has come.
+
+    Raises:
+        UsageError: the model cannot be asked so, or the journal holds another recording.
+        RunFailed: the model gives no samples (any more); what has come is kept.
+    """
+    async with api.opened(opened or asked.model, teller) as used:
+        info = used.model.info
+        _check(asked, info, priced=used.pricing is not None)
+        sha256 = await asyncio.to_thread(sha256_of, used.path) if used.path else ""
+        journal = Journal(journal_of(pool))
+        try:
+            run = claimed(journal, _identity(asked, sha256), pool)
+            world = World(used.model, read, pricing=used.pricing)
+            recorder = Recorder(
+                world, asked.items, asked.n, asked.sampling, asked.budget, asked.seed, journal,
+                run, tell,
+            )  # fmt: skip
+            try:
+                outcome = await recorder.go()
+            except BaseException:
+                journal.finish(run, "interrupted", None)
+                raise
+            journal.finish(run, "interrupted" if outcome.stopped_by else "done", None)
+            entries = pool_of(journal, run, asked.items, asked.n)
+            if not entries:
+                raise RunFailed(_nothing(outcome))
+        finally:
+            journal.close()
+    return _header(asked, info, sha256, outcome), entries, outcome
+
+
+def pool_of(journal: Journal, run: str, items: Mapping[int, Item], n: int) -> list[Entry]:
+    """The recorded samples of these problems, not graded yet; problems without any are left out."""
+    found: dict[int, dict[int, Sample]] = {i: {} for i in items}
+    for row in journal.calls(run):
+        i, k = sample_of(row.path)
+        if row.lost is None and i in found and k < n and row.spent is not None:
+            found[i][k] = _sample(row.result, row.spent)
+    return [
+        Entry(
+            items[i].problem_id,
+            items[i].gold.to_json(),
+            items[i].problem.answer_type,
+            tuple(samples[k] for k in sorted(samples)),
+            items[i].level,
+        )
+        for i, samples in found.items()
+        if samples
+    ]
+
+
+def _sample(result: Mapping[str, Any], spent: Spent) -> Sample:
+    answer, key = result["answer"] or (None, None)
+    scores = {}
+    if result["logprobs"]:
+        found = {name: of(result["logprobs"]) for name, of in CONFIDENCE.items()}
+        scores = {name: round(value, 6) for name, value in found.items() if value is not None}
+    return Sample(
+        answer,
+        None,
+        scores,
+        result["tokens"],
+        spent.prompt_tokens,
+        round(spent.seconds, 3),
+        spent.picousd / PICO if spent.picousd else None,
+        key,
+        result["finish"] == "length",
+        result["text"],
+    )
+
+
+def _nothing(outcome: Outcome) -> str:
+    if outcome.stopped_by:
+        return f"the budget of {outcome.stopped_by} does not allow one sample: give a larger one."
+    return f"no sample came back: {outcome.lost}"
+
+
+def _check(asked: Recording, info: ModelInfo, *, priced: bool) -> None:
+    payable(asked.budget, info, priced=priced)
+    if asked.sampling.logprobs and "logprobs" not in info.capabilities:
+        raise CapabilityError(
+            f"{info.name} gives no log-probabilities, which --confidence needs: leave it out, or "
+            'say capabilities = ["logprobs", ...] in ponder.toml if this endpoint has them.'
+        )
+
+
+def _identity(asked: Recording, sha256: str) -> dict[str, Any]:
+    """What makes two recordings the same one."""
+    return {
+        "kind": "record",
+        "suite": asked.suite,
+        "model": asked.model,
+        "file_sha256": sha256,
+        "sampling": asked.sampling.describe(),
+        "seed": asked.seed,
+    }
+
+
+def claimed(journal: Journal, identity: Mapping[str, Any], pool: Path) -> str:
+    """The run of the journal of ``pool``, begun if there is none.
+
+    Raises:
+        UsageError: it has another identity, or another process is working on it.
+    """
+    rows: list[RunRow] = journal.runs()
+    if not rows:
+        return journal.create(dict(identity))
+    held = rows[0].spec
+    other = [name for name, value in identity.items() if held.get(name) != value]
+    if other:
+        raise UsageError(
+            f"{journal_of(pool)} holds another recording, with another {' and '.join(other)}: "
+            "choose another name for the pool, or remove that file."
+        )
+    journal.claim(rows[0].id)
+    return rows[0].id
+
+
+def _header(asked: Recording, info: ModelInfo, sha256: str, outcome: Outcome) -> Header:
+    first: Problem = next(iter(asked.items.values())).problem
+    total = outcome.receipt.total.to_json()
+    del total["role"], total["model"]
+    rest: dict[str, Any] = {
+        "file_sha256": sha256 or None,
+        "parameters": info.shape.parameters or None,
+        "attention": info.shape.attention or None,
+        "suite": asked.suite,
+        "prompt": instruction(first),
+        "sampling": _identity(asked, sha256)["sampling"],
+        "seed": asked.seed,
+        "versions": versions(info),
+        "failed": outcome.failed,
+        "stopped_by": outcome.stopped_by,
+        "receipt": total,
+    }
+    return Header((asked.model,), {k: v for k, v in rest.items() if v is not None})
+
+
+def versions(info: ModelInfo) -> dict[str, str]:
+    """What the samples were drawn with."""
+    found = {"ponder": __version__, "python": platform.python_version()}
+    if info.local:
+        for package in ("openvino-genai", "xllamacpp"):
+            with suppress(metadata.PackageNotFoundError):
+                found[package] = metadata.version(package)
+    return found

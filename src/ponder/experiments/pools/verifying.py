@@ -1,0 +1,166 @@
+"""Scoring the samples of a pool with a verifier: afterwards ``best:NAME`` can be re-scored from it.
+
+One journalled run, as a recording: problem i is verified at the path ``i``, all of its samples
+together, so that verifiers that compare samples can. What a verifier asked of models is shared
+equally among the samples of the problem; it is kept beside the score, and counted by
+``pool score`` on top of what the samples cost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ponder.answers.equivalence import quick_key
+from ponder.core.answer import Answer
+from ponder.core.budget import PICO, Budget
+from ponder.core.effects import Sampling
+from ponder.core.ledger import Item as Spent
+from ponder.core.ledger import Receipt
+from ponder.core.problem import Problem
+from ponder.core.session import Run, Session
+from ponder.core.trace import Score, Trace
+from ponder.experiments.pools.recording import claimed, journal_of
+from ponder.experiments.pools.samples import Entry, Sample
+from ponder.models.opening import Teller
+from ponder.runtime.journal import Journal
+from ponder.runtime.stack import World, stack
+from ponder.util.bounded import bounded
+from ponder.verification import world
+
+AT_ONCE = 8
+"""Problems verified at once. Each asks about all of its samples at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """What is asked for. ``problems`` are by problem id, and hold no gold. The scores are kept
+    under ``name``. ``model`` is the run's own, for verifiers that ask it (empty: there is none).
+    """
+
+    entries: Sequence[Entry]
+    problems: Mapping[str, Problem]
+    verifier: str
+    name: str
+    model: str = ""
+    seed: int = 0
+    budget: Budget = Budget()
+
+    def identity(self, pool: str) -> dict[str, Any]:
+        """What makes two of them the same one."""
+        return {
+            "kind": "verify",
+            "suite": pool,
+            "verifier": self.verifier,
+            "model": self.model,
+            "seed": self.seed,
+        }
+
+
+async def verify(
+    asked: Verifying,
+    source: Path,
+    output: Path,
+    *,
+    tell: Callable[[int, Receipt], None] = lambda done, receipt: None,
+    teller: Teller | None = None,
+) -> tuple[list[Entry], Receipt]:
+    """The entries with one more score per sample; abstentions leave none.
+
+    What the journal of ``output`` holds is not asked again. ``tell`` hears how many problems are
+    done.
+
+    Raises:
+        UsageError: the verifier needs a model and none is named, or the journal is another's.
+        LimitReached: the budget ended it. What was scored is in the journal.
+    """
+    ready = world(asked.verifier, model=asked.model, budget=asked.budget, teller=teller)
+    async with ready as there:
+        journal = Journal(journal_of(output))
+        try:
+            run = claimed(journal, asked.identity(source.name), output)
+            try:
+                return await _verified(asked, there, journal, run, tell)
+            finally:
+                journal.finish(run, "interrupted", None)
+        finally:
+            journal.close()
+
+
+async def _verified(
+    asked: Verifying,
+    there: World,
+    journal: Journal,
+    run: str,
+    tell: Callable[[int, Receipt], None],
+) -> tuple[list[Entry], Receipt]:
+    built = stack(there, asked.budget, journal=journal, run=run, ordered=False, whole=True)
+    verifier = there.verifiers[asked.verifier]
+    state = Run(built.perform, asked.seed, Sampling(), asked.verifier, joint=verifier.joint)
+    done = 0
+
+    async def one(numbered: tuple[int, Entry]) -> list[Score]:
+        nonlocal done
+        i, entry = numbered
+        traces = _traces(entry, asked.problems[entry.problem_id])
+        scores = await Session(state, str(i)).score(traces)
+        done += 1
+        tell(done, built.ledger.receipt())
+        return scores
+
+    found = await bounded(one, enumerate(asked.entries), AT_ONCE)
+    costs = _costs(journal, run)
+    entries = [
+        _with_scores(entry, asked.name, scores, costs.get(i))
+        for i, (entry, scores) in enumerate(zip(asked.entries, found, strict=True))
+    ]
+    return entries, built.ledger.receipt()
+
+
+def _traces(entry: Entry, problem: Problem) -> list[Trace]:
+    return [_trace(sample, problem, k) for k, sample in enumerate(entry.samples)]
+
+
+def _trace(sample: Sample, problem: Problem, k: int) -> Trace:
+    answer = None
+    if sample.answer is not None:
+        key = sample.key or quick_key(sample.answer, problem.answer_type) or f"s:{sample.answer}"
+        answer = Answer(sample.answer, key)
+    finish: Any = "length" if sample.cut else "stop"
+    return Trace(
+        problem, sample.text or sample.answer or "", int(sample.tokens or 0), finish, answer,
+        id=str(k),
+    )  # fmt: skip
+
+
+def _costs(journal: Journal, run: str) -> dict[int, Spent]:
+    """What was spent on each problem."""
+    found: dict[int, Spent] = defaultdict(lambda: Spent("verify", ""))
+    for row in journal.calls(run):
+        if row.spent is not None:
+            i = int(row.path.partition(".")[0])
+            found[i] = found[i].plus(row.spent)
+    return dict(found)
+
+
+def _with_scores(entry: Entry, name: str, scores: Sequence[Score], spent: Spent | None) -> Entry:
+    share: dict[str, float] = {}
+    if spent is not None:
+        figures = {
+            "tokens": spent.cost.tokens,
+            "flops": spent.flops,
+            "seconds": spent.seconds,
+            "usd": spent.picousd / PICO,
+        }
+        share = {unit: value / len(scores) for unit, value in figures.items() if value}
+    samples = []
+    for sample, score in zip(entry.samples, scores, strict=True):
+        known = {k: v for k, v in sample.scores.items() if k != name}
+        if score.value is not None:
+            known[name] = round(score.value, 6)
+        costs = {**sample.verified, name: share}
+        samples.append(replace(sample, scores=known, verified=costs))
+    return replace(entry, samples=tuple(samples))

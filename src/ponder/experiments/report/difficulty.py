@@ -1,0 +1,265 @@
+"""Difficulty, and where thinking helps: bins of problems, what selectors gain in them over a single
+sample, and how many of their problems any sample solves.
+
+Where a suite has no levels, bins come from another model's pass@1. Snell 2024 (arXiv 2408.03314,
+section 3.2) bins by the model's own; but bins made of the very samples that are reported regress
+to the mean: the hardest looks harder, the easiest easier than they are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ponder.experiments.report.economics import ONE_SAMPLE, Gap, common, gap, on
+from ponder.experiments.stats import intervals
+from ponder.experiments.stats.series import Series
+
+BINS = 5
+MOST_NAMES = 12
+"""More distinct levels that are not numbers make no bins."""
+NEAR_ZERO = 0.05
+"""A bin whose coverage is surely below this is out of reach: no selector passes coverage."""
+_ROUND = 12  # decimals beyond which sums of floats say nothing
+
+
+# Bins ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """``names``, the easiest first where an order is known; ``of`` gives each problem's place in
+    them. ``origin`` says what they are made from, in words; ``by_model`` is the model whose pass@1
+    they are, empty for levels.
+    """
+
+    names: tuple[str, ...]
+    of: Mapping[str, int]
+    origin: str
+    by_model: str = ""
+
+    def problems(self, place: int) -> tuple[str, ...]:
+        """The problems of one bin."""
+        return tuple(problem for problem, at in self.of.items() if at == place)
+
+
+def from_levels(series: Sequence[Series]) -> Bins | None:
+    """Bins of the suite's levels: one each, or numbers merged to five of nearly equal size.
+
+    None without levels, with a single one, or with too many that are not numbers. Problems without
+    a level are in no bin.
+    """
+    levels = {
+        problem: level
+        for s in series
+        for problem, level in zip(s.problem_ids, s.levels, strict=True)
+        if level is not None
+    }
+    distinct = sorted(set(levels.values()), key=_natural)
+    if len(distinct) < 2:
+        return None
+    origin = "the suite's own levels"
+    if len(distinct) <= BINS or any(_number(level) is None for level in distinct):
+        if len(distinct) > MOST_NAMES:
+            return None
+        places = {level: i for i, level in enumerate(distinct)}
+        names = tuple(_named(level, level) for level in distinct)
+    else:
+        sizes = [sum(1 for level in levels.values() if level == d) for d in distinct]
+        merged = merge(sizes)
+        places = dict(zip(distinct, merged, strict=True))
+        groups = [[d for d in distinct if places[d] == i] for i in range(max(merged) + 1)]
+        names = tuple(_named(group[0], group[-1]) for group in groups)
+        origin += f", merged to {len(names)} bins of nearly equal size"
+    return Bins(names, {p: places[level] for p, level in levels.items()}, origin)
+
+
+def from_another(series: Sequence[Series], apart: Collection[str]) -> Bins | None:
+    """Bins of pass@1 of the largest model that is not in ``apart``, the easiest first.
+
+    None if there is no such model, or all its problems are as hard.
+    """
+    own = {_bare(model) for model in apart}
+    others = [s for s in series if s.method == ONE_SAMPLE and _bare(s.model) not in own]
+    if not others:
+        return None
+    other = max(others, key=lambda s: s.parameters)
+    rates = np.round(other.points[0].values, _ROUND)
+    distinct = sorted({float(rate) for rate in rates}, reverse=True)
+    merged = merge([int((rates == rate).sum()) for rate in distinct])
+    if not merged or merged[-1] == 0:
+        return None
+    places = dict(zip(distinct, merged, strict=True))
+    groups = [[d for d in distinct if places[d] == i] for i in range(merged[-1] + 1)]
+    ends = {0: ", easiest", len(groups) - 1: ", hardest"}
+    names = tuple(
+        f"bin {i + 1}{ends.get(i, '')} (pass@1 {_range(group[-1], group[0])})"
+        for i, group in enumerate(groups)
+    )
+    of = {p: places[float(rate)] for p, rate in zip(other.problem_ids, rates, strict=True)}
+    return Bins(names, of, f"pass@1 of {other.model}, from samples of its own", other.model)
+
+
+def _bare(model: str) -> str:
+    """Without the file that tells it from the same model elsewhere."""
+    return model.partition(" [")[0]
+
+
+def merge(sizes: Sequence[int], bins: int = BINS) -> list[int]:
+    """The bin of each of the ordered groups, such that bins are about equally large.
+
+    A group is never cut: it goes where its middle falls.
+    """
+    total, before, found = sum(sizes), 0, []
+    for size in sizes:
+        found.append(int(bins * (before + size / 2) / total))
+        before += size
+    places = {bin: i for i, bin in enumerate(sorted(set(found)))}
+    return [places[bin] for bin in found]
+
+
+def _number(level: str | float) -> float | None:
+    try:
+        value = float(level)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _natural(level: str | float) -> tuple[int, float, str]:
+    """Numbers by value, then names, those that end in a number by that: Level 2 before Level 10."""
+    number = _number(level)
+    if number is not None:
+        return 0, number, ""
+    found = re.fullmatch(r"(.*?)(\d{1,9})", str(level))
+    return (1, float(found[2]), found[1]) if found else (2, 0.0, str(level))
+
+
+def _named(first: str | float, last: str | float) -> str:
+    if _number(first) is None:
+        return str(first)
+    a, b = (f"{_number(level):g}" for level in (first, last))
+    return f"level {a}" if a == b else f"level {a} to {b}"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+
+
+# Gains --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What a method's ``n`` samples gain over a single sample of the same model, paired."""
+
+    label: str
+    model: str
+    method: str
+    bin: str
+    n: int
+    one_sample: float
+    gap: Gap
+
+    @property
+    def verdict(self) -> Literal["helps", "hurts", "undecided"]:
+        """What the data say."""
+        if not self.gap.decided:
+            return "undecided"
+        return "helps" if self.gap.low > 0 else "hurts"
+
+
+def gain(
+    series: Series,
+    single: Series,
+    label: str,
+    problem_ids: Collection[str],
+    bin: str = "",
+    seed: int = 0,
+) -> Gain | None:
+    """At the largest n of ``series``; None where that is one, or they share no problem of these."""
+    ids = common([series, single], among=problem_ids)
+    last = max(range(len(series.points)), key=lambda i: series.points[i].n)
+    if not ids or series.points[last].n <= single.points[0].n:
+        return None
+    alone = on(single, ids)[:, 0]
+    found = gap(on(series, ids)[:, last], alone, seed)
+    n = series.points[last].n
+    return Gain(label, series.model, series.method, bin, n, float(alone.mean()), found)
+
+
+# How far anything reaches -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """How many problems any of ``n`` samples solved: no selector among them can pass that.
+
+    ``solved`` is an expectation where more than n samples are recorded; ``above`` the upper end of
+    the 95 % interval of Clopper and Pearson (1934) for ``solved``, rounded up, of ``problems``.
+    """
+
+    model: str
+    bin: str
+    n: int
+    problems: int
+    solved: float
+    one_sample: float | None
+    above: float
+
+    @property
+    def verdict(self) -> Literal["out of reach", "none solved", "within reach"]:
+        """``none solved``: nothing was, but of too few problems to say that nothing will be."""
+        if self.above < NEAR_ZERO:
+            return "out of reach"
+        return "none solved" if self.solved < 1e-9 else "within reach"
+
+
+def ceiling(
+    coverage: Series, single: Series | None, problem_ids: Sequence[str], bin: str = ""
+) -> Ceiling | None:
+    """Of the largest number of samples of ``coverage`` on those problems; None if it has none."""
+    wanted = set(problem_ids)
+    ids = [p for p in coverage.problem_ids if p in wanted]
+    if not ids:
+        return None
+    last = max(range(len(coverage.points)), key=lambda i: coverage.points[i].n)
+    solved = round(float(on(coverage, ids)[:, last].sum()), _ROUND)
+    alone = None
+    if single is not None and set(ids) <= set(single.problem_ids):
+        alone = float(on(single, ids)[:, 0].mean())
+    return Ceiling(
+        model=coverage.model,
+        bin=bin,
+        n=coverage.points[last].n,
+        problems=len(ids),
+        solved=solved,
+        one_sample=alone,
+        above=clopper_pearson_above(math.ceil(solved - 1e-9), len(ids)),
+    )
+
+
+def clopper_pearson_above(successes: int, trials: int) -> float:
+    """The upper end of the exact 95 % interval of a proportion (Clopper and Pearson 1934).
+
+    The p for which so few successes have a probability of 2.5 %, by bisection.
+    """
+    if successes >= trials:
+        return 1.0
+    k = np.arange(successes + 1)
+    logs = np.array([math.lgamma(i + 1) + math.lgamma(trials - i + 1) for i in k])
+    choose = math.lgamma(trials + 1) - logs
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        p = (low + high) / 2
+        terms = choose + k * math.log(p) + (trials - k) * math.log1p(-p)
+        if float(np.exp(terms).sum()) > (1 - intervals.LEVEL) / 2:
+            low = p
+        else:
+            high = p
+    return (low + high) / 2

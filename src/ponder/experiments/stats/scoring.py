@@ -1,0 +1,288 @@
+"""Every number of samples and every aggregator, re-scored from one pool without new compute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ponder.core.errors import UnknownName, UsageError
+from ponder.experiments.stats import estimators, intervals, subsets
+from ponder.experiments.stats.columns import ABSTAINED, Columns, Group
+from ponder.experiments.stats.estimators import Floats
+
+AGGREGATORS = ("random", "majority", "best", "weighted", "coverage")
+SCORED = ("best", "weighted")
+Ties = Literal["split", "first"]
+_MAJORITY_WORK = 2e9  # beyond so many multiplications, Monte Carlo is quicker
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregator:
+    """How one answer is made of several samples: ``name`` or ``name:score``."""
+
+    name: str
+    score: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.score}" if self.score else self.name
+
+    @property
+    def votes(self) -> bool:
+        """Whether it matters which answers are equal."""
+        return self.name in ("majority", "weighted")
+
+
+RANDOM, COVERAGE = Aggregator("random"), Aggregator("coverage")
+Point = tuple[Aggregator, int]
+"""An aggregator at a number of samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Accuracy of one aggregator with ``n`` samples, and its 95 % interval over problems.
+
+    ``cost`` is the mean per problem by unit (``costs``), for those that are known; ``error`` is the
+    Monte Carlo standard error of ``accuracy`` (0: exact), which the interval does not include.
+    """
+
+    by: str
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    cost: Mapping[str, float]
+    interval: intervals.Kind
+    error: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``ponder pool score --json``; ``error`` only where it is not zero."""
+        known = {
+            "by": self.by,
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "low": self.low,
+            "high": self.high,
+            "tokens": self.cost.get("tokens"),
+            **{unit: self.cost[unit] for unit in ("flops", "usd", "seconds") if unit in self.cost},
+            "interval": self.interval,
+        }
+        return {**known, "error": self.error} if self.error else known
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Accuracy of ``a`` minus that of ``b``, on the same problems, with its 95 % interval."""
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``ponder pool score --json``."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "difference": self.difference,
+            "low": self.low,
+            "high": self.high,
+            "decided": self.decided,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a pool says. ``samples_per_problem`` is what every problem has."""
+
+    problems: int
+    samples_per_problem: int
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``ponder pool score --json``."""
+        shown: dict[str, Any] = {
+            "problems": self.problems,
+            "samples_per_problem": self.samples_per_problem,
+            "rows": [row.to_json() for row in self.rows],
+        }
+        if self.differences:
+            shown["differences"] = [d.to_json() for d in self.differences]
+        return shown
+
+
+# What is asked for --------------------------------------------------------------------------------
+
+
+def aggregator(text: str) -> Aggregator:
+    """Read ``majority`` or ``best:SCORE``.
+
+    Raises:
+        UsageError: there is no such aggregator, or its score is missing or superfluous.
+    """
+    name, _, score = text.strip().partition(":")
+    if name not in AGGREGATORS:
+        raise UnknownName("aggregator", name, AGGREGATORS)
+    if name in SCORED and not score:
+        raise UsageError(f"{name!r} needs the name of a score: {name}:SCORE.")
+    if name not in SCORED and score:
+        raise UsageError(f"{name!r} uses no score: write it without ':{score}'.")
+    return Aggregator(name, score)
+
+
+def point(text: str) -> Point:
+    """Read ``majority@8``.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    name, at, n = text.strip().rpartition("@")
+    if not at or not (n.isascii() and n.isdigit() and int(n)):
+        raise UsageError(f"expected AGGREGATOR@N, such as majority@8, not {text.strip()!r}.")
+    return aggregator(name), int(n)
+
+
+def doubling(fewest: int) -> list[int]:
+    """1, 2, 4, ... and the largest number that every problem has."""
+    return sorted({1 << i for i in range(fewest.bit_length())} | {fewest})
+
+
+# Scoring ------------------------------------------------------------------------------------------
+
+
+def score(
+    columns: Columns,
+    *,
+    by: Iterable[Aggregator] = (Aggregator("majority"),),
+    n: Iterable[int] = (),
+    compare: Sequence[tuple[Point, Point]] = (),
+    ties: Ties = "split",
+    seed: int = 0,
+) -> Report:
+    """Score a pool for each ``n`` (none: powers of two) and aggregator, and compare points.
+
+    Random and coverage are always among the rows, as the floor and the ceiling of any selector.
+    The same seed gives the same report.
+
+    Raises:
+        UsageError: the pool has too few samples, or lacks a score or answers that are asked for.
+    """
+    selectors = [a for a in dict.fromkeys(by) if a not in (RANDOM, COVERAGE)]
+    sizes = sorted(set(n)) or doubling(columns.fewest)
+    points = [(a, k) for k in sizes for a in (RANDOM, *selectors, COVERAGE)]
+    points += [p for pair in compare for p in pair]
+    points = list(dict.fromkeys(points))
+    check(columns, points)
+    values, errors = evaluate(columns, points, ties=ties, seed=seed)
+    means = intervals.resampled_means(values, seed)
+    rows = tuple(
+        _row(columns, point, values[:, i], means[:, i], errors[i]) for i, point in enumerate(points)
+    )
+    differences = tuple(_difference(pair, points, values, means) for pair in compare)
+    return Report(columns.problems, columns.fewest, rows, differences)
+
+
+def evaluate(
+    columns: Columns, points: Sequence[Point], *, ties: Ties = "split", seed: int = 0
+) -> tuple[Floats, list[float]]:
+    """The expected accuracy of every problem at every point, (problems, points), and for each point
+    the Monte Carlo standard error of the mean. The pool must have what the points need.
+    """
+    values, errors = np.empty((columns.problems, len(points))), []
+    for i, (how, k) in enumerate(points):
+        values[:, i], error = _estimate(columns, how, k, ties == "first", seed)
+        errors.append(error)
+    # Sums of floats: what is 1 but for rounding is 1, so that a proportion is seen to be one.
+    return np.where(np.abs(values - np.rint(values)) < 1e-12, np.rint(values), values), errors
+
+
+def check(columns: Columns, points: Sequence[Point]) -> None:
+    """Refuse points that the pool cannot give.
+
+    Raises:
+        UsageError: it has too few samples, or lacks a score or answers.
+    """
+    most = max(k for _, k in points)
+    if min(k for _, k in points) < 1:
+        raise UsageError("the number of samples must be at least 1.")
+    if most > columns.fewest:
+        poorest = min(columns.groups, key=lambda group: group.n)
+        raise UsageError(
+            f"n = {most} is more than the pool holds: problem "
+            f"{columns.problem_ids[int(poorest.rows[0])]!r} has {columns.fewest} "
+            f"sample{'s' * (columns.fewest > 1)}; ask for at most {columns.fewest}."
+        )
+    for how in dict.fromkeys(how for how, _ in points):
+        if how.score:
+            columns.check_score(how.score)
+        if how.votes and not columns.any_answer and columns.any_right:
+            raise UsageError(
+                "the pool has grades but no answers, so there is nothing to vote on: say --by "
+                "random, or best:SCORE."
+            )
+
+
+def _estimate(
+    columns: Columns, how: Aggregator, k: int, first: bool, seed: int
+) -> tuple[Floats, float]:
+    """(accuracy of each problem, Monte Carlo standard error of their mean)."""
+    values, variance = np.empty(columns.problems), 0.0
+    for group in columns.groups:
+        found, error = _estimate_group(group, how, k, first, seed, columns.any_answer)
+        values[group.rows] = found
+        variance += (error * len(group.rows) / columns.problems) ** 2
+    return values, math.sqrt(variance)
+
+
+def _estimate_group(
+    group: Group, how: Aggregator, k: int, first: bool, seed: int, answers: bool
+) -> tuple[Floats, float]:
+    match how.name:
+        case "random":
+            return estimators.random_choice(group.correct), 0.0
+        case "coverage":
+            return estimators.coverage(group.correct, k), 0.0
+        case "best":
+            scores = group.scores[how.score]
+            if answers:  # else this is a pool of grades alone
+                scores = np.where(group.answered, scores, -np.inf)
+            return estimators.best_of(group.correct, scores, k, first=first), 0.0
+        case "majority":
+            weights = np.ones_like(group.correct)
+            countable = not first and k < group.n <= estimators.LARGEST  # all n are one subset
+            if countable and estimators.majority_cost(group.sizes, k) <= _MAJORITY_WORK:
+                return estimators.majority(group.sizes, group.right, group.n, k), 0.0
+        case _:
+            scores = group.scores[how.score]
+            weights = np.where(group.answered & (scores > ABSTAINED), scores, 0.0)
+    answers_in_all = int((group.sizes > 0).sum())
+    drawn = subsets.choose(group.n, k, answers_in_all, seed)
+    return subsets.vote(group.classes, group.right, weights, drawn, first=first)
+
+
+def _row(columns: Columns, at: Point, values: Floats, means: Floats, error: float) -> Row:
+    how, k = at
+    low, high, kind = intervals.interval(values, means)
+    mean, cost = float(values.mean()), columns.cost(k, how.score)
+    return Row(str(how), k, mean, low, high, cost, kind, error)
+
+
+def _difference(
+    pair: tuple[Point, Point], points: list[Point], values: Floats, means: Floats
+) -> Difference:
+    a, b = (points.index(p) for p in pair)
+    low, high = -1.0, 1.0  # one problem says nothing about others
+    if len(values) > 1:
+        low, high = intervals.percentile(means[:, a] - means[:, b])
+    names = [f"{how}@{k}" for how, k in pair]
+    return Difference(names[0], names[1], float((values[:, a] - values[:, b]).mean()), low, high)

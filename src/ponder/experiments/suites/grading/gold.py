@@ -1,0 +1,148 @@
+"""Gold: what a benchmark holds against an answer. It lives in ``experiments`` alone.
+
+No strategy, verifier, handler or model ever gets one, and its repr does not say what it holds, so
+that it cannot reach a prompt, a log or a journal by accident. ``to_json`` is what a pool keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ponder.core.errors import UsageError
+from ponder.core.problem import AnswerType
+
+
+class Gold:
+    """The reference of one problem; ``grading.grade`` compares an answer with it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}, hidden>"
+
+    def to_json(self) -> Any:
+        """As a pool's ``gold``."""
+        raise NotImplementedError
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that give it away."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reference(Gold):
+    """A reference answer, right if it means the same (``answers.equivalence``)."""
+
+    text: str
+    answer_type: AnswerType
+
+    def to_json(self) -> str:
+        """The answer itself."""
+        return self.text
+
+    def secrets(self) -> tuple[str, ...]:
+        """The answer."""
+        return (self.text,)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Arithmetic(Gold):
+    """Any expression that uses each of ``numbers`` exactly once and makes ``target``.
+
+    Nothing of it is secret: the question says it all.
+    """
+
+    numbers: tuple[int, ...]
+    target: Fraction
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers and the target."""
+        return {"numbers": list(self.numbers), "target": str(self.target)}
+
+    def secrets(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HiddenTests(Gold):
+    """Tests of a program, as Python source that raises if the program is wrong.
+
+    ``entry_point`` is the function that the program must define (empty: any). ``preamble`` is run
+    before the program: the imports and helpers that the question shows. ``stub`` is what the
+    question asks to complete, for an answer that is a function's body alone.
+    """
+
+    tests: str
+    entry_point: str = ""
+    preamble: str = ""
+    stub: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """All of it, so that a pool can be graded without the suite."""
+        return {
+            "tests": self.tests,
+            "entry_point": self.entry_point,
+            "preamble": self.preamble,
+            "stub": self.stub,
+        }
+
+    def secrets(self) -> tuple[str, ...]:
+        """The lines of the tests that assert something."""
+        return tuple(x.strip() for x in self.tests.splitlines() if x.strip().startswith("assert "))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Scored(Gold):
+    """A generated task (reasoning-gym) that says itself which answers are right.
+
+    ``options`` and ``index`` make the same entry again; ``answer`` is the one that it knows.
+    """
+
+    task: str
+    options: tuple[tuple[str, Any], ...]
+    index: int
+    answer: str
+    answer_type: AnswerType
+
+    def to_json(self) -> dict[str, Any]:
+        """What makes the entry again, and its answer."""
+        return {
+            "task": self.task,
+            "options": dict(self.options),
+            "index": self.index,
+            "answer": self.answer,
+        }
+
+    def secrets(self) -> tuple[str, ...]:
+        """The answer."""
+        return (self.answer,)
+
+
+def from_json(value: Any, answer_type: AnswerType) -> Gold:
+    """The gold that a pool keeps: the inverse of ``to_json``.
+
+    Raises:
+        UsageError: it is nothing that can be graded.
+    """
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return Reference(str(value), answer_type)
+        if isinstance(value, Mapping):
+            if "target" in value:
+                numbers = tuple(int(n) for n in value["numbers"])
+                return Arithmetic(numbers, Fraction(value["target"]))
+            if "tests" in value:
+                return HiddenTests(**{name: str(part) for name, part in value.items()})
+            if "task" in value:
+                options = tuple(sorted(value["options"].items()))
+                return Scored(value["task"], options, value["index"], value["answer"], answer_type)
+    except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError):
+        pass
+    raise UsageError(
+        "this gold cannot be graded: expected an answer, or an object with 'target' and 'numbers', "
+        "'tests', or 'task'; see docs/data.md."
+    )

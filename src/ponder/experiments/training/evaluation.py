@@ -1,0 +1,273 @@
+"""What a learned verifier is worth on problems that it was not trained on.
+
+A score that looks at the agreement of N samples must not have seen more than N. So the samples of
+a problem are dealt at random into groups of N, scored within their group, and chosen from within
+it; that is done several times over, and the mean per problem is what N fresh samples would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ponder.core.errors import UsageError
+from ponder.experiments.pools.samples import Entry, Sample
+from ponder.experiments.stats import columns, intervals, scoring
+from ponder.experiments.stats.estimators import Floats, Ints
+from ponder.experiments.stats.scoring import COVERAGE, RANDOM, Aggregator, Difference, Row
+from ponder.experiments.training.data import NAME, Examples
+from ponder.experiments.training.metrics import Metrics, measure
+from ponder.models.base import Shape
+from ponder.verifiers.learned.verifier import Scorer
+
+MAJORITY = Aggregator("majority")
+BEST, WEIGHTED = Aggregator("best", NAME), Aggregator("weighted", NAME)
+WAYS = (RANDOM, MAJORITY, BEST, WEIGHTED, COVERAGE)
+COMPARED = ((BEST, MAJORITY), (WEIGHTED, MAJORITY), (BEST, RANDOM))
+DEALS = 16
+MOST = 200_000
+"""How often the samples of each problem are dealt into groups; and how many samples in all, above
+which it is done less often: so many problems need no second deal.
+"""
+
+Scorers = Mapping[str, Scorer]
+"""For each problem, by its id, a scorer that was not trained on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``problems`` were evaluated with ``n`` samples at a time, ``left_out`` were trained on."""
+
+    problems: int
+    n: int
+    left_out: int
+    metrics: Metrics
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``ponder verifier eval --json``."""
+        return {
+            "problems": self.problems,
+            "n": self.n,
+            "left_out": self.left_out,
+            **self.metrics.to_json(),
+            "rows": [row.to_json() for row in self.rows],
+            "differences": [d.to_json() for d in self.differences],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """Groups of N samples: the position of the problem, the entry and the examples of each. In the
+    ``first`` so many, no sample is there twice.
+    """
+
+    rows: list[int]
+    entries: list[Entry]
+    examples: list[Examples]
+    first: int = 0
+
+
+def untrained(
+    entries: Sequence[Entry], data: Sequence[Examples], scorer: Scorer
+) -> tuple[list[Entry], list[Examples]]:
+    """Those that the scorer was not trained on.
+
+    Raises:
+        UsageError: there is none.
+    """
+    kept = [i for i, entry in enumerate(entries) if not scorer.knows(entry.problem_id)]
+    if not kept:
+        raise UsageError(
+            f"all {len(entries)} problems of the pool were trained on: take another pool, or say "
+            "--cross-validate."
+        )
+    return [entries[i] for i in kept], [data[i] for i in kept]
+
+
+def check_scores(data: Sequence[Examples], scorer: Scorer) -> None:
+    """Whether the pool has what the scorer looks at.
+
+    Raises:
+        UsageError: no sample has one of its scores.
+    """
+    have = {name for problem in data for sample in problem.seen for name in sample.scores}
+    for name in scorer.scores:
+        if name not in have:
+            raise UsageError(
+                f"no sample of the pool has the score {name!r}, which the learned verifier looks "
+                f"at: {_how(name)}, or train without."
+            )
+
+
+def _how(name: str) -> str:
+    if name in ("mean_logprob", "lowest_group"):
+        return "record the pool with --confidence"
+    return f"buy it first with 'ponder pool verify --verifier {name}'"
+
+
+def evaluate(
+    entries: Sequence[Entry],
+    data: Sequence[Examples],
+    scorers: Scorers,
+    *,
+    n: int,
+    left_out: int = 0,
+    shape: Shape | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate with groups of ``n`` samples. The same seed gives the same figures.
+
+    Raises:
+        UsageError: a problem has fewer samples, or all samples are right, or all wrong.
+    """
+    whole = columns.read(entries, shape=shape)
+    scoring.check(whole, [(RANDOM, n)])
+    deal = dealt(data, entries, n, seed)
+    scored = [scorers[e.problem_id].probabilities(e.seen) for e in deal.examples]
+    metrics = _metrics(deal, scored, seed)
+    read = columns.read(
+        replace(entry, problem_id=str(i), samples=_with(entry.samples, scores, {}))
+        for i, (entry, scores) in enumerate(zip(deal.entries, scored, strict=True))
+    )
+    points = [(how, n) for how in WAYS]
+    found, _ = scoring.evaluate(read, points, seed=seed)
+    values = _means(found, np.array(deal.rows), len(entries))
+    means = intervals.resampled_means(values, seed)
+    bought = _bought(whole, scorers[entries[0].problem_id], n)
+    cost = whole.cost(n)
+    rows = tuple(
+        Row(
+            str(how),
+            n,
+            float(values[:, i].mean()),
+            *intervals.interval(values[:, i], means[:, i])[:2],
+            {u: c + (bought.get(u, 0.0) if how.score else 0.0) for u, c in cost.items()},
+            intervals.interval(values[:, i], means[:, i])[2],
+        )
+        for i, how in enumerate(WAYS)
+    )
+    differences = tuple(_difference(pair, n, values, means) for pair in COMPARED)
+    return Evaluation(len(entries), n, left_out, metrics, rows, differences)
+
+
+def dealt(data: Sequence[Examples], entries: Sequence[Entry], n: int, seed: int) -> Deal:
+    """Deal the samples of each problem into groups of n, DEALS times; what is left over sits out.
+
+    A problem with n samples is one group, once.
+    """
+    deal = Deal([], [], [])
+    rngs = [np.random.default_rng([seed, i]) for i in range(len(entries))]
+    samples = sum(len(entry.samples) for entry in entries)
+    for turn in range(max(1, min(DEALS, MOST // samples))):
+        for i, (entry, problem) in enumerate(zip(entries, data, strict=True)):
+            size = len(entry.samples)
+            if turn and size == n:
+                continue
+            order = rngs[i].permutation(size)
+            for start in range(0, size - n + 1, n):
+                group = sorted(order[start : start + n].tolist())
+                deal.rows.append(i)
+                deal.entries.append(replace(entry, samples=tuple(entry.samples[k] for k in group)))
+                deal.examples.append(
+                    Examples(
+                        problem.problem_id,
+                        tuple(problem.seen[k] for k in group),
+                        tuple(problem.correct[k] for k in group),
+                    )
+                )
+        if not turn:
+            deal = replace(deal, first=len(deal.rows))
+    return deal
+
+
+def _metrics(deal: Deal, scored: Sequence[Sequence[float]], seed: int) -> Metrics:
+    """Of the first deal, where each sample is there once; of those that have an answer."""
+    likely: list[float] = []
+    correct: list[bool] = []
+    problem: list[int] = []
+    numbers: dict[int, int] = {}
+    groups = list(zip(deal.rows, deal.examples, scored, strict=True))[: deal.first]
+    for row, group, scores in groups:
+        for i in group.answered:
+            likely.append(scores[i])
+            correct.append(group.correct[i])
+            problem.append(numbers.setdefault(row, len(numbers)))
+    return measure(np.array(likely), np.array(correct, dtype=np.bool_), np.array(problem), seed)
+
+
+def _means(found: Floats, rows: Ints, problems: int) -> Floats:
+    """The mean over the groups of each problem: (problems, points)."""
+    sums = np.zeros((problems, found.shape[1]))
+    np.add.at(sums, rows, found)
+    return np.asarray(sums / np.bincount(rows, minlength=problems)[:, None])
+
+
+def _bought(read: columns.Columns, scorer: Scorer, n: int) -> dict[str, float]:
+    """What the scores that the scorer looks at cost, of n samples, by unit."""
+    total: dict[str, float] = {}
+    for name in scorer.scores:
+        total = _plus(total, {u: n * c for u, c in read.verified.get(name, {}).items()})
+    return total
+
+
+def _plus(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+    return {unit: a.get(unit, 0.0) + b.get(unit, 0.0) for unit in {**a, **b}}
+
+
+def _difference(
+    pair: tuple[Aggregator, Aggregator], n: int, values: Floats, means: Floats
+) -> Difference:
+    a, b = (WAYS.index(how) for how in pair)
+    low, high = -1.0, 1.0  # one problem says nothing about others
+    if len(values) > 1:
+        low, high = intervals.percentile(means[:, a] - means[:, b])
+    names = [f"{how}@{n}" for how in pair]
+    return Difference(names[0], names[1], float((values[:, a] - values[:, b]).mean()), low, high)
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def scored(
+    entries: Sequence[Entry], data: Sequence[Examples], scorers: Scorers
+) -> Mapping[str, list[Sample]]:
+    """The samples of each problem with the learned score, and what that cost, by problem id.
+
+    Each is scored beside *all* samples of its problem, so choosing among fewer of them would look
+    at an agreement that so few could not show.
+    """
+    found = {}
+    for entry, problem in zip(entries, data, strict=True):
+        scorer = scorers[entry.problem_id]
+        scores = scorer.probabilities(problem.seen)
+        costs = [_cost(sample, scorer.scores) for sample in entry.samples]
+        found[entry.problem_id] = [
+            _with((sample,), (score,), cost)[0]
+            for sample, score, cost in zip(entry.samples, scores, costs, strict=True)
+        ]
+    return found
+
+
+def _cost(sample: Sample, names: Sequence[str]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for name in names:
+        total = _plus(total, sample.verified.get(name, {}))
+    return total
+
+
+def _with(
+    samples: Sequence[Sample], scores: Sequence[float], cost: Mapping[str, float]
+) -> tuple[Sample, ...]:
+    return tuple(
+        replace(
+            sample,
+            scores={**sample.scores, NAME: round(score, 6)},
+            verified={**sample.verified, NAME: dict(cost)},
+        )
+        for sample, score in zip(samples, scores, strict=True)
+    )

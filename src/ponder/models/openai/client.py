@@ -1,0 +1,389 @@
+"""Any chat endpoint that speaks the OpenAI protocol: vLLM, SGLang, llama-server, Ollama, hosted.
+
+How tokens are counted, since a budget must hold even when the world misbehaves:
+
+- refused before it was accepted (no connection, 3xx, 4xx, 5xx, an error object): nothing was spent;
+- lost after it was sent (time-out, cut, unreadable reply): what the reply says it cost; failing
+  that, for a stream the prompt's bound and the tokens seen, and otherwise the worst case;
+- a reply without ``usage``: the prompt's bound and ``max_tokens``.
+
+An attempt is repeated here only if nothing was spent on it, so that all attempts together stay
+within ``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.handlers.retried`` may ask anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+
+from ponder.core.errors import (
+    CapabilityError,
+    MalformedReply,
+    ModelError,
+    ModelTimeout,
+    ModelUnreachable,
+    RateLimited,
+    RequestRefused,
+    ServerFault,
+    UsageError,
+)
+from ponder.core.problem import Message
+from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.openai.endpoint import Encoder, Endpoint, Prompt, chat_url, find_key, find_proxy
+from ponder.models.openai.wire import (
+    Malformed,
+    Reply,
+    Spent,
+    Stream,
+    error_message,
+    error_of,
+    parse,
+    read_reply,
+    read_usage,
+    retry_after,
+    share,
+    share_out,
+)
+
+__all__ = ["Endpoint", "OpenAICompat"]
+
+GROUP = 128  # the most samples that one HTTP request asks for
+KEEP_ALIVE = 4.0  # seconds; below uvicorn's 5, so that the server does not cut an idle connection
+PATIENCE = 60.0  # seconds; no server makes us wait longer before a retry
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitter
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """Who waits for one sample. A request that is not shared is awaited itself: no future."""
+
+    progress: Progress
+    future: asyncio.Future[Completion] | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.future is None or not self.future.done()
+
+
+@dataclass(slots=True, eq=False)
+class _Link:
+    """What belongs to one event loop: connections, and requests of this tick to send together."""
+
+    session: aiohttp.ClientSession
+    slots: asyncio.Semaphore
+    pending: dict[object, tuple[Request, list[_Caller]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Failure:
+    """An attempt that yielded nothing; ``spent`` is for all its samples together."""
+
+    kind: type[ModelError]
+    message: str
+    spent: Spent = Spent()
+    after: float = 0.0  # seconds that the server asks to wait
+
+
+_Outcomes = list[tuple[_Caller, Completion | ModelError]]
+
+
+class OpenAICompat:
+    """A ``Model`` behind HTTP; one object may serve several event loops.
+
+    Raises ``UsageError`` at construction if the configuration cannot work or the key is not set.
+    ``sleep`` and ``rng`` make the pauses between attempts.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self._who = f"endpoint {endpoint.name!r}"
+        self._sleep, self._rng = sleep, rng or random.Random()
+        self._url = chat_url(endpoint)
+        self._key = find_key(endpoint)
+        capabilities = endpoint.capabilities
+        if endpoint.prefill != "none":
+            capabilities |= {"prefill"}
+        elif "prefill" in capabilities:
+            raise UsageError(
+                f"{self._who} claims 'prefill' without saying how: set prefill to "
+                "'final_message' (llama.cpp) or 'continue_final_message' (vLLM, SGLang)."
+            )
+        shape = Shape(endpoint.parameters, endpoint.attention)
+        self._info = ModelInfo(endpoint.name, capabilities, shape, endpoint.context, endpoint.local)
+        connect, reads = endpoint.connect_timeout, (None, endpoint.idle_timeout)
+        self._timeouts = [  # unstreamed, streamed
+            aiohttp.ClientTimeout(endpoint.timeout, sock_connect=connect, sock_read=read)
+            for read in reads
+        ]
+        self._encoder = Encoder(endpoint)
+        self._links: dict[asyncio.AbstractEventLoop, tuple[_Link, AsyncGenerator[_Link]]] = {}
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, capabilities, size, as configured."""
+        return self._info
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Exact once the endpoint has counted this very prompt.
+
+        Until then one token per UTF-8 byte, and what a chat template may add.
+        """
+        return self._encoder.prompt(tuple(messages), prefix).tokens
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Generate one sample (see ``Model``).
+
+        While nothing is known of a sample on its way, ``progress`` says its worst case.
+        """
+        self._check(request)
+        link = await self._link()
+        if "n" in self._info.capabilities:
+            return await self._join(link, request, progress)
+        [(_, outcome)] = await self._run(link, request, [_Caller(progress)])
+        if isinstance(outcome, ModelError):
+            raise outcome
+        return outcome
+
+    def learn(self, messages: tuple[Message, ...], prefix: str, tokens: int) -> None:
+        """Note the exact size of a prompt, for who knows it before the endpoint tells."""
+        self._encoder.prompt(messages, prefix).tokens = tokens
+
+    async def close(self) -> None:
+        """Close this event loop's connections; a later ``generate`` opens new ones."""
+        if held := self._links.get(asyncio.get_running_loop()):
+            await held[1].aclose()
+
+    def _check(self, request: Request) -> None:
+        wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
+        wanted["top_logprobs"] = request.top_logprobs
+        for capability, value in wanted.items():
+            if value and capability not in self._info.capabilities:
+                has = ", ".join(sorted(self._info.capabilities)) or "none"
+                how = "set prefill" if capability == "prefill" else "add it to capabilities"
+                raise CapabilityError(
+                    f"{self._who} does not declare {capability!r} (it has: {has}); "
+                    f"if the server can do it, {how} in the endpoint's configuration."
+                )
+
+    # -- connections -------------------------------------------------------------------------------
+
+    async def _link(self) -> _Link:
+        loop = asyncio.get_running_loop()
+        if loop not in self._links:
+            # The loop closes its asynchronous generators when it ends, so that connections end in
+            # order even if nobody calls close() between two asyncio.run().
+            holder = self._connect(loop)
+            self._links[loop] = await anext(holder), holder  # does not yield to the loop
+        return self._links[loop][0]
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[_Link]:
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        # llama.cpp closes after a stream without saying so; a request sent into that is lost, and
+        # may have been paid.
+        keep = None if self.endpoint.stream else KEEP_ALIVE
+        connector = aiohttp.TCPConnector(limit=0, force_close=not keep, keepalive_timeout=keep)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            proxy=find_proxy(self._url),
+        ) as session:
+            try:
+                yield _Link(session, asyncio.Semaphore(self.endpoint.concurrency))
+            finally:
+                del self._links[loop]
+
+    # -- several samples in one request ------------------------------------------------------------
+
+    async def _join(self, link: _Link, request: Request, progress: Progress) -> Completion:
+        """Wait for the end of this tick, then send as one all that differ in their seed alone."""
+        loop = asyncio.get_running_loop()
+        if not link.pending:
+            loop.call_soon(self._flush, loop, link)
+        same = replace(request, seed=0)
+        future: asyncio.Future[Completion] = loop.create_future()
+        link.pending.setdefault(same, (request, []))[1].append(_Caller(progress, future))
+        return await future
+
+    def _flush(self, loop: asyncio.AbstractEventLoop, link: _Link) -> None:
+        pending, link.pending = link.pending, {}
+        for request, callers in pending.values():
+            for start in range(0, len(callers), GROUP):
+                group = callers[start : start + GROUP]
+                futures = [caller.future for caller in group if caller.future]
+                _tie(loop.create_task(self._run(link, request, group)), futures)
+
+    # -- attempts ----------------------------------------------------------------------------------
+
+    async def _run(self, link: _Link, request: Request, callers: list[_Caller]) -> _Outcomes:
+        """Try until it succeeds, may not be tried again, or nobody waits.
+
+        The prompt is booked on the first caller.
+        """
+        started = time.perf_counter()
+        prompt = self._encoder.prompt(request.messages, request.prefix)
+
+        def report(prompt_tokens: int, completion_tokens: int) -> None:
+            for caller in callers:
+                if caller.waits:
+                    caller.progress(prompt_tokens, completion_tokens)
+                prompt_tokens = 0
+
+        attempt = 0
+        while True:
+            async with link.slots:
+                callers = [caller for caller in callers if caller.waits]
+                if not callers:
+                    return []
+                result = await self._attempt(link, request, prompt, len(callers), report)
+            if isinstance(result, Reply):
+                seconds = time.perf_counter() - started
+                outcomes = share_out(
+                    result, request, len(callers), prompt.tokens, seconds, self._who
+                )
+                for caller, outcome in zip(callers, outcomes, strict=True):
+                    if isinstance(outcome, Completion) and caller.waits:
+                        caller.progress(outcome.prompt_tokens, outcome.completion_tokens)
+                return list(zip(callers, outcomes, strict=True))
+            hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
+            if hopeless or result.spent.total:  # what was paid for is not paid for twice here
+                return _fail(result, request, callers)
+            report(0, 0)
+            jitter = self._rng.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
+            await self._sleep(min(PATIENCE, result.after) + jitter)
+            attempt += 1
+
+    async def _attempt(
+        self, link: _Link, request: Request, prompt: Prompt, samples: int, report: Progress
+    ) -> Reply | _Failure:
+        """One HTTP request; everything that can go wrong with it is classified here."""
+        streamed = self.endpoint.stream and samples == 1
+        stream = Stream(request.max_tokens)
+        bound, status, body, after = prompt.tokens, 0, b"", 0.0
+        failure: _Failure | None = None
+        report(bound, 0 if streamed else request.max_tokens)
+        try:
+            async with link.session.post(
+                self._url,
+                data=self._encoder.body(request, prompt, samples, streamed),
+                timeout=self._timeouts[streamed],
+                allow_redirects=False,  # another host must not see the key
+            ) as response:
+                status, after = response.status, retry_after(response.headers)
+                if status >= 300 or not streamed:
+                    body = await response.read()
+                else:
+                    async for data in response.content.iter_any():
+                        stream.feed(data)
+                        report(bound, min(stream.tokens, request.max_tokens))
+                        if stream.over:
+                            break  # leaving the block closes the connection
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
+            why = f"{self._who} cannot be reached: {problem}"
+            return _Failure(ModelUnreachable, self._clean(why))
+        except TimeoutError:
+            failure = _Failure(ModelTimeout, f"{self._who} did not answer in time")
+        except (aiohttp.ClientError, OSError) as problem:
+            why = f"{self._who} cut the connection ({type(problem).__name__})"
+            failure = _Failure(ModelUnreachable, why)
+        except Malformed as problem:
+            failure = _Failure(MalformedReply, f"{self._who} sent a malformed reply: {problem}")
+
+        spent = Spent(bound, stream.tokens if streamed else request.max_tokens * samples)
+        if failure and status < 300 and not stream.complete:
+            failure.spent = spent
+            return failure
+        try:
+            if status >= 300:
+                return self._refused(status, _reason(body), after)
+            reply = {} if streamed else parse(body)
+            if error := error_of(stream.error or reply):
+                refused = self._refused(*error, after)
+                refused.spent = spent if stream.tokens else Spent()
+                return refused
+            usage = stream.usage if streamed else read_usage(reply)
+            # llama.cpp puts the prefix in front of what it adds, except in a stream.
+            repeated = request.prefix if self.endpoint.prefill == "final_message" else ""
+            if usage:
+                prompt.tokens = usage.prompt
+                spent = Spent(usage.prompt, usage.completion)
+            return stream.reply() if streamed else read_reply(reply, samples, repeated)
+        except Malformed as problem:
+            why = f"{self._who} sent a malformed reply: {problem}"
+            return _Failure(MalformedReply, why, spent)
+
+    def _refused(self, status: int, reason: str, after: float) -> _Failure:
+        kind: type[ModelError] = RequestRefused
+        if status == 429:
+            kind = RateLimited
+        elif status >= 500:
+            kind = ServerFault
+        elif status < 400:
+            reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
+        return _Failure(kind, self._clean(f"{self._who} answered {status}: {reason}"), after=after)
+
+    def _clean(self, text: str) -> str:
+        """One line, short, without the key."""
+        text = " ".join(text.split())
+        if self._key:
+            text = text.replace(self._key, "[key]")
+        return text if len(text) <= 240 else text[:239] + "…"
+
+
+def _tie(task: asyncio.Task[_Outcomes], futures: list[asyncio.Future[Completion]]) -> None:
+    """Pass the task's outcomes to the futures, and cancel it once all of them are cancelled."""
+
+    def settle(task: asyncio.Task[_Outcomes]) -> None:
+        bug = None if task.cancelled() else task.exception()
+        for caller, outcome in [] if task.cancelled() or bug else task.result():
+            if caller.future and not caller.future.done():
+                if isinstance(outcome, ModelError):
+                    caller.future.set_exception(outcome)
+                else:
+                    caller.future.set_result(outcome)
+        for future in futures:
+            if not future.done():
+                future.set_exception(bug) if bug else future.cancel()
+
+    def left(future: asyncio.Future[Completion]) -> None:
+        if future.cancelled() and all(f.done() for f in futures):
+            task.cancel()
+
+    task.add_done_callback(settle)
+    for future in futures:
+        future.add_done_callback(left)
+
+
+def _fail(failure: _Failure, request: Request, callers: list[_Caller]) -> _Outcomes:
+    outcomes: _Outcomes = []
+    prompt = failure.spent.prompt
+    parts = share(failure.spent.completion, [1] * len(callers), request.max_tokens)
+    for caller, tokens in zip(callers, parts, strict=True):
+        error = failure.kind(
+            failure.message,
+            prompt_tokens=prompt,
+            completion_tokens=tokens,
+        )
+        outcomes.append((caller, error))
+        prompt = 0
+    return outcomes
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return error_message(parse(body))
+    except Malformed:
+        return body.decode(errors="replace") or "no reason given"

@@ -1,0 +1,302 @@
+"""The embedded engine: OpenVINO on this machine's processor, several samples at a time.
+
+The engine itself runs in a child process (``openvino_engine`` says why). Here are its settings, the
+prompts, and the ``Model`` that hands samples over and gives back what comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import (
+    MissingExtra,
+    ModelError,
+    RequestRefused,
+    UnknownName,
+    UsageError,
+)
+from ponder.core.problem import Message
+from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
+from ponder.models.gguf.metadata import Header, can_load, metadata_only, read_header
+from ponder.models.openvino.cache import BLOCK
+from ponder.models.openvino.engine import Done, Job, Metrics, Setup, Tokens, brief, import_genai
+from ponder.models.openvino.machine import free_memory, usable_cores
+from ponder.models.openvino.process import Process
+
+__all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "load"]
+
+GB = 1 << 30
+TICK = 5.0  # seconds between two signs of life while a model loads
+PROMPTS = 1024  # prompts whose tokens are remembered
+_VALUE_BYTES = {"u8": 1.25, "f16": 2.0, "bf16": 2.0, "f32": 4.0}  # u8 has scales beside
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a model is run; the defaults suit this machine. 0 and "" leave the choice to it.
+
+    ``slots`` samples are generated at once, more wait. ``cache_gb`` is the memory for the prompts
+    and texts of all of them (0: a quarter of what is free, at most 4). ``context`` shortens
+    the model's own. ``kv_precision`` is one of u8, f16, bf16, f32: with u8 a cached prompt does
+    not give exactly the same samples twice. ``precision`` is OpenVINO's hint: f32, bf16 or f16.
+    """
+
+    slots: int = 32
+    threads: int = 0
+    cache_gb: float = 0.0
+    context: int = 0
+    kv_precision: str = "f16"
+    precision: str = ""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.slots <= 512:
+            raise UsageError(f"engine: slots must be from 1 to 512, not {self.slots}.")
+        if self.threads < 0 or self.cache_gb < 0 or self.context < 0:
+            raise UsageError("engine: threads, cache_gb and context must not be negative.")
+        if self.kv_precision not in _VALUE_BYTES:
+            raise UnknownName("precision of the cache", self.kv_precision, _VALUE_BYTES)
+        if self.precision not in ("", "f32", "bf16", "f16"):
+            raise UnknownName("precision", self.precision, ("f32", "bf16", "f16"))
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> Settings:
+        """From a table such as ``[engine]`` of ``ponder.toml``.
+
+        Raises:
+            UsageError: a key is unknown, or a value of the wrong type or out of range.
+        """
+        defaults = {field.name: field.default for field in fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key not in defaults:
+                raise UnknownName("engine setting", key, defaults)
+            kind = type(defaults[key])
+            if kind is float and type(value) is int:
+                value = float(value)
+            if type(value) is not kind:
+                raise UsageError(f"engine: {key} must be of type {kind.__name__}, not {value!r}.")
+            values[key] = value
+        return cls(**values)
+
+
+def load(
+    path: str | Path,
+    *,
+    name: str = "",
+    settings: Settings | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> OpenVINO:
+    """Load a GGUF file, or share it if it is loaded already; blocks for some 5 to 15 s.
+
+    ``on_progress`` is told a line when loading starts and every few seconds.
+
+    Raises:
+        MissingExtra: openvino-genai is not installed.
+        UsageError: the file cannot be loaded; says why.
+        ModelError: the engine failed on it.
+    """
+    path, settings = Path(path).expanduser().resolve(), settings or Settings()
+    name = name or path.stem
+    if importlib.util.find_spec("openvino_genai") is None:
+        raise MissingExtra("local", "the embedded engine")
+    if reason := can_load(path):
+        raise UsageError(f"{path.name} cannot be loaded: {reason}.")
+    with _lock:
+        loaded = _loaded.get((path, settings))
+        if loaded is None or loaded.process.dead:
+            tell = on_progress or (lambda line: None)
+            loaded = _loaded[path, settings] = _Loaded(path, name, settings, tell)
+        loaded.users += 1
+    return OpenVINO(loaded, name)
+
+
+class _Loaded:
+    """An engine and what is needed to talk to it; shared by all who load the same file alike."""
+
+    def __init__(
+        self, path: Path, name: str, settings: Settings, tell: Callable[[str], None]
+    ) -> None:
+        self.users, self.key = 0, (path, settings)
+        self.header = read_header(path)
+        self.context = self.header.context
+        if settings.context:
+            self.context = min(self.context, settings.context)
+        self.blocks = _blocks(self.header, settings)
+        start = time.monotonic()
+        size = path.stat().st_size / 1e6
+        tell(f"loading {name} ({size:.0f} MB) into the embedded engine.")
+        with tempfile.TemporaryDirectory(prefix="ponder-", ignore_cleanup_errors=True) as folder:
+            metadata = Path(folder) / "tokenizer.gguf"
+            metadata.write_bytes(metadata_only(path, self.header))
+            self.process = Process(
+                Setup(str(path), str(metadata), settings.slots, self.blocks, _properties(settings))
+            )
+            try:
+                self.tokenizer = import_genai().Tokenizer(str(metadata))
+                while not self.process.ready(TICK):
+                    tell(f"still loading {name}: {time.monotonic() - start:.0f} s.")
+            except BaseException as error:
+                self.process.stop()
+                if isinstance(error, Exception):
+                    raise ModelError(f"OpenVINO cannot load {path.name}: {brief(error)}") from error
+                raise
+        if self.process.dead:
+            self.process.stop()
+            raise ModelError(f"OpenVINO cannot load {path.name}: {self.process.error}")
+        self.tokens = lru_cache(PROMPTS)(self._tokens)
+
+    def leave(self) -> None:
+        """One user fewer; the last one ends the process."""
+        with _lock:
+            self.users -= 1
+            if self.users:
+                return
+            if _loaded.get(self.key) is self:
+                del _loaded[self.key]
+        self.process.stop()
+
+    def _tokens(self, messages: tuple[Message, ...], prefix: str) -> Tokens:
+        turns = [{"role": m.role, "content": _utf8(m.content)} for m in messages]
+        try:
+            prompt = self.tokenizer.apply_chat_template(turns, True) + _utf8(prefix)
+            encoded = self.tokenizer.encode(prompt, add_special_tokens=False)
+        except RuntimeError as error:
+            raise RequestRefused(
+                "the model's chat template does not take these messages "
+                f"({', '.join(m.role for m in messages)})."
+            ) from error
+        return tuple(encoded.input_ids.data[0].tolist())
+
+
+_loaded: dict[tuple[Path, Settings], _Loaded] = {}
+_lock = threading.Lock()
+
+
+class OpenVINO:
+    """A ``Model`` in the embedded engine; made by ``load``."""
+
+    def __init__(self, loaded: _Loaded, name: str) -> None:
+        self._loaded, self._closed = loaded, False
+        self._info = ModelInfo(
+            name,
+            frozenset({"prefill", "logprobs", "seed", "stop"}),
+            loaded.header.shape,
+            loaded.context,
+            local=True,
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, capabilities, size, as the file says."""
+        return self._info
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Exact; in tokens."""
+        return len(self._loaded.tokens(tuple(messages), prefix))
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Generate one sample (see ``Model``).
+
+        Of the samples of one prompt the first evaluates it; the others report it as cached, except
+        for its last token. A text that is cut off by the context ends with ``length``.
+        """
+        start = time.perf_counter()
+        prompt = self._loaded.tokens(request.messages, request.prefix)
+        room = self._room(len(prompt))
+
+        def grown(tokens: int) -> None:
+            progress(len(prompt), tokens)
+
+        done = await self._loaded.process.run(
+            lambda id: Job(
+                id,
+                prompt,
+                min(request.max_tokens, room),
+                request.temperature,
+                request.top_p,
+                request.seed,
+                tuple(stop for stop in map(_utf8, request.stop) if stop),
+                request.logprobs,
+            ),
+            grown,
+        )
+        if done.error:
+            raise ModelError(
+                done.error, prompt_tokens=len(prompt), completion_tokens=len(done.tokens)
+            )
+        text, stopped_at = self._text(done, request.stop)
+        return Completion(
+            text=text,
+            finish="stop" if done.finish == "stop" else "length",
+            prompt_tokens=len(prompt),
+            completion_tokens=len(done.tokens),
+            cached_tokens=done.cached,
+            logprobs=done.logprobs if request.logprobs else None,
+            seconds=time.perf_counter() - start,
+            stopped_at=stopped_at,
+        )
+
+    def metrics(self) -> Metrics:
+        """What the engine said after its last step."""
+        return self._loaded.process.metrics
+
+    async def close(self) -> None:
+        """Leave the engine; the last to leave ends its process, and whatever it is generating."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._loaded.leave)
+
+    def _room(self, prompt: int) -> int:
+        """How many tokens may follow a prompt of that many."""
+        if self._closed:
+            raise ModelError("the model has been closed.")
+        context, cache = self._loaded.context, self._loaded.blocks * BLOCK
+        if prompt >= context:
+            raise RequestRefused(
+                f"the prompt has {prompt} tokens, and {self._info.name} takes {context}, "
+                "its answer included."
+            )
+        if prompt >= cache:
+            raise RequestRefused(
+                f"the prompt has {prompt} tokens, and the engine's cache holds {cache}: "
+                "give it more memory (cache_gb)."
+            )
+        return min(context, cache) - prompt
+
+    def _text(self, done: Done, stops: Sequence[str]) -> tuple[str, str]:
+        """The text up to the first stop string, and which one that was."""
+        text: str = self._loaded.tokenizer.decode(list(done.tokens)) if done.tokens else ""
+        found = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
+        at, stop = min(found, key=lambda pair: pair[0], default=(len(text), ""))
+        return text[:at], stop
+
+
+def _blocks(header: Header, settings: Settings) -> int:
+    size = settings.cache_gb * GB or min(4 * GB, free_memory() / 4)
+    per_token = header.cached_values * _VALUE_BYTES[settings.kv_precision]
+    return max(8, int(size / (per_token * BLOCK)))
+
+
+def _properties(settings: Settings) -> dict[str, str | int]:
+    properties: dict[str, str | int] = {
+        "KV_CACHE_PRECISION": settings.kv_precision,
+        "INFERENCE_NUM_THREADS": settings.threads or usable_cores(),
+    }
+    if settings.precision:
+        properties["INFERENCE_PRECISION_HINT"] = settings.precision
+    return properties
+
+
+def _utf8(text: str) -> str:
+    """Without lone surrogates, which no tokenizer takes."""
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,171 @@
+"""A process reward model in this process, by transformers (extra ``hf``).
+
+Named ``transformers:FORMAT:PATH``, or a repository of the Hugging Face hub instead of a path.
+Published PRMs of ``qwen`` and ``skywork`` come with a class of their own, and loading them runs
+that code: only if the name says so, ``transformers+code:FORMAT:PATH``. What is trained as a plain
+token classifier, or as a language model (``math_shepherd``), needs none.
+
+As a ``Model`` it is what ``reward.RewardEndpoint`` is. Solutions are evaluated one after the other,
+in a thread: the arithmetic of one takes all cores. One that has begun is not interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ponder.core.errors import MissingExtra, ModelError, RequestRefused, UsageError
+from ponder.core.problem import Message
+from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.reward import formats
+from ponder.models.reward.formats import Format, Solution
+
+PREFIX, WITH_CODE = "transformers:", "transformers+code:"
+_loaded: dict[str, TransformersReward] = {}
+_loading = threading.Lock()
+
+
+def is_named(name: str) -> bool:
+    """Whether a model's name is one of this module's."""
+    return name.startswith((PREFIX, WITH_CODE))
+
+
+def load(name: str) -> TransformersReward:
+    """Load what a name such as ``transformers:qwen:PATH`` says, or share it; blocks.
+
+    Raises:
+        MissingExtra: transformers or torch is not installed.
+        UsageError: the name is incomplete, or the model cannot be loaded; says why.
+    """
+    trusted = name.startswith(WITH_CODE)
+    kind, colon, path = name.partition(":")[2].partition(":")
+    if not colon or not path:
+        raise UsageError(f"{name!r}: expected transformers:FORMAT:PATH, such as {PREFIX}qwen:PATH.")
+    format = formats.find_format(kind)
+    if any(importlib.util.find_spec(module) is None for module in ("transformers", "torch")):
+        raise MissingExtra("hf", "a process reward model in this process")
+    with _loading:
+        if name not in _loaded:
+            try:
+                tokenizer, model = _open(path, format, trusted)
+            except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+                why = " ".join(str(error).split())[:300]
+                raise UsageError(f"transformers cannot load {path}: {why}") from error
+            _loaded[name] = TransformersReward(name, format, tokenizer, model)
+        return _loaded[name]
+
+
+def _open(path: str, format: Format, trusted: bool) -> tuple[Any, Any]:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=trusted)
+    if trusted:
+        kind = transformers.AutoModel
+    elif format == "math_shepherd":
+        kind = transformers.AutoModelForCausalLM
+    elif format == "classify":
+        kind = transformers.AutoModelForSequenceClassification
+    else:
+        kind = transformers.AutoModelForTokenClassification
+    return tokenizer, kind.from_pretrained(path, trust_remote_code=trusted).eval()
+
+
+class TransformersReward:
+    """A ``Model`` that scores; made by ``load``, or of a tokenizer and a model that are at hand."""
+
+    def __init__(self, name: str, format: Format, tokenizer: Any, model: Any) -> None:
+        self.format, self._tokenizer, self._model = format, tokenizer, model
+        self._turn = threading.Lock()
+        context = getattr(model.config, "max_position_embeddings", 0) or 0
+        shape = Shape(sum(p.numel() for p in model.parameters()))
+        none: frozenset[Any] = frozenset()
+        self._info = ModelInfo(name, none, shape, context, local=True)
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name and size. It has no capabilities: it does not generate."""
+        return self._info
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Exact: what is going to be evaluated, in tokens."""
+        asked = formats.solution(messages)
+        return sum(len(tokens) for tokens, _ in self._encoded(asked))
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Score one solution."""
+        started = time.perf_counter()
+        asked = formats.solution(request.messages)
+        encoded = self._encoded(asked)
+        spent = sum(len(tokens) for tokens, _ in encoded)
+        progress(spent, 0)
+        try:
+            scores = await asyncio.to_thread(self._scores, encoded)
+        except (RuntimeError, IndexError, ValueError) as error:
+            why = " ".join(str(error).split())[:300]
+            raise ModelError(f"{self._info.name} failed: {why}", prompt_tokens=spent) from error
+        if len(scores) != len(asked.steps):
+            raise ModelError(
+                f"{self._info.name} gave {len(scores)} scores for {len(asked.steps)} steps: is it "
+                f"of the format {self.format!r}?",
+                prompt_tokens=spent,
+            )
+        seconds = time.perf_counter() - started
+        return Completion(formats.packed(scores), "stop", spent, 0, seconds=seconds)
+
+    async def close(self) -> None:
+        """It stays loaded, for the runs to come."""
+
+    def _encoded(self, asked: Solution) -> list[tuple[list[int], list[int]]]:
+        """Inputs, each with the places whose scores are wanted."""
+        tokenizer = self._tokenizer
+        if self.format == "classify":
+            return [(tokenizer.encode(text), [-1]) for text in formats.growing(asked)]
+        if self.format == "skywork":
+            question, *steps = formats.pieces(asked)
+            tokens = self._plain((tokenizer.bos_token or "") + question)
+            tag, places = self._tag(formats.SKYWORK_TAG), []
+            for step in steps:
+                tokens += [*self._plain(step), tag]
+                places.append(len(tokens) - 1)
+            return [(tokens, places)]
+        if self.format == "qwen":
+            text = tokenizer.apply_chat_template(
+                formats.chat(asked), tokenize=False, add_generation_prompt=False
+            )
+            tokens, tag = self._plain(text), self._tag(formats.QWEN_TAG)
+        else:
+            tokens = tokenizer.encode(formats.tagged(asked))
+            tag = self._tag(formats.SHEPHERD_TAG)
+        return [(tokens, [i for i, token in enumerate(tokens) if token == tag])]
+
+    def _plain(self, text: str) -> list[int]:
+        tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return tokens
+
+    def _tag(self, text: str) -> int:
+        tokens = self._plain(text)
+        if not tokens:
+            raise RequestRefused(f"the tokenizer of {self._info.name} does not know {text!r}.")
+        return tokens[-1]
+
+    def _scores(self, encoded: list[tuple[list[int], list[int]]]) -> list[float]:
+        import torch
+
+        scores = []
+        for tokens, places in encoded:
+            with self._turn, torch.no_grad():
+                logits = _logits(self._model(input_ids=torch.tensor([tokens])))[0].float()
+            if self.format == "math_shepherd":
+                logits = logits[:, [self._tag(sign) for sign in (formats.GOOD, formats.BAD)]]
+            rows = [logits] if self.format == "classify" else [logits[place] for place in places]
+            scores += [formats.score_of(row.tolist(), self.format, logits=True) for row in rows]
+        return scores
+
+
+def _logits(output: Any) -> Any:
+    """The scores of a model's output: by name where it has one, else its first or only tensor."""
+    return output.logits if hasattr(output, "logits") else output[0]

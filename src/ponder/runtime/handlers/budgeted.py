@@ -1,0 +1,116 @@
+"""The handler that keeps a budget's promise: reserve before dispatch, book and settle after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ponder.core.budget import Cost
+from ponder.core.effects import GENERATE, Call, Generate, Handler, Result
+from ponder.core.errors import LimitReached, ModelError
+from ponder.core.ledger import Item, Ledger
+from ponder.core.trace import Trace
+from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.meter import Meter
+
+LEAST = 16
+"""A sample is not shortened below so many tokens: what could it still say?"""
+
+
+def budgeted(
+    inner: Handler,
+    purse: Purse,
+    ledger: Ledger,
+    meters: Mapping[str, Meter],
+    deadline: float | None,
+    *,
+    whole: bool = False,
+    answered: bool = False,
+) -> Handler:
+    """Wrap ``inner`` so that no limit is ever passed. ``meters`` are by the name of the model, ''
+    for the run's own; ``deadline`` is a time of the event loop.
+    A sample that does not fit is shortened; if it is to be ``whole``, it is refused. As long as no
+    chain is ``answered``, a step, and what is asked about a chain, leaves room for that chain to be
+    made to answer.
+    """
+
+    def beside(effect: Generate) -> Callable[[int], Cost]:
+        chain = effect.start if effect.whole else effect.keep
+        if answered or chain is None:
+            return lambda length: Cost()
+        then = meters[""].conclusion(chain)  # the run's own model has the last word
+        # While it waits for its turn, another chain may come to an answer.
+        return lambda length: Cost() if answered else then(length if effect.whole else 0)
+
+    def too_late() -> LimitReached:
+        purse.fired = "seconds"
+        return LimitReached("seconds")
+
+    def in_time() -> None:
+        if deadline is not None and asyncio.get_running_loop().time() >= deadline:
+            raise too_late()
+
+    async def handle(call: Call) -> Result:
+        nonlocal answered
+        effect = call.effect
+        in_time()
+        if not isinstance(effect, Generate):
+            try:
+                async with asyncio.timeout_at(deadline) as timer:
+                    return await inner(call)
+            except TimeoutError:
+                if not timer.expired():
+                    raise
+                raise too_late() from None
+        meter = meters[effect.model]
+        wanted = meter.room(effect)
+        least = wanted if whole else min(LEAST, wanted)
+        grant = await purse.reserve(wanted, least, meter.worst(effect), beside(effect))
+        try:
+            in_time()  # the wait may have been long
+        except LimitReached:
+            purse.settle(grant)
+            raise
+        if grant.length < effect.sampling.length:
+            call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
+        prompt = cached = completion = wasted = failed = 0
+        mark = ledger.depart()
+        try:
+            async with asyncio.timeout_at(deadline) as timer:
+                trace = await inner(call)
+            assert isinstance(trace, Trace)
+            prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
+            completion = trace.tokens - effect.start.tokens
+            answered = answered or (trace.answer is not None and effect.role == GENERATE)
+            if grant.limit and trace.finish == "length":
+                purse.fired = grant.limit
+            return trace
+        except ModelError as error:
+            prompt, wasted, failed = error.prompt_tokens, error.completion_tokens, 1
+            raise
+        except BaseException as error:
+            prompt, cached = call.prompt_tokens, call.cached_tokens
+            wasted = call.completion_tokens + call.wasted_tokens
+            if isinstance(error, TimeoutError) and timer.expired():
+                raise too_late() from None
+            raise
+        finally:
+            cost = meter.cost(prompt, cached, completion + wasted)
+            call.spent = Item(
+                effect.role,
+                meter.model,
+                1,
+                failed,
+                prompt,
+                cached,
+                completion,
+                wasted,
+                cost.picousd,
+                cost.flops,
+                ledger.arrive(mark),
+            )
+            ledger.book(call.spent)
+            purse.settle(grant)
+
+    return handle

@@ -1,0 +1,84 @@
+"""The innermost handler: talks to the model and to the verifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from ponder.answers.extract import closed
+from ponder.core.answer import Answer
+from ponder.core.effects import Call, Generate, Handler, Result, Verify
+from ponder.core.problem import Problem
+from ponder.core.trace import Finish, Trace
+from ponder.models.base import Completion, Model, Request
+from ponder.verifiers.base import Verifier
+
+SPARE = 64
+"""Tokens that a chain of steps leaves of a model's context: room for its answer."""
+
+
+def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
+    """Whether the model did not end its turn with this step.
+
+    Where nobody says what ended it, one of ``stops`` is taken to have, unless nothing was written.
+    """
+    if done.finish == "length" or done.stopped_at:
+        return True
+    return done.stopped_at is None and bool(stops and done.text)
+
+
+Reader = Callable[[str, Problem, bool], Awaitable[Answer | None]]
+"""Reads the answer out of (text, problem, whether the text was cut off)."""
+
+
+def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: Reader) -> Handler:
+    """The handler that has nothing further in. The run's own model has the name ''."""
+
+    async def generate(call: Call, effect: Generate) -> Trace:
+        start, how, model = effect.start, effect.sampling, models[effect.model]
+        able = model.info.capabilities
+        request = Request(
+            effect.problem.messages,
+            how.length,
+            start.text,
+            how.temperature,
+            how.top_p,
+            effect.seed,
+            how.stop,
+            how.logprobs or (how.top_logprobs > 0 and "logprobs" in able),
+            how.top_logprobs if "top_logprobs" in able else 0,
+        )
+        done = await model.generate(request, call.progress)
+        call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
+        call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
+        text, tokens = start.text + done.text, start.tokens + done.completion_tokens
+        finish: Finish | None = done.finish
+        cut = finish == "length" or bool(done.stopped_at)
+        if effect.whole and _unfinished(done, how.stop) and not closed(text, effect.problem):
+            used, context = done.prompt_tokens + done.completion_tokens, model.info.context
+            full = tokens >= effect.whole or (context and used + SPARE >= context)
+            finish, cut = "length" if full else None, True
+            text += done.stopped_at or ""
+        answer = None if finish is None else await read(text, effect.problem, cut)
+        call.trace = Trace(
+            effect.problem,
+            text,
+            tokens,
+            finish,
+            answer,
+            None if done.logprobs is None else (start.logprobs or ()) + done.logprobs,
+            call.path,
+            start.id,
+            None if done.top is None else (start.top or ()) + done.top,
+        )
+        return call.trace
+
+    async def handle(call: Call) -> Result:
+        effect = call.effect
+        if isinstance(effect, Generate):
+            return await generate(call, effect)
+        assert isinstance(effect, Verify), effect
+        assert call.session is not None
+        verifier, problem = verifiers[effect.verifier], effect.traces[0].problem
+        return tuple(await verifier.score(problem, effect.traces, call.session))
+
+    return handle

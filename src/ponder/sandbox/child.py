@@ -1,0 +1,170 @@
+"""The far side of a sandbox: a supervisor that never runs foreign code.
+
+It starts the processes that do. The program's is forked before the supervisor reads the tests, so
+it never holds them, nor the channel on which the verdict leaves. Sent to a fresh interpreter with
+``wire`` and ``peers``, one per verdict: nothing here outlives it. Within
+``bubblewrap`` the supervisor is the first process of its namespace, which no signal from within can
+end, and with which everything else ends.
+"""
+
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # not `signal`, which brings `enum`
+import os
+import resource
+import sys
+from types import ModuleType
+
+from ponder.sandbox.peers import Asker, run_program, run_tests, serve_program
+from ponder.sandbox.wire import no_other, pack, read_frame, unpack, write_frame
+
+TYPE_CHECKING = False  # not from `typing`: each import delays every verdict
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def become(uid: int, limits: dict[str, int]) -> None:
+    """Somebody else who owns nothing, if we may; then limited for good."""
+    if uid:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    for name, most in limits.items():
+        kind = getattr(resource, f"RLIMIT_{name}", None)
+        if kind is None:  # this system has no such limit
+            continue
+        _, hard = resource.getrlimit(kind)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        # A second more before it is killed, if it does not heed the signal that says so.
+        last = most + 1 if name == "CPU" and most != hard else most
+        resource.setrlimit(kind, (most, last))
+
+
+def start(
+    work: Callable[[], None],
+    uid: int,
+    limits: dict[str, int],
+    keep: tuple[int, ...] = (),
+    standard: tuple[int, int] | None = None,
+) -> int:
+    """A child that does ``work``. It has our files ``keep`` and, as 0 and 1, ``standard``."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        for number, file in enumerate((*(standard or (null, null)), null)):
+            os.dup2(file, number)
+        for file in set(range(3, 64)) - set(keep):
+            try:
+                os.close(file)
+            except OSError:
+                continue
+        become(uid, limits)
+        work()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    finally:
+        os._exit(code & 255)
+
+
+def end_others() -> None:
+    """Whatever was started here and still runs, where we are sure that nothing else is in sight."""
+    if os.getpid() == 1:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+def wait_for(child: int, ended: dict[int, int]) -> int:
+    """The status of a child; notes those of the others that end meanwhile."""
+    while child not in ended:
+        pid, status = os.waitpid(-1, 0)
+        ended[pid] = status
+    return ended[child]
+
+
+def out_of_time(status: int) -> bool:
+    """Whether a process ended by the limit on its CPU time."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
+
+
+def supervise_tests(requests: int, channel: int, order: dict[str, Any]) -> None:
+    """Runs the program and its tests. Each report is (secret, unit, verdict, error, detail)."""
+    ask_in, ask_out = os.pipe()
+    reply_in, reply_out = os.pipe()
+    uid, limits = order["uid"], order["limits"]
+
+    def be_program() -> None:
+        serve_program(order["sources"], ask_in, reply_out)
+
+    program = start(be_program, uid, limits, (ask_in, reply_out))
+    os.close(ask_in)
+    os.close(reply_out)
+    frame = read_frame(requests)  # only now: the program's process is without it
+    if frame is None:
+        return
+    secret, setup, units = unpack(frame, no_other)
+
+    def report(at: int, verdict: str, error: str = "", detail: str = "") -> None:
+        write_frame(channel, pack((secret, at, verdict, error[:100], detail[:500]), no_other))
+
+    def be_tests() -> None:
+        run_tests(setup, units, Asker(ask_out, reply_in), report)
+
+    tests = start(be_tests, uid and uid + 1, limits, (ask_out, reply_in, channel))
+    os.close(ask_out)
+    os.close(reply_in)
+    ended: dict[int, int] = {}
+    late = out_of_time(wait_for(tests, ended))
+    if program in ended:
+        late = late or out_of_time(ended[program])
+    else:  # if it is just ending, how is decided already
+        end_others()
+        status = wait_for(program, ended) if os.getpid() == 1 else 0
+        late = late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU)
+    report(len(units), "timeout" if late else "ended")
+
+
+def supervise_inputs(requests: int, channel: int, order: dict[str, Any]) -> None:
+    """Runs the program once per input. Each report is (verdict, what it printed)."""
+    for text in order["inputs"]:
+        given, taken = (os.open(n, os.O_RDWR | os.O_CREAT | os.O_EXCL) for n in (".in", ".out"))
+        os.unlink(".in")
+        os.unlink(".out")
+        os.write(given, text.encode("utf-8", "surrogatepass"))
+        os.lseek(given, 0, os.SEEK_SET)
+
+        def be_program() -> None:
+            module = sys.modules["__main__"] = ModuleType("__main__")
+            flush = sys.stdout.flush
+            try:
+                run_program(order["sources"], module.__dict__)
+            finally:
+                flush()
+
+        child = start(be_program, order["uid"], order["limits"], standard=(given, taken))
+        status = wait_for(child, {})
+        end_others()
+        output = os.pread(taken, order["limits"]["FSIZE"], 0)
+        verdict = "pass" if status == 0 else "timeout" if out_of_time(status) else "error"
+        write_frame(channel, pack((verdict, output), no_other))
+        os.close(given)
+        os.close(taken)
+
+
+def main() -> None:
+    """Waits for one order, and carries it out."""
+    requests, channel = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    frame = read_frame(requests)
+    if frame is None:  # not needed after all
+        return
+    order = unpack(frame, no_other)
+    (supervise_inputs if "inputs" in order else supervise_tests)(requests, channel, order)

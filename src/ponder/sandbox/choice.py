@@ -1,0 +1,136 @@
+"""Where untrusted programs are run, and where they are not run at all.
+
+==============  ====================================================================================
+sandbox         what it takes
+==============  ====================================================================================
+``bubblewrap``  Linux, Debian's package ``bubblewrap``; all of Python
+``monty``       ``pip install 'ponder[sandbox]'``; a part of Python
+``unconfined``  the caller's word that it may be unsafe; limits alone
+==============  ====================================================================================
+
+The first that works is taken. Where none does, nothing is run: ``docs/sandbox.md``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+import weakref
+from functools import lru_cache
+
+from ponder.core.errors import UsageError
+from ponder.sandbox.base import Limits, Sandbox, Script
+from ponder.sandbox.bubblewrap import bubblewrap
+from ponder.sandbox.monty import monty
+from ponder.sandbox.pool import Pool
+from ponder.sandbox.process import Started, python
+
+HOW = "install Debian's package bubblewrap"
+WARNING = (
+    "UNSAFE: programs that a model wrote run here without a sandbox, as {user}, with the network "
+    "and every file that {user} may touch."
+)
+_PROBE = Script(
+    (
+        "try:\n"
+        "    open('/usr/ponder-probe', 'w')\n"
+        "except OSError:\n"
+        "    assert reach(('192.0.2.1', 9)) == 101  # unreachable, at once: there is no way out\n"
+        "else:\n"
+        "    assert False",
+    )
+)
+_PROBED = (
+    "import heapq, decimal, socket",  # the library must be within reach
+    "def reach(address):\n"
+    "    try:\n"
+    "        socket.create_connection(address, timeout=0.2)\n"
+    "    except OSError as error:\n"
+    "        return error.errno",
+)
+
+
+_permitted = False
+
+
+def permit_unsafe(permitted: bool = True) -> None:
+    """For the whole process: where no sandbox works, run programs without any."""
+    global _permitted
+    _permitted = permitted
+
+
+def find(
+    limits: Limits | None = None,
+    *,
+    whole: bool = False,
+    unsafe: bool = False,
+    libraries: tuple[str, ...] = (),
+) -> Sandbox:
+    """The best sandbox of this machine; equal calls share one. Blocking: about 0.1 s, once.
+
+    ``whole``: it must run all of Python. ``libraries``: folders that programs may read, beside the
+    standard library. ``unsafe``: without any, run programs all the same, under limits alone.
+
+    Raises:
+        UsageError: there is none, and it need not be ``unsafe``; says how to get one.
+    """
+    return _found(limits or Limits(), whole, unsafe or _permitted, libraries)
+
+
+@lru_cache(64)
+def _found(limits: Limits, whole: bool, unsafe: bool, libraries: tuple[str, ...]) -> Sandbox:
+    with contextlib.suppress(OSError):
+        return confined(limits, libraries)
+    if not whole:
+        with contextlib.suppress(ImportError, OSError):
+            return monty(limits)
+    if unsafe:
+        warnings.warn(WARNING.format(user=_user()), RuntimeWarning, stacklevel=2)
+        return unconfined(limits)
+    less = "" if whole else ", or pip install 'ponder[sandbox]' for a part of Python"
+    raise UsageError(
+        "a model's program is run in a sandbox only, and there is none that works here: "
+        f"{HOW}{less} (docs/sandbox.md), or say --unsafe-execution."
+    )
+
+
+def confined(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
+    """``bubblewrap``, tried out.
+
+    Raises:
+        OSError: it is not there, or does not confine here.
+    """
+    made = bubblewrap(limits, libraries)
+    [outcome] = made.test_now(_PROBED, _PROBE)
+    if not outcome.passed:
+        made.close()
+        raise OSError(f"bubblewrap does not work here: {outcome.detail or outcome.verdict}")
+    return made
+
+
+def unconfined(limits: Limits) -> Pool:
+    """No sandbox at all: a folder, an empty environment and limits. Never chosen unless asked for.
+
+    Raises:
+        UsageError: this system has no limits for processes either.
+    """
+    if sys.platform == "win32":
+        raise UsageError("programs can be run on Linux and macOS only: use one of them.")
+    folder = tempfile.mkdtemp(prefix="ponder-unsafe-")
+    work = {"HOME": folder, "TMPDIR": folder}
+    pool = Pool(
+        "nothing: limits alone, with network (unsafe)",
+        lambda: Started(python(), cwd=folder, env=work),
+        limits,
+        nobody=False,
+    )
+    weakref.finalize(pool, shutil.rmtree, folder, ignore_errors=True)
+    return pool
+
+
+def _user() -> str:
+    return "root" if os.geteuid() == 0 else "you"

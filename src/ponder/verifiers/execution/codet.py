@@ -1,0 +1,174 @@
+"""CodeT: the model writes tests, and solutions and tests vote for each other.
+
+Chen 2022, 'CodeT: Code Generation with Generated Tests' (arXiv 2207.10397), section 2: dual
+execution agreement. Every solution is run on every test. Solutions that pass exactly the same tests
+are one consensus set; its score is the number of its solutions times the number of the tests that
+they pass. Here that is divided by (all solutions x all tests), so that 1 means: every solution
+passes every test.
+
+Assumptions: wrong solutions are wrong in different ways, and a wrong test passes few solutions.
+Equal programs are several solutions, as in the paper, where each sample is one, but they are run
+once. The paper's prompts end in ``assert``; a chat model is asked for assertions instead. Tests
+that do not call a function of some solution are left out, and no test counts twice.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ponder.answers.equivalence import parse_python
+from ponder.answers.extract import extract, instruction
+from ponder.core.errors import UsageError
+from ponder.core.problem import AssertTests, Message, Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
+from ponder.sandbox.base import Outcome, Sandbox, Script
+from ponder.verifiers.execution.program import program
+from ponder.verifiers.execution.verifier import NO_PROGRAM, once_each, sandbox_of
+
+REPLIES = 4
+MOST_TESTS = 64
+ASK = (
+    "Do not solve this. Write ten test cases for a correct solution instead, edge cases among "
+    "them: one ```python block with one line `assert FUNCTION(ARGUMENTS) == RESULT` for each, and "
+    "nothing else in it."
+)
+
+
+def codet(argument: str = "", sandbox: Sandbox | None = None, *, unsafe: bool = False) -> CodeT:
+    """As ``codet:REPLIES`` names it: how many replies with tests the model is asked for.
+
+    Raises:
+        UsageError: it is no such number.
+    """
+    if argument and not (argument.isascii() and argument.isdigit() and 1 <= int(argument) <= 64):
+        raise UsageError(
+            f"codet:{argument} asks for no number of replies with tests: write codet:{REPLIES}, or "
+            "any from 1 to 64."
+        )
+    name = f"codet:{argument}" if argument else "codet"
+    return CodeT(int(argument or REPLIES), sandbox, unsafe, name)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeT:
+    """A verifier that has tests written, in ``replies`` of the run's own model."""
+
+    replies: int = REPLIES
+    sandbox: Sandbox | None = None
+    unsafe: bool = False
+    name: str = "codet"
+    needs_logprobs: bool = False
+    joint: bool = True
+    models: tuple[str, ...] = ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace.
+
+        Raises:
+            UsageError: there is no sandbox here, and this is not ``unsafe``.
+            LimitReached: the budget does not allow even one reply with tests.
+        """
+        solutions = [trace.answer.text for trace in traces if trace.answer is not None]
+        if problem.answer_type != "code" or not solutions:
+            why = "the answer is no program" if problem.answer_type != "code" else NO_PROGRAM
+            return [Score(None, self.name, why) for _ in traces]
+        where = await sandbox_of(self.sandbox, unsafe=self.unsafe)
+        asked = question(problem)
+
+        async def ask(child: Session) -> Trace:
+            return await child.grow(Trace.empty(asked), role="verify")
+
+        replies = await session.gather([ask] * self.replies)
+        tests = written([reply.text for reply in replies], functions(solutions))
+        if not tests:
+            why = "the model wrote no test that could be read"
+            return [Score(None, self.name, why) for _ in traces]
+        public = problem.tests if isinstance(problem.tests, AssertTests) else None
+        units = Script(tests, f"import math\n{public.preamble if public else ''}")
+
+        async def judge(answer: str) -> frozenset[int] | None:
+            return passed(await where.test(program(answer, public), units))
+
+        found = await once_each(traces, judge)
+        return agreement(
+            [None if t.answer is None else found[t.answer.key] for t in traces],
+            len(tests),
+            self.name,
+        )
+
+
+def question(problem: Problem) -> Problem:
+    """What the model is asked: for tests of what was asked for."""
+    *before, last = problem.messages
+    told = last.content.strip().removesuffix(instruction(problem)).strip()
+    return Problem((*before, replace(last, content=f"{told}\n\n{ASK}")), "code")
+
+
+def functions(solutions: Sequence[str]) -> frozenset[str]:
+    """The names that solutions define on their outermost level."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    trees = [parse_python(text) for text in solutions]
+    nodes = [node for tree in trees if tree for node in tree.body]
+    return frozenset(node.name for node in nodes if isinstance(node, kinds))
+
+
+def written(replies: Sequence[str], names: frozenset[str]) -> tuple[str, ...]:
+    """The assertions in replies that call one of the functions; each once, at most 64 of them."""
+    problem = Problem((Message("user", "tests"),), "code")
+    found: dict[str, None] = {}
+    for reply in replies:
+        text = extract(reply, problem) or ""
+        tree = parse_python(text)
+        if tree is None:  # cut off, or one line is broken: what can be read is read
+            lines = [parse_python(line.strip()) for line in text.splitlines()]
+            nodes = [node for part in lines if part for node in part.body]
+        else:
+            nodes = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+        for node in nodes:
+            if isinstance(node, ast.Assert) and _calls(node, names):
+                found[ast.unparse(node)] = None
+    return tuple(found)[:MOST_TESTS]
+
+
+def _calls(node: ast.Assert, names: frozenset[str]) -> bool:
+    """Whether a test needs nothing but a solution, and does need it."""
+    used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    local = {
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
+    foreign = {name for name in used - names - local if not hasattr(builtins, name)}
+    return bool(used & names) and foreign <= {"math"}
+
+
+def passed(outcomes: Sequence[Outcome]) -> frozenset[int] | None:
+    """The tests that a solution passes; None if the sandbox could run it on none of them."""
+    if all(outcome.verdict == "unsupported" for outcome in outcomes):
+        return None
+    return frozenset(i for i, outcome in enumerate(outcomes) if outcome.passed)
+
+
+def agreement(passing: Sequence[frozenset[int] | None], tests: int, name: str) -> list[Score]:
+    """Dual execution agreement. ``passing`` has per trace the tests that its solution passes.
+
+    None: it has no solution that could be run; it abstains and is no solution of the count.
+    """
+    sizes = Counter(found for found in passing if found is not None)
+    total = sizes.total()
+
+    def score(found: frozenset[int] | None) -> Score:
+        if found is None:
+            return Score(None, name, "there is no program that could be run")
+        value = sizes[found] * len(found) / (total * tests)
+        detail = f"{sizes[found]} of {total} solutions agree on {len(found)} of {tests} tests"
+        return Score(value, name, detail)
+
+    return [score(found) for found in passing]

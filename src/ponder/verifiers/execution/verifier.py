@@ -1,0 +1,155 @@
+"""Runs what an answer proposes against the public tests of its problem.
+
+The value is the share of tests that pass, so that a wrong example in a question does not make all
+answers equal; the verdict is ``pass`` only if all do. Tests are assertions, or inputs with what
+must be printed. Programs are run in a sandbox or not at all (``sandbox``), each distinct one once.
+
+Ranking samples by the question's own examples: Li 2022, 'Competition-level code generation with
+AlphaCode' (filtering), and Chen 2022, 'CodeT', for problems that bring none (``codet``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace, Verdict
+from ponder.sandbox.base import Outcome, Output, Sandbox
+from ponder.sandbox.choice import find
+from ponder.verifiers.execution.program import claim, program, script, units
+
+T = TypeVar("T")
+
+NO_TESTS = (
+    "the problem brings no tests of a program; `first(execution, codet)` lets the model write some"
+)
+NO_PROGRAM = "there is no program in the reply"
+_SHOWN = 60  # characters of a text within a detail
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A verifier that runs programs; without public tests it abstains.
+
+    ``sandbox`` is where; by default the best one of this machine. ``unsafe`` lets programs run
+    without any where there is none, which is warned of.
+    """
+
+    sandbox: Sandbox | None = None
+    unsafe: bool = False
+    name: str = "execution"
+    needs_logprobs: bool = False
+    joint: bool = False
+    models: tuple[str, ...] = ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """One score per trace.
+
+        Raises:
+            UsageError: there is no sandbox here, and this is not ``unsafe``.
+        """
+        tests = problem.tests
+        if not isinstance(tests, AssertTests | IoTests):
+            return [Score(None, self.name, NO_TESTS) for _ in traces]
+        where = await sandbox_of(self.sandbox, unsafe=self.unsafe)
+
+        async def judge(answer: str) -> Score:
+            return scored(await run(answer, tests, where), self.name, where.name)
+
+        judged = await once_each(traces, judge)
+        return [of_trace(trace, judged, self.name) for trace in traces]
+
+
+async def sandbox_of(given: Sandbox | None, *, unsafe: bool) -> Sandbox:
+    """The given one, or the best one here.
+
+    Raises:
+        UsageError: there is none, and it need not be ``unsafe``.
+    """
+    return given if given is not None else await asyncio.to_thread(find, unsafe=unsafe)
+
+
+async def run(answer: str, tests: AssertTests | IoTests, where: Sandbox) -> list[Outcome]:
+    """One outcome per test."""
+    if isinstance(tests, AssertTests):
+        outcomes = await where.test(program(answer, tests), script(tests))
+        asked = units(tests.code)
+        if len(outcomes) != len(asked):
+            return outcomes
+        return [_of(claim(unit), outcome) for unit, outcome in zip(asked, outcomes, strict=True)]
+    printed = await where.feed(program(answer), [case.input for case in tests.cases])
+    return [compared(output, case) for output, case in zip(printed, tests.cases, strict=True)]
+
+
+def _of(test: str, outcome: Outcome) -> Outcome:
+    """With the test that it is of, where that says more."""
+    if outcome.passed or outcome.verdict == "unsupported":
+        return outcome
+    error = "" if outcome.error == "AssertionError" else outcome.error
+    return replace(outcome, error=error, detail=": ".join(filter(None, (test, outcome.detail))))
+
+
+def compared(output: Output, case: IoCase) -> Outcome:
+    """Whether that was printed, but for white space at the ends of lines and of the text."""
+    if output.verdict != "pass":
+        return Outcome(output.verdict, "", "the program did not come to its end")
+    if _lines(output.text) == _lines(case.output):
+        return Outcome("pass")
+    given, printed, wanted = (_short(text) for text in (case.input, output.text, case.output))
+    return Outcome("fail", "", f"given {given} it printed {printed}, expected {wanted}")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]
+
+
+async def once_each(
+    traces: Sequence[Trace], judge: Callable[[str], Awaitable[T]]
+) -> Mapping[str, T]:
+    """What ``judge`` says of each distinct program among the answers, by their key."""
+    answers = {trace.answer.key: trace.answer.text for trace in traces if trace.answer is not None}
+    found = await asyncio.gather(*(judge(text) for text in answers.values()))
+    return dict(zip(answers, found, strict=True))
+
+
+def of_trace(trace: Trace, judged: Mapping[str, Score], name: str) -> Score:
+    """The score of the trace's program. A chain without one is wrong, if it has ended."""
+    if trace.answer is not None:
+        return judged[trace.answer.key]
+    return Score(0.0, name, NO_PROGRAM, "fail") if trace.done else Score(None, name, NO_PROGRAM)
+
+
+def scored(outcomes: Sequence[Outcome], name: str, where: str) -> Score:
+    """All tests of one program in one score."""
+    beyond = next((o for o in outcomes if o.verdict == "unsupported"), None)
+    if beyond is not None:
+        return Score(None, name, f"{where} cannot run this program: {_said(beyond)}")
+    passed = sum(outcome.passed for outcome in outcomes)
+    counted = f"{passed} of {len(outcomes)} tests pass"
+    wrong = next((o for o in outcomes if not o.passed), None)
+    if wrong is None:
+        return Score(1.0, name, f"{counted} ({where})", "pass")
+    return Score(
+        passed / len(outcomes), name, f"{counted}: {_said(wrong)} ({where})", _verdict(outcomes)
+    )
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> Verdict:
+    """``fail`` is said of a program that ran: a test that failed outweighs one that did not end."""
+    seen = {outcome.verdict for outcome in outcomes}
+    return "fail" if "fail" in seen else "timeout" if "timeout" in seen else "error"
+
+
+def _said(outcome: Outcome) -> str:
+    parts = [part for part in (outcome.error, " ".join(outcome.detail.split())[:200]) if part]
+    return ": ".join(parts) or outcome.verdict

@@ -1,0 +1,353 @@
+"""A person as a verifier: the run waits until somebody has judged its candidates.
+
+Each time that the verifier is asked, one item goes into a queue, a SQLite file beside the journal;
+``ponder review`` shows it and writes the judgement there. The run looks every half second. An item
+is known by the problem and the candidates' texts and places in the run, so a run that is resumed
+finds the judgement that was given meanwhile, and nobody is asked the same thing twice. What the
+person said becomes part of the journal as the scores of any verifier do, the comment as detail.
+
+For open-ended tasks this is the only true verifier there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from ponder.core.errors import PonderError, UsageError
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace, Verdict
+from ponder.util.worker import gone, this_one
+from ponder.verifiers.base import Verifier
+from ponder.verifiers.confidence import mean_logprob
+
+KIND = "human"
+POLL = 0.5
+"""Seconds between two looks into the queue."""
+VERSION = 2
+_SCHEMA = """
+create table if not exists items (
+    key text primary key, created real not null,
+    left real,             -- when the last run stopped waiting for it; null: one did not say so
+    worker text not null,  -- the process of that run
+    item text not null     -- JSON: question, answer type, candidates
+);
+create table if not exists judgements (
+    key text primary key references items(key),
+    judgement text not null  -- JSON: how, scores, comment, who, when
+);
+"""
+
+How = Literal["choice", "grades", "none"]
+
+
+def queue_path() -> Path:
+    """The queue's file: ``reviews.sqlite`` in Ponder's home, beside the default journal."""
+    home = os.environ.get("PONDER_HOME") or platformdirs.user_data_dir("ponder", appauthor=False)
+    return Path(home).expanduser() / "reviews.sqlite"
+
+
+# What is judged, and what is said of it -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One trace, as a person sees it. ``key`` tells its answer from others (None: it has none);
+    ``scores`` are those that can be read off it, for who learns from the judgement later.
+    """
+
+    id: str
+    text: str
+    answer: str | None = None
+    key: str | None = None
+    tokens: int = 0
+    cut: bool = False
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One score from 0 to 1 per candidate. ``at`` is in seconds since 1970."""
+
+    how: How
+    scores: tuple[float, ...]
+    comment: str = ""
+    who: str = ""
+    at: float = 0.0
+
+    def verdict(self, value: float) -> Verdict:
+        """What one of the scores says in a word."""
+        if self.how == "grades":
+            return "scored"
+        return "pass" if value else "fail"
+
+    @property
+    def detail(self) -> str:
+        """In one line."""
+        said = {"choice": "chosen", "grades": "graded", "none": "none found good"}[self.how]
+        by = f" by {self.who}" if self.who else ""
+        return f"{said}{by}" + (f": {self.comment}" if self.comment else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to judge. ``waits`` if a run that still lives waits for it; ``created`` is in
+    seconds since 1970.
+    """
+
+    key: str
+    question: str
+    answer_type: str
+    candidates: tuple[Candidate, ...]
+    created: float = 0.0
+    waits: bool = True
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The positions of candidates with the same answer, in the order of the first of each. One
+        without an answer is alone.
+        """
+        found: dict[object, list[int]] = {}
+        for i, candidate in enumerate(self.candidates):
+            found.setdefault(i if candidate.key is None else candidate.key, []).append(i)
+        return list(found.values())
+
+
+def item(problem: Problem, traces: Sequence[Trace]) -> Item:
+    """What a person is asked about these traces."""
+    candidates = tuple(_candidate(trace) for trace in traces)
+    question = "\n\n".join(m.content for m in problem.messages if m.role != "assistant")
+    told = [problem.answer_type, [[m.role, m.content] for m in problem.messages]]
+    known = json.dumps([*told, [[c.id, c.text] for c in candidates]])
+    key = hashlib.blake2b(known.encode(errors="replace"), digest_size=8).hexdigest()
+    return Item(key, question, problem.answer_type, candidates)
+
+
+def _candidate(trace: Trace) -> Candidate:
+    answer, sure = trace.answer, mean_logprob(trace.logprobs or ())
+    return Candidate(
+        trace.id,
+        trace.text,
+        answer.text if answer else None,
+        answer.key if answer else None,
+        trace.tokens,
+        trace.finish == "length",
+        {} if sure is None else {"mean_logprob": round(sure, 6)},
+    )
+
+
+# The queue ----------------------------------------------------------------------------------------
+
+
+class Queue:
+    """The items that wait for a person, and what was said. Safe to open from several processes.
+
+    Raises:
+        UsageError: the file cannot be opened, or is no queue of this version.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or queue_path()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
+            with closing(self._open()) as db:
+                version = db.execute("pragma user_version").fetchone()[0]
+                tables = {row[0] for row in db.execute("select name from sqlite_master")}
+                if tables and "judgements" not in tables:
+                    raise UsageError(f"{self.path} is no queue of reviews: name another file.")
+                if version not in (0, VERSION):
+                    raise UsageError(
+                        f"the queue {self.path} has format {version}, this Ponder reads {VERSION}: "
+                        "move it away."
+                    )
+                db.execute("pragma journal_mode=wal")
+                db.executescript(_SCHEMA)
+                db.execute(f"pragma user_version={VERSION}")
+        except (OSError, sqlite3.Error) as error:
+            raise UsageError(f"cannot open the queue {self.path}: {error}.") from None
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
+
+    def _execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        # A connection for each statement: some per second, and nothing to close when a run ends.
+        try:
+            with closing(self._open()) as db:
+                return db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise PonderError(f"the queue {self.path} cannot be used: {error}.") from None
+
+    def ask(self, asked: Item) -> None:
+        """Put it into the queue, or say that a run waits for it again."""
+        packed = json.dumps(
+            [asked.question, asked.answer_type, [asdict(c) for c in asked.candidates]]
+        )
+        self._execute(
+            "insert into items values (?, ?, null, ?, ?) on conflict (key) do update set "
+            "left = null, worker = excluded.worker",
+            asked.key, time.time(), this_one(), packed,
+        )  # fmt: skip
+
+    def leave(self, key: str) -> None:
+        """Nobody waits for it any more."""
+        self._execute("update items set left = ? where key = ?", time.time(), key)
+
+    def judgement(self, key: str) -> Judgement | None:
+        """What was said of it."""
+        rows = self._execute("select judgement from judgements where key = ?", key)
+        return _judgement(rows[0][0]) if rows else None
+
+    def judge(self, key: str, said: Judgement) -> bool:
+        """Say it; False if somebody else was quicker."""
+        packed = json.dumps(asdict(said))
+        sql = "insert or ignore into judgements values (?, ?) returning 1"
+        return bool(self._execute(sql, key, packed))
+
+    def waiting(self) -> list[Item]:
+        """What is not judged yet: what a run waits for first, then the oldest first."""
+        rows = self._execute(
+            "select key, created, left, worker, item from items where key not in "
+            "(select key from judgements) order by created, key"
+        )
+        return sorted((_item(*row) for row in rows), key=lambda item: not item.waits)
+
+    def drop(self) -> int:
+        """Forget what is not judged and what no run waits for; returns how many. A run that is
+        resumed asks again.
+        """
+        left = self._execute("select key, left, worker from items")
+        dropped = [
+            self._execute(
+                "delete from items where key = ? and left is ? and worker = ? and key not in "
+                "(select key from judgements) returning 1",
+                *row,
+            )
+            for row in left
+            if row[1] is not None or gone(row[2])
+        ]
+        return sum(map(len, dropped))
+
+    def judged(self) -> list[tuple[Item, Judgement]]:
+        """All that was judged, in the order in which it was asked."""
+        rows = self._execute(
+            "select i.key, created, left, worker, item, judgement from items i join judgements j "
+            "on i.key = j.key order by created, i.key"
+        )
+        return [(_item(*row[:5]), _judgement(row[5])) for row in rows]
+
+
+def _item(key: str, created: float, left: float | None, worker: str, packed: str) -> Item:
+    question, kind, candidates = json.loads(packed)
+    waits = left is None and not gone(worker)
+    return Item(key, question, kind, tuple(Candidate(**c) for c in candidates), created, waits)
+
+
+def _judgement(packed: str) -> Judgement:
+    value = json.loads(packed)
+    return Judgement(**{**value, "scores": tuple(value["scores"])})
+
+
+# The verifier -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Human:
+    """Waits for a person, at most ``seconds`` long; then asks ``fallback`` through the session, or
+    abstains. ``parts`` is the verifier of that name. ``pause`` waits between two looks.
+    """
+
+    name: str = KIND
+    seconds: float | None = None
+    fallback: str = ""
+    parts: tuple[Verifier, ...] = ()
+    queue: Path | None = None
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    joint: bool = True
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """Whether the fallback does."""
+        return any(part.needs_logprobs for part in self.parts)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of the fallback."""
+        return tuple(name for part in self.parts for name in part.models)
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The fallback."""
+        return (self.fallback,) if self.fallback else ()
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """What the person said of each."""
+        said = await self._judgement(Queue(self.queue), item(problem, traces))
+        if said is not None:
+            return [
+                Score(value, self.name, said.detail, said.verdict(value)) for value in said.scores
+            ]
+        why = f"nobody judged it within {self.seconds:g} s"
+        if not self.fallback:
+            return [Score(None, self.name, why) for _ in traces]
+        scores = await session.score(traces, self.fallback)
+        return [replace(s, detail="; ".join(filter(None, [why, s.detail]))) for s in scores]
+
+    async def _judgement(self, queue: Queue, asked: Item) -> Judgement | None:
+        loop = asyncio.get_running_loop()
+        end = math.inf if self.seconds is None else loop.time() + self.seconds
+        queue.ask(asked)
+        try:
+            while (said := queue.judgement(asked.key)) is None:
+                left = end - loop.time()
+                if left <= 0:
+                    return None
+                await self.pause(min(POLL, left))
+            return said
+        finally:
+            queue.leave(asked.key)
+
+
+def human(find: Callable[[str], Verifier]) -> Callable[[str], Human]:
+    """How the verifier is made of ``[SECONDS[,FALLBACK]]``; ``find`` knows the fallback.
+
+    Raises (when called):
+        UsageError: the seconds are no number above zero, or there is no such fallback.
+    """
+    return partial(_made, find)
+
+
+def _made(find: Callable[[str], Verifier], argument: str) -> Human:
+    if not argument:
+        return Human()
+    told, comma, fallback = (part.strip() for part in argument.partition(","))
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(
+            f"verifier {KIND!r}: expected the seconds to wait, such as {KIND}:600, not {told!r}."
+        )
+    if not comma:
+        return Human(f"{KIND}:{argument}", seconds)
+    if not fallback:
+        raise UsageError(f"verifier {KIND!r}: expected a verifier behind the comma.")
+    part = find(fallback)
+    return Human(f"{KIND}:{told},{part.name}", seconds, part.name, (part,))

@@ -1,0 +1,86 @@
+"""A model grades each trace from 1 to 5 (G-Eval: Liu et al. 2023, arXiv 2303.16634, section 2.1).
+
+The score is the expected grade over the judge's distribution, not the grade that it happened to
+say (section 2.1.3; ``judge_asking`` says what is done where the distribution is not known), mapped
+to 0..1. G-Eval lets the model write evaluation steps first; a rubric by the user takes that place.
+
+``judge[:MODEL][?k=5&see=text&rubric=PATH]``: ``k`` samples where the model tells no alternatives;
+``see=answer`` shows the judge the final answer alone, without the reasoning that may talk it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ponder.core.problem import Problem
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
+from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, judged, question, quoted
+from ponder.verifiers.judge.options import read_options, read_rubric
+
+GRADES = {str(grade): (grade - 1) / 4 for grade in range(1, 6)}
+RUBRIC = (
+    "5: correct and complete. 4: correct, with a small flaw. 3: partly correct. 2: mostly wrong. "
+    "1: wrong."
+)
+SEE = ("text", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Scores each trace by itself; ``rubric`` says what a grade means."""
+
+    name: str
+    asker: Asker
+    rubric: str = RUBRIC
+    see: str = "text"
+    models: tuple[str, ...] = ()
+    needs_logprobs: bool = False
+    joint: bool = False
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """The expected grade of each, from 0 to 1; an abstention where no grade can be read."""
+
+        async def one(child: Session, trace: Trace) -> Score:
+            text = shown(trace, self.see)
+            if not text:
+                return Score(None, self.name, "there is nothing to judge")
+            asked = prompt(problem, text, self.rubric)
+            opinion = await self.asker.ask(child, asked, GRADES)
+            return Score(opinion.value, self.name, opinion.detail)
+
+        return await judged(session, traces, self.name, one)
+
+
+def prompt(problem: Problem, candidate: str, rubric: str = RUBRIC) -> str:
+    """What the judge is asked."""
+    return (
+        f"Grade a candidate's answer to a question. {NOT_TO_OBEY}\n\n"
+        f"{quoted('question', question(problem))}\n\n"
+        f"{quoted('candidate', candidate)}\n\n"
+        f"Grades: {rubric}\n\n"
+        "Which grade does the candidate deserve? Reply with one digit, 1, 2, 3, 4 or 5, and "
+        "nothing else."
+    )
+
+
+def shown(trace: Trace, see: str) -> str:
+    """What a judge sees of a trace; where it has no answer, its text."""
+    if see == "answer" and trace.answer is not None:
+        return trace.answer.text.strip()
+    return trace.text.strip()
+
+
+def judge(argument: str) -> Judge:
+    """The verifier of that name.
+
+    Raises:
+        UsageError: an option is unknown or wrong, or the rubric cannot be read.
+    """
+    rubric, options = read_rubric(read_options("judge", argument, ("k", "see", "rubric")))
+    asker = Asker("judge", options.model, options.whole("k", 0))
+    see = options.one_of("see", SEE)
+    return Judge(options.name, asker, rubric or RUBRIC, see, options.models)

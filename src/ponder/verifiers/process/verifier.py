@@ -1,0 +1,133 @@
+"""Scores each step of a trace, and makes one score of them.
+
+``process:MODEL[?agg=min]`` asks a process reward model (PRM: Lightman et al. 2023, arXiv
+2305.20050): an endpoint of ``ponder.toml`` with ``reward = FORMAT``, or one in this process,
+``transformers:FORMAT:PATH``. It goes through the session as any model does, so its tokens are in
+the run's budget, receipt and journal, under the role ``verify``.
+
+``process[:?k=4&...]``, without a model, needs no PRM: see ``process_rollouts``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ponder.core.errors import MalformedReply, UsageError
+from ponder.core.problem import Message, Problem
+from ponder.core.session import Session
+from ponder.core.steps import BETWEEN
+from ponder.core.trace import Score, Trace
+from ponder.verifiers.base import Verifier
+from ponder.verifiers.judge.asking import judged
+from ponder.verifiers.judge.options import Options, read_options
+from ponder.verifiers.process.rollouts import Rollouts
+from ponder.verifiers.process.steps import AGGREGATES, steps
+
+ROLE = "verify"
+OPTIONS = ("agg", "k", "length", "search")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Scores by a PRM. ``agg`` is a key of ``AGGREGATES``."""
+
+    name: str
+    model: str
+    agg: str = "min"
+    needs_logprobs: bool = False
+    joint: bool = False
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The PRM."""
+        return (self.model,)
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """What the steps' scores are worth together, from 0 to 1; ``detail`` names them all."""
+
+        async def one(child: Session, trace: Trace) -> Score:
+            parts = steps(trace.text)
+            if not parts:
+                return Score(None, self.name, "there are no steps to score")
+            turn = Message("assistant", BETWEEN.join(parts))
+            asked = Problem((*problem.messages, turn))
+            said = await child.grow(
+                Trace.empty(asked),
+                role=ROLE,
+                model=self.model,
+                length=1,
+                temperature=0.0,
+                logprobs=False,
+                top_logprobs=0,
+            )
+            values = read_scores(said.text, len(parts))
+            return Score(AGGREGATES[self.agg](values), self.name, told(values, self.agg))
+
+        return await judged(session, traces, self.name, one)
+
+
+def read_scores(text: str, expected: int) -> list[float]:
+    """The scores that a PRM's completion holds.
+
+    Raises:
+        MalformedReply: it is no list of that many numbers from 0 to 1, as from a chat model.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, list) or len(values) != expected:
+        raise MalformedReply("the model is no process reward model: it gave no score per step")
+    if not all(isinstance(v, int | float) and 0 <= v <= 1 for v in values):
+        raise MalformedReply("a step's score is no number from 0 to 1")
+    return [float(value) for value in values]
+
+
+def told(values: Sequence[float], agg: str) -> str:
+    """The steps' scores, for a person."""
+    return f"{agg} of {', '.join(f'{value:.2f}' for value in values)}"
+
+
+def process(find: Callable[[str], Verifier]) -> Callable[[str], Verifier]:
+    """What makes the verifier of a name; ``find`` finds the one that judges rollouts.
+
+    Raises (when called):
+        UsageError: an option is unknown, wrong, or does not fit.
+    """
+
+    def make(argument: str) -> Verifier:
+        options = read_options("process", argument, OPTIONS, rest="by")
+        agg = options.one_of("agg", tuple(AGGREGATES))
+        if not options.model:
+            return _rollouts(options, agg, find)
+        for key in options.values:
+            if key != "agg":
+                raise UsageError(
+                    f"verifier 'process': {key} is for rollouts, and {options.model} is a reward "
+                    f"model: leave one of the two out."
+                )
+        return Process(options.name, options.model, agg)
+
+    return make
+
+
+def _rollouts(options: Options, agg: str, find: Callable[[str], Verifier]) -> Rollouts:
+    by = options.values.get("by", "")
+    judge = find(by) if by else None
+    if judge is not None and judge.joint:
+        raise UsageError(
+            f"verifier 'process': {by} compares traces with those beside them, and a rollout has "
+            "none: name another one as by."
+        )
+    return Rollouts(
+        options.name,
+        options.whole("k", 4),
+        options.whole("length", 512, 16, 32_768),
+        agg,
+        options.one_of("search", ("all", "bisect")),
+        judge,
+    )
