@@ -1,0 +1,1 @@
+"""Planning: from a caller's wishes to a plan."""

@@ -16,11 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.experiments.evals import store as stores
 from ponder.experiments.evals.export import COLUMNS, export
 from ponder.experiments.evals.figures import compare, mcnemar, needed, summary
 from ponder.experiments.evals.store import Outcome, Store, Stored
-from ponder.experiments.report import load as series_of
+from ponder.experiments.report import load
 from ponder.experiments.stats.intervals import wilson
 from ponder.runtime.journal import Journal
 
@@ -271,7 +270,7 @@ def test_each_configuration_is_a_series_of_one_point(store: Store) -> None:
     fill(store, a="x.x", b="x", c="")
     store.finish("a", outcome(3, None, state="open"))
     store.finish("b", outcome(1, False, calls=9))
-    one, two = series_of.load([store.path])
+    one, two = load.load([store.path])
     assert (one.suite, one.model, one.method, one.parameters) == ("s", "m", "a's name", 7)
     assert one.problem_ids == ("p0", "p1", "p2")
     assert one.levels == (0, 1, 2)
@@ -286,7 +285,7 @@ def test_each_configuration_is_a_series_of_one_point(store: Store) -> None:
 def test_what_is_not_graded_is_no_series(store: Store) -> None:
     fill(store, a="x?")
     with pytest.raises(UsageError, match="configuration a is not graded yet"):
-        stores.series(store.path)
+        load.load([store.path])
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -1,0 +1,1 @@
+"""Evaluations: configurations on whole suites, and their results, compared in pairs."""

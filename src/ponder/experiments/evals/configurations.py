@@ -174,7 +174,7 @@ def _read(said: Mapping[str, Any], suite: str) -> Configuration:
 
 
 def _whole(value: Any) -> Any:
-    """A seed that was given as text as a number; whether it is one that will do, ``planning.spec`` says."""
+    """A seed given as text, as a number; ``planning.spec`` checks its range."""
     try:
         return int(value) if isinstance(value, str) else value
     except ValueError:

@@ -20,7 +20,7 @@ from ponder.core.errors import PonderError, UsageError
 from ponder.runtime.journal import Journal, shared
 
 if TYPE_CHECKING:
-    from ponder.experiments.stats.series import Series
+    pass
 
 FORMAT = 1
 _SCHEMA = """
@@ -298,22 +298,3 @@ class Store:
     def close(self) -> None:
         """Close the file; the journal's own connection stays."""
         self._db.close()
-
-
-def series(path: Path) -> list[Series]:
-    """What a report is made of: each configuration of a store, as a series of one point.
-
-    Problems whose runs have not ended are left out, and configurations that have none.
-
-    Raises:
-        UsageError: no store, or a configuration that is not graded.
-    """
-    from ponder.experiments.evals.figures import series_of
-
-    store = Store(path)
-    try:
-        held = [(one, store.outcomes(one.id)) for one in reversed(store.configurations())]
-    finally:
-        store.close()
-    ended = [(one, [o for o in outcomes if o.state != "open"]) for one, outcomes in held]
-    return [series_of(one, outcomes, path.name) for one, outcomes in ended if outcomes]

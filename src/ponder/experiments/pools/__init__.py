@@ -1,0 +1,1 @@
+"""Pools: recorded samples per problem; recording, importing, merging and grading them."""

@@ -2,8 +2,8 @@
 a right answer costs.
 
 Everything is paired: configurations are compared on the problems that all of them have, and one set
-of resamples of those problems serves them all (``ponder.experiments.stats.intervals``). ``coverage``
-knows the gold: it is a ceiling, and none of this.
+of resamples of those problems serves them all (``experiments.stats.intervals``). ``coverage`` knows
+the gold: it is a ceiling, and none of this.
 """
 
 from __future__ import annotations

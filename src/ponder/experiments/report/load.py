@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ponder.core.errors import UsageError
-from ponder.experiments.evals import store
+from ponder.experiments.evals.figures import series_of
+from ponder.experiments.evals.store import Store
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.stats import columns, costs, scoring
 from ponder.experiments.stats.columns import Columns
@@ -41,7 +42,7 @@ def load(
     found: list[Series] = []
     for path in paths:
         if path in stores:
-            found += store.series(path)
+            found += _stored(path)
         else:
             pool, held = pools[path]
             elsewhere = names - {*held.score_names}
@@ -95,3 +96,20 @@ def _of_pool(
             )
         )
     return series
+
+
+def _stored(path: Path) -> list[Series]:
+    """Each configuration of a results store, as a series of one point.
+
+    Problems whose runs have not ended are left out, and configurations that have none.
+
+    Raises:
+        UsageError: no store, or a configuration that is not graded.
+    """
+    store = Store(path)
+    try:
+        held = [(one, store.outcomes(one.id)) for one in reversed(store.configurations())]
+    finally:
+        store.close()
+    ended = [(one, [o for o in outcomes if o.state != "open"]) for one, outcomes in held]
+    return [series_of(one, outcomes, path.name) for one, outcomes in ended if outcomes]

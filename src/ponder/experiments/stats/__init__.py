@@ -1,0 +1,1 @@
+"""Estimators over pools: any N, any aggregator, with intervals, fits and costs."""

@@ -1,0 +1,1 @@
+"""Learned verifiers: features of graded samples, fits, and their evaluation."""

@@ -1,4 +1,4 @@
-"""What people said of candidates (``verifiers.human.verifier``) as a pool, to learn a verifier from."""
+"""Reviews (``verifiers.human``) as a pool of graded samples, to learn a verifier from."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Models that ask nobody: scripted, simulated, and absent."""

@@ -1,0 +1,1 @@
+"""GGUF files: metadata, and tensors rewritten for the embedded engine."""

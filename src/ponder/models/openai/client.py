@@ -8,7 +8,8 @@ How tokens are counted, since a budget must hold even when the world misbehaves:
 - a reply without ``usage``: the prompt's bound and ``max_tokens``.
 
 An attempt is repeated here only if nothing was spent on it, so that all attempts together stay
-within ``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.handlers.retried`` may ask anew.
+within ``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.handlers.retried`` may
+ask anew.
 """
 
 from __future__ import annotations

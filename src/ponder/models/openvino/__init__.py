@@ -1,0 +1,1 @@
+"""The embedded engine: OpenVINO GenAI in a child process."""

@@ -1,0 +1,1 @@
+"""Reward models: at an endpoint, or in this process."""

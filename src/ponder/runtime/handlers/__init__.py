@@ -1,0 +1,1 @@
+"""The handlers that answer effects, one file each, from the model outwards."""

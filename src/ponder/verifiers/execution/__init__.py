@@ -1,0 +1,1 @@
+"""Verifiers that run a program: on public tests, or on tests that the model wrote."""

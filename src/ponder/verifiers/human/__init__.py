@@ -1,0 +1,1 @@
+"""The verifier that asks a person, and the queue in which its questions wait."""

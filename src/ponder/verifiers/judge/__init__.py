@@ -1,0 +1,1 @@
+"""Verifiers that ask a model for an opinion: judge, pairwise, self-verification."""

@@ -1,0 +1,1 @@
+"""The verifier that was learned from graded samples."""

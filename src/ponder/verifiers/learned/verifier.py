@@ -1,8 +1,8 @@
 """A calibrated scorer trained from recorded pools: logistic regression on what other verifiers say.
 
 The probability that a sample is right, as ``ponder verifier train`` learned it
-(``experiments.training.train``). In a search over steps it judges beginnings too, by what is known of
-them: length and agreement, which only the end will tell, count as missing.
+(``experiments.training.train``). In a search over steps it judges beginnings too, by what is known
+of them: length and agreement, which only the end will tell, count as missing.
 
 The file is data: numbers that are multiplied and added here, with the standard library alone. It
 holds no reference answer and no text of a problem, and of the problems that it was trained on only

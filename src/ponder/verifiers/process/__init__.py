@@ -1,0 +1,1 @@
+"""The verifier that scores a chain step by step."""
