@@ -103,7 +103,7 @@ async def test_what_cannot_be_read_is_none(worker: MathWorker) -> None:
 
 def child() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "ponder.answers.mathworker"],
+        [sys.executable, "-P", "-m", "ponder.answers.child", "math"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -55,9 +55,9 @@ def solves(text: str, numbers: Sequence[int], target: Fraction) -> bool:
     return value is not None and value == target
 
 
+_NUMBER = r"-?\d{1,40}(?:\.\d{1,40})?"  # longer ones are nobody's, and slow
 _STEP = re.compile(
-    r"^\s*(-?\d+(?:\.\d+)?) *([-+*/]) *(-?\d+(?:\.\d+)?) *= *(-?\d+(?:\.\d+)?) *"
-    r"\(left: *([-\d., ]*)\)",
+    rf"^[ \t]*+({_NUMBER}) *+([-+*/]) *+({_NUMBER}) *+= *+({_NUMBER}) *+\(left: *+([-\d., ]*+)\)",
     re.MULTILINE,
 )
 _OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
@@ -79,7 +79,7 @@ def steps(text: str, numbers: Sequence[int], target: Fraction) -> tuple[int, str
         if (match[2] == "/" and not second) or _OPERATIONS[match[2]](first, second) != result:
             return held, f"{said} is not {match[4]}"
         left = left - Counter((first, second)) + Counter((result,))
-        if Counter(Fraction(n) for n in re.findall(r"-?\d+(?:\.\d+)?", match[5])) != left:
+        if Counter(Fraction(n) for n in re.findall(_NUMBER, match[5])) != left:
             return held, f"after {said} = {match[4]} there are left: {_listed(left)}"
         held += 1
         if left.total() == 1 and result != target:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 import re
 import unicodedata
 import warnings
@@ -32,6 +33,8 @@ from ponder.core.problem import AnswerType
 
 LONGEST_QUICK = 1_000
 """Characters beyond which no text is tried as a plain number."""
+LONGEST_PROGRAM = 100_000
+"""Characters beyond which no text is parsed as Python: a syntax tree takes a hundred times more."""
 
 
 class MathOracle(Protocol):
@@ -245,7 +248,8 @@ def _text(text: str) -> str:
 def choice_key(text: str) -> str:
     """The label in upper case, without whatever stands around it: ``(b).`` is ``B``."""
     bare = _TEXT_COMMAND.sub(r"\1", text)
-    return "c:" + (re.sub(r"^[\W_]+|[\W_]+$", "", bare) or bare.strip()).upper()
+    at = [i for i, char in enumerate(bare) if char.isalnum()]  # not a pattern: one is quadratic
+    return "c:" + (bare[at[0] : at[-1] + 1] if at else bare.strip()).upper()
 
 
 def json_key(text: str) -> str:
@@ -257,17 +261,19 @@ def json_key(text: str) -> str:
         return text_key(text)
 
 
-def _json_number(digits: str) -> float | int:
+def _json_number(digits: str) -> float | int | str:
     value = float(digits)
+    if not math.isfinite(value) or (not value and set(digits.lower().partition("e")[0]) - {*"-0."}):
+        return f"number {digits.lower()}"  # beyond a double: nothing but itself
     return int(value) if value.is_integer() else value
 
 
 def code_key(text: str) -> str:
     """A digest of the syntax tree, so that comments and layout do not matter; else of the text."""
-    tree = parse_python(text)
+    tree = parse_python(text) if len(text) <= LONGEST_PROGRAM else None
     try:
         meaning = "" if tree is None else ast.dump(tree)
-    except RecursionError:
+    except (RecursionError, ValueError):  # too deep, or a number of too many digits to print
         meaning = ""
     meaning = meaning or "\n".join(line.rstrip() for line in text.strip().splitlines())
     return "p:" + hashlib.sha256(meaning.encode("utf-8", "surrogatepass")).hexdigest()[:32]

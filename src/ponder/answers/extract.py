@@ -9,14 +9,15 @@ wins a vote. Only what follows the last ``</think>`` counts. Per answer type, th
   stands alone.
 - text: the last ``\boxed{...}``; the last 'Answer:' line; else (whole replies only) all of it.
 - json: the last fenced block, the whole reply or the last balanced ``{...}`` or ``[...]``,
-  whichever parses and satisfies the problem's schema.
+  whichever parses (``reading`` asks which of them satisfies the problem's schema).
 - code: the last block fenced as Python, the last that names no language, or a reply that parses as
   Python.
 
 A reply that was cut off (``truncated``, or still within ``<think>``) has no last word: a number in
 the middle of unfinished reasoning is not an answer, so only marked answers count there.
 
-Replies are hostile input. Every step takes time linear in the reply and none raises on any text.
+Replies are hostile input. Every step takes time linear in the reply and none raises on any text;
+what cannot be linear, mathematics and JSON Schema, is left to a worker process.
 """
 
 from __future__ import annotations
@@ -26,21 +27,20 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
 
 from ponder.answers.equivalence import (
     EMPHASIS,
+    LONGEST_PROGRAM,
     NUMBER,
     choice_key,
     parse_python,
     plain_number,
 )
-from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 
 _JSON_ATTEMPTS = 32
+_LONGEST_JSON = 4_000_000
 _LONGEST_BARE = 200
-_LONGEST_PROGRAM = 100_000
 
 
 def instruction(problem: Problem) -> str:
@@ -65,13 +65,22 @@ def instruction(problem: Problem) -> str:
 def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | None:
     """The answer within a reply; ``truncated`` when the reply was cut off at its length limit.
 
-    Raises ``UsageError`` if the problem's JSON Schema is not one; never because of the text.
+    A JSON Schema is not looked at here.
     """
-    _, closed, after = text.rpartition("</think>")
-    if not closed and "<think>" in text:
-        truncated = True
-    found = _EXTRACTORS[problem.answer_type](after if closed else text, problem, truncated)
+    text, truncated = _final(text, truncated)
+    found = _EXTRACTORS[problem.answer_type](text, problem, truncated)
     return found.strip() or None if found else None
+
+
+def json_candidates(text: str, *, truncated: bool = False) -> list[str]:
+    """All JSON within a reply that may be its answer, the likeliest first; each once."""
+    return list(dict.fromkeys(found.strip() for found in _all_json(*_final(text, truncated))))
+
+
+def _final(text: str, truncated: bool) -> tuple[str, bool]:
+    """What follows the reasoning; True if the reply was cut off, or is still within it."""
+    _, closed, after = text.rpartition("</think>")
+    return (after, truncated) if closed else (text, truncated or "<think>" in text)
 
 
 def closed(text: str, problem: Problem) -> bool:
@@ -237,7 +246,7 @@ def _last(pattern: re.Pattern[str], text: str) -> str | None:
 
 # Code and JSON ------------------------------------------------------------------------------------
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n`]*$", re.M)
+_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([\w+-]*+)[^\n`]*+$", re.M)
 
 
 def _fenced(text: str, truncated: bool) -> list[tuple[str, str]]:
@@ -263,7 +272,7 @@ def _code(text: str, problem: Problem, truncated: bool) -> str | None:
         for language, content in reversed(blocks):
             if language in languages and content.strip():
                 return content
-    if blocks or truncated or len(text) > _LONGEST_PROGRAM:
+    if blocks or truncated or len(text) > LONGEST_PROGRAM:
         return None
     tree = parse_python(text)
     # A single word of prose is valid Python too.
@@ -275,16 +284,26 @@ def _code(text: str, problem: Problem, truncated: bool) -> str | None:
 
 
 def _json(text: str, problem: Problem, truncated: bool) -> str | None:
-    valid = _schema_check(problem.schema)
+    return next(_all_json(text, truncated), None)
+
+
+def _all_json(text: str, truncated: bool) -> Iterator[str]:
+    """Each text that parses as JSON: blocks, all of it, balanced brackets, the last of each first.
+
+    Not more of them than ``_LONGEST_JSON`` characters in all, so that the time stays linear.
+    """
     blocks = [content for _, content in reversed(_fenced(text, truncated))]
     spans = [text[start:end] for start, end in reversed(_balanced(text)[-_JSON_ATTEMPTS:])]
+    left = _LONGEST_JSON
     for candidate in [*blocks[:_JSON_ATTEMPTS], text, *spans]:
+        left -= len(candidate)
+        if left < 0:
+            return
         try:
-            if valid(json.loads(candidate, parse_constant=_not_json)):
-                return candidate
+            json.loads(candidate, parse_constant=_not_json)
         except (ValueError, RecursionError):
             continue
-    return None
+        yield candidate
 
 
 def _not_json(constant: str) -> object:
@@ -313,36 +332,6 @@ def _balanced(text: str) -> list[tuple[int, int]]:
             else:
                 stack.clear()
     return spans
-
-
-@lru_cache(64)
-def _schema_check(schema: str) -> Callable[[Any], bool]:
-    if not schema.strip():
-        return lambda value: True
-    from jsonschema import SchemaError, validators
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    try:
-        parsed = json.loads(schema)
-        if type(parsed) not in (dict, bool):
-            raise ValueError("a schema is an object")
-        kind = validators.validator_for(parsed, default=validators.Draft202012Validator)
-        kind.check_schema(parsed)
-    except SchemaError as error:
-        said = f"at {error.json_path}, {error.message}"
-        raise UsageError(f"the problem's JSON Schema is not one: {said}.") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the problem's JSON Schema is not one: {error}.") from None
-    validator = kind(parsed, registry=Registry())  # an empty registry: no $ref fetches anything
-
-    def check(value: Any) -> bool:
-        try:
-            return validator.is_valid(value)
-        except Unresolvable as error:
-            raise UsageError(f"the problem's JSON Schema has a dangling $ref: {error}") from None
-
-    return check
 
 
 _EXTRACTORS: dict[str, Callable[[str, Problem, bool], str | None]] = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal, get_args
 
+from ponder.core.collecting.collect import collect
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.numbers import exact
 
 AnswerType = Literal["number", "math", "choice", "code", "text", "json"]
 ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
@@ -83,21 +83,15 @@ def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
         fields = {name: value for name, value in data.items() if name != "kind"}
         match data["kind"]:
             case "assert" if fields["code"].strip() and _texts(fields):
-                ast.parse(fields["code"])
-                return AssertTests(**fields)
+                return _checked(AssertTests(**fields))
             case "io" if fields["cases"] and all(_texts(case) for case in fields["cases"]):
-                return IoTests(tuple(IoCase(**case) for case in fields.pop("cases")), **fields)
+                cases = tuple(IoCase(**case) for case in fields.pop("cases"))
+                return _checked(IoTests(cases, **fields))
             case "arithmetic":
                 numbers = fields.pop("numbers")
                 if not numbers or {*map(type, numbers)} != {int}:
                     raise ValueError(numbers)
-                return ArithmeticTests(
-                    tuple(numbers), str(Fraction(fields.pop("target"))), **fields
-                )
-    except SyntaxError as error:
-        raise UsageError(
-            f"the tests are no Python: {error.msg} in line {error.lineno} of their code."
-        ) from None
+                return ArithmeticTests(tuple(numbers), str(exact(fields.pop("target"))), **fields)
     except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError):
         pass
     raise UsageError(
@@ -105,6 +99,26 @@ def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
         '[{"input": ..., "output": ...}]} or {"kind": "arithmetic", "numbers": [...], "target": '
         "...}."
     )
+
+
+def check_tests(tests: Tests | None) -> None:
+    """Refuse tests that no program could fail, and those that are not run here.
+
+    Raises:
+        UsageError: they are such.
+    """
+    if isinstance(tests, AssertTests):
+        collect(tests.code, tests.entry_point)
+    elif isinstance(tests, IoTests) and not any(case.output.strip() for case in tests.cases):
+        raise UsageError(
+            "the tests assert nothing: every expected output is empty, so a program that prints "
+            "nothing would pass; give what must be printed for at least one input."
+        )
+
+
+def _checked(tests: AssertTests | IoTests) -> AssertTests | IoTests:
+    check_tests(tests)
+    return tests
 
 
 def _texts(fields: Mapping[str, Any]) -> bool:
@@ -131,3 +145,4 @@ class Problem:
             raise UnknownName("answer type", self.answer_type, ANSWER_TYPES)
         if not any(m.role == "user" and m.content.strip() for m in self.messages):
             raise UsageError("the question is empty: give at least one user message with text.")
+        check_tests(self.tests)

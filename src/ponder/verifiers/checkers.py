@@ -13,21 +13,20 @@ verifier                     an answer passes if
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import inspect
 import math
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ponder.answers.arithmetic import solves, steps
-from ponder.answers.extract import extract
+from ponder.answers.reading import satisfying
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
@@ -101,16 +100,17 @@ class Schema:
         """
         if not problem.schema.strip():
             return [Score(None, self.name, "the problem has no schema") for _ in traces]
-        asked = replace(problem, answer_type="json")
 
-        def judge(trace: Trace) -> Score:
+        async def judge(trace: Trace) -> Score:
             text = trace.answer.text if trace.answer else trace.text
-            valid = extract(text, asked, truncated=trace.finish == "length") is not None
-            if not valid and not trace.done:
+            found, late = await satisfying(text, problem.schema, trace.finish == "length")
+            if late:
+                return Score(0.0, self.name, "the schema takes too long on it", "timeout")
+            if found is None and not trace.done:
                 return _open(trace, self.name)
-            return _decided(valid, self.name, "no JSON that satisfies the schema")
+            return _decided(found is not None, self.name, "no JSON that satisfies the schema")
 
-        return [judge(trace) for trace in traces]
+        return [await judge(trace) for trace in traces]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,16 @@ class Regex:
     ) -> list[Score]:
         """One score per trace; an answer on which the pattern takes too long is ``timeout``."""
         texts = list(dict.fromkeys(t.answer.text for t in traces if t.answer is not None))
-        found = dict(zip(texts, await asyncio.to_thread(search, self.pattern, texts), strict=True))
+        found = dict(zip(texts, await search(self.pattern, texts), strict=True))
 
         def judge(trace: Trace) -> Score:
             if trace.answer is None:
                 return _open(trace, self.name)
             right = found[trace.answer.text]
             if right is None:
-                return Score(0.0, self.name, "the pattern takes too long on it", "timeout")
+                return Score(
+                    0.0, self.name, "the pattern takes too much time or memory on it", "timeout"
+                )
             return _decided(right, self.name, "the pattern is not found in it")
 
         return [judge(trace) for trace in traces]

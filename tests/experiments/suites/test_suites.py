@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,15 @@ def test_a_broken_row_of_a_suite_says_which(tmp_path: Path, name: str) -> None:
         find(name).load(tmp_path)
     assert complaint in str(refused.value)
     assert path.name in str(refused.value)
+
+
+@pytest.mark.parametrize("test", ["assert True", "# assert f(1) == 2", "assert (f(1) == 2, 'm')"])
+def test_a_row_whose_tests_assert_nothing_is_refused_by_its_place(
+    tmp_path: Path, test: str
+) -> None:
+    path = tmp_path / "mbpp" / "sanitized-mbpp.json"
+    path.parent.mkdir()
+    row = {"prompt": "Write f.", "task_id": 1, "test_imports": [], "test_list": [test]}
+    path.write_text(json.dumps([row]))
+    with pytest.raises(UsageError, match=r"mbpp\.json, row 1: the tests assert"):
+        find("mbpp").load(tmp_path)

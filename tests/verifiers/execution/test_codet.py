@@ -79,6 +79,27 @@ def test_assertions_are_read_that_call_a_solution_each_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reply", "tests"),
+    [
+        ("assert (f(1) == 2, 'message')", ()),
+        ("assert True\nassert f\nassert 1 == 1", ()),
+        ("assert f(1) == 2 or True", ()),
+        ("def test_f():\n    assert f(1) == 2", ("assert f(1) == 2",)),
+        (
+            "class T(unittest.TestCase):\n    def test_f(self):\n"
+            "        self.assertEqual(f(1), 2)\n        self.assertTrue(f(2))\n"
+            "        self.assertFalse(f(3))\n        self.assertTrue(True)\n"
+            "        self.assertIn(f(4), [5])",
+            ("assert f(1) == 2", "assert f(2)", "assert not f(3)", "assert f(4) in [5]"),
+        ),
+        ("if False:\n    print(f(1))\n# assert f(1) == 2", ()),
+    ],
+)
+def test_only_assertions_that_can_fail_are_tests(reply: str, tests: tuple[str, ...]) -> None:
+    assert written([f"```python\n{reply}\n```"], frozenset({"f"})) == tests
+
+
 def test_the_question_asks_for_tests_and_not_for_a_program() -> None:
     told = "Write f.\n\nEnd with the complete program in one ```python block."
     problem = Problem((Message("system", "Be brief."), Message("user", told)), "code")

@@ -12,6 +12,7 @@ import pytest
 
 from ponder.answers.equivalence import code_key
 from ponder.core.answer import Answer
+from ponder.core.collecting.collect import collect
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import (
@@ -30,7 +31,7 @@ from ponder.experiments.suites.registry import SUITES
 from ponder.planning.spec import Spec, spec
 from ponder.sandbox.base import Outcome, Output, Script
 from ponder.verifiers.execution.examples import examples
-from ponder.verifiers.execution.program import program, script, telling, units
+from ponder.verifiers.execution.program import program, script, telling
 from ponder.verifiers.execution.verifier import Execution, compared
 from ponder.verifiers.registry import find
 from tests.support.sandboxes import NAMES, sandbox
@@ -200,14 +201,16 @@ def test_output_is_compared_line_by_line_but_for_white_space_at_ends() -> None:
 
 def test_each_assertion_is_a_unit_with_what_stands_before_it() -> None:
     code = "import math\nx = 1\nassert f(x)\nassert f(2); y = 3\ndef g():\n    assert y\ng()"
-    assert units(code) == (
-        "import math\nx = 1\nassert f(x)",
-        "assert f(2)",
-        "y = 3\n\ndef g():\n    assert y\ng()",
-    )
-    assert units("assert (") == ("assert (",)
-    assert script(AssertTests("a = 1\nassert a"), whole=True).units == ("a = 1\nassert a",)
-    assert script(AssertTests("assert 1", "sum")).setup.endswith("sum = __program__('sum')")
+    assert [(unit.source, unit.claim) for unit in collect(code)] == [
+        ("import math\nx = 1\nassert f(x)", "f(x)"),
+        ("assert f(2)", "f(2)"),
+        ("y = 3\n\ndef g():\n    assert y\ng()", "g()"),
+    ]
+    assert [unit.counted for unit in collect(code)] == [False, False, True]
+    assert script(AssertTests("assert f(1)\nassert g(2)")).units == ("assert f(1)", "assert g(2)")
+    [whole] = script(AssertTests("assert f(1)\nassert g(2)"), whole=True).units
+    assert whole.endswith(", 'no assertion ran'")
+    assert script(AssertTests("assert sum(1)", "sum")).setup.endswith("sum = __program__('sum')")
 
 
 def test_an_answer_is_run_as_its_author_meant() -> None:

@@ -25,7 +25,9 @@ def item(row: Row) -> Item:
     return Item(
         row.text("task_id").lower(),
         ask(question, "code", tests=AssertTests(shown, name, before, prompt) if shown else None),
-        HiddenTests(f"{row.text('test')}\n\ncheck({name})\n", name, before, prompt),
+        HiddenTests(
+            row.tests(f"{row.text('test')}\n\ncheck({name})\n", name), name, before, prompt
+        ),
     )
 
 

@@ -30,10 +30,11 @@ def item(row: Row) -> Item:
         f"```python\n{tests[0].strip()}\n```"
     )
     name = tested(tests[0])
+    shown = row.tests("\n".join((*imports, tests[0])), name)
     return Item(
         f"mbpp/{row.text('task_id')}",
-        ask(question, "code", tests=AssertTests("\n".join((*imports, tests[0])), name)),
-        HiddenTests("\n".join((*imports, *tests)), name),
+        ask(question, "code", tests=AssertTests(shown, name)),
+        HiddenTests(row.tests("\n".join((*imports, *tests)), name), name),
     )
 
 

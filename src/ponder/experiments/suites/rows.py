@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.answers.equivalence import plain_number
+from ponder.core.collecting.collect import collect
 from ponder.core.errors import UnknownName, UsageError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv")
@@ -62,6 +63,18 @@ class Row:
         if plain_number(text) is None:
             raise self.refusal(column, "a number")
         return text.strip()
+
+    def tests(self, code: str, entry_point: str) -> str:
+        """The tests that the row holds.
+
+        Raises:
+            UsageError: no program could fail them, or they need a framework that is not run here.
+        """
+        try:
+            collect(code, entry_point)
+        except UsageError as error:
+            raise UsageError(f"{self.place}: {error}") from None
+        return code
 
     def refusal(self, column: str, expected: str) -> UsageError:
         """What to raise if the value is not what was ``expected``."""

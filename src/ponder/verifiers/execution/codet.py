@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 from ponder.answers.equivalence import parse_python
 from ponder.answers.extract import extract, instruction
+from ponder.core.collecting.assertions import always_true, constant
 from ponder.core.errors import UsageError
 from ponder.core.problem import AssertTests, Message, Problem
 from ponder.core.session import Session
@@ -132,13 +133,42 @@ def written(replies: Sequence[str], names: frozenset[str]) -> tuple[str, ...]:
         else:
             nodes = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
         for node in nodes:
-            if isinstance(node, ast.Assert) and _calls(node, names):
-                found[ast.unparse(node)] = None
+            test = as_assertion(node)
+            if test is not None and _calls(test, names) and (source := _source(test)):
+                found[source] = None
     return tuple(found)[:MOST_TESTS]
 
 
+_METHODS: dict[str, ast.cmpop] = {
+    "assertEqual": ast.Eq(), "assertNotEqual": ast.NotEq(), "assertIn": ast.In(),
+    "assertNotIn": ast.NotIn(), "assertIs": ast.Is(), "assertGreater": ast.Gt(),
+    "assertLess": ast.Lt(),
+}  # fmt: skip
+
+
+def as_assertion(node: ast.stmt) -> ast.Assert | None:
+    """The statement as an assertion that can fail: one of unittest's is written as ``assert``."""
+    match node:
+        case ast.Assert(test=test) if not (always_true(test) or constant(test)):
+            return node
+        case ast.Expr(ast.Call(ast.Attribute(attr=name), [left, right, *_])) if name in _METHODS:
+            return ast.Assert(ast.Compare(left, [_METHODS[name]], [right]))
+        case ast.Expr(ast.Call(ast.Attribute(attr="assertTrue"), [test, *_])):
+            return as_assertion(ast.Assert(test))
+        case ast.Expr(ast.Call(ast.Attribute(attr="assertFalse"), [test, *_])):
+            return as_assertion(ast.Assert(ast.UnaryOp(ast.Not(), test)))
+    return None
+
+
+def _source(test: ast.Assert) -> str | None:
+    try:
+        return ast.unparse(test)
+    except (ValueError, RecursionError):  # too many digits, or nested too deeply
+        return None
+
+
 def _calls(node: ast.Assert, names: frozenset[str]) -> bool:
-    """Whether a test needs nothing but a solution, and does need it."""
+    """True if a test needs nothing but a solution, and does need it."""
     used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
     local = {
         part.id
@@ -146,7 +176,7 @@ def _calls(node: ast.Assert, names: frozenset[str]) -> bool:
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
     }
     foreign = {name for name in used - names - local if not hasattr(builtins, name)}
-    return bool(used & names) and foreign <= {"math"}
+    return bool(used & names) and not isinstance(node.test, ast.Name) and foreign <= {"math"}
 
 
 def passed(outcomes: Sequence[Outcome]) -> frozenset[int] | None:

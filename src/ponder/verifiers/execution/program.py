@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Sequence
 
 from ponder.answers.equivalence import parse_python
+from ponder.core.collecting.collect import Unit, collect
 from ponder.core.problem import AssertTests
-from ponder.sandbox.base import Script
+from ponder.sandbox.base import Outcome, Script
+from ponder.verifiers.execution.counting import GOT, RAN, START, counted, counting
 
 
 def program(answer: str, tests: AssertTests | None = None) -> list[str]:
@@ -26,35 +29,38 @@ def program(answer: str, tests: AssertTests | None = None) -> list[str]:
     return [tests.preamble, answer]
 
 
-GOT = "_ponder_got"
-"""What a unit calls the value that its assertion compares."""
-
-
 def script(tests: AssertTests, *, whole: bool = False) -> Script:
-    """Each assertion with what stands before it is a unit, which says what the program gave instead
-    of what was expected; or all of it is one, if ``whole``.
+    """Each test is a unit, which says what the program gave instead of what was expected; behind
+    one that may run no assertion stands a unit that fails if it ran none. Or all of it is one unit,
+    if ``whole``, which fails then.
+
+    Raises:
+        UsageError: the tests assert nothing, or need a framework that is not run here.
     """
     setup = tests.preamble
     if tests.entry_point.isidentifier() and hasattr(builtins, tests.entry_point):
         setup += f"\n{tests.entry_point} = __program__({tests.entry_point!r})"
-    return Script((tests.code,) if whole else tuple(map(telling, units(tests.code))), setup)
-
-
-def units(code: str) -> tuple[str, ...]:
-    """The assertions on the outermost level, each with the statements before it."""
-    tree = parse_python(code)
-    if tree is None:
-        return (code,)
+    units = collect(tests.code, tests.entry_point)
+    if whole:
+        text = "\n".join(unit.source for unit in units)
+        return Script((f"{counted(text)}\n{RAN}",), setup)
+    if not any(unit.counted for unit in units):
+        return Script(tuple(telling(unit.source) for unit in units), setup)
     found: list[str] = []
-    waiting: list[ast.stmt] = []
-    for node in tree.body:
-        waiting.append(node)
-        if isinstance(node, ast.Assert):
-            found.append(ast.unparse(ast.Module(waiting, [])))
-            waiting = []
-    if waiting:
-        found.append(ast.unparse(ast.Module(waiting, [])))
-    return tuple(found)
+    for unit in units:
+        found += [counted(unit.source), RAN] if unit.counted else [_noting(unit.source)]
+    return Script(tuple(found), f"{setup}\n{START}")
+
+
+def tested(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> list[tuple[Unit, Outcome]]:
+    """The outcome of each test, without those that passed because they ran no assertion."""
+    left, found = iter(outcomes), list[tuple[Unit, Outcome]]()
+    for unit in units:
+        outcome = next(left)
+        ran = next(left).passed if unit.counted else True
+        if ran or not outcome.passed:
+            found.append((unit, outcome))
+    return found
 
 
 def telling(unit: str) -> str:
@@ -72,9 +78,11 @@ def telling(unit: str) -> str:
     return unit
 
 
-def claim(unit: str) -> str:
-    """What a unit asserts, on one line."""
-    return " ".join(unit.rstrip().rsplit("\nassert ", 1)[-1].removeprefix("assert ").split())
+def _noting(unit: str) -> str:
+    """As ``telling``; the functions before the assertion note what they assert, for later units."""
+    *before, last = ast.parse(unit).body
+    parts = [ast.unparse(ast.Module(before, [])), telling(ast.unparse(last))]
+    return "\n".join([counting(parts[0]), parts[1]] if before else parts[1:])
 
 
 def defines(source: str, name: str) -> bool:

@@ -2,7 +2,8 @@
 
 The value is the share of tests that pass, so that a wrong example in a question does not make all
 answers equal; the verdict is ``pass`` only if all do. Tests are assertions, or inputs with what
-must be printed. Programs are run in a sandbox or not at all (``sandbox``), each distinct one once.
+must be printed; a test that ran no assertion does not count, and where none ran this abstains.
+Programs are run in a sandbox or not at all (``sandbox``), each distinct one once.
 
 Ranking samples by the question's own examples: Li 2022, 'Competition-level code generation with
 AlphaCode' (filtering), and Chen 2022, 'CodeT', for problems that bring none (``codet``).
@@ -15,12 +16,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from ponder.core.collecting.collect import collect
 from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.sandbox.base import Outcome, Output, Sandbox
 from ponder.sandbox.choice import find
-from ponder.verifiers.execution.program import claim, program, script, units
+from ponder.verifiers.execution.program import program, script, tested
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ NO_TESTS = (
     "the problem brings no tests of a program; `first(execution, codet)` lets the model write some"
 )
 NO_PROGRAM = "there is no program in the reply"
+NOTHING_RAN = "the tests ran no assertion on this program, so they say nothing of it"
 _SHOWN = 60  # characters of a text within a detail
 
 
@@ -76,13 +79,18 @@ async def sandbox_of(given: Sandbox | None, *, unsafe: bool) -> Sandbox:
 
 
 async def run(answer: str, tests: AssertTests | IoTests, where: Sandbox) -> list[Outcome]:
-    """One outcome per test."""
+    """One outcome per test that ran an assertion.
+
+    Raises:
+        UsageError: the tests assert nothing, or need a framework that is not run here.
+    """
     if isinstance(tests, AssertTests):
-        outcomes = await where.test(program(answer, tests), script(tests))
-        asked = units(tests.code)
-        if len(outcomes) != len(asked):
+        units = collect(tests.code, tests.entry_point)
+        asked = script(tests)
+        outcomes = await where.test(program(answer, tests), asked)
+        if len(outcomes) != len(asked.units):
             return outcomes
-        return [_of(claim(unit), outcome) for unit, outcome in zip(asked, outcomes, strict=True)]
+        return [_of(unit.claim, outcome) for unit, outcome in tested(units, outcomes)]
     printed = await where.feed(program(answer), [case.input for case in tests.cases])
     return [compared(output, case) for output, case in zip(printed, tests.cases, strict=True)]
 
@@ -134,6 +142,8 @@ def scored(outcomes: Sequence[Outcome], name: str, where: str) -> Score:
     beyond = next((o for o in outcomes if o.verdict == "unsupported"), None)
     if beyond is not None:
         return Score(None, name, f"{where} cannot run this program: {_said(beyond)}")
+    if not outcomes:
+        return Score(None, name, NOTHING_RAN)
     passed = sum(outcome.passed for outcome in outcomes)
     counted = f"{passed} of {len(outcomes)} tests pass"
     wrong = next((o for o in outcomes if not o.passed), None)

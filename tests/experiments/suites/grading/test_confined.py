@@ -113,7 +113,8 @@ async def test_a_program_gets_no_environment(
 ) -> None:
     monkeypatch.setenv("API_KEY", "secret")
     tests = HiddenTests(
-        "import os, sys\nassert 'API_KEY' not in os.environ\nassert sys.stdin.read() == ''"
+        "import os, sys\nassert 'API_KEY' not in os.environ\nassert x == 1\n"
+        "assert sys.stdin.read() == ''"
     )
     assert await grade(tests, "x = 1", run=run)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ponder.core.collecting.collect import collect
 from ponder.core.errors import UsageError
+from ponder.core.numbers import exact
 from ponder.core.problem import AnswerType
 
 
@@ -126,7 +128,7 @@ def from_json(value: Any, answer_type: AnswerType) -> Gold:
     """The gold that a pool keeps: the inverse of ``to_json``.
 
     Raises:
-        UsageError: it is nothing that can be graded.
+        UsageError: it is nothing that can be graded, or tests that no program could fail.
     """
     try:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
@@ -134,13 +136,15 @@ def from_json(value: Any, answer_type: AnswerType) -> Gold:
         if isinstance(value, Mapping):
             if "target" in value:
                 numbers = tuple(int(n) for n in value["numbers"])
-                return Arithmetic(numbers, Fraction(value["target"]))
+                return Arithmetic(numbers, exact(value["target"]))
             if "tests" in value:
-                return HiddenTests(**{name: str(part) for name, part in value.items()})
+                hidden = HiddenTests(**{name: str(part) for name, part in value.items()})
+                collect(hidden.tests, hidden.entry_point)
+                return hidden
             if "task" in value:
                 options = tuple(sorted(value["options"].items()))
                 return Scored(value["task"], options, value["index"], value["answer"], answer_type)
-    except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError):
+    except (TypeError, KeyError, ValueError, AttributeError, ArithmeticError):
         pass
     raise UsageError(
         "this gold cannot be graded: expected an answer, or an object with 'target' and 'numbers', "

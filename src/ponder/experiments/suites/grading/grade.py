@@ -45,7 +45,8 @@ async def grade(
     ``worker`` reads formulas, ``run`` runs programs; by default those of this process.
 
     Raises:
-        UsageError: the gold is a program's tests, and there is no safe way to run them here.
+        UsageError: the gold is a program's tests, which assert nothing, or there is no safe way to
+            run them here.
     """
     if answer is None or not answer.strip():
         return False
@@ -95,7 +96,11 @@ async def verdict(gold: HiddenTests, answer: str, run: RunCode | None = None) ->
 
 
 def program(gold: HiddenTests, answer: str) -> list[str]:
-    """The sources to run, in their order, the tests last."""
+    """The sources to run, in their order, the tests last.
+
+    Raises:
+        UsageError: the tests assert nothing, or need a framework that is not run here.
+    """
     tests = AssertTests(gold.tests, gold.entry_point, gold.preamble, gold.stub)
     script = execution_program.script(tests, whole=True)
-    return [*execution_program.program(answer, tests), f"{script.setup}\n{gold.tests}"]
+    return [*execution_program.program(answer, tests), f"{script.setup}\n{script.units[0]}"]

@@ -1,0 +1,154 @@
+"""JSON Schema on hostile text, in a worker process that is killed when it takes too long.
+
+A pattern of nested repetition, ``uniqueItems`` over thousands of objects, or references that double
+with each level take longer than anybody waits; the schema is the caller's and the JSON the model's,
+and either may be made for that. The second half of this file runs in the worker alone.
+
+References are resolved within the schema and among the published metaschemas; nothing is fetched.
+``format`` asserts nothing. ``multipleOf`` is exact for decimals: 0.07 is a multiple of 0.01.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from ponder.answers.worker import Worker
+from ponder.core.errors import UsageError
+
+LONGEST = 8_000_000
+"""Characters of a schema and of the texts checked against it, beyond which nothing is sent."""
+SECONDS = 5.0
+NONE = -1
+_SLOW = (
+    "the problem's JSON Schema takes too long to check: expected one that takes less than "
+    f"{SECONDS:.0f} seconds and little memory; simplify its patterns and references."
+)
+
+
+class SchemaWorker(Worker):
+    """Asks a child of its own, which never imports sympy."""
+
+    def __init__(self, timeout: float = SECONDS) -> None:
+        super().__init__("schema", timeout, LONGEST)
+
+    def check(self, schema: str) -> None:
+        """Refuse what is no schema, or cannot be used. Blocks until the child has said so.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if schema.strip():
+            said = self.ask_now("checked", schema)
+            if said != "":
+                raise UsageError(said if isinstance(said, str) else _SLOW)
+
+    async def first(self, schema: str, texts: Sequence[str]) -> int | None:
+        """Which text satisfies the schema first; ``NONE`` if none does, None if it took too long.
+
+        Raises:
+            UsageError: the schema is none.
+        """
+        if not texts or not schema.strip():
+            return 0 if texts else NONE
+        said = await self.ask("satisfying", schema, *texts)
+        if isinstance(said, str):
+            raise UsageError(said)
+        return said
+
+
+WORKER = SchemaWorker()
+"""One for the process; its child starts with the first schema."""
+
+# The child ----------------------------------------------------------------------------------------
+
+
+class _Bad(Exception):
+    """A schema that is none; its text is the sentence that says so."""
+
+
+def checked(schema: str) -> str:
+    """A sentence that says why this is no schema; empty if it is one."""
+    try:
+        _validate(_validator(schema), {})
+    except _Bad as error:
+        return str(error)
+    except RecursionError:
+        return _bad("a reference leads back to itself without end")
+    except Exception as error:  # a schema that the library takes for one, and cannot use
+        return _bad(f"{type(error).__name__}: {error}")
+    return ""
+
+
+def _bad(why: object) -> str:
+    shown = " ".join(str(why).split())
+    return f"the problem's JSON Schema is not one: {shown[:400]}; repair or remove that."
+
+
+def satisfying(schema: str, *texts: str) -> int | str:
+    """The number of the first text that satisfies the schema; else ``NONE``, or as ``checked``."""
+    if why := checked(schema):
+        return why
+    validator = _validator(schema)
+    try:
+        return next((i for i, text in enumerate(texts) if _satisfies(validator, text)), NONE)
+    except _Bad as error:
+        return str(error)
+
+
+def _satisfies(validator: Any, text: str) -> bool:
+    try:
+        return _validate(validator, json.loads(text))
+    except (ValueError, ArithmeticError, RecursionError):
+        return False
+
+
+def _validate(validator: Any, value: object) -> bool:
+    from referencing.exceptions import Unresolvable
+
+    try:
+        return bool(validator.is_valid(value))
+    except Unresolvable as error:
+        said = " ".join(str(error).split())[:400]
+        raise _Bad(
+            f"the problem's JSON Schema has a dangling $ref: {said}; nothing is fetched, so "
+            "define what it names within the schema."
+        ) from None
+    except re.error as error:
+        raise _Bad(_bad(f"a pattern is none: {error}")) from None
+
+
+@lru_cache(16)
+def _validator(schema: str) -> Any:
+    from jsonschema import SchemaError, validators
+    from referencing import Registry
+
+    try:
+        parsed = json.loads(schema)
+        if type(parsed) not in (dict, bool):
+            raise ValueError("a schema is an object")
+        kind = validators.validator_for(parsed, default=validators.Draft202012Validator)
+        kind.check_schema(parsed)
+    except SchemaError as error:
+        raise _Bad(_bad(f"at {error.json_path[:100]}, {error.message}")) from None
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise _Bad(_bad(error)) from None
+    exact = validators.extend(kind, {"multipleOf": _multiple_of})  # type: ignore[no-untyped-call]
+    return exact(parsed, registry=Registry())  # an empty registry: no $ref fetches anything
+
+
+def _multiple_of(validator: Any, divisor: Any, value: Any, schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if not validator.is_type(value, "number"):
+        return
+    try:
+        whole = (Fraction(str(value)) / Fraction(str(divisor))).denominator == 1
+    except (ValueError, ZeroDivisionError):  # infinite, for it was beyond a double
+        whole = False
+    if not whole:
+        yield ValidationError("not a multiple")

@@ -1,0 +1,1 @@
+"""Tests of a program: read, collected as their framework would, and refused where none asserts."""
