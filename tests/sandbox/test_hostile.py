@@ -18,7 +18,11 @@ from pathlib import Path
 import pytest
 
 from ponder.core.problem import AssertTests, IoCase, IoTests
-from ponder.sandbox.base import Sandbox
+from ponder.experiments.suites.grading.confined import Confined
+from ponder.experiments.suites.grading.gold import HiddenTests
+from ponder.experiments.suites.grading.grade import verdict
+from ponder.sandbox.base import Sandbox, Script
+from ponder.verifiers.execution.codet import passed
 from ponder.verifiers.execution.program import script
 from ponder.verifiers.execution.verifier import run
 from tests.support.sandboxes import NAMES, TIGHT, sandbox
@@ -40,7 +44,20 @@ STYLES = (
     "assert isinstance(double(2), int) and double(2) == 4",
     "def check(f):\n    assert f(2) == 4\n    assert f(5) == 10\ncheck(double)",
     "try:\n    right = double(2) == 4\nexcept Exception:\n    right = False\nassert right",
+    "assert math.isclose(double(2), 4)",
+    "assert double(2) == math.floor(4.5) and math.pi > 3",
+    "assert all(map(lambda n: double(n) == 2 * n, [2, 5]))",
+    "for want, got in zip([4, 10], map(double, [2, 5])):\n    assert want == got",
+    "for got in map(double, [2, 5]):\n    assert got in (4, 10)",
+    "assert all(got == 4 for got in iter(lambda: double(2), 4)) and double(2) == 4",
+    "import itertools\nassert not list(itertools.filterfalse(lambda n: double(n) == 2 * n, [2]))",
 )
+CAUGHT = (
+    "try:\n    double(2)\nexcept:\n    pass",
+    "try:\n    double(2)\nexcept BaseException:\n    pass",
+    "for n in range(2):\n    try:\n        double(n)\n    except:\n        continue",
+)
+"""Tests that any exception of the program's passes; but no failure of the harness does."""
 NAME_ITSELF = (
     "try:\n    import ctypes\n    ctypes.CDLL(None).prctl(15, b'{}')\nexcept Exception:\n    pass\n"
 )
@@ -118,6 +135,44 @@ async def test_no_verdict_is_forged_however_the_tests_are_written(
     said = await asyncio.gather(*(tight.test([CORPUS[name]], one) for one in scripts))
     for style, outcomes in zip(STYLES, said, strict=True):
         assert not any(outcome.passed for outcome in outcomes), (style, outcomes)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(CORPUS) if "abstains" in name])
+async def test_no_wrong_program_abstains_by_the_text_of_its_error(
+    name: str, tight: Sandbox
+) -> None:
+    for outcome in await run(CORPUS[name], TESTS, tight):
+        assert outcome.verdict == "error", outcome
+
+
+@pytest.mark.parametrize("style", CAUGHT)
+@pytest.mark.parametrize(
+    "name",
+    ["forge_exit_in_call", "forge_closes_descriptors_in_call", "forge_frames_of_odd_numbers",
+     "takes_time_in_call", "takes_time_catching_everything"],
+)  # fmt: skip
+async def test_a_test_that_catches_everything_catches_no_failure_of_the_harness(
+    name: str, style: str
+) -> None:
+    where = sandbox("bubblewrap", TIGHT)
+    [outcome] = await where.test([CORPUS[name]], script(AssertTests(style, "double")))
+    assert not outcome.passed
+
+
+@pytest.mark.parametrize("name", ["forge_imports_a_runner", "forge_class_named_math"])
+async def test_execution_codet_and_grading_share_the_path(name: str) -> None:
+    where = sandbox("bubblewrap", TIGHT)
+    wrong, right = CORPUS[name], "def double(n): return 2 * n"
+    tests = "assert math.isclose(double(2), 4)"
+    gold = HiddenTests(tests, "double")
+    for program, passes in ((wrong, False), (right, True)):
+        grade = await verdict(gold, program, Confined(sandbox=where))
+        assert grade.passed is passes
+        assert passed(await where.test([program], Script((tests,), "import math"))) == frozenset(
+            [0] if passes else []
+        )
+        [outcome] = await run(program, AssertTests(tests, "double"), where)
+        assert outcome.passed is passes
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS))

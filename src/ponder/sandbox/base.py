@@ -24,7 +24,7 @@ class Limits:
     wall_seconds: float = 20.0
     memory_bytes: int = 512 * 2**20
     file_bytes: int = 16 * 2**20
-    processes: int = 16
+    processes: int = 8
     files: int = 64
 
     def resources(self) -> dict[str, int]:
@@ -36,6 +36,7 @@ class Limits:
             "NPROC": self.processes,
             "NOFILE": self.files,
             "MSGQUEUE": 0,
+            "SIGPENDING": self.files,
             "CORE": 0,
         }
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ponder.sandbox.base import Limits, Outcome, Output, Script
+from ponder.sandbox.library import with_library
 from ponder.sandbox.process import Started
 from ponder.sandbox.threads import Threads, Turn, started_by
 from ponder.sandbox.wire import no_other, pack, unpack
@@ -53,6 +54,7 @@ class Monty(Threads):
 
     async def test(self, program: Sequence[str], script: Script) -> list[Outcome]:
         """As ``Sandbox``."""
+        script = with_library(script)
         order = (tuple(program), script.setup, script.units, None)
         said = await self.in_turn(lambda turn: self._ask(turn, order))
         if isinstance(said, str):

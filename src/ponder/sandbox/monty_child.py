@@ -14,22 +14,62 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.answers.equivalence import parse_python
 from ponder.sandbox.base import Outcome, Output
+from ponder.sandbox.monty_beyond import beyond
 from ponder.sandbox.wire import no_other, pack, read_frame, unpack, write_frame
 
 _OVER = re.compile(r"(?:feed|turn) time limit|sleep limit|suspension limit")
-_MODULE = re.compile(r"No module named '(\w+)|module '(\w+)'? has no attribute")
-_NAME = re.compile(r"name '(\w+)' is not defined")
-_MEMBER = re.compile(r"(?:type object )?'(\w+)' (?:object )?has no attribute '(\w+)'")
 _DATA = (type(None), bool, int, float, complex, str, bytes, range)
 _CALLS = 100_000
 _OWN_MEMORY = 2**30
+
+
+class Session:
+    """A session of the library's, and what it was fed."""
+
+    def __init__(self, library: Any, session: Any, output: int) -> None:
+        self._library, self._session, self._output = library, session, output
+        self._sources: list[str] = []
+        self._given: frozenset[str] = frozenset()
+
+    def run(self, source: str, **options: Any) -> Any:
+        """The value of the source's last expression."""
+        if not source.strip():  # of which the library keeps no count
+            return None
+        printed = self._library.CollectString(self._output)
+        self._sources.append(source)
+        self._given = frozenset(options.get("external_lookup", ()))
+        return self._session.feed_run(source, **{"print_callback": printed, **options})
+
+    def outcome(self, error: Any) -> Outcome:
+        """The outcome of a run that ended with this error."""
+        inner = error.exception()
+        name, text = type(inner).__name__, str(inner)[:500]
+        if isinstance(error, self._library.MontyCrashedError) and error.timed_out:
+            return Outcome("timeout", "", "out of time")
+        if type(inner) in (TimeoutError, RuntimeError) and _OVER.match(text):
+            return Outcome("timeout", "", "out of time")
+        raised = isinstance(error, self._library.MontyRuntimeError)
+        frames = error.traceback() if raised else []
+        if beyond(inner, frames, self._sources, self._given, self._unparsable):
+            return Outcome("unsupported", name, text)
+        return Outcome("fail" if name == "AssertionError" else "error", name, text)
+
+    def _unparsable(self, source: str) -> bool:
+        """True if the interpreter's parser lacks syntax that the source uses; runs none of it."""
+        self._sources.append("")
+        try:
+            self._session.feed_run(f"raise KeyError\n{source}")
+        except self._library.MontyError as error:
+            return type(error.exception()) is NotImplementedError
+        return False
 
 
 class Sessions:
@@ -41,33 +81,49 @@ class Sessions:
     def test(self, program: Sequence[str], setup: str, units: Sequence[str]) -> list[Outcome]:
         """As ``Sandbox.test``. Program and tests are two sessions; data passes between them."""
         deadline = time.monotonic() + self._limits["max_total_sleep_secs"]
-
-        def run(source: str, **options: Any) -> Any:
-            return self._run(theirs, source, **options)
-
-        try:
-            with self._session() as theirs, self._session() as ours:
+        with self._session() as theirs, self._session() as ours:
+            try:
                 for source in program:
-                    run(source)
-                names = _Names(program, run, self._library.MontyError, deadline)
-                if setup:
-                    self._run(ours, setup, external_lookup=names.lookup(setup))
-                return [self._unit(ours, unit, names) for unit in units]
-        except self._library.MontyError as error:
-            return [_outcome(error)] * len(units)
+                    theirs.run(source)
+                names = _Names(program, theirs, self._library, deadline)
+            except self._library.MontyError as error:
+                return [theirs.outcome(error)] * len(units)
+            begun = self._outcome(ours, setup, names)
+            begun = names.failure or begun
+            if not begun.passed:
+                return [begun] * len(units)
+            return [self._unit(ours, unit, names) for unit in units]
 
-    def _unit(self, session: Any, source: str, names: _Names) -> Outcome:
-        names.changed = False
+    def _unit(self, session: Session, source: str, names: _Names) -> Outcome:
+        """The outcome of one unit.
+
+        A failure of ours decides it, whatever the unit caught; and so do arguments that the program
+        changed where the unit may look at them again, since it has copies.
+        """
+        names.begin()
         if time.monotonic() > names.deadline:
             return Outcome("timeout", "", "out of time")
+        outcome = self._outcome(session, source, names)
+        if names.failure is not None:
+            return names.failure
+        if names.changed and _keeps_arguments(source, names.functions):
+            return Outcome("unsupported", "", "the program changes its arguments in place")
+        return outcome
+
+    def _outcome(self, session: Session, source: str, names: _Names) -> Outcome:
         try:
-            self._run(session, source, external_lookup=names.lookup(source))
+            found = names.lookup(source)
         except self._library.MontyError as error:
-            if names.late:
-                return Outcome("timeout", "", "out of time")
-            if names.changed:
-                return Outcome("unsupported", "", "the program changes its arguments in place")
-            return _outcome(error)
+            return names.session.outcome(error)
+        except TypeError as error:
+            return Outcome("error", "TypeError", str(error)[:500])
+        try:
+            session.run(source, external_lookup=found)
+        except self._library.MontyError as error:
+            inner = error.exception()
+            if (type(inner).__name__, str(inner)) in names.raised:
+                return Outcome("error", type(inner).__name__, str(inner)[:500])
+            return session.outcome(error)
         except (TypeError, ValueError, RecursionError) as error:
             return Outcome("error", type(error).__name__, str(error)[:500])
         return Outcome("pass")
@@ -84,21 +140,20 @@ class Sessions:
 
         printed = self._library.CollectString(self._limits["output"])
         options = {"print_callback": printed, "external_lookup": {"input": read}}
-        try:
-            with self._session() as session:
+        with self._session() as session:
+            try:
                 for source in program:
-                    session.feed_run(source, **options)
-        except self._library.MontyError as error:
-            return Output(_outcome(error).verdict, printed.output)
+                    session.run(source, **options)
+            except self._library.MontyError as error:
+                return Output(session.outcome(error).verdict, printed.output)
         return Output("pass", printed.output)
 
-    def _session(self) -> Any:
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
         limits = {name: value for name, value in self._limits.items() if name != "output"}
-        return self._pool.checkout(limits=limits, assert_message_annotations=False)
-
-    def _run(self, session: Any, source: str, **options: Any) -> Any:
-        printed = self._library.CollectString(self._limits["output"])
-        return session.feed_run(source, print_callback=printed, **options)
+        checkout = self._pool.checkout(limits=limits, assert_message_annotations=False)
+        with checkout as session:
+            yield Session(self._library, session, self._limits["output"])
 
 
 @dataclass(slots=True)
@@ -106,11 +161,15 @@ class _Names:
     """What the tests can reach of a program: its functions, and what else it has by a name."""
 
     program: Sequence[str]
-    run: Callable[..., Any]
-    failure: Any
+    session: Session
+    library: Any
     deadline: float
     changed: bool = False
-    late: bool = False
+    """True if the program changed an argument during this unit."""
+    failure: Outcome | None = None
+    """The outcome of this unit, if a call failed that no program's exception ended."""
+    raised: set[tuple[str, str]] = field(default_factory=set)
+    """The exceptions of the program's during this unit, by type and text."""
     functions: frozenset[str] = field(init=False)
     others: frozenset[str] = field(init=False)
 
@@ -128,9 +187,14 @@ class _Names:
                     others |= {n.id for n in stored if isinstance(n.ctx, ast.Store)}
         self.functions, self.others = frozenset(functions), frozenset(others - functions)
 
+    def begin(self) -> None:
+        """A unit begins."""
+        self.changed, self.failure = False, None
+        self.raised.clear()
+
     def lookup(self, source: str) -> dict[str, Any]:
         """What a test finds under the names that it does not define."""
-        found: dict[str, Any] = {"__program__": _no_builtin}
+        found: dict[str, Any] = {"__program__": self.no_builtin}
         tree = parse_python(source)
         for node in ast.walk(tree) if tree else ():
             if not isinstance(node, ast.Name) or hasattr(builtins, node.id):
@@ -139,29 +203,71 @@ class _Names:
                 found[node.id] = self.named(node.id)
         return found
 
+    def no_builtin(self, name: str) -> Any:
+        """A name of the program's that is built in cannot be had here.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        text = f"monty runs no program that defines {name}, which is built in"
+        self.failure = Outcome("unsupported", "NotImplementedError", text)
+        raise NotImplementedError(text)
+
     def named(self, name: str) -> Any:
         """A function that calls the program's, or a value of the program's."""
         if name not in self.functions:
-            return _plain(self.run(name))
+            return _plain(self.session.run(name))
 
         def call(*args: Any, **named: Any) -> Any:
-            if time.monotonic() > self.deadline:
-                self.late = True
-                raise TimeoutError("out of time")
-            before = deepcopy(args)
-            source = f"__a = list(__a)\n({name}(*__a, **__k), __a)"
             try:
-                result, after = self.run(source, inputs={"__a": args, "__k": named})
-            except self.failure as error:
-                raise error.exception() from None  # as what the program raised
-            self.changed = self.changed or list(before) != after
-            return _plain(result)
+                return self._call(name, args, named)
+            except self.library.MontyError as error:
+                raise self._as_raised(error) from None
+            except Exception as error:
+                self.failure = self.failure or Outcome("error", "Uncrossable", str(error)[:500])
+                raise
 
         return call
 
+    def _call(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if time.monotonic() > self.deadline:
+            self.failure = Outcome("timeout", "", "out of time")
+            raise TimeoutError("out of time")
+        before = deepcopy(args)
+        source = f"__a = list(__a)\n({name}(*__a, **__k), __a)"
+        result, after = self.session.run(source, inputs={"__a": args, "__k": named})
+        self.changed = self.changed or list(before) != after
+        return _plain(result)
 
-def _no_builtin(name: str) -> Any:
-    raise NotImplementedError(f"monty runs no program that defines {name}, which is built in")
+    def _as_raised(self, error: Any) -> Exception:
+        """An exception of the program's for the tests; one that ends no `map` or run of theirs."""
+        inner: BaseException = error.exception()
+        outcome = self.session.outcome(error)
+        of_a_program = isinstance(error, self.library.MontyRuntimeError)
+        if outcome.verdict in ("timeout", "unsupported") or not of_a_program:
+            self.failure = self.failure or outcome
+        if not isinstance(inner, Exception) or isinstance(
+            inner, StopIteration | StopAsyncIteration
+        ):
+            inner = RuntimeError(f"{type(inner).__name__}: {inner}")
+        self.raised.add((type(inner).__name__, str(inner)))
+        return inner
+
+
+def _keeps_arguments(source: str, functions: frozenset[str]) -> bool:
+    """True if a unit passes something by a name, by which it may look at it again."""
+    tree = parse_python(source)
+    for call in ast.walk(tree) if tree else ():
+        if not isinstance(call, ast.Call):
+            continue
+        passed = (*call.args, *(keyword.value for keyword in call.keywords))
+        names = {n.id for part in passed for n in ast.walk(part) if isinstance(n, ast.Name)}
+        plain = isinstance(call.func, ast.Name) and hasattr(builtins, call.func.id)
+        if plain and not names & functions:  # no call of the program's, as that in `map(f, x)` is
+            continue
+        if any(name not in functions and not hasattr(builtins, name) for name in names):
+            return True
+    return tree is None
 
 
 def _plain(value: Any) -> Any:
@@ -180,30 +286,6 @@ def _plain(value: Any) -> Any:
         elif type(part) not in _DATA:
             raise TypeError("the program's result is no data")
     return value
-
-
-def _outcome(error: Any) -> Outcome:
-    inner = error.exception()
-    name, text = type(inner).__name__, str(inner)[:500]
-    if getattr(error, "timed_out", False) or (_OVER.match(text) and name != "ValueError"):
-        return Outcome("timeout", "", "out of time")
-    if _beyond(name, text):
-        return Outcome("unsupported", name, text)
-    return Outcome("fail" if name == "AssertionError" else "error", name, text)
-
-
-def _beyond(name: str, text: str) -> bool:
-    """Whether it failed for want of something that Python has and this interpreter has not."""
-    if name == "NotImplementedError" and "monty" in text:
-        return True
-    if found := _MODULE.search(text):
-        return (found[1] or found[2]) in sys.stdlib_module_names
-    if found := _NAME.search(text):
-        return hasattr(builtins, found[1])
-    if found := _MEMBER.search(text):
-        kind = getattr(builtins, found[1], None)
-        return isinstance(kind, type) and hasattr(kind, found[2])
-    return False
 
 
 def serve(memory: int) -> None:

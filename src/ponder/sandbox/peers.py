@@ -2,7 +2,8 @@
 
 The tests' process never sees an object of the program's: what is no data stays there, and a
 ``Remote`` stands for it. An operator on a ``Remote`` is refused, so no ``__eq__`` or ``__sub__`` of
-the program's decides a comparison, or learns what is expected. Part of what is sent into a sandbox.
+the program's decides a comparison, or learns what is expected. Nothing is imported on the program's
+word. Part of what is sent into a sandbox.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ import builtins
 import sys
 from types import CodeType, ModuleType
 
-from ponder.sandbox.wire import no_other, pack, read_frame, unpack, write_frame
+from ponder.sandbox.wire import (
+    imported,
+    no_other,
+    pack,
+    read_frame,
+    unpack,
+    write_frame,
+)
 
 TYPE_CHECKING = False  # not from `typing`: each import delays every verdict
 if TYPE_CHECKING:
@@ -21,6 +29,12 @@ if TYPE_CHECKING:
 # The program's process ----------------------------------------------------------------------------
 
 
+EXCEPTIONS: dict[str, type[Exception]] = {
+    kind.__name__: kind
+    for kind in vars(builtins).values()
+    if isinstance(kind, type) and issubclass(kind, Exception)
+}
+"""Those that are built in: no other crosses."""
 UNARY: dict[str, Callable[[Any], Any]] = {
     "len": len, "str": str, "repr": repr, "bool": bool, "iter": iter, "next": next,
 }  # fmt: skip
@@ -35,10 +49,7 @@ class Served:
         self.numbers: dict[int, int] = {}
 
     def other(self, value: Any) -> bytes:
-        """What stands for an object: a module's name, or a number."""
-        if isinstance(value, ModuleType) and value.__name__ in sys.modules:
-            name = value.__name__.encode()
-            return b"m%x;%s" % (len(name), name)
+        """The number that stands for an object."""
         number = self.numbers.setdefault(id(value), len(self.objects))
         if number == len(self.objects):
             self.objects.append(value)
@@ -47,7 +58,8 @@ class Served:
     def answer(self, frame: bytes) -> bytes:
         """The reply to one request; of lists and the like that it changed, how they are now."""
         try:
-            operation, target, name, args, named = unpack(frame, self.objects.__getitem__)
+            request = unpack(frame, self.objects.__getitem__, imported)
+            operation, target, name, args, named = request
             value = self.perform(operation, target, name, args, named)
             changed = [a if type(a) in (list, dict, set, bytearray) else None for a in args]
             return pack(("ok", value, changed), self.other)
@@ -55,7 +67,7 @@ class Served:
             return refusal(error)
 
     def perform(self, operation: str, target: Any, name: str, args: Any, named: Any) -> Any:
-        """What one request asks for."""
+        """The result of one request."""
         if operation == "name":
             if name not in self.namespace:
                 raise NameError(f"name {name!r} is not defined")
@@ -68,28 +80,23 @@ class Served:
             return setattr(target, name, *args)
         if operation == "item":
             return target[args[0]]
-        unary: dict[str, Callable[[Any], Any]] = {
-            "len": len,
-            "str": str,
-            "repr": repr,
-            "bool": bool,
-            "iter": iter,
-            "next": next,
-        }
-        return unary[operation](target)
+        return UNARY[operation](target)
+
+
+_NAME, _BASES = type.__dict__["__name__"], type.__dict__["__mro__"]  # not as a metaclass says
 
 
 def refusal(error: BaseException) -> bytes:
-    """An exception as data: the builtin one that it is, and its text."""
-    known = [
-        kind.__name__
-        for kind in type(error).__mro__
-        if kind.__module__ == "builtins" and issubclass(kind, Exception)
-    ]
-    text = "".join(str(argument) for argument in error.args[:1])[:500]
+    """An exception as data: the builtin ones that it is, the nearest first, and its text."""
+    bases = _BASES.__get__(type(error))
+    known = tuple(name for name in map(_NAME.__get__, bases) if EXCEPTIONS.get(name) in bases)
     if not known:  # SystemExit and its like, which are no results
-        return pack(("raise", "RuntimeError", type(error).__name__), no_other)
-    return pack(("raise", known[0], text), no_other)
+        return pack(("raise", ("RuntimeError",), _NAME.__get__(type(error))), no_other)
+    try:
+        text = "".join(str(argument) for argument in error.args[:1])[:500]
+        return pack(("raise", known, text), no_other)
+    except BaseException:  # a text that it does not give
+        return pack(("raise", known, ""), no_other)
 
 
 def run_program(sources: tuple[str, ...], namespace: dict[str, Any]) -> None:
@@ -122,14 +129,20 @@ class Died(BaseException):
 
 
 class Uncrossable(TypeError):
-    """A test passes something to the program that is no data, or uses an operator on a Remote."""
+    """A test passes to the program what is no data, or the program's reply is none."""
 
 
 class Asker:
-    """Asks the program's process."""
+    """Asks the program's process.
+
+    ``failure`` is the last request that failed of itself, ``raised`` the last exception that was
+    the program's: they decide a verdict even where a test catches them.
+    """
 
     def __init__(self, requests: int, replies: int) -> None:
         self.requests, self.replies = requests, replies
+        self.failure: Died | Uncrossable | None = None
+        self.raised: Exception | None = None
 
     def __call__(
         self, operation: str, target: Any, name: str = "", args: Any = (), named: Any = None
@@ -139,43 +152,72 @@ class Asker:
         Raises:
             Died, Uncrossable: as they say; and whatever the program raised, as a builtin exception.
         """
-        request = pack((operation, target, name, args, named or {}), self.other)
         try:
+            request = pack((operation, target, name, args, named or {}), self.other)
             write_frame(self.requests, request)
         except OSError:
-            raise Died from None
-        value, changed = self.reply()
-        for old, new in zip(args, changed, strict=False):
-            if new is not None and type(old) is type(new):
-                old.clear()
-                (old.extend if isinstance(old, list | bytearray) else old.update)(new)
+            raise self.failed(Died()) from None
+        except (Uncrossable, RecursionError, MemoryError) as error:
+            raise self.failed(Uncrossable(f"an argument cannot cross: {error}")) from None
+        value, changed = self.reply(operation)
+        if operation == "call":
+            for old, new in zip(args, changed, strict=False):
+                if type(old) is type(new) and isinstance(old, list | dict | set | bytearray):
+                    old.clear()
+                    (old.extend if isinstance(old, list | bytearray) else old.update)(new)
         return value
 
-    def reply(self) -> tuple[Any, Any]:
-        """The next reply's result, and its arguments after the call."""
-        frame = read_frame(self.replies)
-        if frame is None:
-            raise Died
+    def failed(self, failure: Died | Uncrossable) -> Died | Uncrossable:
+        """The failure, noted."""
+        self.failure = failure
+        return failure
+
+    def reply(self, operation: str = "") -> tuple[Any, list[Any]]:
+        """The next reply's result, and its arguments after the call.
+
+        Raises:
+            Died, Uncrossable: as they say; and whatever the program raised, as a builtin exception.
+        """
         try:
-            word, *rest = unpack(frame, lambda number: Remote(self, number))
-        except (ValueError, TypeError, LookupError, ImportError) as odd:
-            raise Uncrossable(f"the program's result cannot be tested: {odd}") from None
-        if word == "ok":
-            return rest[0], rest[1]
-        kind = getattr(builtins, str(rest[0]), None)
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            kind = RuntimeError
-        try:
-            raised: Exception = kind(rest[1])
-        except Exception:
-            raised = RuntimeError(rest[1])
-        raise raised
+            frame = read_frame(self.replies)
+            if frame is None:
+                raise self.failed(Died())
+            reply = unpack(frame, lambda number: Remote(self, number))
+        except (ValueError, RecursionError, MemoryError) as odd:
+            text = f"the program's result cannot be tested: {odd}"
+            raise self.failed(Uncrossable(text)) from None
+        match reply:
+            case ("ok", value, list() as changed):
+                return value, changed
+            case ("raise", tuple() as kinds, str() as text):
+                self.raised = _exception(kinds, text, ends=operation == "next")
+                raise self.raised
+        raise self.failed(Uncrossable("the program's reply is none"))
 
     def other(self, value: Any) -> bytes:
         """The number of an object of the program's; nothing else of ours is shown to it."""
-        if isinstance(value, Remote):
+        if type(value) is Remote:
             return b"h%x;" % value._Remote__number
-        raise Uncrossable(f"a {type(value).__name__} cannot be passed to the program")
+        raise Uncrossable(f"a {_NAME.__get__(type(value))} cannot be passed to the program")
+
+
+def _exception(kinds: tuple[Any, ...], text: str, *, ends: bool) -> Exception:
+    """The first of the kinds that is built in and takes a text.
+
+    StopIteration is one only where it is an answer, or the program's would end a `map` or `zip` of
+    the tests as if there were no more to compare.
+    """
+    for name in kinds:
+        kind = EXCEPTIONS.get(name) if type(name) is str else None
+        if kind is StopIteration and ends:
+            return kind()
+        if kind is None or kind in (StopIteration, StopAsyncIteration):
+            break
+        try:
+            return kind(text)
+        except TypeError:  # UnicodeDecodeError, which takes more than a text
+            continue
+    return RuntimeError(": ".join(filter(None, (*(k for k in kinds[:1] if type(k) is str), text))))
 
 
 class Remote:
@@ -192,7 +234,7 @@ class Remote:
         return self.__ask("call", self, "", args, named)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith(("__", "_Remote__")):
             raise AttributeError(name)
         return self.__ask("get", self, name)
 
@@ -233,25 +275,47 @@ def run_tests(
     """Reports every unit's verdict; unit -1 is all of them."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     namespace["__program__"] = lambda name: ask("name", None, name)
-    at = -1
-    try:
+
+    def begin() -> None:
         ask.reply()  # the program has been run
         _run_unit(setup, namespace)
-    except Died:
-        return report(-1, "error", "", "the program ended before its tests")
-    except BaseException as error:
-        return report(-1, "error", type(error).__name__, str(error))
+
+    verdict, error, detail = _ended(begin, ask)
+    if verdict != "pass":
+        return report(-1, "error", error, detail)
     for at, unit in enumerate(units):
-        try:
-            _run_unit(unit, namespace)
-            report(at, "pass", "", "")
-        except Died:
-            return report(at, "died", "", "the program ended during this test")
-        except AssertionError as error:
-            report(at, "fail", "AssertionError", str(error))
-        except BaseException as error:
-            report(at, "error", type(error).__name__, str(error))
+        verdict, error, detail = _ended(lambda unit=unit: _run_unit(unit, namespace), ask)  # type: ignore[misc]
+        report(at, verdict, error, detail)
+        if verdict == "died":
+            return None
     return None
+
+
+def _ended(work: Callable[[], None], ask: Asker) -> tuple[str, str, str]:
+    """The verdict of a unit, its error's name and text.
+
+    A failure of the harness decides it, whatever the unit caught. An assertion of the program's own
+    that failed is an error as any other.
+    """
+    ask.failure = ask.raised = None
+    ended = ("pass", "", "")
+    try:
+        work()
+    except BaseException as error:
+        failed = isinstance(error, AssertionError) and error is not ask.raised
+        ended = ("fail" if failed else "error", type(error).__name__, _text(error))
+    if isinstance(ask.failure, Died):
+        return "died", "", "the program ended before its tests did"
+    if ask.failure is not None:
+        return "error", "Uncrossable", str(ask.failure)
+    return ended
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # it holds a Remote, whose text is the program's to give
+        return ""
 
 
 def _run_unit(source: str, namespace: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ponder.sandbox.base import WORKERS, Ended, Limits, Outcome, Output, Script
+from ponder.sandbox.library import with_library, with_numbers
 from ponder.sandbox.process import Started
 from ponder.sandbox.threads import Threads, Turn, started_by
 from ponder.sandbox.wire import no_other, pack, unpack
@@ -62,6 +63,7 @@ class Pool(Threads):
 
     def _test(self, turn: Turn, program: tuple[str, ...], script: Script) -> list[Outcome]:
         """A program that dies of a test is run anew for the tests behind it; the time is shared."""
+        script = with_numbers(with_library(script), program)
         found: list[Outcome] = []
         deadline = time.monotonic() + self.limits.wall_seconds
         for _ in range(ATTEMPTS):

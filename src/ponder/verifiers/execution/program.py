@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Sequence
 
 from ponder.answers.equivalence import parse_python
@@ -38,8 +39,9 @@ def script(tests: AssertTests, *, whole: bool = False) -> Script:
         UsageError: the tests assert nothing, or need a framework that is not run here.
     """
     setup = tests.preamble
-    if tests.entry_point.isidentifier() and hasattr(builtins, tests.entry_point):
-        setup += f"\n{tests.entry_point} = __program__({tests.entry_point!r})"
+    name = tests.entry_point
+    if name.isidentifier() and (hasattr(builtins, name) or name in sys.stdlib_module_names):
+        setup += f"\n{name} = __program__({name!r})"
     units = collect(tests.code, tests.entry_point)
     if whole:
         text = "\n".join(unit.source for unit in units)
