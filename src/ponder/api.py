@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +29,7 @@ from ponder.models import config as configuration
 from ponder.models.base import Model
 from ponder.models.opening import Opened, Teller, open_model
 from ponder.planning import plans
+from ponder.planning import trust as trusting
 from ponder.planning.spec import Spec, payable, spec
 from ponder.runtime.journal import shared
 from ponder.runtime.result import Result
@@ -270,18 +279,22 @@ async def aresume(
     *,
     model: Model | None = None,
     journal: Path | str | bool = True,
+    trust: Collection[str] = (),
     on_event: Subscriber = ignore,
     teller: Teller | None = None,
 ) -> Result:
     """Take up a run that was cut off or interrupted; what is recorded is not paid for again.
 
     ``run`` is its ID, or an unambiguous beginning of it; ``model`` is needed if the run had one
-    that was not opened by name.
+    that was not opened by name. ``trust`` are the scripts, files and models that the run may use
+    though only its journal names them (``ponder.planning.trust``).
 
     Raises:
-        UsageError: no such run, or it has ended already.
+        UsageError: no such run, or it has ended already, or its plan names what ``trust`` does not.
     """
-    ready = resuming(run, model=model, journal=journal, publish=on_event, teller=teller)
+    ready = resuming(
+        run, model=model, journal=journal, trust=trust, publish=on_event, teller=teller
+    )
     async with ready as runner:
         return await runner.go()
 
@@ -291,6 +304,7 @@ def resuming(
     *,
     model: Model | None = None,
     journal: Path | str | bool = True,
+    trust: Collection[str] = (),
     publish: Subscriber = ignore,
     teller: Teller | None = None,
 ) -> AbstractAsyncContextManager[Runner]:
@@ -308,6 +322,15 @@ def resuming(
             f"run {row.id} is the recording of a pool: give 'ponder pool record' again as it was."
         )
     asked = Spec.from_json(row.spec)
+    own = Path(path).resolve() == journal_path().resolve()
+    trusting.check(
+        asked,
+        configuration.load(),
+        trust,
+        own=own,
+        model=model is not None,
+        how=f"ponder runs resume {row.id}" + ("" if own else f" --journal {path}"),
+    )
     return prepare(asked, model=model, journal=path, run=row.id, publish=publish, teller=teller)
 
 

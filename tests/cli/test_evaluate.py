@@ -201,7 +201,7 @@ BAD: dict[str, str] = {
     "--limit 0": "is not in the range",
     "--store {folder}": "name another file.",
     "--store {folder}/empty.jsonl/x": "name another file.",
-    "--store {folder}/text": "cannot be opened as a results store: file is not a database",
+    "--store {folder}/text": "it is not a SQLite file; name another file.",
     "nonsense": "No such command 'nonsense'",
 }  # fmt: skip
 

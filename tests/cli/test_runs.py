@@ -90,7 +90,11 @@ def test_an_interrupted_run_is_resumed_to_its_end(
     with seeded_server() as server:
         configure(tmp_path, server.url)
         journal = ["--journal", str(tmp_path / "runs.sqlite")]
-        code, out, _ = ponder(capsys, "runs", "resume", run[:-2], "--json", *journal)
+        code, out, err = ponder(capsys, "runs", "resume", run[:-2], "--json", *journal)
+        assert (code, out) == (2, "")  # of a journal that is named nobody knows who wrote it
+        assert f"say 'ponder runs resume {run} {' '.join(journal)} --trust loop'." in err
+        trusting = [*journal, "--trust", "loop"]
+        code, out, _ = ponder(capsys, "runs", "resume", run[:-2], "--json", *trusting)
         assert code == 0
         assert sorted(server.seeds) == sorted(first.seeds[3:])
     result = json.loads(out)

@@ -167,7 +167,7 @@ def test_a_suite_that_is_not_the_pools_is_refused_before_anything_is_asked(
     assert "has no problem 'sums/0', which the pool has" in err
     code, _, err = ponder(capsys, *asked)
     assert code == 2
-    assert "suite 'sums', which is no name here: say where it is with --suite." in err
+    assert "suite 'sums', which is none of Ponder's own: name it, or where it is, with" in err
 
 
 def test_broken_lines_are_left_out_on_request(

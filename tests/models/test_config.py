@@ -160,7 +160,7 @@ def test_a_file_that_is_both_is_the_users(project: Path, monkeypatch: pytest.Mon
         ),
         ("model = ''", "[endpoints.x] model: expected a string that is not empty."),
         ("timeout = 0", "[endpoints.x] timeout: expected a number of seconds above 0."),
-        ("timeout = nan", "[endpoints.x] timeout: expected a number of seconds above 0."),
+        ("timeout = nan", "the number nan is out of bounds"),
         ("timeout = true", "[endpoints.x] timeout: expected a number of seconds above 0."),
         ("retries = -1", "[endpoints.x] retries: expected a whole number, 0 or more."),
         ("retries = true", "[endpoints.x] retries: expected a whole number, 0 or more."),

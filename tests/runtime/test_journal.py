@@ -21,13 +21,17 @@ from ponder.core.effects import Call, Effect, Generate, Result, Sampling, Steer,
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Item
 from ponder.core.trace import Score, Trace
-from ponder.runtime.journal import VERSION, Journal, pack, unpack
+from ponder.runtime.journal import Journal
+from ponder.runtime.records import pack, unpack
+from ponder.runtime.tables import VERSION
 from tests.support.jobs import PROBLEM, trace
 from tests.support.virtual import run
 
 START = Trace.empty(PROBLEM)
 GENERATE = Generate(START, Sampling(), 7)
 ITEM = Item("generate", "m", 1, 0, 6, 2, 3, 1, 10, 20, 0.5)
+TOTAL = {name: v for name, v in ITEM.to_json().items() if name not in ("role", "model")}
+ENDED = {"answer": "42", "stopped_by": "done", "confidence": None, "receipt": {"total": TOTAL}}
 
 
 def note(
@@ -53,6 +57,9 @@ def test_rows_come_back_as_they_were_noted_in_order(tmp_path: Path) -> None:
 
 
 texts = st.text(st.characters(), max_size=20)
+paths = st.lists(st.integers(0, 999), min_size=1, max_size=3).map(
+    lambda path: ".".join(map(str, path))
+)
 answers = st.one_of(st.none(), st.builds(Answer, texts, texts))
 traces = st.builds(
     Trace,
@@ -61,9 +68,9 @@ traces = st.builds(
     st.integers(0, 10**6),
     st.sampled_from(["stop", "length", None]),
     answers,
-    st.one_of(st.none(), st.lists(st.floats(max_value=0.0), max_size=4).map(tuple)),
-    texts,
-    texts,
+    st.one_of(st.none(), st.lists(st.floats(-1e9, 0), max_size=4).map(tuple)),
+    paths,
+    st.just(""),
 )
 scores = st.builds(Score, st.one_of(st.none(), st.floats(0, 1)), texts, texts)
 
@@ -74,7 +81,7 @@ def test_every_result_survives_the_file(
 ) -> None:
     cases: list[tuple[Effect, Result]] = [
         (GENERATE, grown),
-        (Verify((START,), "v"), tuple(scored)),
+        (Verify((START,) * len(scored), "v"), tuple(scored)),
         (Steer((START,)), tuple(steered)),
     ]
     journal = Journal(":memory:")
@@ -123,8 +130,8 @@ def test_a_run_is_closed_with_its_result_and_forgotten_with_its_calls() -> None:
     kept, gone = journal.create({}), journal.create({})
     for name in (kept, gone):
         note(journal, name, 0, trace(0))
-        journal.finish(name, "done", {"answer": "42"})
-    assert (journal.run(kept).state, journal.run(kept).result) == ("done", {"answer": "42"})
+        journal.finish(name, "done", ENDED)
+    assert (journal.run(kept).state, journal.run(kept).result) == ("done", ENDED)
     journal.remove(gone)
     assert journal.calls(gone) == []
     assert len(journal.calls(kept)) == 1

@@ -15,7 +15,7 @@ from ponder.cli.solve import knob_values
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
-from ponder.core.errors import RunFailed, UnknownName, UsageError
+from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import recording, regrading
@@ -25,7 +25,7 @@ from ponder.experiments.pools.samples import Entry
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.files import MappedFile
 from ponder.experiments.suites.grading import gold as golds
-from ponder.experiments.suites.registry import find
+from ponder.experiments.suites.registry import SUITES, find
 from ponder.planning import plans
 
 _FILE = click.Path(path_type=Path)
@@ -251,15 +251,12 @@ def items_of(
     """
     if not suite:
         return {}
-    try:
-        items = {item.problem_id: item for item in find(suite).load(folder)}
-    except UnknownName as error:
-        if given:
-            raise
+    if not given and suite not in SUITES:  # a pool may be anybody's: it names no file and no hub
         raise UsageError(
-            f"the pool is of the suite {suite!r}, which is no name here: say where it is with "
-            "--suite."
-        ) from error
+            f"the pool is of the suite {suite!r}, which is none of Ponder's own: name it, or where "
+            "it is, with --suite."
+        )
+    items = {item.problem_id: item for item in find(suite).load(folder)}
     for entry in entries:
         if entry.problem_id not in items:
             raise UsageError(

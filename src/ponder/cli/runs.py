@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,9 +20,10 @@ from ponder.cli.solve import present
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import UsageError
 from ponder.core.events import Subscriber
-from ponder.core.problem import Message, Problem
+from ponder.core.problem import Message
 from ponder.planning.spec import Spec
-from ponder.runtime.journal import Journal, RunRow
+from ponder.runtime.journal import Journal
+from ponder.runtime.records import RunRow
 from ponder.runtime.runner import Runner
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
@@ -46,19 +48,22 @@ def _open(path: str | None) -> Iterator[Journal]:
 
 
 def _summary(row: RunRow) -> dict[str, object]:
-    if "problem" not in row.spec:  # a recording: many problems in one run
-        strategy, question = row.spec["kind"], f"the suite {row.spec['suite']}"
-    else:
-        asked = Problem(**{**row.spec["problem"], "messages": _MESSAGES})
-        question = row.spec["problem"]["messages"][-1]["content"]
-        question, strategy = question.removesuffix(instruction(asked)), row.spec["strategy"]
+    strategy, model = str(row.spec.get("kind", "")), str(row.spec.get("model", ""))
+    question = f"the suite {row.spec.get('suite')}"  # a recording: many problems in one run
+    try:
+        if asked := _asked(row):
+            strategy, model = asked.strategy, asked.model
+            told = replace(asked.problem, messages=_MESSAGES)
+            question = asked.problem.messages[-1].content.removesuffix(instruction(told))
+    except UsageError as error:  # one damaged row hides no others
+        question = f"({error})"
     return {
         "run": row.id,
         "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.created)),
         "state": row.state,
-        "model": row.spec["model"],
+        "model": model,
         "strategy": strategy,
-        "answer": row.result["answer"] if row.result else None,
+        "answer": row.result.get("answer") if row.result else None,
         "question": question.strip(),
     }
 
@@ -160,14 +165,29 @@ def _export(path: Path, title: str, roots: Sequence[tree.Branch]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--show-trace", is_flag=True, help="Print the reasoning behind the answer.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the answer alone.")
-def resume(run: str, journal: str | None, as_json: bool, show_trace: bool, quiet: bool) -> int:
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="NAME",
+    help="A script, file or model that the run may use though only its journal names it.",
+)
+def resume(
+    run: str,
+    journal: str | None,
+    as_json: bool,
+    show_trace: bool,
+    quiet: bool,
+    trust: tuple[str, ...],
+) -> int:
     """Take up a run that was cut off; what is recorded is not paid for again."""
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
-        ready = api.resuming(run, journal=journal or True, publish=publish, teller=Voice(quiet))
+        ready = api.resuming(
+            run, journal=journal or True, trust=trust, publish=publish, teller=Voice(quiet)
+        )
         if not (quiet or as_json):
             with _open(journal) as book:
-                tell_of_person(book.run(run).spec["verifier"] or "")
+                tell_of_person(str(book.run(run).spec.get("verifier") or ""))
         return ready
 
     return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)

@@ -15,16 +15,19 @@ from typing import Any
 
 from ponder.cli.view import short
 from ponder.core.effects import GENERATE, digest
+from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.planning.spec import Spec
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.select import distinct
 from ponder.policies.tree import Node
-from ponder.runtime.journal import Row
+from ponder.runtime.records import Row
 from ponder.strategies import ab_mcts
 from ponder.strategies.tree_of_thoughts import VALUE, read_value
 
+DEEPEST = 200
+"""Steps in a row that are drawn."""
 VISITING = ("mcts", "ab_mcts")
 """The strategies that go where visits and their values say."""
 IN_TURN = {"refine": slice(0, -1), "sequential_parallel": slice(1, None)}
@@ -126,6 +129,8 @@ def branches(rows: Sequence[Row], asked: Spec | None = None, chosen: str = "") -
     for branch in ordered:
         if branch.parent in found:
             found[branch.parent].children.append(branch)
+    roots = [branch for branch in ordered if branch.parent not in found]
+    _check_depth(roots)
     if strategy in VISITING:
         _visit(rows, found)
     if asked and strategy in _WHY:
@@ -134,7 +139,18 @@ def branches(rows: Sequence[Row], asked: Spec | None = None, chosen: str = "") -
         start = found.get(row.effect.get("start", ""))
         if row.lost is not None and start and not start.children and not start.finish:
             start.why = f"its continuation was lost: {row.lost}"
-    return [branch for branch in ordered if branch.parent not in found]
+    return roots
+
+
+def _check_depth(roots: Sequence[Branch]) -> None:
+    """Refuse what no drawing has room for, before the drawing's recursion ends in a traceback."""
+    level = list(roots)
+    for _ in range(DEEPEST):
+        level = [child for branch in level for child in branch.children]
+    if level:
+        raise UsageError(
+            f"the run's tree has more than {DEEPEST} steps in a row: see it without --tree."
+        )
 
 
 def _found(rows: Sequence[Row]) -> Found:
@@ -212,9 +228,12 @@ def _revisions(rows: Sequence[Row], found: Found, problem: Problem) -> None:
         trace = Trace(problem, branch.text, id=branch.id)
         asked = ab_mcts.asked_of(problem, Node((trace, Score(**score)), root))
         attempts.setdefault(digest(asked), branch.id)
+    earlier = set[str]()  # a journal may be anybody's, and say that two revise each other
     for row in rows:
         if _generated(row, GENERATE):
-            found[row.result["id"]].parent = attempts.get(row.effect["problem"], "")
+            name, parent = row.result["id"], attempts.get(row.effect["problem"], "")
+            found[name].parent = parent if parent in earlier else ""
+            earlier.add(name)
 
 
 def _chain(ordered: Sequence[Branch], common: slice) -> None:

@@ -16,7 +16,7 @@ from ponder.core.errors import MissingExtra, UsageError
 from ponder.experiments.evals.configurations import listed
 from ponder.experiments.pools import file as pools
 from ponder.verifiers import registry
-from ponder.verifiers.learned import verifier as learned
+from ponder.verifiers.learned import scorer as learned_scorer
 
 if TYPE_CHECKING:
     from ponder.experiments.training.evaluation import Evaluation
@@ -102,6 +102,9 @@ def train(
     for name, coefficient in zip(scorer.features, scorer.coefficients, strict=True):
         click.echo(f"{coefficient:+8.3f}  {name}", err=True)
     for name in scorer.scores:
+        if registry.named(name):  # anybody's pool may hold the name: it is not looked at
+            click.echo(f"a run has to name {name!r} itself: learned:{output}({name})", err=True)
+            continue
         try:
             registry.find(name)
         except UsageError as error:
@@ -144,7 +147,7 @@ def evaluate(
     """
     if write is not None:
         free(write, force, inputs=[path, pool])
-    scorer = learned.load(path)
+    scorer = learned_scorer.load(path)
     with _numpy():
         from ponder.experiments.stats import costs
         from ponder.experiments.training import data as training_data
@@ -194,7 +197,7 @@ def _tell_skipped(sources: list[pools.Pool]) -> None:
         click.echo(f"skipped {count} broken line{'s' * (count > 1)}", err=True)
 
 
-def _tell_models(scorer: learned.Scorer, source: pools.Pool) -> None:
+def _tell_models(scorer: learned_scorer.Scorer, source: pools.Pool) -> None:
     known = list((scorer.about or {}).get("models", []))
     if source.header.models and known and set(source.header.models) != set(known):
         click.echo(

@@ -29,7 +29,7 @@ from ponder.core.events import (
     VoteChanged,
 )
 from ponder.core.ledger import Item, Receipt
-from ponder.runtime.journal import Row
+from ponder.runtime.records import Row
 from ponder.runtime.result import Candidate, Result
 
 _SHOWN = 5

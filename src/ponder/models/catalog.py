@@ -25,6 +25,7 @@ from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageErr
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
+from ponder.util.files import existing
 
 DEFAULT = "qwen2.5-coder-0.5b"
 
@@ -168,8 +169,7 @@ def status(entry: Entry) -> Status:
     arrived = entry.path.stat().st_size if entry.path.exists() else 0
     if arrived and arrived == _facts(entry).get("size"):
         return Status("ready", entry.path, arrived)
-    part = entry.beside(".part")
-    if part.exists():
+    if (part := entry.beside(".part")).exists():
         return Status("partial", entry.path, part.stat().st_size)
     return Status("absent", entry.path)
 
@@ -274,7 +274,7 @@ def _facts(entry: Entry) -> dict[str, object]:
     """What was noted; empty if nothing was, or if it is about another version than the pinned."""
     try:
         facts = json.loads(entry.beside(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     pins = {"published": entry.source.sha256, "sha256": entry.load_sha256}
     if isinstance(facts, dict) and all(facts.get(k) == pin for k, pin in pins.items() if pin):
@@ -353,6 +353,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
             raise UsageError(f"[endpoints.{name}] has the name of a model of Ponder's: rename it.")
         return SimulatedWorld() if name == "simulated" else find(name)
     if endpoint:
+        if endpoint.refusal:
+            raise UsageError(endpoint.refusal)
         if not (spec or endpoint.trusted):
             raise UsageError(
                 f"the endpoint {name!r} comes from this project's ponder.toml and could send your "
@@ -370,8 +372,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
     if reference := _reference(name):
         return reference
     if name.endswith(".gguf") or "/" in name:
-        path = Path(name).expanduser()
-        if not path.is_file():
+        path = existing(name)
+        if path is None:
             raise UsageError(
                 f"there is no file {name}: give the path of a GGUF file, or "
                 "hf:owner/repo/file.gguf for one on the hub."

@@ -5,8 +5,10 @@ configuration folder) is trusted. The project's (the nearest ``ponder.toml`` fro
 directory upwards) may come with a cloned repository, and its defaults and its ``[engine]``
 replace the user's. An endpoint can send the prompt, and any environment variable
 as its key, to any URL. Therefore a project's endpoint is trusted only if it is on this machine and
-has no ``key_env``; an untrusted one is used only when named explicitly, never as a default, and no
-project may redefine an endpoint of the user's.
+has no ``key_env``; one off this machine is used only when named explicitly, never as a default; one
+that has a ``key_env`` is not used at all, since its name does not tell which variable it sends
+where; and no project may redefine an endpoint of the user's. A user who wrote the project's file
+says so with ``PONDER_CONFIG``.
 """
 
 from __future__ import annotations
@@ -27,8 +29,14 @@ import platformdirs
 from ponder.core.errors import UnknownName, UsageError
 from ponder.models.base import Capability
 from ponder.models.reward.formats import FORMATS
+from ponder.util.decoding import Malformed
+from ponder.util.files import read_regular
 
 FILE = "ponder.toml"
+LIMIT = 1 << 20
+"""Bytes of such a file."""
+EXPONENT = 18
+"""Powers of ten, up and down, that a number may have."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 
@@ -60,6 +68,8 @@ class EndpointConfig:
     provider: str = ""
     trusted: bool = True
     reward: str = ""
+    refusal: str = ""
+    """The reason why it may not be used at all; empty if it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +121,15 @@ def _project_file(cwd: Path) -> Path | None:
 
 
 def _read(path: Path, trusted: bool) -> Config:
+    raw = read_regular(path, "the configuration", LIMIT)
     try:
         # Decimal keeps prices as they are written.
-        data = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
-    except ValueError as error:  # TOML or UTF-8
-        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+        data = tomllib.loads(raw.decode("utf-8"), parse_float=_decimal)
+    except Malformed as error:
+        raise UsageError(f"{path}: {error}.") from None
+    except (ValueError, RecursionError) as error:  # TOML or UTF-8
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{path} is not valid TOML: {why}.") from None
     tables = {"default": _is_table, "engine": _is_table, "endpoints": _is_table}
     _check(path, "", data, {name: ("a table", check) for name, check in tables.items()})
     default = data.get("default", {})
@@ -159,6 +171,14 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
         exact = {key: Decimal(value) for key, value in prices.items()}
         price = Price(**{"cached_input": exact["input"], **exact})
     here = _is_loopback(table["base_url"]) and "key_env" not in table
+    refusal = (
+        ""
+        if trusted or "key_env" not in table
+        else (
+            f"the endpoint {name!r} of {path} reads a key, which a project's file may not: move it "
+            "to your own ponder.toml, or name this file in PONDER_CONFIG if you wrote it."
+        )
+    )
     return EndpointConfig(
         name,
         table["base_url"],
@@ -168,6 +188,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
         provider=table.get("provider", ""),
         trusted=trusted or here,
         reward=table.get("reward", ""),
+        refusal=refusal,
     )
 
 
@@ -196,6 +217,17 @@ def _check(
             raise UsageError(f"{path}: [{where}] has no {key}: expected {keys[key][0]}.")
 
 
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+        sound = value.is_finite() and abs(value.adjusted()) <= EXPONENT
+    except ArithmeticError:  # an exponent that Decimal has no room for
+        sound = False
+    if not sound:
+        raise Malformed(f"the number {text[:20]} is out of bounds")
+    return value
+
+
 def _plain(value: Any) -> Any:
     """The value with every Decimal as the float that it was read from."""
     if isinstance(value, Decimal):
@@ -210,19 +242,19 @@ def _is_table(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, Decimal):
-        return value.is_finite()
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Decimal) or (type(value) is int and abs(value) <= 10**EXPONENT)
 
 
 def _is_whole(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= 10**EXPONENT
 
 
 def _is_url(value: Any) -> bool:
     try:
         url = urllib.parse.urlsplit(value)
-        return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
+        # A query would swallow the endpoint's own path, and so choose which service is asked what.
+        plain = not (set(value) & {"?", "#"}) and value.isprintable() and "@" not in url.netloc
+        return url.scheme in ("http", "https") and bool(url.hostname) and plain and url.port != 0
     except (ValueError, TypeError, AttributeError):
         return False
 
@@ -246,7 +278,7 @@ _COUNT: Check = ("a whole number, 1 or more", lambda v: _is_whole(v) and v > 0)
 _SECONDS: Check = ("a number of seconds above 0", lambda v: _is_number(v) and v > 0)
 _AMOUNT: Check = ("USD per million tokens, 0 or more", lambda v: _is_number(v) and v >= 0)
 _ENDPOINT: dict[str, Check] = {
-    "base_url": ("an http or https URL without user name or password", _is_url),
+    "base_url": ("an http or https URL without user name, password, query or fragment", _is_url),
     "model": _TEXT,
     "key_env": (
         "the name of an environment variable, such as OPENAI_API_KEY (not the key itself)",

@@ -18,6 +18,7 @@ from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.simulated import Simulated
 from ponder.models.fetch import Report
 from ponder.models.reward import hf as reward_hf
+from ponder.util.files import open_regular
 from ponder.util.threads import in_thread
 
 
@@ -85,7 +86,7 @@ _loading = threading.Lock()
 
 def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
     """A model stays loaded until the process ends, for all of its runs."""
-    with path.open("rb") as file:
+    with open_regular(path, "the model") as file:
         if file.read(4) != b"GGUF":
             raise UsageError(f"{path} is not a GGUF file.")
     has_openvino = importlib.util.find_spec("openvino_genai") is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from ponder._version import __version__
 from ponder.answers import schemas
@@ -17,6 +17,8 @@ from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem, read
 from ponder.models.base import ModelInfo
 from ponder.planning import plans
 from ponder.strategies import registry
+from ponder.strategies.knobs import read
+from ponder.util.decoding import Malformed, decode
 from ponder.verifiers import registry as verifiers
 
 VERIFIER = "mean_logprob"
@@ -46,25 +48,45 @@ class Spec:
         """From the journal.
 
         Raises:
-            UsageError: another version of Ponder wrote it, whose strategies may ask otherwise.
+            UsageError: another version of Ponder wrote it, whose strategies may ask otherwise; or
+                it is not as ``to_json`` makes it.
         """
         if data.get("version") != __version__:
             raise UsageError(
                 f"this run was begun by Ponder {data.get('version')}, which may ask for other "
                 f"samples than this {__version__}: resume it with that version."
             )
-        problem = dict(data["problem"])
-        problem["messages"] = tuple(Message(**m) for m in problem["messages"])
-        problem["choices"] = tuple(problem["choices"])
-        problem["tests"] = read_tests(problem["tests"])
-        sampling = {**data["sampling"], "stop": tuple(data["sampling"]["stop"])}
+        try:
+            return cls._read(data)
+        except (Malformed, RecursionError, MemoryError) as error:
+            why = str(error) or "it is nested too deeply"
+        except UsageError as error:
+            why = str(error).rstrip(".")
+        raise UsageError(f"the run's plan is damaged: {why}; begin the run anew.")
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> Spec:
+        if not isinstance(data.get("problem"), dict):
+            raise Malformed("it has no problem")
+        rest = {**data["problem"]}
+        tests = read_tests(rest.pop("tests", None))
+        asked: Problem = decode(Problem, rest, "the problem")
+        words: _Words = decode(_Words, {**data, "problem": None}, "it")
+        known = registry.find(words.strategy).knobs
+        drawn = {name: getattr(words.sampling, name) for name in plans.COMMON}
+        read(plans.COMMON, drawn)
+        if words.seed not in SEEDS or not words.budget.keys() <= asdict(Budget()).keys():
+            raise Malformed("its seed or its budget is out of bounds")
         return cls(
-            **{
-                **data,
-                "problem": Problem(**problem),
-                "sampling": Sampling(**sampling),
-                "budget": Budget(**data["budget"]),
-            }
+            replace(asked, tests=tests),
+            words.model,
+            words.strategy,
+            read(known, words.knobs),
+            words.sampling,
+            Budget(**cast(dict[str, Any], words.budget)),
+            words.verifier,
+            words.seed,
+            words.version,
         )
 
     def check(self, info: ModelInfo, *, priced: bool, model: str = "") -> None:
@@ -96,6 +118,21 @@ class Spec:
                 f"{info.name} does not give: use llama.cpp, or, if this endpoint has them, say "
                 'capabilities = ["logprobs", "top_logprobs", ...] in ponder.toml.'
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A spec as the journal has it, beside its problem."""
+
+    problem: None
+    model: str
+    strategy: str
+    knobs: Mapping[str, Any]
+    sampling: Sampling
+    budget: Mapping[str, float | None]
+    verifier: str
+    seed: int
+    version: str
 
 
 def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:

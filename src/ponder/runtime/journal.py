@@ -10,63 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import sqlite3
 import threading
 import time
 import weakref
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from ponder.core.answer import Answer
-from ponder.core.effects import Call, Effect, Generate, Result, Steer
+from ponder.core.effects import Call, Effect, Result
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Item
-from ponder.core.trace import Score, Trace
+from ponder.runtime.records import Row, RunRow, pack, read_rows, read_run
+from ponder.runtime.tables import JOURNAL
+from ponder.util import sqlite as database
+from ponder.util.decoding import Malformed
 from ponder.util.worker import gone, number, this_one
 
-_SCHEMA = """
-create table if not exists runs (
-    id text primary key, created real not null, spec text not null,
-    state text not null, worker text, result text
-);
-create table if not exists calls (
-    run text not null references runs(id) on delete cascade, seq integer not null,
-    record text not null,  -- JSON: path, effect, result, why it was lost, what was spent
-    primary key (run, seq)
-) without rowid;
-"""
-VERSION = 1
 _figures = attrgetter(*(f.name for f in fields(Item)))
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One call as recorded. ``result`` is None if it was lost, and ``lost`` then says why."""
-
-    seq: int
-    path: str
-    effect: dict[str, Any]
-    result: Any
-    lost: str | None
-    spent: Item | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run as recorded. ``state`` is running, done, interrupted, failed, or cut off: its process
-    ended before it did. Those that are not done can be resumed.
-    """
-
-    id: str
-    created: float
-    spec: dict[str, Any]
-    state: str
-    result: dict[str, Any] | None
 
 
 class Journal:
@@ -76,41 +40,29 @@ class Journal:
         UsageError: the file cannot be opened, or is no journal of this version.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, join: bool = False) -> None:
+        self.path = path
         self._pending: list[tuple[Any, ...]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        try:
-            if str(path) != ":memory:":
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
-            self._db = sqlite3.connect(
-                path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-            self._end = weakref.finalize(self, self._db.close)  # at the latest at exit
-            self._prepare(path)
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"cannot open the journal {path}: {error}; name another file with --journal."
-            ) from None
-
-    def _prepare(self, path: Path | str) -> None:
-        version = self._db.execute("pragma user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            raise UsageError(
-                f"the journal {path} has format {version}, this Ponder reads {VERSION}: "
-                "name another file with --journal."
-            )
-        self._db.execute("pragma journal_mode=wal")
-        self._db.execute("pragma synchronous=normal")
-        self._db.execute("pragma foreign_keys=on")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"pragma user_version={VERSION}")
+        self._db = database.connect(path, replace(JOURNAL, joins=join))
+        self._end = weakref.finalize(self, self._db.close)  # at the latest at exit
 
     def _execute(self, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise PonderError(f"the journal cannot be used: {error}.") from None
+        except database.ERRORS as error:
+            raise self._error("used", error) from None
+
+    def _error(self, done: str, error: Exception, then: str = "") -> PonderError:
+        if database.damaged(error):
+            return JOURNAL.refusal(self.path, "it is damaged")
+        return PonderError(f"the journal cannot be {done}: {error}{then}.")
+
+    def _damaged(self, run: object, error: Malformed) -> UsageError:
+        return UsageError(
+            f"run {str(run)[:40]!r} of the journal {self.path} is damaged: {error}; name another "
+            "file with --journal, or move this one away."
+        )
 
     def create(self, spec: dict[str, Any]) -> str:
         """Begin a run; returns its ID."""
@@ -143,10 +95,13 @@ class Journal:
             "order by created desc, id desc",
             values,
         )
-        return [
-            RunRow(i, c, json.loads(p), _state(s, w), None if r is None else json.loads(r))
-            for i, c, p, s, w, r in rows
-        ]
+        return [self._run(row) for row in rows]
+
+    def _run(self, row: tuple[Any, ...]) -> RunRow:
+        try:
+            return read_run(*row)
+        except Malformed as error:
+            raise self._damaged(row[0], error) from None
 
     def claim(self, run: str) -> None:
         """Take up a run that no process works on.
@@ -154,8 +109,10 @@ class Journal:
         Raises:
             UsageError: another process on this machine does.
         """
-        [(worker,)] = self._execute("select worker from runs where id = ?", (run,))
-        if worker and worker != this_one() and not gone(worker):
+        worker = next(iter(self._execute("select worker from runs where id = ?", (run,))), (None,))[
+            0
+        ]
+        if isinstance(worker, str) and worker and worker != this_one() and not gone(worker):
             raise UsageError(
                 f"process {number(worker)} is working on run {run}: wait for it, or end it, and "
                 "resume then."
@@ -180,11 +137,10 @@ class Journal:
         """The calls of a run, in the order of delivery."""
         self.flush()
         rows = self._execute("select seq, record from calls where run = ? order by seq", (run,))
-        found = []
-        for seq, record in rows:
-            path, effect, result, lost, spent = json.loads(record)
-            found.append(Row(seq, path, effect, result, lost, Item(*spent) if spent else None))
-        return found
+        try:
+            return read_rows(rows)
+        except Malformed as error:
+            raise self._damaged(run, error) from None
 
     def note(
         self,
@@ -241,10 +197,8 @@ class Journal:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._db.execute("rollback")
-            raise PonderError(
-                f"the journal cannot be written: {error}; make room for it, and take the run up "
-                "again with 'ponder runs resume'."
-            ) from None
+            then = "; make room for it, and take the run up again with 'ponder runs resume'"
+            raise self._error("written", error, then) from None
 
     def close(self) -> None:
         """Commit and close the file."""
@@ -252,61 +206,17 @@ class Journal:
         self._end()
 
 
-def _state(state: str, worker: str | None) -> str:
-    return "cut off" if state == "running" and worker and gone(worker) else state
-
-
-def shared(path: Path | str) -> Journal:
-    """The journal of this file that this thread has open already, or else opens now.
+def shared(path: Path | str, *, join: bool = False) -> Journal:
+    """The journal of this file that this thread has open already, or else opens now. With ``join``,
+    its tables are added to a results store that has none.
 
     Opening and closing a database costs more than a short run. Raises as ``Journal``.
     """
     name = str(Path(path).absolute())
     journals: dict[str, Journal] = _shared.__dict__
     if name not in journals or not Path(path).exists():
-        journals[name] = Journal(path)
+        journals[name] = Journal(path, join=join)
     return journals[name]
 
 
 _shared = threading.local()
-
-
-def pack(result: Result) -> Any:
-    """A result as JSON. Problems are left out: they stand in the run's specification."""
-    if isinstance(result, Trace):
-        answer = result.answer
-        top = {} if result.top is None else {"top": [dict(place) for place in result.top]}
-        return {
-            "text": result.text,
-            "tokens": result.tokens,
-            "finish": result.finish,
-            "answer": None if answer is None else [answer.text, answer.key],
-            "logprobs": result.logprobs,
-            "id": result.id,
-            "parent": result.parent,
-            **top,
-        }
-    return [asdict(r) if isinstance(r, Score) else pack(r) for r in result]
-
-
-def unpack(packed: Any, effect: Effect) -> Result:
-    """The result of ``effect`` from JSON."""
-    if isinstance(effect, Generate):
-        return _trace(packed, Trace.empty(effect.problem))
-    if isinstance(effect, Steer):
-        problem = effect.traces[0].problem if effect.traces else None
-        return tuple(_trace(t, Trace.empty(problem)) for t in packed) if problem else ()
-    return tuple(Score(**score) for score in packed)
-
-
-def _trace(packed: dict[str, Any], empty: Trace) -> Trace:
-    answer, logprobs, top = packed["answer"], packed["logprobs"], packed.get("top")
-    return replace(
-        empty,
-        **{
-            **packed,
-            "answer": None if answer is None else Answer(*answer),
-            "logprobs": None if logprobs is None else tuple(logprobs),
-            "top": None if top is None else tuple(top),
-        },
-    )

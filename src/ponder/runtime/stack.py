@@ -20,7 +20,8 @@ from ponder.runtime.handlers.recorded import recorded
 from ponder.runtime.handlers.retried import retried
 from ponder.runtime.handlers.steered import steered
 from ponder.runtime.handlers.traced import traced
-from ponder.runtime.journal import Journal, Row
+from ponder.runtime.journal import Journal
+from ponder.runtime.records import Row
 from ponder.verifiers.base import Verifier
 
 

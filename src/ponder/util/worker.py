@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -23,10 +24,12 @@ def gone(worker: str) -> bool:
     pid, _, host = worker.partition("@")
     if host != platform.node() or sys.platform == "win32":  # where signal 0 is Ctrl-C
         return True
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", pid):  # 0 and -1 would mean many
+        return True
     try:
         os.kill(int(pid), 0)
         return _defunct(pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except OSError:  # somebody else's process
         return False

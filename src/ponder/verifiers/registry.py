@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.verifiers.base import Verifier
@@ -24,7 +25,7 @@ from ponder.verifiers.human.verifier import human
 from ponder.verifiers.judge.pairwise import pairwise
 from ponder.verifiers.judge.self_verify import self_verify, substitute
 from ponder.verifiers.judge.verifier import judge
-from ponder.verifiers.learned.verifier import learned
+from ponder.verifiers.learned.verifier import learned, listed, split_given
 from ponder.verifiers.process.verifier import process
 
 
@@ -100,10 +101,10 @@ KINDS: dict[str, Kind] = {
     "regex": Kind(Regex, "a pattern is found in the answer", "", "PATTERN"),
     "script": Kind(script, "a Python function of your own", "", "PATH.py:FUNCTION"),
     "learned": Kind(
-        learned(lambda name: find(name)),
+        learned(lambda name: find(name), lambda name: bool(named(name))),
         "a calibrated scorer trained from recorded pools",
         "Platt 1999",
-        "FILE",
+        "FILE[(SCORE, ...)]",
     ),
     "human": Kind(
         human(lambda name: find(name)),
@@ -112,6 +113,59 @@ KINDS: dict[str, Kind] = {
         "[SECONDS[,FALLBACK]]",
     ),
 }
+
+
+# What a name names --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something outside Ponder that a verifier's name names: only its caller's word is good for it.
+
+    ``text`` is how the caller names it once more.
+    """
+
+    kind: Literal["script", "file", "model"]
+    text: str
+
+
+_HARMLESS = frozenset({
+    "mean_logprob", "lowest_group", "tail", "self_certainty", "entropy", "execution", "codet",
+    "arithmetic", "schema", "regex",
+})  # fmt: skip
+"""The kinds whose argument is a number or a pattern."""
+
+
+def named(name: str) -> list[Named]:
+    """Return the code, files and models that a verifier's name names, wherever they stand in it.
+    Nothing is opened.
+    """
+    text = name.strip()
+    head, bracket, rest = text.partition("(")
+    if bracket and head in COMBINATIONS:
+        return [found for part in listed(rest.removesuffix(")")) for found in named(part)]
+    kind, _, argument = (part.strip() for part in text.partition(":"))
+    if kind in _HARMLESS or (kind in KINDS and not argument):
+        return []
+    match kind:
+        case "learned":
+            path, scores = split_given(argument)
+            return [Named("file", path), *(found for one in scores for found in named(one))]
+        case "human":
+            fallback = argument.partition(",")[2]
+            return named(fallback) if fallback else []
+        case "judge" | "pairwise" | "self_verify" | "substitute" | "process":
+            model, _, options = argument.partition("?")
+            found = [Named("model", model.strip())] if model.strip() else []
+            by = ""
+            if kind == "process":
+                options, _, by = options.partition("by=")
+            pairs = (option.partition("=") for option in options.split("&"))
+            found += [Named("file", value) for key, _, value in pairs if key == "rubric"]
+            return found + named(by)
+        case "script":
+            return [Named("script", text)]
+    return []
 
 
 def known(*names: str) -> dict[str, Verifier]:
@@ -151,7 +205,7 @@ def find(name: str) -> Verifier:
     if bracket and head in COMBINATIONS:
         if not rest.endswith(")"):
             raise UsageError(f"verifier {text!r}: expected ')' at its end.")
-        return combine(head, [find(part) for part in _parts(rest[:-1])])
+        return combine(head, [find(part) for part in listed(rest[:-1])])
     kind, _, argument = text.partition(":")
     if kind not in KINDS:
         raise UnknownName("verifier", kind, (*KINDS, *(f"{c}(...)" for c in COMBINATIONS)))
@@ -162,14 +216,3 @@ def alternatives(verifier: Verifier) -> int:
     """How many of the likeliest tokens per place its traces must come with (0: none)."""
     parts: Sequence[Verifier] = getattr(verifier, "parts", ())
     return max([getattr(verifier, "top_logprobs", 0), *map(alternatives, parts)])
-
-
-def _parts(text: str) -> list[str]:
-    """What stands between the commas that are in no brackets."""
-    parts, depth, start = [], 0, 0
-    for i, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and not depth:
-            parts.append(text[start:i])
-            start = i + 1
-    return [*parts, text[start:]]

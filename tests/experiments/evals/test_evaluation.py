@@ -40,7 +40,7 @@ from ponder.models.base import Progress as Growth
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.models.opening import Opened
 from ponder.verifiers.learned.features import Agreement
-from ponder.verifiers.learned.verifier import Scorer, Sigmoid, digest_of
+from ponder.verifiers.learned.scorer import Scorer, Sigmoid, digest_of
 from ponder.verifiers.registry import KINDS, Kind
 from tests.experiments.pools.test_recording import WORDS, items, right
 from tests.runtime.test_asking_verifiers import Judge, both

@@ -65,7 +65,11 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path, make: bool) 
     text, journal = tmp_path / "text", tmp_path / "runs.sqlite"
     text.write_text("this is no database at all, but long enough to be taken for one\n" * 20)
     Journal(journal).close()
-    for path, why in ((text, "not a database"), (journal, "is no results store"), (tmp_path, "")):
+    for path, why in (
+        (text, "not a SQLite file"),
+        (journal, "is no results store"),
+        (tmp_path, ""),
+    ):
         with pytest.raises(UsageError, match=r"name another file\.$") as refused:
             Store(path, make=make)
         assert why in str(refused.value)
@@ -83,7 +87,7 @@ def test_a_store_is_made_only_on_purpose(tmp_path: Path) -> None:
     assert not path.parent.exists()
     path.parent.mkdir()
     path.touch()
-    with pytest.raises(UsageError, match="is no results store of 'ponder eval'"):
+    with pytest.raises(UsageError, match="it is no results store, but empty"):
         Store(path)
     Store(path, make=True).close()
     Store(path).close()

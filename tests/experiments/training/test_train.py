@@ -30,7 +30,7 @@ from ponder.experiments.training.metrics import (
 )
 from ponder.experiments.training.train import Recipe, Source
 from ponder.verifiers.learned.features import Agreement, Seen, rows
-from ponder.verifiers.learned.verifier import Scorer, load
+from ponder.verifiers.learned.scorer import Scorer, load
 
 SECRET = "31415926"
 

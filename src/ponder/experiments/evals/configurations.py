@@ -25,6 +25,7 @@ from ponder.models import config
 from ponder.planning import plans
 from ponder.planning.spec import Spec, spec
 from ponder.strategies import registry
+from ponder.util.files import read_regular
 
 UNITS = tuple(f.name for f in fields(Budget))
 TABLE = "configuration"
@@ -337,10 +338,9 @@ def _over(top: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}.") from None
+        return tomllib.loads(read_regular(path, "the configurations").decode("utf-8"))
     except UnicodeDecodeError:
         raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{path} is not TOML: {why}.") from None

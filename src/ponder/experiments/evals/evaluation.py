@@ -293,7 +293,8 @@ def _outcome(task: _Task, journal: Journal, run: str, why: str) -> Outcome:
         total = total.plus(call.spent)
         if call.spent.role == GENERATE:  # others are what verifiers ask
             samples += call.spent.calls
-            text, key = (call.result and call.result["answer"]) or (None, None)
+            sample = call.result if isinstance(call.result, dict) else {}
+            text, key = sample.get("answer") or (None, None)
             keys[text] = key
     result = row.result or {}
     return task.outcome(

@@ -8,40 +8,25 @@ whether an answer was right, and nothing in inference reads even that.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ponder import api
 from ponder.core.errors import PonderError, UsageError
 from ponder.runtime.journal import Journal, shared
+from ponder.runtime.records import LATEST, MOST
+from ponder.runtime.tables import FORMAT, STORE
+from ponder.util import sqlite as database
+from ponder.util.decoding import Malformed, decode, parse
 
 if TYPE_CHECKING:
     pass
 
-FORMAT = 1
-_SCHEMA = """
-create table if not exists store (format integer not null);
-create table if not exists configurations (
-    id text primary key, created real not null, name text not null, suite text not null,
-    model text not null, parameters integer not null, priced integer not null,
-    file_sha256 text not null, resolved text not null  -- JSON: all that changes the results
-);
-create table if not exists outcomes (
-    configuration text not null references configurations(id) on delete cascade,
-    problem_id text not null, position integer not null, level, question text not null,
-    run text not null, state text not null, why text not null default '', answer text, key text,
-    stopped_by text, confidence real, calls integer not null default 0,
-    prompt_tokens integer not null default 0, cached_tokens integer not null default 0,
-    completion_tokens integer not null default 0, wasted_tokens integer not null default 0,
-    usd real not null default 0, flops real not null default 0, seconds real not null default 0,
-    correct integer,  -- NULL until graded
-    primary key (configuration, problem_id)
-) without rowid;
-"""
+FIGURE_LIMIT = 1e30
+"""A bound of what an outcome counts, far above any."""
+T = TypeVar("T")
 State = Literal["open", "done", "failed", "refused"]
 
 
@@ -126,50 +111,31 @@ class Store:
                 f"there is no results store {path}: 'ponder eval' makes one; or name another with "
                 "--store."
             )
+        self._db = database.connect(path, STORE, make=make)
         try:
-            if make:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            try:
-                self._prepare(make)
-            except BaseException:
-                self._db.close()
-                raise
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(
-                f"{path} cannot be opened as a results store: {error}; name another file."
-            ) from None
+            self._check_format()
+        except BaseException:
+            self._db.close()
+            raise
 
-    def _prepare(self, make: bool) -> None:
-        tables = {name for (name,) in self._db.execute("select name from sqlite_master")}
-        if make and not tables:
-            self._db.execute("pragma journal_mode=wal")
-            self._db.executescript(f"begin immediate; {_SCHEMA} commit;")
-            self._db.execute(
-                "insert into store select ? where not exists (select * from store)", (FORMAT,)
-            )
-        elif "store" not in tables:
-            raise UsageError(
-                f"{self.path} is no results store of 'ponder eval': name another file."
-            )
-        found = self._db.execute("select format from store").fetchone()
-        if found is not None and found[0] != FORMAT:
-            raise UsageError(
-                f"the results store {self.path} has format {found[0]}, this Ponder reads {FORMAT}: "
-                "name another file."
-            )
-        self._db.execute("pragma synchronous=normal")
-        self._db.execute("pragma foreign_keys=on")
+    def _check_format(self) -> None:
+        for (found,) in self._execute("select format from store"):
+            if found != FORMAT:
+                raise UsageError(
+                    f"the results store {self.path} has format {repr(found)[:40]}, this Ponder "
+                    f"reads {FORMAT}: name another file."
+                )
 
     def journal(self) -> Journal:
         """The journal in the same file."""
-        return shared(self.path)
+        return shared(self.path, join=True)
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+            return self._db.execute(sql, [_storable(value) for value in values]).fetchall()
+        except database.ERRORS as error:
+            if database.damaged(error):
+                raise STORE.refusal(self.path, "it is damaged") from None
             raise PonderError(f"the results store {self.path} cannot be used: {error}.") from None
 
     def declare(self, new: Stored) -> None:
@@ -197,11 +163,15 @@ class Store:
         rows = self._execute(
             f"select {', '.join(_STORED)} from configurations order by created desc, id desc"
         )
-        found = [dict(zip(_STORED, row, strict=True)) for row in rows]
-        return [
-            Stored(**{**r, "priced": bool(r["priced"]), "resolved": json.loads(r["resolved"])})
-            for r in found
-        ]
+        return [self._read(_stored, row) for row in rows]
+
+    def _read(self, read: Callable[[tuple[Any, ...]], T], row: tuple[Any, ...]) -> T:
+        try:
+            return read(row)
+        except Malformed as error:
+            raise UsageError(
+                f"a row of the results store {self.path} is damaged: {error}; name another file."
+            ) from None
 
     def find(self, text: str) -> Stored:
         """The configuration of that ID or name, or whose ID begins so.
@@ -230,11 +200,7 @@ class Store:
             "order by position, problem_id",
             (configuration,),
         )
-        found = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
-        return [
-            Outcome(**{**r, "correct": None if r["correct"] is None else bool(r["correct"])})
-            for r in found
-        ]
+        return [self._read(_outcome, row) for row in rows]
 
     def run_of(self, configuration: str, problem_id: str) -> str:
         """The run that answers a problem; empty if none was begun."""
@@ -298,3 +264,38 @@ class Store:
     def close(self) -> None:
         """Close the file; the journal's own connection stays."""
         self._db.close()
+
+
+def _storable(value: Any) -> Any:
+    """Half of a character, which a reply may end with, fits into no SQLite text."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    values = dict(zip(_STORED, row, strict=True))
+    resolved = parse(decode(str, values["resolved"], "a configuration's text"))
+    found: Stored = decode(
+        Stored, {**values, "priced": _flag(values["priced"]), "resolved": resolved}, "it"
+    )
+    if not (0 <= found.created <= LATEST and 0 <= found.parameters < MOST):
+        raise Malformed("a time or a number of parameters is out of bounds")
+    return found
+
+
+def _outcome(row: tuple[Any, ...]) -> Outcome:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    right = values["correct"]
+    found: Outcome = decode(
+        Outcome, {**values, "correct": None if right is None else _flag(right)}, "it"
+    )
+    figures = (found.position, found.calls, found.usd, found.flops, found.seconds, found.tokens,
+               found.prompt_tokens, found.cached_tokens, found.completion_tokens)  # fmt: skip
+    if not all(0 <= figure < FIGURE_LIMIT for figure in figures):
+        raise Malformed("a figure is out of bounds")
+    return found
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not int or value not in (0, 1):
+        raise Malformed("a yes or no is neither 1 nor 0")
+    return bool(value)

@@ -7,16 +7,22 @@ an error that names the line, unless the caller asks to go on without it. Standa
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType
 from ponder.experiments.pools.samples import FORMAT, SCORE, Entry, Header, Sample
+from ponder.util.decoding import Malformed, decode, parse
+from ponder.util.files import open_regular
+
+LINE_LIMIT = 256 << 20
+"""Bytes of a line, which is one problem with all of its samples."""
+MOST = 1e100
+"""A bound of scores and amounts, so that sums and squares of them are finite."""
 
 
 class BrokenLine(ValueError):
@@ -98,6 +104,12 @@ _HEADER_FIELDS = {
     "versions",
     "seed",
 }
+_TYPES: dict[str, Any] = {
+    "suite": str | None,
+    "file_sha256": str | None,
+    "merged": tuple[Mapping[str, Any], ...] | None,
+}
+"""Fields of a header that something is made of; the others are only kept."""
 _SAMPLE_FIELDS = {
     "answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "usd", "key", "cut", "text",
     "verified",
@@ -108,7 +120,7 @@ _ENTRY_FIELDS = {"problem_id", "gold", "answer_type", "level", "samples"}
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(number, line) of each line that is not blank."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, "the pool") as file:
             start = file.read(256).removeprefix(_BOM).lstrip()
             if start and start[:1] != b"{":
                 raise UsageError(
@@ -116,7 +128,12 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     "format, see 'ponder pool import')."
                 )
             file.seek(0)
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
+                if len(line) > LINE_LIMIT:
+                    raise UsageError(
+                        f"{path}, line {number}: it has more than {LINE_LIMIT >> 20} MiB, which no "
+                        "problem needs."
+                    )
                 line = line.removeprefix(_BOM).strip()
                 if line:
                     yield number, line
@@ -131,16 +148,12 @@ def loads(line: bytes) -> dict[str, Any]:
         BrokenLine: it holds none.
     """
     try:
-        value = json.loads(line, parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
-        raise BrokenLine(f"not JSON ({error})") from None
+        value = parse(line)
+    except Malformed as error:
+        raise BrokenLine(str(error)) from None
     if not isinstance(value, dict):
         raise BrokenLine("not a JSON object")
     return value
-
-
-def _not_json(constant: str) -> object:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _first(line: bytes) -> Header | None:
@@ -161,6 +174,11 @@ def _header(value: dict[str, Any]) -> Header | None:
     models = [] if model is None else model if isinstance(model, list) else [model]
     if not all(isinstance(name, str) for name in models):
         raise BrokenLine(f"the header's 'model' must be a name, not {shown(model)}")
+    for name, kind in _TYPES.items():
+        try:
+            decode(kind, rest.get(name), f"the header's {name!r}")
+        except Malformed as error:
+            raise BrokenLine(str(error)) from None
     return Header(tuple(models), rest)
 
 
@@ -267,9 +285,7 @@ def _amount(value: dict[str, Any], name: str) -> float | None:
 
 
 def _is_number(value: Any) -> bool:
-    if type(value) is int:
-        return abs(value) < 1 << 1000  # must fit into a float
-    return type(value) is float and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= MOST
 
 
 # Writing ------------------------------------------------------------------------------------------

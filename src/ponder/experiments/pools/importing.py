@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +14,13 @@ from typing import Any, Literal
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.experiments.pools.file import BrokenLine, entry_from, loads, shown
+from ponder.experiments.pools.file import LINE_LIMIT, BrokenLine, entry_from, loads, shown
 from ponder.experiments.pools.samples import Entry
+from ponder.util.decoding import Malformed, parse
+from ponder.util.files import open_regular
 
+ARRAY_LIMIT = 256 << 20
+"""Bytes of a JSON array, which is held whole."""
 Format = Literal["qwen-rm", "tot-game24", "openai-gsm8k", "map"]
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 _ENTRY = ("problem_id", "gold", "answer_type", "level", "samples")
@@ -99,22 +104,31 @@ class Foreign:
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
     """(number, row): parsed items of a JSON array, raw lines of JSON Lines."""
-    try:
-        with path.open("rb") as file:
+    with open_regular(path, "the file") as file:
+        try:
             if file.read(256).lstrip()[:1] == b"[":
                 file.seek(0)
-                try:
-                    items = json.load(file)
-                except (ValueError, RecursionError) as error:
-                    raise UsageError(f"{path} is not JSON: {error}.") from None
-                yield from enumerate(items, 1)
+                content = file.read(ARRAY_LIMIT + 1)
+                if len(content) > ARRAY_LIMIT:
+                    raise UsageError(
+                        f"{path} is an array of more than {ARRAY_LIMIT >> 20} MiB: write it as "
+                        "JSON Lines, which are read one by one."
+                    )
+                yield from enumerate(parse(content), 1)
                 return
             file.seek(0)
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
+                if len(line) > LINE_LIMIT:
+                    raise UsageError(f"{path}, row {number}: more than {LINE_LIMIT >> 20} MiB.")
                 if line.strip():
                     yield number, line
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from None
+        except Malformed as error:
+            raise UsageError(f"{path} is not JSON: {error}.") from None
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror or error}.") from None
+
+
+_POSITION = re.compile("[0-9]{1,9}")
 
 
 def look(value: Any, path: str) -> Any:
@@ -129,7 +143,7 @@ def look(value: Any, path: str) -> Any:
                     for item in value]  # fmt: skip
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+        elif isinstance(value, list) and _POSITION.fullmatch(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             raise BrokenLine(f"it has no {path!r}")
@@ -162,7 +176,10 @@ def _tot_game24(row: Any, number: int, options: Options) -> Entry:
     The answer is what follows the last 'Answer:' of a text. Tokens are recorded per problem only.
     """
     samples = []
-    for text, right in zip(look(row, "ys"), look(row, "infos.*.r"), strict=False):
+    texts, rights = look(row, "ys"), look(row, "infos.*.r")
+    if not isinstance(texts, list) or not isinstance(rights, list):
+        raise BrokenLine("'ys' and 'infos' must be lists")
+    for text, right in zip(texts, rights, strict=False):
         _, said, answer = str(text).rpartition("Answer:")
         samples.append({"answer": answer.strip() or None if said else None,
                         "correct": right, "text": text})  # fmt: skip

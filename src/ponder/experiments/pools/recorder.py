@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import Limit, LimitReached, ModelError, RequestRefused, RunFailed
+from ponder.core.errors import (
+    Limit,
+    LimitReached,
+    ModelError,
+    RequestRefused,
+    RunFailed,
+    UsageError,
+)
 from ponder.core.ledger import Receipt
 from ponder.core.session import Run, Session
 from ponder.core.trace import Trace
@@ -161,6 +168,12 @@ def _path(i: int, k: int) -> str:
 
 
 def sample_of(path: str) -> tuple[int, int]:
-    """The position of the problem in its suite, and of the sample in its problem."""
-    i, k, _ = path.split(".")
-    return int(i), int(k)
+    """The position of the problem in its suite, and of the sample in its problem.
+
+    Raises:
+        UsageError: a journal that is no recording's has such a path.
+    """
+    parts = path.split(".")
+    if len(parts) != 3:
+        raise UsageError(f"the journal holds the call {path}, which no recording makes.")
+    return int(parts[0]), int(parts[1])

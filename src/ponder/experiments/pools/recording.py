@@ -33,7 +33,8 @@ from ponder.models.base import ModelInfo
 from ponder.models.fetch import sha256_of
 from ponder.models.opening import Opened, Teller
 from ponder.planning.spec import payable
-from ponder.runtime.journal import Journal, RunRow
+from ponder.runtime.journal import Journal
+from ponder.runtime.records import RunRow
 from ponder.runtime.stack import World
 from ponder.verifiers.confidence import lowest_group, mean_logprob
 
@@ -105,7 +106,7 @@ def pool_of(journal: Journal, run: str, items: Mapping[int, Item], n: int) -> li
     found: dict[int, dict[int, Sample]] = {i: {} for i in items}
     for row in journal.calls(run):
         i, k = sample_of(row.path)
-        if row.lost is None and i in found and k < n and row.spent is not None:
+        if isinstance(row.result, dict) and row.spent is not None and i in found and k < n:
             found[i][k] = _sample(row.result, row.spent)
     return [
         Entry(

@@ -103,7 +103,7 @@ class Header:
     @property
     def seeds(self) -> list[Any]:
         """The seeds that went into this pool."""
-        parts = [self.rest, *self.rest.get("merged", [])]
+        parts = [self.rest, *(self.rest.get("merged") or [])]
         return [part["seed"] for part in parts if part.get("seed") is not None]
 
 

@@ -21,7 +21,7 @@ from ponder.experiments.stats.scoring import COVERAGE, RANDOM, Aggregator, Diffe
 from ponder.experiments.training.data import NAME, Examples
 from ponder.experiments.training.metrics import Metrics, measure
 from ponder.models.base import Shape
-from ponder.verifiers.learned.verifier import Scorer
+from ponder.verifiers.learned.scorer import Scorer
 
 MAJORITY = Aggregator("majority")
 BEST, WEIGHTED = Aggregator("best", NAME), Aggregator("weighted", NAME)

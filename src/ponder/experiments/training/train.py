@@ -31,7 +31,8 @@ from ponder.experiments.training.data import (
     slim,
 )
 from ponder.verifiers.learned.features import MISSING, OWN, SCORE, Agreement, rows
-from ponder.verifiers.learned.verifier import KIND, Calibration, Scorer, Sigmoid, Steps, digest_of
+from ponder.verifiers.learned.scorer import Calibration, Scorer, Sigmoid, Steps, digest_of
+from ponder.verifiers.learned.verifier import KIND
 
 if TYPE_CHECKING:
     from sklearn.calibration import CalibratedClassifierCV
@@ -144,7 +145,7 @@ def fit(source: Source, recipe: Recipe) -> Scorer:
     check(source.data)
     scorer = fitted(source.data, recipe)
     ids = sorted({problem.problem_id for problem in source.data})
-    salt = hashlib.blake2b("\n".join(ids).encode(), digest_size=16).hexdigest()
+    salt = hashlib.blake2b("\n".join(ids).encode(errors="replace"), digest_size=16).hexdigest()
     about = {
         "pools": list(source.files),
         "models": list(source.models),

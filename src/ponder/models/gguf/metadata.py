@@ -40,7 +40,8 @@ class Header:
     def number(self, key: str, default: int = 0) -> int:
         """An integer of the architecture, such as ``block_count``."""
         value = self.fields.get(f"{self.architecture}.{key}", default)
-        return int(value) if isinstance(value, int | float) else default
+        sound = isinstance(value, int | float) and 0 <= value < 1 << 48  # which no NaN is
+        return int(value) if sound else default
 
     @property
     def head_size(self) -> int:

@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ponder.core.errors import MissingExtra, UsageError
+from ponder.util.files import open_regular
 
 Bytes = Callable[[int, int], None]
 """Called with (bytes done, bytes in all)."""
@@ -44,6 +45,11 @@ _SCALARS |= {12: "d"}
 _STRING, _ARRAY = 8, 9
 BROKEN = (struct.error, KeyError, ValueError, OverflowError, RecursionError)
 """What ``read_header`` raises for a file that is none."""
+HEADER_LIMIT = 256 << 20
+"""Bytes of a header that are looked at; those of models have some ten million."""
+STEPS = 4_000_000
+"""Fields, tensors and texts of arrays in a header; a vocabulary has a few hundred thousand."""
+_DIMENSIONS, _ALIGNMENT = 8, 1 << 20
 _CHUNK = 1 << 18  # weights converted at once: what stays in a core's cache
 
 Value = int | float | str
@@ -220,28 +226,88 @@ def read_header(path: Path) -> Header:
     """The header alone, whatever it says; its tensors may be of types that nobody knows, or absent.
 
     Raises:
-        OSError: the file cannot be read.
+        UsageError: the file cannot be read, or is a pipe or a device.
         One of ``BROKEN``: it is no GGUF file, or ends within its header.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        magic, version, tensor_count, field_count = struct.unpack_from("<4sIQQ", data)
-        if magic != b"GGUF" or version not in (2, 3):
-            raise ValueError("it does not begin with 'GGUF' and version 2 or 3, little-endian")
-        at, fields, tensors = 24, dict[str, Value](), []
-        for _ in range(field_count):
-            key, at = _string(data, at)
-            (kind,) = struct.unpack_from("<I", data, at)
-            value, at = _value(data, at + 4, kind)
-            if value is not None:
-                fields[key.decode()] = value
-        start = data[:at]
-        for _ in range(tensor_count):
-            name, at = _string(data, at)
-            (rank,) = struct.unpack_from("<I", data, at)
-            *dims, kind, offset = struct.unpack_from(f"<{rank}QIQ", data, at + 4)
-            at += 4 + 8 * rank + 12
-            tensors.append(Tensor(name.decode(), tuple(dims), kind, offset))
-        return Header(fields, start, tuple(tensors), at)
+    with open_regular(path, "the model") as file:
+        size = min(os.fstat(file.fileno()).st_size, HEADER_LIMIT)
+        with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
+            return _header(_Reader(data))
+
+
+def _header(reader: _Reader) -> Header:
+    magic, version, tensor_count, field_count = reader.unpack("<4sIQQ")
+    if magic != b"GGUF" or version not in (2, 3):
+        raise ValueError("it does not begin with 'GGUF' and version 2 or 3, little-endian")
+    fields, tensors = dict[str, Value](), []
+    for _ in range(min(field_count, STEPS + 1)):
+        key = reader.text().decode()
+        value = reader.value(*reader.unpack("<I"))
+        if value is not None:
+            fields[key] = value
+    start = reader.data[: reader.at]
+    for _ in range(min(tensor_count, STEPS + 1)):
+        name = reader.text().decode()
+        (rank,) = reader.unpack("<I")
+        if rank > _DIMENSIONS:
+            raise ValueError(f"a tensor has {rank} dimensions")
+        *dims, kind, offset = reader.unpack(f"<{rank}QIQ")
+        tensors.append(Tensor(name, tuple(dims), kind, offset))
+    return Header(fields, start, tuple(tensors), reader.at)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads a header from its beginning; ``steps`` are those that are left."""
+
+    data: mmap.mmap
+    at: int = 0
+    steps: int = STEPS
+
+    def unpack(self, form: str) -> tuple[Any, ...]:
+        found = struct.unpack_from(form, self.data, self.at)
+        self.at += struct.calcsize(form)
+        return found
+
+    def text(self) -> bytes:
+        start = self.skip_text()
+        return self.data[start : self.at]
+
+    def skip_text(self) -> int:
+        """Go behind a text; returns where it starts."""
+        self.step()
+        (length,) = self.unpack("<Q")
+        self.skip(length)
+        return self.at - int(length)
+
+    def skip(self, size: int) -> None:
+        if size > len(self.data) - self.at:
+            raise ValueError("it is cut off in its header")
+        self.at += size
+
+    def step(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise ValueError(f"its header has more than {STEPS:,} parts")
+
+    def value(self, kind: int) -> Value | None:
+        """The metadata value of this type that begins here; None for an array."""
+        if kind == _STRING:
+            return self.text().decode(errors="replace")
+        if kind != _ARRAY:
+            found: Value = self.unpack(f"<{_SCALARS[kind]}")[0]
+            return found
+        inner, count = self.unpack("<IQ")
+        if inner in _SCALARS:
+            self.skip(count * struct.calcsize(f"<{_SCALARS[inner]}"))
+            return None
+        for _ in range(min(count, STEPS + 1)):
+            if inner == _STRING:
+                self.skip_text()
+            else:
+                self.step()
+                self.value(inner)
+        return None
 
 
 def _whole(path: Path) -> Header:
@@ -249,8 +315,8 @@ def _whole(path: Path) -> Header:
     try:
         header, size = read_header(path), path.stat().st_size
         alignment = header.alignment
-        if alignment < 1 or alignment & (alignment - 1):
-            raise ValueError(f"its alignment, {alignment}, is no power of two")
+        if not 1 <= alignment <= _ALIGNMENT or alignment & (alignment - 1):
+            raise ValueError(f"its alignment, {alignment}, is no power of two up to a megabyte")
         for tensor in header.tensors:
             if tensor.kind not in _TYPES:
                 raise ValueError(f"a tensor is of the unknown type {tensor.kind}")
@@ -265,28 +331,3 @@ def _whole(path: Path) -> Header:
             f"{path} is not a whole GGUF file ({error}): download it again, or name another file."
         ) from error
     return header
-
-
-def _string(data: mmap.mmap, at: int) -> tuple[bytes, int]:
-    (length,) = struct.unpack_from("<Q", data, at)
-    end = at + 8 + length
-    if end > len(data):
-        raise ValueError("it is cut off in its header")
-    return data[at + 8 : end], end
-
-
-def _value(data: mmap.mmap, at: int, kind: int) -> tuple[Value | None, int]:
-    """The metadata value of this type that begins at ``at`` (None for an array), and its end."""
-    if kind == _STRING:
-        text, at = _string(data, at)
-        return text.decode(errors="replace"), at
-    if kind != _ARRAY:
-        form = f"<{_SCALARS[kind]}"
-        return struct.unpack_from(form, data, at)[0], at + struct.calcsize(form)
-    inner, count = struct.unpack_from("<IQ", data, at)
-    at += 12
-    if inner in _SCALARS:
-        return None, at + count * struct.calcsize(f"<{_SCALARS[inner]}")
-    for _ in range(count):
-        _, at = _value(data, at, inner)
-    return None, at

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from ponder.core.effects import Call, Generate, Handler, Result
 from ponder.core.errors import ReplayMismatch
-from ponder.runtime.journal import Journal, Row, unpack
+from ponder.runtime.journal import Journal
+from ponder.runtime.records import Row, unpack
 
 PATIENCE = 1.0
 """Seconds in which nothing happens before a replay stops to wait for its turn."""

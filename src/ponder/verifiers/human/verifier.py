@@ -16,21 +16,23 @@ import hashlib
 import json
 import math
 import os
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import platformdirs
 
 from ponder.core.errors import PonderError, UsageError
-from ponder.core.problem import Problem
+from ponder.core.problem import AnswerType, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
+from ponder.util import sqlite as database
+from ponder.util.decoding import Malformed, decode, parse
+from ponder.util.sqlite import Format
 from ponder.util.worker import gone, this_one
 from ponder.verifiers.base import Verifier
 from ponder.verifiers.confidence import mean_logprob
@@ -39,19 +41,27 @@ KIND = "human"
 POLL = 0.5
 """Seconds between two looks into the queue."""
 VERSION = 2
-_SCHEMA = """
-create table if not exists items (
+_QUEUE = Format(
+    "queue",
+    """
+create table items (
     key text primary key, created real not null,
     left real,             -- when the last run stopped waiting for it; null: one did not say so
     worker text not null,  -- the process of that run
     item text not null     -- JSON: question, answer type, candidates
 );
-create table if not exists judgements (
+create table judgements (
     key text primary key references items(key),
     judgement text not null  -- JSON: how, scores, comment, who, when
 );
-"""
+""",
+    VERSION,
+    "name another file",
+)
+LATEST = 253_402_300_799
+"""The last second that a calendar of four-digit years has."""
 
+T = TypeVar("T")
 How = Literal["choice", "grades", "none"]
 
 
@@ -162,35 +172,25 @@ class Queue:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or queue_path()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # questions are private
-            with closing(self._open()) as db:
-                version = db.execute("pragma user_version").fetchone()[0]
-                tables = {row[0] for row in db.execute("select name from sqlite_master")}
-                if tables and "judgements" not in tables:
-                    raise UsageError(f"{self.path} is no queue of reviews: name another file.")
-                if version not in (0, VERSION):
-                    raise UsageError(
-                        f"the queue {self.path} has format {version}, this Ponder reads {VERSION}: "
-                        "move it away."
-                    )
-                db.execute("pragma journal_mode=wal")
-                db.executescript(_SCHEMA)
-                db.execute(f"pragma user_version={VERSION}")
-        except (OSError, sqlite3.Error) as error:
-            raise UsageError(f"cannot open the queue {self.path}: {error}.") from None
-
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        database.connect(self.path, _QUEUE).close()
 
     def _execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         # A connection for each statement: some per second, and nothing to close when a run ends.
         try:
-            with closing(self._open()) as db:
+            with closing(database.reopen(self.path)) as db:
                 return db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except database.ERRORS as error:
+            if database.damaged(error):
+                raise _QUEUE.refusal(self.path, "it is damaged") from None
             raise PonderError(f"the queue {self.path} cannot be used: {error}.") from None
+
+    def _read(self, read: Callable[..., T], *values: Any) -> T:
+        try:
+            return read(*values)
+        except Malformed as error:
+            raise UsageError(
+                f"a row of the queue {self.path} is damaged: {error}; name another file."
+            ) from None
 
     def ask(self, asked: Item) -> None:
         """Put it into the queue, or say that a run waits for it again."""
@@ -210,7 +210,7 @@ class Queue:
     def judgement(self, key: str) -> Judgement | None:
         """What was said of it."""
         rows = self._execute("select judgement from judgements where key = ?", key)
-        return _judgement(rows[0][0]) if rows else None
+        return self._read(_judgement, rows[0][0]) if rows else None
 
     def judge(self, key: str, said: Judgement) -> bool:
         """Say it; False if somebody else was quicker."""
@@ -224,7 +224,8 @@ class Queue:
             "select key, created, left, worker, item from items where key not in "
             "(select key from judgements) order by created, key"
         )
-        return sorted((_item(*row) for row in rows), key=lambda item: not item.waits)
+        found = [self._read(_item, *row) for row in rows]
+        return sorted(found, key=lambda item: not item.waits)
 
     def drop(self) -> int:
         """Forget what is not judged and what no run waits for; returns how many. A run that is
@@ -248,18 +249,50 @@ class Queue:
             "select i.key, created, left, worker, item, judgement from items i join judgements j "
             "on i.key = j.key order by created, i.key"
         )
-        return [(_item(*row[:5]), _judgement(row[5])) for row in rows]
+        return [self._read(_pair, *row) for row in rows]
 
 
-def _item(key: str, created: float, left: float | None, worker: str, packed: str) -> Item:
-    question, kind, candidates = json.loads(packed)
-    waits = left is None and not gone(worker)
-    return Item(key, question, kind, tuple(Candidate(**c) for c in candidates), created, waits)
+def _item(key: object, created: object, left: object, worker: object, packed: object) -> Item:
+    decode(str, key, "a key")
+    decode(float | None, left, "a time")
+    value = parse(decode(str, packed, "an item"))
+    if not isinstance(value, list) or len(value) != 3:
+        raise Malformed("an item must be a question, an answer type and candidates")
+    question, kind, candidates = value
+    waits = left is None and not gone(decode(str, worker, "a process"))
+    read = decode(tuple[Candidate, ...], candidates, "a candidate")
+    if not all(0 <= one.tokens < 1 << 62 for one in read):
+        raise Malformed("a candidate's tokens are out of bounds")
+    return Item(
+        str(key),
+        decode(str, question, "a question"),
+        decode(AnswerType, kind, "an answer type"),
+        read,
+        _time(created),
+        waits,
+    )
 
 
-def _judgement(packed: str) -> Judgement:
-    value = json.loads(packed)
-    return Judgement(**{**value, "scores": tuple(value["scores"])})
+def _time(value: object) -> float:
+    found: float = decode(float, value, "a time")
+    if not 0 <= found <= LATEST:
+        raise Malformed("a time is in no calendar")
+    return found
+
+
+def _judgement(packed: object) -> Judgement:
+    found: Judgement = decode(Judgement, parse(decode(str, packed, "a judgement")), "a judgement")
+    _time(found.at)
+    if not all(0 <= score <= 1 for score in found.scores):
+        raise Malformed("a score must be from 0 to 1")
+    return found
+
+
+def _pair(*row: object) -> tuple[Item, Judgement]:
+    item, said = _item(*row[:5]), _judgement(row[5])
+    if len(item.candidates) != len(said.scores):
+        raise Malformed("a judgement has not one score for each candidate")
+    return item, said
 
 
 # The verifier -------------------------------------------------------------------------------------
@@ -299,6 +332,8 @@ class Human:
     ) -> list[Score]:
         """What the person said of each."""
         said = await self._judgement(Queue(self.queue), item(problem, traces))
+        if said is not None and len(said.scores) != len(traces):
+            raise UsageError("the queue's judgement has not one score for each candidate.")
         if said is not None:
             return [
                 Score(value, self.name, said.detail, said.verdict(value)) for value in said.scores

@@ -1,0 +1,80 @@
+"""Names in a recorded run that are only good on the word of whoever resumes it.
+
+A journal is a file, and may be anybody's. Its plan may name a script, which would be run; a file,
+which would be read; a model, which would be loaded, or sent the prompts with a key. So:
+
+1. The default journal is the caller's own: its runs are resumed as they are, but for names that
+   mean something else in another folder (a relative path, an endpoint off this machine that
+   a project's ``ponder.toml`` defines).
+2. Of any other journal, all that its plan names outside Ponder is given again by the caller.
+
+Models of Ponder's catalogue and the simulated one are nobody's: they are never asked about. Of
+samples, scores and prices, which are data, nothing is asked either.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from ponder.core.errors import UsageError
+from ponder.models import catalog
+from ponder.models.config import Config
+from ponder.planning.spec import Spec
+from ponder.strategies import registry as strategies
+from ponder.verifiers import registry as verifiers
+
+
+def check(
+    asked: Spec, config: Config, trusted: Collection[str], *, own: bool, model: bool, how: str
+) -> None:
+    """Refuse to resume a plan that names what the caller does not.
+
+    ``trusted`` are the names that the caller gives. ``own`` is True for a run of the default
+    journal, and ``model`` is True if the caller gives the run's model as an object. ``how`` is the
+    command that resumes the run.
+
+    Raises:
+        UsageError: it does; says which names, and how to give them.
+    """
+    names = dict.fromkeys(_names(asked, config, own=own, model=model))
+    missing = [name for name in names if name not in trusted]
+    if missing:
+        given = " ".join(f"--trust {shlex.quote(name)}" for name in names)
+        raise UsageError(
+            f"this run uses {' and '.join(map(repr, missing))}, and a journal's word is not enough "
+            f"to run a script, open a file or ask a model: if you trust "
+            f"{'it' if len(missing) == 1 else 'them'}, say '{how} {given}'."
+        )
+
+
+def _names(asked: Spec, config: Config, *, own: bool, model: bool) -> Iterator[str]:
+    models = [] if model else [asked.model]
+    models += strategies.find(asked.strategy).models(asked.knobs)
+    for named in verifiers.named(asked.verifier) if asked.verifier else ():
+        if named.kind == "model":
+            models.append(named.text)
+        elif not own or (named.kind == "script" and not _absolute(named.text)):
+            yield named.text  # of other files the plan has the digest
+    for name in models:
+        if not _of_ponder(name) and (not own or _of_folder(name, config)):
+            yield name
+
+
+def _absolute(script: str) -> bool:
+    return Path(script.partition(":")[2].strip()).is_absolute()
+
+
+def _of_ponder(name: str) -> bool:
+    kind = name.partition(":")[0]
+    return kind == "simulated" or any(name == entry.name for entry in catalog.entries())
+
+
+def _of_folder(name: str, config: Config) -> bool:
+    """True if the current folder decides what a name means."""
+    endpoint = config.endpoints.get(name)
+    if endpoint is not None:
+        return not endpoint.trusted
+    path = name.rpartition(":")[2] if name.startswith("transformers") else name
+    return not name.startswith("hf:") and not Path(path).expanduser().is_absolute()

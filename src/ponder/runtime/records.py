@@ -1,0 +1,279 @@
+"""The journal's rows as values, and back.
+
+A journal may be damaged, or be somebody else's: each row is checked when it is read, so that
+nothing after it meets a field that is missing, of another type, or beyond all bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, cast
+
+from ponder.core.answer import Answer
+from ponder.core.effects import Effect, Generate, Result, Steer
+from ponder.core.ledger import Item
+from ponder.core.trace import Finish, Score, Trace
+from ponder.util.decoding import Malformed, decode, parse
+from ponder.util.worker import gone
+
+State = Literal["running", "done", "interrupted", "failed"]
+MOST = 1 << 62
+"""A bound of tokens, calls and seeds, far above any."""
+LATEST = 253_402_300_799
+"""The last second that a calendar of four-digit years has."""
+_PATH = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call as recorded. ``result`` is None if it was lost, and ``lost`` then says why."""
+
+    seq: int
+    path: str
+    effect: dict[str, Any]
+    result: Any
+    lost: str | None
+    spent: Item | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as recorded. ``state`` is running, done, interrupted, failed, or cut off: its process
+    ended before it did. Those that are not done can be resumed. ``spec`` is an object and no more:
+    who takes a run up reads it with ``Spec.from_json``.
+    """
+
+    id: str
+    created: float
+    spec: dict[str, Any]
+    state: str
+    result: dict[str, Any] | None
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+def read_run(
+    name: object, created: object, spec: object, state: object, worker: object, result: object
+) -> RunRow:
+    """Return a row of the table of runs.
+
+    Raises:
+        Malformed: it is not as ``Journal`` writes it.
+    """
+    known: str = decode(str, name, "its ID")
+    at: float = decode(float, created, "its time")
+    if not 0 <= at <= LATEST:
+        raise Malformed("its time is in no calendar")
+    word: str = decode(State, state, "its state")
+    process: str | None = decode(str | None, worker, "its process")
+    if word == "running" and process and gone(process):
+        word = "cut off"
+    plan = parse(decode(str, spec, "its plan"))
+    if not isinstance(plan, dict):
+        raise Malformed("its plan is no object")
+    ended = None if result is None else _outcome(parse(decode(str, result, "its result")))
+    return RunRow(known, at, plan, word, ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Totals of a receipt, of which ``view`` and ``tree`` show some."""
+
+    calls: int
+    failed: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    wasted_tokens: int
+    usd: float
+    flops: int
+    seconds: float
+
+
+def _outcome(value: Any) -> dict[str, Any]:
+    """What is read of a run's result: a later version may write more."""
+    found = cast(dict[str, Any], decode(Mapping[str, Any], value, "its result"))
+    for field, kind in (("answer", str | None), ("chosen", str | None), ("stopped_by", str),
+                        ("confidence", float | None)):  # fmt: skip
+        decode(kind, found.get(field), f"its result's {field}")
+    receipt = decode(Mapping[str, Any], found.get("receipt"), "its receipt")
+    decode(_Figures, receipt.get("total"), "its receipt's total")
+    return found
+
+
+def read_rows(rows: Iterable[tuple[object, object]]) -> list[Row]:
+    """Return the rows (seq, record) of one run's table of calls, in their order.
+
+    Raises:
+        Malformed: one is not as ``Journal`` writes it, or a sample goes on from a later one.
+    """
+    found = []
+    for seq, record in rows:
+        number = decode(int, seq, "the number of a call")
+        try:
+            found.append(_row(number, parse(decode(str, record))))
+        except Malformed as error:
+            raise Malformed(f"call {number}: {error}") from None
+    _check_order(found)
+    return found
+
+
+def _row(seq: int, record: Any) -> Row:
+    if not isinstance(record, list) or len(record) != 5:
+        raise Malformed("it is no list of five")
+    path, effect, result, lost, spent = record
+    _check_path(path or None)
+    if not isinstance(effect, dict):
+        raise Malformed("its effect is no object")
+    decode(str | None, lost, "its loss")
+    if (result is None) == (lost is None):
+        raise Malformed("it has neither a result nor a loss, or both")
+    _check_effect(effect)
+    if result is not None:
+        _check_result(effect, result)
+    return Row(seq, path, effect, result, lost, None if spent is None else _item(spent))
+
+
+def _check_path(path: Any) -> None:
+    if not isinstance(path, str) or len(path) > 10_000 or not _PATH.fullmatch(path):
+        raise Malformed("a path must be numbers with dots between")
+
+
+def _check_effect(effect: Mapping[str, Any]) -> None:
+    match effect.get("effect"):
+        case "generate":
+            _check_path(effect.get("start"))
+            _count(effect.get("seed"), "its seed")
+            decode(str, effect.get("problem"), "its problem")
+            decode(str, effect.get("role"), "its role")
+        case "verify":
+            decode(str, effect.get("verifier"), "its verifier")
+            _check_traces(effect)
+        case "steer":
+            _check_traces(effect)
+        case _:
+            raise Malformed("its effect has no name that is known")
+
+
+def _check_traces(effect: Mapping[str, Any]) -> None:
+    traces = effect.get("traces")
+    if not isinstance(traces, list):
+        raise Malformed("its traces are no list")
+    for path in traces:
+        _check_path(path)
+
+
+def _check_result(effect: Mapping[str, Any], result: Any) -> None:
+    if effect["effect"] == "generate":
+        _check_trace(result)
+        _check_path(result["id"] or None)
+        return
+    if not isinstance(result, list):
+        raise Malformed("its result is no list")
+    if effect["effect"] == "steer":
+        for trace in result:
+            _check_trace(trace)
+        return
+    if len(result) != len(effect["traces"]):
+        raise Malformed("it has not one score for each trace")
+    for score in result:
+        decode(Score, score, "a score")
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A trace as ``pack`` writes it."""
+
+    text: str
+    tokens: int
+    finish: Finish | None
+    answer: tuple[str, ...] | None
+    logprobs: tuple[float, ...] | None
+    id: str
+    parent: str
+    top: tuple[Mapping[str, float], ...] | None = None
+
+
+def _check_trace(value: Any) -> None:
+    trace: _Packed = decode(_Packed, value, "a sample")
+    _count(trace.tokens, "its tokens")
+    _check_path(trace.id)
+    _check_path(trace.parent)
+    if trace.answer is not None and len(trace.answer) != 2:
+        raise Malformed("its answer must be a text and a key")
+
+
+def _item(spent: Any) -> Item:
+    names = [f.name for f in fields(Item)]
+    if not isinstance(spent, list) or len(spent) != len(names):
+        raise Malformed("its costs are no list of figures")
+    item: Item = decode(Item, dict(zip(names, spent, strict=True)), "its costs")
+    for name in ("calls", "failed", "prompt_tokens", "cached_tokens", "completion_tokens",
+                 "wasted_tokens"):  # fmt: skip
+        _count(getattr(item, name), name)
+    if min(item.picousd, item.flops, item.seconds) < 0:
+        raise Malformed("its costs are below zero")
+    return item
+
+
+def _count(value: Any, what: str) -> None:
+    if not 0 <= decode(int, value, what) < MOST:
+        raise Malformed(f"{what} must be zero or more, and below 2**62")
+
+
+def _check_order(rows: Sequence[Row]) -> None:
+    """A chain is continued after it came: parents that lead in a circle are nobody's record."""
+    made = [r.result for r in rows if r.result is not None and r.effect["effect"] == "generate"]
+    ids, parents = {trace["id"] for trace in made}, dict[str, str]()
+    for trace in made:
+        name, parent = trace["id"], trace["parent"]
+        later = parent in ids and parent not in parents
+        if parents.setdefault(name, parent) != parent or (parent and later):
+            raise Malformed(f"the sample {name} goes on from one that came after it")
+
+
+# Writing, and reading again -----------------------------------------------------------------------
+
+
+def pack(result: Result) -> Any:
+    """A result as JSON. Problems are left out: they stand in the run's specification."""
+    if isinstance(result, Trace):
+        answer = result.answer
+        top = {} if result.top is None else {"top": [dict(place) for place in result.top]}
+        return {
+            "text": result.text,
+            "tokens": result.tokens,
+            "finish": result.finish,
+            "answer": None if answer is None else [answer.text, answer.key],
+            "logprobs": result.logprobs,
+            "id": result.id,
+            "parent": result.parent,
+            **top,
+        }
+    return [asdict(r) if isinstance(r, Score) else pack(r) for r in result]
+
+
+def unpack(packed: Any, effect: Effect) -> Result:
+    """The result of ``effect`` from JSON."""
+    if isinstance(effect, Generate):
+        return _trace(packed, Trace.empty(effect.problem))
+    if isinstance(effect, Steer):
+        problem = effect.traces[0].problem if effect.traces else None
+        return tuple(_trace(t, Trace.empty(problem)) for t in packed) if problem else ()
+    return tuple(Score(**score) for score in packed)
+
+
+def _trace(packed: dict[str, Any], empty: Trace) -> Trace:
+    answer, logprobs, top = packed["answer"], packed["logprobs"], packed.get("top")
+    return replace(
+        empty,
+        **{
+            **packed,
+            "answer": None if answer is None else Answer(*answer),
+            "logprobs": None if logprobs is None else tuple(logprobs),
+            "top": None if top is None else tuple(top),
+        },
+    )
