@@ -28,7 +28,9 @@ from ponder.verifiers.registry import known
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One score per text, in the texts' order, and what they cost."""
+    """One score per text, in the texts' order, and what they cost. The receipt says so if an
+    endpoint charged more than it was allowed to: then the rest was not asked for.
+    """
 
     scores: tuple[Score, ...]
     receipt: Receipt
@@ -106,7 +108,8 @@ async def ascore(
 
     Raises:
         UsageError: no such verifier, or it asks a model and none is named.
-        LimitReached: the budget does not allow to score all of them.
+        LimitReached: the budget does not allow to score all of them, or an endpoint charged more
+            than it was allowed to (``Overcharged``).
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise UsageError(f"texts must be a list of texts, not {texts!r}.")

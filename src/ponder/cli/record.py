@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ponder import api
+from ponder.cli import view
 from ponder.cli.bar import Bar, spending
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.solve import knob_values
@@ -154,7 +155,9 @@ def _tell(outcome: Outcome, line: str) -> None:
             "tries them again",
             err=True,
         )
-    if outcome.stopped_by:
+    if outcome.receipt.overcharged:
+        click.echo(view.short(outcome.receipt.overcharged, 240), err=True)
+    elif outcome.stopped_by:
         click.echo(
             f"the budget of {outcome.stopped_by} ended it; the same command with --force and a "
             "larger one goes on",

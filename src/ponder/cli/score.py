@@ -17,7 +17,7 @@ from ponder.cli.tables import table
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import Budget
-from ponder.core.errors import LimitReached, RunFailed, UsageError
+from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError
 from ponder.core.problem import Problem
 
 _FILE = click.Path(path_type=Path)
@@ -51,7 +51,7 @@ def score(
     max_flops: float | None,
     seed: int,
     as_json: bool,
-) -> None:
+) -> int:
     """Score each of CANDIDATES as a reply to PROBLEM, in their order.
 
     PROBLEM is {"question": ..., "answer_type"?, "choices"?, "schema"?, "tests"?}; each line of
@@ -75,14 +75,17 @@ def score(
     )
     try:
         scored = asyncio.run(ready)
+    except Overcharged as reached:
+        raise RunFailed(str(reached)) from None
     except LimitReached as reached:
         raise RunFailed(
             f"{reached} before all candidates were scored: give a larger one."
         ) from None
     if as_json:
-        click.echo(json.dumps(scored.to_json()))
+        click.echo(json.dumps(scored.to_json(), allow_nan=False))
     else:
         _print(scored)
+    return 1 if scored.receipt.overcharged else 0
 
 
 def read_problem(path: Path) -> Problem:

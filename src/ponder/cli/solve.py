@@ -171,11 +171,11 @@ def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -
             click.echo(f"what has come is kept: ponder runs resume {failed.run}", err=True)
         raise
     if as_json:
-        click.echo(json.dumps(result.to_json()))
+        click.echo(json.dumps(result.to_json(), allow_nan=False))
     else:
         view.result(result, show_trace=show_trace, quiet=quiet)
     if result.answer is not None:
-        return 0
+        return 1 if result.receipt.overcharged else 0
     return 130 if result.stopped_by == "interrupt" else 1
 
 

@@ -186,7 +186,7 @@ def evaluate(
 
 def _written(path: Path, value: dict[str, Any]) -> None:
     try:
-        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
 

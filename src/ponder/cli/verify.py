@@ -13,7 +13,7 @@ from ponder.cli.record import DATA, files_of, items_of, problem_of
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import PICO, Budget
-from ponder.core.errors import LimitReached, RunFailed, UsageError
+from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError
 from ponder.core.ledger import Receipt
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import verifying
@@ -108,6 +108,8 @@ def verify(
     except (KeyboardInterrupt, LimitReached) as ended:
         kept = journal_of(output)
         click.echo(f"what has come is in {kept}; the same command goes on from there", err=True)
+        if isinstance(ended, Overcharged):
+            raise RunFailed(str(ended)) from None
         if isinstance(ended, LimitReached):
             raise RunFailed(f"{ended}: give a larger one.") from None
         raise click.Abort from None
@@ -121,6 +123,8 @@ def verify(
             f"wrote {output}: {scored} of {whole} samples have the score {asked.name!r}; {spent}",
             err=True,
         )
+    if receipt.overcharged:
+        raise RunFailed(receipt.overcharged)
 
 
 async def _verified(

@@ -174,6 +174,8 @@ def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
     else:
         click.echo("(no answer)")
     if quiet:
+        if outcome.receipt.overcharged:
+            click.echo(f"ponder: {short(outcome.receipt.overcharged, 240)}", err=True)
         return
     _OUT.print()
     _OUT.print(Text(_sure(outcome), "dim"))
@@ -222,6 +224,7 @@ def _sure(outcome: Result) -> str:
             "done": "try a longer --set length=..., or another --type",
             "interrupt": "it was interrupted too early",
             "usd": "raise --max-usd",
+            "overcharged": "the endpoint charged more than it was allowed to",
         }
         stopped = outcome.stopped_by
         return f"no sample came to an answer: {hints.get(stopped, f'raise --max-{stopped}')}."
@@ -244,6 +247,7 @@ def _ended(outcome: Result) -> str:
         "flops": "stopped by the budget of FLOPs",
         "seconds": "stopped by the budget of seconds",
         "lost": "a request failed for good: the best so far",
+        "overcharged": "stopped, since more was charged than allowed: the best so far",
     }
     recorded = f"; run {outcome.run}" if outcome.run else ""
     ended = ends[outcome.stopped_by]
@@ -265,6 +269,8 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
     console.print(drawn)
     for note in statement.notes:
         console.print(Text(note, "dim"))
+    if statement.overcharged:
+        console.print(Text(_visible(statement.overcharged), "bold"))
 
 
 _FIGURES: dict[str, Callable[[Item], str]] = {

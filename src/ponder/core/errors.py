@@ -16,6 +16,7 @@ PonderError
 │   └── MalformedReply      an answer that is not one
 ├── RunFailed               too few samples were left to answer from: exit code 1
 └── LimitReached            control flow, not a failure: a budget refused an effect
+    └── Overcharged         an endpoint charged more than a request allowed: nothing more is sent
 
 The edge that talks to the world (``models``) classifies once. Nothing above it parses messages.
 """
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from ponder.core.ledger import Receipt
 
 Limit = Literal["tokens", "usd", "flops", "seconds"]
+Stop = Limit | Literal["overcharged"]
+"""The reason for which nothing more is sent."""
 
 
 class PonderError(Exception):
@@ -123,4 +126,14 @@ class LimitReached(PonderError):
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(f"the budget's limit on {limit} was reached")
-        self.limit: Limit = limit
+        self.limit: Stop = limit
+
+
+class Overcharged(LimitReached):
+    """An endpoint charged more than it was allowed to, which nobody can prevent, so no budget can
+    be promised with it any more. ``reason`` is one sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        PonderError.__init__(self, reason)
+        self.limit = "overcharged"

@@ -64,10 +64,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A ledger's final statement: items by role and model, and notes on what they leave open."""
+    """A ledger's final statement: items by role and model, and notes on what they leave open.
+
+    ``overcharged`` is one sentence if an endpoint charged more than it was allowed to, else ''.
+    """
 
     items: tuple[Item, ...]
     notes: tuple[str, ...] = ()
+    overcharged: str = ""
 
     @property
     def total(self) -> Item:
@@ -78,16 +82,18 @@ class Receipt:
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder solve --json``."""
+        """As in ``ponder solve --json``; ``overcharged`` where that is so."""
         total = self.total.to_json()
         del total["role"], total["model"]
-        return {"items": [i.to_json() for i in self.items], "total": total}
+        shown = {"items": [i.to_json() for i in self.items], "total": total}
+        return {**shown, "overcharged": self.overcharged} if self.overcharged else shown
 
 
 class Ledger:
     """Books items, and shares the passing time among the calls in flight (processor sharing).
 
     ``total`` is the sum of all that was booked, ``spent`` what of it counts against a budget.
+    ``overcharged`` is as in ``Receipt``; who finds that out sets it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -95,6 +101,7 @@ class Ledger:
         self._items: dict[tuple[str, str], Item] = {}
         self.total = Item("total", "")
         self.spent = Cost()
+        self.overcharged = ""
         self._flying = 0
         self._share = 0.0  # seconds that one call, always in flight, would have been charged
         self._since = clock()
@@ -127,4 +134,4 @@ class Ledger:
 
     def receipt(self, notes: tuple[str, ...] = ()) -> Receipt:
         """The statement as of now."""
-        return Receipt(tuple(self._items.values()), notes)
+        return Receipt(tuple(self._items.values()), notes, self.overcharged)

@@ -57,6 +57,8 @@ def _order(path: str) -> tuple[int, ...]:
 
 
 Verdict = Literal["pass", "fail", "error", "timeout", "abstain", "scored"]
+ROUNDING = 1e-9
+"""A score may be so far outside of [0, 1] by rounding, and is then the bound itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ class Score:
     ``verdict`` says it in a word: ``pass`` or ``fail`` where there is nothing between, ``error`` or
     ``timeout`` where what was checked did not come to its end, ``abstain`` without a value, and
     ``scored`` for any other value. ``detail`` is one line for a person.
+
+    Whichever verifier made it, a value that is no number from 0 to 1 is an error of that verifier
+    about that one trace: an abstention that says so.
     """
 
     value: float | None
@@ -74,8 +79,24 @@ class Score:
     verdict: Verdict | None = None
 
     def __post_init__(self) -> None:
+        if self.value is not None and not (
+            type(self.value) in (float, int) and 0 <= self.value <= 1
+        ):
+            self._bound(self.value)
         if self.verdict is None:
             object.__setattr__(self, "verdict", "abstain" if self.value is None else "scored")
+
+    def _bound(self, value: object) -> None:
+        number = float(value) if isinstance(value, float | int) and abs(value) < 2 else math.nan
+        if -ROUNDING <= number <= 1 + ROUNDING:  # not so of NaN
+            object.__setattr__(self, "value", min(1.0, max(0.0, number)))
+            return
+        finite = isinstance(value, float) or (isinstance(value, int) and abs(value) < 1e300)
+        said = f"{value:g}" if finite else f"a value of type {type(value).__name__}"
+        object.__setattr__(self, "value", None)
+        object.__setattr__(self, "verdict", "error")
+        detail = f"expected a score from 0 to 1, not {said}"
+        object.__setattr__(self, "detail", f"{detail}; {self.detail}" if self.detail else detail)
 
 
 def rank(judged: tuple[Trace, Score]) -> tuple[bool, float]:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ponder.core.errors import MalformedReply
 from ponder.core.problem import Message
+from ponder.models import sound
 
 Capability = Literal["prefill", "logprobs", "top_logprobs", "seed", "stop", "n", "native_thinking"]
 Finish = Literal["stop", "length"]
@@ -48,6 +50,12 @@ class Completion:
     ``top`` has, per completion token, the likeliest tokens and their natural log-probabilities.
     ``stopped_at`` is the stop string that ended it, '' if the model ended by itself, None if that
     is unknown.
+
+    Every completion is sound, whichever model made it: the text can be written as UTF-8, and
+    log-probabilities are finite and not above 0; if one of them is not, there are none.
+
+    Raises:
+        MalformedReply: a count is not a whole number from 0 to 2**53.
     """
 
     text: str
@@ -60,6 +68,20 @@ class Completion:
     seconds: float = 0.0
     top: tuple[Mapping[str, float], ...] | None = None
     stopped_at: str | None = None
+
+    def __post_init__(self) -> None:
+        prompt, completion = self.prompt_tokens, self.completion_tokens
+        for count in (prompt, completion, self.cached_tokens, self.wasted_tokens):
+            if type(count) is not int or not 0 <= count <= sound.MOST_TOKENS:
+                raise MalformedReply(
+                    "the model counts tokens in other than whole numbers up to 2**53."
+                )
+        if (text := sound.whole(self.text)) is not self.text:
+            object.__setattr__(self, "text", text)
+        if self.logprobs and (chances := sound.chances(self.logprobs)) is not self.logprobs:
+            object.__setattr__(self, "logprobs", chances)
+        if self.top:
+            object.__setattr__(self, "top", sound.alternatives(self.top))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from ponder.models.openai.client import Endpoint, OpenAICompat
 CONTEXT = 4096  # tokens per slot, unless told otherwise; every slot's cache takes memory at once
 PROMPTS = 256  # prompts whose size is remembered
 TOKENIZE_TIMEOUT = 5.0  # seconds
+MOST_BYTES = 1 << 26  # of a reply: the tokens of a prompt of the longest context
 CHILD = "from ponder.models.llamacpp import serve; serve()"
 
 
@@ -160,8 +161,10 @@ class LlamaCpp:
         connection = http.client.HTTPConnection(self._address, timeout=TOKENIZE_TIMEOUT)
         try:
             headers = {"Authorization": f"Bearer {self._key}"}
-            connection.request(method, path, json.dumps(body) if body else None, headers)
-            return json.loads(connection.getresponse().read())
+            connection.request(
+                method, path, json.dumps(body, allow_nan=False) if body else None, headers
+            )
+            return json.loads(connection.getresponse().read(MOST_BYTES))
         finally:
             connection.close()
 

@@ -9,7 +9,6 @@ the event loop share one commit.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import sqlite3
 import threading
@@ -21,6 +20,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from ponder.core import jsontext
 from ponder.core.effects import Call, Effect, Result
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Item
@@ -69,7 +69,7 @@ class Journal:
         run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
         self._execute(
             "insert into runs (id, created, spec, state, worker) values (?, ?, ?, 'running', ?)",
-            (run, time.time(), json.dumps(spec), this_one()),
+            (run, time.time(), jsontext.dumps(spec), this_one()),
         )
         return run
 
@@ -126,7 +126,7 @@ class Journal:
         self.flush()
         self._execute(
             "update runs set state = ?, result = ?, worker = null where id = ?",
-            (state, None if result is None else json.dumps(result), run),
+            (state, None if result is None else jsontext.dumps(result), run),
         )
 
     def remove(self, run: str) -> None:
@@ -154,7 +154,7 @@ class Journal:
         """Add a row; it is durable once ``settled`` or ``flush`` returns."""
         packed = None if result is None else pack(result)
         spent = None if call.spent is None else _figures(call.spent)
-        record = json.dumps((call.path, effect.describe(), packed, lost, spent))
+        record = jsontext.dumps((call.path, effect.describe(), packed, lost, spent))
         self._pending.append((run, seq, record))
 
     async def settled(self) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ponder.core.errors import Stop
 from ponder.core.ledger import Receipt
 from ponder.core.trace import Score, Trace
 
-StoppedBy = Literal["done", "tokens", "usd", "flops", "seconds", "interrupt", "lost"]
+StoppedBy = Stop | Literal["done", "interrupt", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Result:
     that agree with it, None for fewer than two and where all grew from one beginning. ``silent``
     counts samples without an answer, and those that were lost or cancelled. ``stopped_by`` is
     ``done``, or the limit that cut the run short, or ``interrupt``, or ``lost``: a request failed
-    that it could not go on without, when there was an answer already.
+    that it could not go on without, when there was an answer already; or ``overcharged``: an
+    endpoint charged more than it was allowed to, and the receipt says so.
     """
 
     answer: str | None

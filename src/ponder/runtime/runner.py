@@ -144,6 +144,9 @@ class Runner:
             watched=self._publish is not ignore,
         )
         ledger, self._purse = built.ledger, built.purse
+        self._purse.recall(
+            [(r.spent, r.effect["length"]) for r in built.rows if r.spent and "length" in r.effect]
+        )
         asked = job.verifiers.get(job.verifier)
         joint = asked is not None and asked.joint
         state = Run(built.perform, job.seed, job.sampling, job.verifier, self._publish, joint)
@@ -184,6 +187,8 @@ class Runner:
             chosen = voted or (state.best[0] if state.best else chosen)
         if stopped == "done" and self._purse.fired is not None:
             stopped = self._purse.fired
+        if ledger.overcharged:
+            stopped = "overcharged"
         result = self._result(chosen, stopped, ledger.receipt((*notes, *self._silence())))
         self._close("interrupted" if stopped == "interrupt" else "done", result)
         return result

@@ -27,7 +27,7 @@ from typing import Any
 
 from ponder.answers.arithmetic import solves, steps
 from ponder.answers.reading import satisfying
-from ponder.core.errors import PonderError, UsageError
+from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
@@ -174,11 +174,7 @@ class Script:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace.
-
-        Raises:
-            PonderError: the function returned something else.
-        """
+        """One score per trace; what is no score is an error of that one, and an abstention."""
         question = problem.messages[-1].content
         return await in_thread(lambda: [self._judge(question, t) for t in traces])
 
@@ -199,10 +195,8 @@ class Script:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not 0 <= value <= 1:
-            raise PonderError(
-                f"verifier {self.name!r} returned {said!r:.100}: expected a number from 0 to 1, "
-                "True, False or None."
-            )
+            why = f"it returned {said!r:.100}: expected a number from 0 to 1, True, False or None"
+            return Score(None, self.name, why, "error")
         return Score(value, self.name)
 
 

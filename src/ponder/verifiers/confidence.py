@@ -148,12 +148,15 @@ class Confidence:
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
         """One score per trace."""
-        found = [self.measure(trace) for trace in traces]
-        told = [
-            f"{len(t.top or ())} places with alternatives" if self.top_logprobs else ""
-            for t in traces
-        ]
-        return [Score(v, self.name, d) for v, d in zip(found, told, strict=True)]
+        return [self._score(trace) for trace in traces]
+
+    def _score(self, trace: Trace) -> Score:
+        try:
+            value = self.measure(trace)
+        except (ValueError, OverflowError):  # of a trace that no model of ours made
+            return Score(None, self.name, "its log-probabilities are none", "error")
+        places = f"{len(trace.top or ())} places with alternatives" if self.top_logprobs else ""
+        return Score(value, self.name, places)
 
 
 def sampled(name: str, measure: Callable[[Sequence[float]], float | None]) -> Confidence:

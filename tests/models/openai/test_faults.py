@@ -200,9 +200,6 @@ MALFORMED: list[tuple[str, Any]] = [
     ("not text", [{**choice(None), "message": {"content": None, "reasoning_content": "hm"}}]),
     ("why it ended", [choice(finish=None)]),
     ("why it ended", [choice(finish=1)]),
-    ("logprobs", [choice(logprobs={"content": [{"logprob": "x"}]})]),
-    ("logprobs", [choice(logprobs={"content": [7]})]),
-    ("logprobs", [choice(logprobs={"content": 7})]),
 ]
 
 

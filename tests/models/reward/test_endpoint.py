@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import random
@@ -27,6 +28,7 @@ from ponder.models.base import Completion, Model, Request
 from ponder.models.config import load
 from ponder.models.openai.endpoint import Endpoint
 from ponder.models.opening import Teller, open_model
+from ponder.models.received import FIXED, PER_TOKEN
 from ponder.models.reward.endpoint import RewardEndpoint
 from ponder.models.reward.formats import (
     FORMATS,
@@ -293,12 +295,69 @@ async def test_faults(step: Step, kind: type[ModelError], why: str, attempts: in
         assert len(server.requests) == attempts
 
 
-@pytest.mark.parametrize("tokens", [[], "ab", [1, "x"], None])
+MANY: list[Any] = [[0] * 10**5, [-1], [1 << 31], [True], [1.5], [10**400]]
+
+
+@pytest.mark.parametrize("tokens", [[], "ab", [1, "x"], None, *MANY], ids=lambda x: str(x)[:9])
 async def test_tokens_that_are_none(tokens: Any) -> None:
     step = Step(body=json.dumps({"tokens": tokens}).encode())
     async with Loopback(step) as server:
         with pytest.raises(MalformedReply, match="sent no tokens"):
             await scored(server, "skywork")
+
+
+# Hostile endpoints --------------------------------------------------------------------------------
+
+BOUND = model("http://h/v1").prompt_bound(ASK.messages)
+LIMIT = FIXED + BOUND * PER_TOKEN
+
+
+async def lost(step: Step, format: Any = "qwen", **settings: Any) -> ModelError:
+    async with Loopback(step) as server:
+        with pytest.raises(ModelError) as caught:
+            await scored(server, format, **settings)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b" " * 2 * LIMIT, b"[" * 2 * LIMIT, b'{"data": "' + b"x" * 2 * LIMIT, b"\0" * 2 * LIMIT],
+    ids=["blanks", "lists", "text", "zeros"],
+)
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_reply_of_any_size_is_left_at_its_limit(body: bytes, packed: bool) -> None:
+    headers = (("Content-Encoding", "gzip"),) if packed else ()
+    error = await lost(Step(200, headers, gzip.compress(body) if packed else body))
+    assert type(error) is MalformedReply
+    assert f"more than {LIMIT:,} bytes" in str(error)
+    assert error.prompt_tokens == BOUND
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"[" * 10**5, b"\xff", b""])
+async def test_a_reply_that_is_none_is_booked_all_the_same(body: bytes) -> None:
+    error = await lost(Step(body=body))
+    assert (type(error), error.prompt_tokens) == (MalformedReply, BOUND)
+
+
+@pytest.mark.parametrize("status", [302, 400, 500])
+async def test_an_error_of_any_size_is_one_short_sentence(status: int) -> None:
+    for body in (b"no " * 10**6, b"[" * 10**6, json.dumps({"error": "\ud800"}).encode()):
+        error = await lost(Step(status, body=body), retries=0)
+        assert f"answered {status}" in str(error)
+        assert len(str(error).encode()) <= 240 + len("endpoint")
+        assert error.prompt_tokens == 0
+
+
+@pytest.mark.parametrize("tokens", [-1, 10**400, True, 2.5, 0])
+async def test_a_count_of_a_reward_model_that_cannot_be_books_the_bound(tokens: Any) -> None:
+    async with Loopback(pooled([0.1, 0.9], [0.5, 0.5], tokens=tokens)) as server:
+        assert (await scored(server)).prompt_tokens == BOUND
+
+
+@pytest.mark.parametrize("row", [[math.nan, 1.0], [math.inf, 0.0], ["0.1", "0.9"], [True, False]])
+async def test_scores_that_are_no_numbers_are_a_lost_sample(row: Any) -> None:
+    error = await lost(pooled(row, row))
+    assert (type(error), error.prompt_tokens) == (MalformedReply, 31)
 
 
 async def test_it_is_configured_as_an_endpoint(tmp_path: Any) -> None:

@@ -239,6 +239,11 @@ class _Runs:
             outcome = _outcome(task, self.journal, run, why)
         self.store.finish(task.id, outcome)
         self._count(outcome)
+        if outcome.stopped_by == "overcharged":
+            raise RunFailed(
+                f"{task.configuration.model} charged more than a run allowed, so no other is begun "
+                "with it: see the run's receipt."
+            )
 
     def _run(self, task: _Task) -> str:
         """The run that answers a problem, begun if there is none."""

@@ -144,9 +144,9 @@ class Store:
         Raises:
             UsageError: it was evaluated with another file of the same model.
         """
-        self._insert("insert or ignore", "configurations", {
-            **{name: getattr(new, name) for name in _STORED}, "resolved": json.dumps(new.resolved)
-        })  # fmt: skip
+        fields = {name: getattr(new, name) for name in _STORED}
+        fields["resolved"] = json.dumps(new.resolved, allow_nan=False)
+        self._insert("insert or ignore", "configurations", fields)
         [held] = [one for one in self.configurations() if one.id == new.id]
         if held.file_sha256 != new.file_sha256:
             raise UsageError(

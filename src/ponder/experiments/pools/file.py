@@ -316,6 +316,8 @@ def write(path: Path | str, header: Header | None, entries: Iterable[Entry]) -> 
 
 def _dumps(value: Any) -> bytes:
     try:
-        return (json.dumps(value, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which a cut-off reply may end with
-        return (json.dumps(value) + "\n").encode()
+        return (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which a foreign pool may have
+        return (json.dumps(value, allow_nan=False) + "\n").encode()
+    except ValueError:
+        raise UsageError("a pool cannot hold a number that is not finite: remove it.") from None

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import (
-    Limit,
     LimitReached,
     ModelError,
     RequestRefused,
     RunFailed,
+    Stop,
     UsageError,
 )
 from ponder.core.ledger import Receipt
@@ -48,13 +48,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a recording ended. ``stopped_by`` is the limit that ended it, if one did; ``lost`` says
-    why one of the ``failed`` samples was lost.
+    """How a recording ended. ``stopped_by`` is the limit that ended it, if one did, or
+    ``overcharged``; ``lost`` says why one of the ``failed`` samples was lost.
     """
 
     samples: int
     failed: int
-    stopped_by: Limit | None
+    stopped_by: Stop | None
     receipt: Receipt
     lost: str = ""
 
@@ -79,7 +79,7 @@ class Recorder:
     _replayed: int = 0
     _lost: dict[tuple[int, int], ModelError] = field(default_factory=dict)
     _losses: int = 0
-    _limit: Limit | None = None
+    _limit: Stop | None = None
 
     async def go(self) -> Outcome:
         """Ask for what is not recorded yet; lost samples are asked for once more at the end.
@@ -106,7 +106,9 @@ class Recorder:
             self._losses = 0
             await self._pass(again, built)
         why = next(map(str, self._lost.values()), "")
-        return Outcome(self._done, len(self._lost), self._limit, built.ledger.receipt(), why)
+        receipt = built.ledger.receipt()
+        stopped = "overcharged" if receipt.overcharged else self._limit
+        return Outcome(self._done, len(self._lost), stopped, receipt, why)
 
     async def _pass(self, pairs: Sequence[tuple[int, int]], built: Stack) -> None:
         problems: dict[int, list[int]] = {}

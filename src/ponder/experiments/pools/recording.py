@@ -142,6 +142,8 @@ def _sample(result: Mapping[str, Any], spent: Spent) -> Sample:
 
 
 def _nothing(outcome: Outcome) -> str:
+    if outcome.receipt.overcharged:
+        return f"no sample came back: {outcome.receipt.overcharged}"
     if outcome.stopped_by:
         return f"the budget of {outcome.stopped_by} does not allow one sample: give a larger one."
     return f"no sample came back: {outcome.lost}"

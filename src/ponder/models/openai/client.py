@@ -36,19 +36,26 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.openai.endpoint import Encoder, Endpoint, Prompt, chat_url, find_key, find_proxy
+from ponder.models.openai.stream import Stream, receive
 from ponder.models.openai.wire import (
-    Malformed,
     Reply,
     Spent,
-    Stream,
-    error_message,
     error_of,
     parse,
     read_reply,
     read_usage,
+    reason_of,
     retry_after,
     share,
     share_out,
+)
+from ponder.models.received import (
+    ACCEPTED,
+    Malformed,
+    clean,
+    most_bytes,
+    read_body,
+    read_error,
 )
 
 __all__ = ["Endpoint", "OpenAICompat"]
@@ -189,7 +196,7 @@ class OpenAICompat:
         return self._links[loop][0]
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[_Link]:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         # llama.cpp closes after a stream without saying so; a request sent into that is lost, and
@@ -201,6 +208,7 @@ class OpenAICompat:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             proxy=find_proxy(self._url),
+            auto_decompress=False,  # see received
         ) as session:
             try:
                 yield _Link(session, asyncio.Semaphore(self.endpoint.concurrency))
@@ -272,7 +280,8 @@ class OpenAICompat:
     ) -> Reply | _Failure:
         """One HTTP request; everything that can go wrong with it is classified here."""
         streamed = self.endpoint.stream and samples == 1
-        stream = Stream(request.max_tokens)
+        limit = most_bytes(request, samples, streamed=streamed)
+        stream = Stream(request, limit) if streamed else None
         bound, status, body, after = prompt.tokens, 0, b"", 0.0
         failure: _Failure | None = None
         report(bound, 0 if streamed else request.max_tokens)
@@ -284,17 +293,18 @@ class OpenAICompat:
                 allow_redirects=False,  # another host must not see the key
             ) as response:
                 status, after = response.status, retry_after(response.headers)
-                if status >= 300 or not streamed:
-                    body = await response.read()
+                # Leaving the block before the end closes the connection.
+                if status >= 300:
+                    body = await read_error(response, self._key)
+                elif stream:
+                    await receive(response, stream, lambda seen: report(bound, seen))
                 else:
-                    async for data in response.content.iter_any():
-                        stream.feed(data)
-                        report(bound, min(stream.tokens, request.max_tokens))
-                        if stream.over:
-                            break  # leaving the block closes the connection
+                    body, more = await read_body(response, limit)
+                    if more:
+                        raise Malformed(f"it has more than {limit:,} bytes")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             why = f"{self._who} cannot be reached: {problem}"
-            return _Failure(ModelUnreachable, self._clean(why))
+            return _Failure(ModelUnreachable, clean(why, self._key))
         except TimeoutError:
             failure = _Failure(ModelTimeout, f"{self._who} did not answer in time")
         except (aiohttp.ClientError, OSError) as problem:
@@ -303,25 +313,33 @@ class OpenAICompat:
         except Malformed as problem:
             failure = _Failure(MalformedReply, f"{self._who} sent a malformed reply: {problem}")
 
-        spent = Spent(bound, stream.tokens if streamed else request.max_tokens * samples)
-        if failure and status < 300 and not stream.complete:
+        spent = Spent(bound, stream.spent if stream else request.max_tokens * samples)
+        if failure and status < 300 and not (stream and stream.complete):
             failure.spent = spent
             return failure
         try:
             if status >= 300:
-                return self._refused(status, _reason(body), after)
-            reply = {} if streamed else parse(body)
-            if error := error_of(stream.error or reply):
+                return self._refused(status, reason_of(body), after)
+            reply = (stream.error or {}) if stream else parse(body)
+            if error := error_of(reply):
                 refused = self._refused(*error, after)
-                refused.spent = spent if stream.tokens else Spent()
+                refused.spent = spent if stream and stream.tokens else Spent()
                 return refused
-            usage = stream.usage if streamed else read_usage(reply)
-            # llama.cpp puts the prefix in front of what it adds, except in a stream.
-            repeated = request.prefix if self.endpoint.prefill == "final_message" else ""
+            usage = stream.usage if stream else read_usage(reply)
             if usage:
+                spent = Spent(max(usage.prompt, prompt.least), usage.completion)
+            if stream:
+                found = stream.reply()
+            else:
+                # llama.cpp puts the prefix in front of what it adds, except in a stream.
+                repeated = request.prefix if self.endpoint.prefill == "final_message" else ""
+                found = read_reply(reply, request, samples, repeated)
+            usage = found.credible()
+            if usage and usage.prompt >= prompt.least:
                 prompt.tokens = usage.prompt
-                spent = Spent(usage.prompt, usage.completion)
-            return stream.reply() if streamed else read_reply(reply, samples, repeated)
+            elif usage:
+                usage = replace(usage, prompt=prompt.least)
+            return found if usage is found.usage else replace(found, usage=usage)
         except Malformed as problem:
             why = f"{self._who} sent a malformed reply: {problem}"
             return _Failure(MalformedReply, why, spent)
@@ -334,14 +352,8 @@ class OpenAICompat:
             kind = ServerFault
         elif status < 400:
             reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
-        return _Failure(kind, self._clean(f"{self._who} answered {status}: {reason}"), after=after)
-
-    def _clean(self, text: str) -> str:
-        """One line, short, without the key."""
-        text = " ".join(text.split())
-        if self._key:
-            text = text.replace(self._key, "[key]")
-        return text if len(text) <= 240 else text[:239] + "…"
+        message = clean(f"{self._who} answered {status}: {reason}", self._key)
+        return _Failure(kind, message, after=after)
 
 
 def _tie(task: asyncio.Task[_Outcomes], futures: list[asyncio.Future[Completion]]) -> None:
@@ -381,10 +393,3 @@ def _fail(failure: _Failure, request: Request, callers: list[_Caller]) -> _Outco
         outcomes.append((caller, error))
         prompt = 0
     return outcomes
-
-
-def _reason(body: bytes) -> str:
-    try:
-        return error_message(parse(body))
-    except Malformed:
-        return body.decode(errors="replace") or "no reason given"

@@ -12,9 +12,11 @@ from typing import Literal
 
 from yarl import URL
 
+from ponder.core import jsontext
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Capability, Request
+from ponder.models.received import least_tokens
 
 PROMPTS = 256  # prompts whose encoding and exact size are remembered
 PER_MESSAGE, PER_PROMPT = 16, 128  # tokens that a chat template may add
@@ -56,10 +58,11 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Prompt:
-    """A prompt's messages as JSON, and the most tokens it can have."""
+    """A prompt's messages as JSON, and the most and the fewest tokens it can have."""
 
     body: bytes
     tokens: int
+    least: int = 0
 
 
 class Encoder:
@@ -80,7 +83,8 @@ class Encoder:
                 turns.append({"role": "assistant", "content": prefix})
             size = sum(len(t["content"].encode(errors="surrogatepass")) for t in turns)
             bound = size + PER_MESSAGE * len(turns) + PER_PROMPT
-            prompt = Prompt(json.dumps(turns).encode(), bound)
+            least = least_tokens(sum(len(t["content"]) for t in turns))
+            prompt = Prompt(jsontext.dumps(turns).encode(), bound, max(1, least))
             if len(self._prompts) >= PROMPTS:
                 del self._prompts[next(iter(self._prompts))]
         self._prompts[messages, prefix] = prompt  # last in order: the least recently used is first
@@ -107,7 +111,7 @@ class Encoder:
             fields |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.prefix and endpoint.prefill == "continue_final_message":
             fields |= {"continue_final_message": True, "add_generation_prompt": False}
-        return self._head + prompt.body + b", " + json.dumps(fields)[1:].encode()
+        return self._head + prompt.body + b", " + jsontext.dumps(fields)[1:].encode()
 
 
 def chat_url(endpoint: Endpoint) -> URL:

@@ -6,17 +6,15 @@ import email.utils
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.errors import MalformedReply
+from ponder.models import sound
 from ponder.models.base import Completion, Finish, Request
+from ponder.models.received import CHARACTERS, Malformed, least_tokens
 
 Json = Any  # what json.loads returns; nothing below trusts it
-
-
-class Malformed(Exception):
-    """A reply, or one choice of it, is not what the protocol promises; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +43,35 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One sample of a reply. ``weight`` is proportional to its tokens, as far as can be told.
+class Tokens:
+    """The tokens of a choice or of a chunk of one, as far as they are listed and asked for."""
 
-    ``tokens`` are those with alternatives as they came, to be read if anybody wants them.
-    ``stopped_at`` is as in ``Completion``.
-    """
+    count: int = 0
+    """Number of tokens listed."""
+    logprobs: tuple[float, ...] | None = None
+    """One per token; NaN for one that is no number."""
+    top: tuple[Mapping[str, float], ...] | None = None
+    """The likeliest tokens at each place, no more of them than were asked for."""
+
+
+NOTHING = Tokens()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One sample of a reply."""
 
     text: str
     finish: Finish
-    logprobs: tuple[float, ...] | None
     weight: int
-    tokens: Json = None
+    """Proportional to its tokens, as far as can be told."""
+    characters: int
+    """Length of the text and of the thoughts before it."""
+    tokens: Tokens = NOTHING
     stopped_at: str | None = None
+    """As in ``Completion``, but not checked: any text."""
+    counted: int = 0
+    """Number of its tokens by the server's count, should that be above what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,14 @@ class Reply:
 
     choices: list[Choice | Malformed]
     usage: Usage | None
+
+    def credible(self) -> Usage | None:
+        """The usage, unless texts of this length must have cost more."""
+        usage, least = self.usage, 0
+        for choice in self.choices:
+            if isinstance(choice, Choice):
+                least += least_tokens(choice.characters)
+        return None if usage is None or usage.completion < least else usage
 
 
 def parse(body: bytes | str) -> dict[str, Json]:
@@ -79,7 +101,7 @@ def parse(body: bytes | str) -> dict[str, Json]:
     return reply
 
 
-def read_reply(reply: dict[str, Json], asked: int, prefix: str = "") -> Reply:
+def read_reply(reply: dict[str, Json], request: Request, asked: int, prefix: str = "") -> Reply:
     """The first ``asked`` choices without ``prefix``, and the usage.
 
     ``Malformed`` if not one choice is usable.
@@ -87,7 +109,7 @@ def read_reply(reply: dict[str, Json], asked: int, prefix: str = "") -> Reply:
     found = reply.get("choices")
     if not isinstance(found, list) or not found:
         raise Malformed("it has no choices")
-    choices = [_outcome(choice, prefix) for choice in found[:asked]]
+    choices = [_outcome(choice, request, prefix) for choice in found[:asked]]
     if all(isinstance(choice, Malformed) for choice in choices):
         raise Malformed(str(choices[0]))
     return Reply(choices, read_usage(reply))
@@ -100,45 +122,46 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
         return None
     if not isinstance(usage, dict):
         raise Malformed("its usage is not an object")
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    prompt, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
     if prompt is None or completion is None:
         raise Malformed("its usage has no token counts")
     details = usage.get("prompt_tokens_details")
-    cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
+    cached = count(details, "cached_tokens") if isinstance(details, dict) else None
     return Usage(prompt, completion, min(cached or 0, prompt))
 
 
-def _count(counts: dict[str, Json], name: str) -> int | None:
+def count(counts: dict[str, Json], name: str) -> int | None:
+    """The number of tokens of that name, None if it is no count."""
     value = counts.get(name)
-    return value if type(value) is int and value >= 0 else None
+    return value if sound.is_count(value) else None
 
 
-def _outcome(choice: Json, prefix: str) -> Choice | Malformed:
+def _outcome(choice: Json, request: Request, prefix: str) -> Choice | Malformed:
     try:
-        return _read_choice(choice, prefix)
+        return _read_choice(choice, request, prefix)
     except Malformed as problem:
         return problem
 
 
-def _read_choice(choice: Json, prefix: str) -> Choice:
+def _read_choice(choice: Json, request: Request, prefix: str) -> Choice:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         raise Malformed("a choice has no message")
-    finish = _finish(choice.get("finish_reason"))
+    finish = read_finish(choice.get("finish_reason"))
     text = message.get("content")
     thoughts = message.get("reasoning_content") or message.get("reasoning")
     if text is None and isinstance(thoughts, str) and finish == "length":
         text = ""  # cut off while it was still thinking
     if not isinstance(text, str):
         raise Malformed("a choice's content is not text")
-    logprobs = _read_logprobs(choice)
-    length = len(text) + (len(thoughts) if isinstance(thoughts, str) else 0)
-    weight = len(logprobs) if logprobs else length + 1
-    stopped_at = _stopped_at(choice)
-    return Choice(text.removeprefix(prefix), finish, logprobs, weight, _tokens(choice), stopped_at)
+    tokens = read_tokens(choice, request)
+    thought = len(thoughts) if isinstance(thoughts, str) else 0
+    weight = tokens.count or len(text) + thought + 1
+    text = text.removeprefix(prefix)
+    return Choice(text, finish, weight, len(text) + thought, tokens, read_stop(choice))
 
 
-def _stopped_at(choice: dict[str, Json]) -> str | None:
+def read_stop(choice: dict[str, Json]) -> str | None:
     """vLLM and SGLang say what ended a choice: a stop string, or a token's number, or null."""
     for name in ("stop_reason", "matched_stop"):
         if name in choice:
@@ -147,37 +170,39 @@ def _stopped_at(choice: dict[str, Json]) -> str | None:
     return None
 
 
-def _finish(reason: Json) -> Finish:
+def read_finish(reason: Json) -> Finish:
+    """Why a choice ended; ``Malformed`` if it does not say."""
     if not isinstance(reason, str):
         raise Malformed("a choice does not say why it ended")
     return "length" if reason in ("length", "content_filter") else "stop"
 
 
-def _read_logprobs(choice: dict[str, Json]) -> tuple[float, ...] | None:
-    tokens = _tokens(choice)
-    try:
-        return None if tokens is None else tuple(float(token["logprob"]) for token in tokens)
-    except (TypeError, KeyError, ValueError, OverflowError):
-        raise Malformed("a choice's logprobs are not numbers") from None
-
-
-def _read_top(tokens: Json) -> tuple[Mapping[str, float], ...] | None:
-    """Of tokens that read the same (pieces of one letter), the likeliest, which comes first."""
-    try:
-        top = tuple(
-            {str(c["token"]): float(c["logprob"]) for c in reversed(token["top_logprobs"])}
-            for token in tokens or ()
-        )
-    except (TypeError, KeyError, ValueError, OverflowError):
-        return None  # not every server sends them
-    return top if any(top) else None
-
-
-def _tokens(choice: dict[str, Json]) -> Json:
+def read_tokens(choice: dict[str, Json], request: Request) -> Tokens:
+    """What a choice lists of its tokens. Not every server lists what was asked for."""
     logprobs = choice.get("logprobs")
     if logprobs is None:
-        return None
-    return logprobs.get("content") if isinstance(logprobs, dict) else ()
+        return NOTHING
+    listed = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(listed, list):
+        return NOTHING
+    rows = [row if isinstance(row, dict) else {} for row in listed]
+    chances, top, most = None, None, request.top_logprobs
+    if request.logprobs:
+        chances = tuple(sound.number(row.get("logprob")) for row in rows)
+    if most:
+        top = tuple(_read_place(row.get("top_logprobs"), most) for row in rows)
+    return Tokens(len(rows), chances, top)
+
+
+def _read_place(listed: Json, most: int) -> dict[str, float]:
+    """Of tokens that read the same (pieces of one letter), the likeliest, which comes first."""
+    rows: list[Json] = listed[:most] if isinstance(listed, list) else []
+    place: dict[str, float] = {}
+    for row in reversed(rows):
+        token = row.get("token") if isinstance(row, dict) else None
+        if isinstance(token, str):
+            place[sound.whole(token)] = sound.number(row.get("logprob"))
+    return place
 
 
 def share(total: int, weights: Sequence[int], cap: int) -> list[int]:
@@ -207,25 +232,35 @@ def share_out(
 
     The prompt is booked on the first.
     """
-    usage = reply.usage
+    usage, most = reply.usage, request.max_tokens
     missing = Malformed("it has fewer choices than were asked for")
     choices = reply.choices + [missing] * (samples - len(reply.choices))
     if usage:
         weights = [c.weight if isinstance(c, Choice) else 0 for c in choices]
-        counts = share(usage.completion, weights, request.max_tokens)
+        counts = share(usage.completion, weights, most)
         prompt, cached = usage.prompt, usage.cached
     else:
-        counts = [request.max_tokens] * samples
+        counts = [max(most, c.counted) if isinstance(c, Choice) else most for c in choices]
         prompt, cached = bound, 0
     outcomes: list[Completion | MalformedReply] = []
     for choice, tokens in zip(choices, counts, strict=True):
         if isinstance(choice, Choice):
-            logprobs = choice.logprobs if request.logprobs else None
-            top = _read_top(choice.tokens) if request.top_logprobs else None
+            logprobs, top = choice.tokens.logprobs, choice.tokens.top
+            text, finish, stop = choice.text, choice.finish, choice.stopped_at
+            if len(text) > most * CHARACTERS:
+                text, finish = text[: most * CHARACTERS], "length"
             outcome: Completion | MalformedReply = Completion(
-                choice.text, choice.finish, prompt, tokens, cached, 0, logprobs, seconds, top,
-                choice.stopped_at,
-            )  # fmt: skip
+                text,
+                finish,
+                prompt,
+                tokens,
+                cached,
+                0,
+                logprobs if logprobs is None or len(logprobs) <= max(most, tokens) else None,
+                seconds,
+                top if top and len(top) <= max(most, tokens) and any(top) else None,
+                stop if stop is None or stop in request.stop else "",
+            )
         else:
             outcome = MalformedReply(
                 f"{who} sent a malformed reply: {choice}",
@@ -235,103 +270,6 @@ def share_out(
         outcomes.append(outcome)
         prompt, cached = 0, 0
     return outcomes
-
-
-@dataclass(slots=True)
-class Stream:
-    """One choice that arrives as server-sent events.
-
-    ``tokens`` counts what was seen: by the server's own count where chunks carry one (vLLM's
-    continuous usage, llama.cpp's timings), else by log-probabilities, else one per chunk.
-    """
-
-    max_tokens: int
-    tokens: int = 0
-    usage: Usage | None = None
-    error: dict[str, Json] | None = None
-    _rest: bytes = b""
-    _text: list[str] = field(default_factory=list)
-    _logprobs: list[float] = field(default_factory=list)
-    _tokens: list[Json] = field(default_factory=list)
-    _finish: Finish | None = None
-    _stopped_at: str | None = field(default=None, init=False)
-    _done: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """The sample came to its end, even if the connection did not."""
-        return self._finish is not None
-
-    @property
-    def over(self) -> bool:
-        """There is nothing more to read."""
-        return self._done or self.overrun or self.error is not None
-
-    @property
-    def overrun(self) -> bool:
-        """The server goes on beyond ``max_tokens``."""
-        return self.tokens > self.max_tokens
-
-    def feed(self, data: bytes) -> None:
-        """Take in what arrived; ``Malformed`` if it is not a stream of chunks."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            if not line.startswith(b"data:"):
-                continue  # an empty line, or a comment that keeps the connection alive
-            event = line[5:].strip()
-            if event == b"[DONE]":
-                self._done = True
-            else:
-                self._chunk(parse(event))
-            if self.over:
-                return
-
-    def reply(self) -> Reply:
-        """The whole choice; ``Malformed`` if the stream ended before it did."""
-        finish = "length" if self.overrun else self._finish
-        if finish is None:
-            raise Malformed("the stream ended before the sample did")
-        logprobs = tuple(self._logprobs) or None
-        usage = None if self.overrun else self.usage
-        text = "".join(self._text)
-        choice = Choice(text, finish, logprobs, 1, self._tokens, self._stopped_at)
-        return Reply([choice], usage)
-
-    def _chunk(self, chunk: dict[str, Json]) -> None:
-        if chunk.get("error"):
-            self.error = chunk
-            return
-        counted = self._counted(chunk)
-        choices = chunk.get("choices")
-        if not choices:  # the last chunk, with nothing but the usage, and llama.cpp's pings
-            return
-        if not isinstance(choices, list) or not isinstance(choices[0], dict):
-            raise Malformed("a chunk's choices are not objects")
-        choice, delta = choices[0], choices[0].get("delta")
-        if not isinstance(delta, dict):
-            raise Malformed("a chunk has no delta")
-        text = delta.get("content")
-        if text is not None and not isinstance(text, str):
-            raise Malformed("a chunk's content is not text")
-        logprobs = _read_logprobs(choice) or ()
-        if not counted and (text or delta.get("reasoning_content") or delta.get("reasoning")):
-            self.tokens += len(logprobs) or 1
-        if not self.overrun:
-            self._text.append(text or "")
-            self._logprobs.extend(logprobs)
-            self._tokens.extend(_tokens(choice) or ())
-        if choice.get("finish_reason") is not None:
-            self._finish = _finish(choice["finish_reason"])
-            self._stopped_at = _stopped_at(choice)
-
-    def _counted(self, chunk: dict[str, Json]) -> bool:
-        usage, timings = read_usage(chunk), chunk.get("timings")
-        predicted = _count(timings, "predicted_n") if isinstance(timings, dict) else None
-        if usage:
-            self.usage = usage
-            predicted = usage.completion
-        self.tokens = max(self.tokens, predicted or 0)
-        return predicted is not None
 
 
 def error_of(reply: dict[str, Json]) -> tuple[int, str] | None:
@@ -348,7 +286,18 @@ def error_message(reply: dict[str, Json]) -> str:
     error = reply.get("error") or reply
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error
-    return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+    try:
+        return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+    except RecursionError:  # reading it took less of the stack than writing it
+        return "no reason that could be read"
+
+
+def reason_of(body: bytes) -> str:
+    """What a person should read of an error's body, JSON or not."""
+    try:
+        return error_message(parse(body))
+    except Malformed:
+        return body.decode(errors="replace") or "no reason given"
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
@@ -356,7 +305,9 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
     A date is read against the server's own clock, if the reply shows it.
     """
-    value = headers.get("Retry-After", "")
+    value = headers.get("Retry-After")
+    if not value:
+        return 0.0
     try:
         return max(0.0, float(value))
     except ValueError:
@@ -366,5 +317,8 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 
 def _seconds(date: str) -> float | None:
-    parsed = email.utils.parsedate_tz(date)
-    return float(email.utils.mktime_tz(parsed)) if parsed else None
+    try:
+        parsed = email.utils.parsedate_tz(date)
+        return float(email.utils.mktime_tz(parsed)) if parsed else None
+    except (ValueError, OverflowError):  # a date beyond the calendar
+        return None

@@ -13,7 +13,6 @@ pooled per token. ``classify`` goes to ``/classify``. All these lie beside ``/v1
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +22,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from yarl import URL
 
+from ponder.core import jsontext
 from ponder.core.errors import (
     MalformedReply,
     ModelError,
@@ -36,11 +36,22 @@ from ponder.core.problem import Message
 from ponder.core.steps import BETWEEN
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.openai.endpoint import Endpoint, chat_url, find_key, find_proxy
-from ponder.models.openai.wire import Malformed, error_message, parse, retry_after
+from ponder.models.openai.wire import parse, reason_of, retry_after
+from ponder.models.received import (
+    ACCEPTED,
+    FIXED,
+    PER_TOKEN,
+    Malformed,
+    clean,
+    least_tokens,
+    read_body,
+    read_error,
+)
 from ponder.models.reward import formats
 from ponder.models.reward.formats import Format, Solution
 
 PER_STEP, PER_MESSAGE, PER_PROMPT = 16, 16, 256  # tokens that tags and templates may add
+MOST_TOKEN = 1 << 31  # a token's number is below this
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitter
 AGAIN = (ModelUnreachable, RateLimited, ServerFault)  # nothing was spent
 
@@ -97,13 +108,18 @@ class RewardEndpoint:
         loop = asyncio.get_running_loop()
         slots = self._slots.setdefault(loop, asyncio.Semaphore(self.endpoint.concurrency))
         progress(0, 0)
-        async with slots, self._connected() as http:
-            body, places = await self._body(http, asked)
-            path = "/classify" if self.format == "classify" else "/pooling"
-            reply = await self._post(http, path, body)
         bound = self.prompt_bound(request.messages)
-        spent = formats.usage_of(reply)
-        spent = bound if spent is None else spent
+        limit = FIXED + bound * PER_TOKEN  # one value per token, at the most
+        async with slots, self._connected() as http:
+            body, places = await self._body(http, asked, limit)
+            path = "/classify" if self.format == "classify" else "/pooling"
+            try:
+                reply = await self._post(http, path, body, limit)
+            except MalformedReply as error:  # it came, so it was evaluated
+                raise MalformedReply(str(error), prompt_tokens=bound) from None
+        least = least_tokens(sum(len(m.content) for m in request.messages))
+        counted = formats.usage_of(reply)
+        spent = bound if counted is None or counted < least else counted
         try:
             scores = formats.scores_of(reply, self.format, asked, places)
         except formats.NotScores as problem:
@@ -118,15 +134,21 @@ class RewardEndpoint:
         """Nothing stays open."""
 
     def _connected(self) -> aiohttp.ClientSession:
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        headers = {"Accept-Encoding": ACCEPTED}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         endpoint = self.endpoint
         timeout = aiohttp.ClientTimeout(endpoint.timeout, sock_connect=endpoint.connect_timeout)
         return aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), headers=headers, timeout=timeout, proxy=self._proxy
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            timeout=timeout,
+            proxy=self._proxy,
+            auto_decompress=False,  # see received
         )
 
     async def _body(
-        self, http: aiohttp.ClientSession, asked: Solution
+        self, http: aiohttp.ClientSession, asked: Solution, limit: int
     ) -> tuple[dict[str, Any], list[int]]:
         """What to post, and the places of the steps' last tokens, for ``skywork``."""
         fixed = {"model": self.endpoint.model, **self.endpoint.extra_body}
@@ -138,29 +160,33 @@ class RewardEndpoint:
         if self.format == "classify":
             return {**fixed, "input": formats.growing(asked)}, []
         question, *steps = formats.pieces(asked)
-        [*_, tag] = await self._tokens(http, formats.SKYWORK_TAG)
-        tokens, places = await self._tokens(http, question, special=True), []
+        [*_, tag] = await self._tokens(http, formats.SKYWORK_TAG, limit)
+        tokens, places = await self._tokens(http, question, limit, special=True), []
         for step in steps:
-            tokens += [*await self._tokens(http, step), tag]
+            tokens += [*await self._tokens(http, step, limit), tag]
             places.append(len(tokens) - 1)
         return {**fixed, "input": tokens}, places
 
     async def _tokens(
-        self, http: aiohttp.ClientSession, text: str, *, special: bool = False
+        self, http: aiohttp.ClientSession, text: str, limit: int, *, special: bool = False
     ) -> list[int]:
+        """The tokens of a text: at the most one per byte, and what a tokenizer may put before."""
         body = {"model": self.endpoint.model, "prompt": text, "add_special_tokens": special}
-        tokens = (await self._post(http, "/tokenize", body)).get("tokens")
-        if not isinstance(tokens, list) or not tokens or not all(type(t) is int for t in tokens):
-            raise MalformedReply(f"{self._who} sent no tokens")
+        tokens = (await self._post(http, "/tokenize", body, limit)).get("tokens")
+        most = len(text.encode(errors="replace")) + PER_STEP
+        if not isinstance(tokens, list) or not 0 < len(tokens) <= most:
+            raise MalformedReply(f"{self._who} sent no tokens, or more than the text has bytes")
+        if not all(type(token) is int and 0 <= token < MOST_TOKEN for token in tokens):
+            raise MalformedReply(f"{self._who} sent no tokens, but something else in their place")
         return tokens
 
     async def _post(
-        self, http: aiohttp.ClientSession, path: str, body: dict[str, Any]
+        self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], limit: int
     ) -> dict[str, Any]:
         """The reply to one request; refusals that nothing was spent on are met by trying again."""
         attempt = 0
         while True:
-            reply, after = await self._once(http, path, body)
+            reply, after = await self._once(http, path, body, limit)
             if not isinstance(reply, ModelError):
                 return reply
             if not isinstance(reply, AGAIN) or attempt == self.endpoint.retries:
@@ -170,43 +196,37 @@ class RewardEndpoint:
             attempt += 1
 
     async def _once(
-        self, http: aiohttp.ClientSession, path: str, body: dict[str, Any]
+        self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], limit: int
     ) -> tuple[dict[str, Any] | ModelError, float]:
         """The reply or what was in its place, and the seconds that the server asks to wait."""
         try:
             async with http.post(
                 URL(self._root + path),
-                data=json.dumps(body).encode(),
+                data=jsontext.dumps(body).encode(),
                 headers={"Content-Type": "application/json"},
                 allow_redirects=False,  # another host must not see the key
             ) as response:
-                status, data = response.status, await response.read()
-                after = retry_after(response.headers)
+                status, after = response.status, retry_after(response.headers)
+                if status >= 300:
+                    return await self._refused(status, response), after
+                data, more = await read_body(response, limit)
+            if more:
+                raise Malformed(f"it has more than {limit:,} bytes")
+            return parse(data), 0.0
         except TimeoutError:
             return ModelTimeout(f"{self._who} did not answer in time"), 0.0
         except (aiohttp.ClientError, OSError) as problem:
             why = f"{self._who} cannot be reached: {problem}"
-            return ModelUnreachable(self._clean(why)), 0.0
-        if status >= 300:
-            return self._refused(status, data), after
-        try:
-            return parse(data), 0.0
+            return ModelUnreachable(clean(why, self._key)), 0.0
         except Malformed as problem:
             return MalformedReply(f"{self._who} sent a malformed reply: {problem}"), 0.0
 
-    def _refused(self, status: int, data: bytes) -> ModelError:
+    async def _refused(self, status: int, response: aiohttp.ClientResponse) -> ModelError:
         try:
-            reason = error_message(parse(data))
-        except Malformed:
-            reason = data.decode(errors="replace") or "no reason given"
+            reason = reason_of(await read_error(response, self._key))
+        except Malformed as problem:
+            reason = str(problem)
         if status < 400:
             reason = "it redirects elsewhere, which is not followed"
         kind = RateLimited if status == 429 else ServerFault if status >= 500 else RequestRefused
-        return kind(self._clean(f"{self._who} answered {status}: {reason}"))
-
-    def _clean(self, text: str) -> str:
-        """One line, short, without the key."""
-        text = " ".join(text.split())
-        if self._key:
-            text = text.replace(self._key, "[key]")
-        return text if len(text) <= 240 else text[:239] + "…"
+        return kind(clean(f"{self._who} answered {status}: {reason}", self._key))

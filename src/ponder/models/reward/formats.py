@@ -29,6 +29,7 @@ from typing import Any, Literal, get_args
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message
 from ponder.core.steps import BETWEEN
+from ponder.models import sound
 
 Format = Literal["qwen", "math_shepherd", "skywork", "classify"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -151,7 +152,7 @@ def score_of(row: Any, format: Format, *, logits: bool = False) -> float:
     """The score of one place, from 0 to 1. Servers send probabilities or logits, by version and
     flags: unless they are known to be ``logits``, values that sum to 1 are taken for probabilities.
     """
-    values = [float(value) for value in (row if isinstance(row, list) else [row])]
+    values = [sound.number(value) for value in (row if isinstance(row, list) else [row])]
     if not values or not all(map(math.isfinite, values)):
         raise ValueError
     if format == "skywork" or (logits and len(values) == 1):
@@ -188,11 +189,11 @@ def sigmoid(value: float) -> float:
 
 def packed(scores: Sequence[float]) -> str:
     """Scores as the text of a completion."""
-    return json.dumps(list(scores))
+    return json.dumps(list(scores), allow_nan=False)
 
 
 def usage_of(reply: Mapping[str, Any]) -> int | None:
     """The prompt's tokens as the reply counts them."""
     usage = reply.get("usage")
     count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return count if type(count) is int and count >= 0 else None
+    return count if sound.is_count(count) else None

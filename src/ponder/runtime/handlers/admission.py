@@ -4,6 +4,9 @@ Calls are admitted strictly in the order in which they came. One that does not f
 others, still in flight, may give back what they do not use. Only when nothing is in flight is it
 shortened to what is left, or refused. So who is admitted, and at which length, follows from the
 costs of the calls before it and not from who finished first.
+
+Nobody can prevent an endpoint from charging more than it was allowed to. Once one has, the purse is
+closed: who waits is refused, and whatever is asked for after that.
 """
 
 from __future__ import annotations
@@ -11,14 +14,14 @@ from __future__ import annotations
 import asyncio
 import bisect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 
 from ponder.core.budget import PICO, Budget, Cost
-from ponder.core.errors import Limit, LimitReached
-from ponder.core.ledger import Ledger
+from ponder.core.errors import Limit, LimitReached, Overcharged
+from ponder.core.ledger import Item, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Purse:
         self._reserved = Cost()
         self._flying = 0
         self._queue: deque[_Waiting] = deque()
+        self._excess = False  # True once a call has cost more than was set aside for it
         self.fired: Limit | None = None
 
     @property
@@ -91,7 +95,10 @@ class Purse:
 
         Raises:
             LimitReached: not even ``least`` fits, and nothing in flight could give anything back.
+            Overcharged: the purse is closed.
         """
+        if self._ledger.overcharged:
+            raise Overcharged(self._ledger.overcharged)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(length, least, worst, beside, loop.create_future())
         if not self._queue and self.exceeded(waiting.needs(length)) is None:
@@ -108,11 +115,53 @@ class Purse:
             self._pump()
             raise
 
-    def settle(self, grant: Grant) -> None:
-        """Give back a reservation. Book the actual cost first, so that it is never double-spent."""
+    def settle(self, grant: Grant, spent: Item | None = None) -> None:
+        """Give back a reservation. Book what was ``spent`` first, so that it is never
+        double-spent.
+        """
+        if spent is not None:
+            cost = spent.cost
+            for _, figure, _ in self._ceilings:
+                if figure(cost) > figure(grant.reserved):
+                    self._excess = True
+            self.audit(spent, grant.length)
         self._reserved -= grant.reserved
         self._flying -= 1
         self._pump()
+
+    def audit(self, spent: Item, length: int) -> None:
+        """Close the purse if more was charged for calls than ``length`` tokens of completions, or
+        if a limit was passed since one cost more than was set aside for it.
+        """
+        generated = spent.completion_tokens + spent.wasted_tokens
+        if generated > length:
+            self._close(
+                f"{spent.model} charged {generated:,} completion tokens where {length:,} were "
+                "allowed: nothing more is sent to it."
+            )
+        elif self._excess and (passed := self.passed()):
+            self._close(
+                f"what {spent.model} charged has passed the budget of {passed}, since it was more "
+                "than a request of that size can cost: nothing more is sent to it."
+            )
+
+    def recall(self, calls: Sequence[tuple[Item, int]]) -> None:
+        """Take up what an earlier attempt within the same budget had spent, each with the tokens
+        that one of its calls allowed.
+        """
+        self._excess = self.passed() is not None
+        for spent, length in calls:
+            self.audit(spent, length * max(1, spent.calls))
+
+    def passed(self) -> Limit | None:
+        """The limit that what is spent has passed."""
+        for limit, figure, ceiling in self._ceilings:
+            if figure(self._ledger.spent) > ceiling:
+                return limit
+        return None
+
+    def _close(self, reason: str) -> None:
+        self._ledger.overcharged = self._ledger.overcharged or reason
 
     def _grant(self, waiting: _Waiting, length: int, limit: Limit | None = None) -> Grant:
         reserved = waiting.worst(length)
@@ -125,6 +174,9 @@ class Purse:
             head = self._queue[0]
             if head.grant.done():  # cancelled, and not yet awake to leave the queue
                 self._queue.popleft()
+            elif self._ledger.overcharged:
+                self._queue.popleft()
+                head.grant.set_exception(Overcharged(self._ledger.overcharged))
             elif self.exceeded(head.needs(head.length)) is None:
                 self._queue.popleft()
                 head.grant.set_result(self._grant(head, head.length))

@@ -28,7 +28,8 @@ def budgeted(
     whole: bool = False,
     answered: bool = False,
 ) -> Handler:
-    """Wrap ``inner`` so that no limit is ever passed. ``meters`` are by the name of the model, ''
+    """Wrap ``inner`` so that no limit is ever passed, unless an endpoint charges more than it was
+    allowed to, after which nothing more is sent. ``meters`` are by the name of the model, ''
     for the run's own; ``deadline`` is a time of the event loop.
     A sample that does not fit is shortened; if it is to be ``whole``, it is refused. As long as no
     chain is ``answered``, a step, and what is asked about a chain, leaves room for that chain to be
@@ -111,6 +112,6 @@ def budgeted(
                 ledger.arrive(mark),
             )
             ledger.book(call.spent)
-            purse.settle(grant)
+            purse.settle(grant, call.spent)
 
     return handle

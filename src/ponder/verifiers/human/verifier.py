@@ -214,7 +214,7 @@ class Queue:
 
     def judge(self, key: str, said: Judgement) -> bool:
         """Say it; False if somebody else was quicker."""
-        packed = json.dumps(asdict(said))
+        packed = json.dumps(asdict(said), allow_nan=False)
         sql = "insert or ignore into judgements values (?, ?) returning 1"
         return bool(self._execute(sql, key, packed))
 

@@ -1,0 +1,214 @@
+"""A choice that arrives as server-sent events. What is read of it is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from ponder.models.base import Finish, Request
+from ponder.models.openai.wire import (
+    Choice,
+    Json,
+    Reply,
+    Tokens,
+    Usage,
+    count,
+    parse,
+    read_finish,
+    read_stop,
+    read_tokens,
+    read_usage,
+)
+from ponder.models.received import Malformed, Unpacker, least_tokens
+
+_SPOKEN = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
+
+
+@dataclass(slots=True)
+class Stream:
+    """One choice of at most ``request.max_tokens``, in at most ``limit`` bytes.
+
+    ``tokens`` counts what was seen: by the server's own count where chunks carry one (vLLM's
+    continuous usage, llama.cpp's timings), else by log-probabilities, else one per chunk. A
+    server's count below what a text of this length takes is none.
+    """
+
+    request: Request
+    limit: int
+    tokens: int = 0
+    error: dict[str, Json] | None = None
+    _line: bytearray = field(default_factory=bytearray, init=False)
+    _received: int = field(default=0, init=False)
+    _usage: Usage | None = field(default=None, init=False)
+    _counted: int = field(default=0, init=False)
+    _seen: int = field(default=0, init=False)
+    _false: bool = field(default=False, init=False)
+    _characters: int = field(default=0, init=False)
+    _text: list[str] = field(default_factory=list, init=False)
+    _logprobs: list[float] = field(default_factory=list, init=False)
+    _top: list[Any] = field(default_factory=list, init=False)
+    _finish: Finish | None = field(default=None, init=False)
+    _stopped_at: str | None = field(default=None, init=False)
+    _done: bool = field(default=False, init=False)
+
+    @property
+    def complete(self) -> bool:
+        """True if the sample came to its end, even if the connection did not."""
+        return self._finish is not None
+
+    @property
+    def over(self) -> bool:
+        """True if there is nothing more to read."""
+        return self._done or self.overrun or self.cut or self.error is not None
+
+    @property
+    def overrun(self) -> bool:
+        """True if the server goes on beyond ``max_tokens``."""
+        return self.tokens > self.request.max_tokens
+
+    @property
+    def cut(self) -> bool:
+        """True if it goes on beyond the limit in bytes."""
+        return self._received > self.limit
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the server says that it cost, unless the text must have cost more."""
+        usage = self._usage
+        least = least_tokens(self._characters)
+        return None if usage is None or usage.completion < least else usage
+
+    @property
+    def spent(self) -> int:
+        """Number of tokens to book should the sample be lost: more than were asked for only if the
+        server says so.
+        """
+        return max(min(self.tokens, self.request.max_tokens), self._counted)
+
+    def feed(self, data: bytes) -> None:
+        """Take in what arrived, in time proportional to its size.
+
+        Raises:
+            Malformed: it is not a stream of chunks.
+        """
+        *lines, rest = data[: max(0, self.limit - self._received)].split(b"\n")
+        for line in lines:
+            self._line += line
+            whole, self._line = bytes(self._line), bytearray()
+            self._read(whole)
+            if self.over:
+                return
+        self._line += rest
+        self._received += len(data)
+
+    def reply(self) -> Reply:
+        """The choice; one that went on beyond a limit is a truncated sample.
+
+        Raises:
+            Malformed: the stream ended before the sample did.
+        """
+        overrun = self.overrun or (self.cut and self.tokens > 0)
+        finish = self._finish or ("length" if overrun else None)
+        if self.cut and finish is None:
+            raise Malformed(f"its stream has {self.limit:,} bytes and no sample yet")
+        if finish is None:
+            raise Malformed("the stream ended before the sample did")
+        tokens = Tokens(len(self._logprobs), tuple(self._logprobs) or None, tuple(self._top))
+        choice = Choice(
+            "".join(self._text),
+            finish,
+            1,
+            self._characters,
+            tokens,
+            self._stopped_at,
+            self._counted,
+        )
+        return Reply([choice], self._usage if self.complete else None)
+
+    def _read(self, line: bytes) -> None:
+        if not line.startswith(b"data:"):
+            return  # an empty line, or a comment that keeps the connection alive
+        event = line[5:].strip()
+        if event == b"[DONE]":
+            self._done = True
+        else:
+            self._chunk(parse(event))
+
+    def _chunk(self, chunk: dict[str, Json]) -> None:
+        if chunk.get("error"):
+            self.error = chunk
+            return
+        counted = self._count(chunk)
+        choices = chunk.get("choices")
+        if not choices:  # the last chunk, with nothing but the usage, and llama.cpp's pings
+            self._estimate(counted, 0)
+            return
+        if not isinstance(choices, list) or not isinstance(choices[0], dict):
+            raise Malformed("a chunk's choices are not objects")
+        own = (c for c in choices if isinstance(c, dict) and _is_first(c))
+        choice = next(own, choices[0])
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            raise Malformed("a chunk has no delta")
+        text = delta.get("content")
+        if text is not None and not isinstance(text, str):
+            raise Malformed("a chunk's content is not text")
+        tokens = read_tokens(choice, self.request)
+        thoughts = delta.get("reasoning_content") or delta.get("reasoning")
+        said = (text, thoughts, delta.get("refusal"))
+        self._characters += sum(len(part) for part in said if isinstance(part, str))
+        seen = (tokens.count or 1) if any(map(delta.get, _SPOKEN)) else 0
+        self._estimate(counted, seen)
+        if self.complete or not _is_first(choice):
+            return  # nobody asked for it: it counts, and that is all
+        if not self.overrun:
+            self._text.append(text or "")
+            self._logprobs.extend(tokens.logprobs or ())
+            self._top.extend(tokens.top or ())
+            if choice.get("finish_reason") is not None:
+                self._finish = read_finish(choice["finish_reason"])
+                self._stopped_at = read_stop(choice)
+
+    def _count(self, chunk: dict[str, Json]) -> int | None:
+        """Number of tokens so far by the server's own count."""
+        usage, timings = read_usage(chunk), chunk.get("timings")
+        predicted = count(timings, "predicted_n") if isinstance(timings, dict) else None
+        if usage:
+            self._usage = usage
+            predicted = usage.completion
+        self._counted = max(self._counted, predicted or 0)
+        return predicted
+
+    def _estimate(self, counted: int | None, seen: int) -> None:
+        self._seen += seen
+        least = least_tokens(self._characters)
+        self._false = self._false or (counted is not None and counted < least)
+        self.tokens = self.tokens + seen if counted is None else max(self.tokens, counted)
+        self.tokens = max(self.tokens, least, self._seen if self._false else 0)
+
+
+def _is_first(choice: dict[str, Json]) -> bool:
+    """True unless it says that it is another sample than the one that was asked for."""
+    index = choice.get("index")
+    return type(index) is not int or index == 0
+
+
+async def receive(
+    response: aiohttp.ClientResponse, stream: Stream, tell: Callable[[int], None]
+) -> None:
+    """Feed a response to the stream until there is nothing more to read; ``tell`` hears what it
+    has cost so far.
+
+    Raises:
+        Malformed: it is not a stream of chunks, or cannot be unpacked.
+    """
+    unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
+    async for data in response.content.iter_any():
+        for piece in unpacker.feed(data):
+            stream.feed(piece)
+            tell(stream.spent)
+            if stream.over:
+                return
