@@ -23,7 +23,8 @@ from ponder.core.effects import Call
 from ponder.core.errors import LimitReached, RunFailed, UsageError
 from ponder.core.events import Event, Subscriber
 from ponder.core.problem import Message, Problem
-from ponder.core.session import Run, Session, ignore
+from ponder.core.run import Run, ignore
+from ponder.core.session import Session
 from ponder.models import catalog
 from ponder.models import config as configuration
 from ponder.models.base import Model

@@ -16,7 +16,8 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.ledger import Receipt
 from ponder.core.problem import Problem, read_tests
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model
 from ponder.models.fakes.absent import Absent

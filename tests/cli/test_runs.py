@@ -63,8 +63,7 @@ def test_a_tree_is_shown_of_a_recording_and_of_what_another_version_wrote(
     code, out, _ = ponder(capsys, "runs", "show", run.id, "--tree", *journal)
     assert code == 0
     assert out.splitlines()[0] == ("the suite gsm8k" if spec else QUESTION)
-    assert out.count("1 visit, mean") == (0 if spec else 2)  # a recording has no search
-    assert out.count(" tokens") == 3
+    assert out.count("├─ ") + out.count("└─ ") == 3
 
 
 def test_a_removed_run_is_gone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,364 +1,386 @@
-"""A run as a tree, from its journal alone: branches, scores, visits, what was pruned and why."""
+"""A run's tree as it is shown: what equal branches become, what is left out, what is drawn."""
 
 from __future__ import annotations
 
+import functools
+import io
 import json
-import math
-from collections.abc import Sequence
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
 
-from ponder.cli.tree import Branch, branches
-from ponder.cli.tree_view import mermaid, page
-from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
-from ponder.core.errors import ModelTimeout
-from ponder.models.base import Completion, Request
+from ponder.cli import tree_view
+from ponder.cli.tree import Branch, Picture, leading, picture, rest
+from ponder.cli.tree_view import CHARACTERS, EDGES, Drawing, mermaid
+from ponder.core.events import Event, Forked, Judged, Revised, SampleFinished, Steered
+from ponder.core.search import TWIN, Tree, apply, fold
+from ponder.core.steering import Action
+from ponder.core.trace import Finish, Score, Trace
 from ponder.models.fakes.scripted import Scripted
-from ponder.planning.spec import Spec
-from ponder.policies.tree import Node
-from ponder.runtime.journal import Journal
-from ponder.runtime.runner import Runner
-from ponder.strategies import registry
-from ponder.strategies.knobs import read
 from tests.cli.test_solve import QUESTION, ponder
-from tests.strategies.test_all_resume import KNOBS, Opinion, reply
-from tests.strategies.test_beams import VALUES, ByPath, Tree
-from tests.strategies.test_trees import thinker
-from tests.support.jobs import PROBLEM, job
+from tests.support.jobs import PROBLEM, ByText, go
+from tests.support.trees import drop, end, grow, judge, name_of, planted, visit
+
+ASKED = "What is six times seven ?"
 
 
-async def run(
-    folder: Path, strategy: str, model: Scripted, *, verifier: Any = None, **knobs: Any
-) -> list[Branch]:
-    """The branches of one run; unless told, chains are scored by the path they have taken."""
-    journal = Journal(folder / "runs.sqlite")
-    name = journal.create({})
-    asked = job(
-        model,
-        strategy,
-        knobs=knobs,
-        verifiers={"v": verifier or ByPath(VALUES.get)},
-        verifier="v",
-    )
-    await Runner(asked, journal=journal, run=name).go()
-    known = read(registry.find(strategy).knobs, knobs)
-    spec = Spec(PROBLEM, "m", strategy, known, Sampling(100), Budget(), "v")
-    roots = branches(journal.calls(name), spec)
-    journal.close()
-    return roots
+def drawn(shown: Picture, width: int = 80, most: int | None = None) -> list[str]:
+    """The lines of the terminal."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(Drawing(shown, most))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def outline(roots: Sequence[Branch]) -> list[str]:
-    """A line for each branch, indented as deep as it is. The exports say the same."""
-    lines: list[str] = []
-
-    def add(branch: Branch, depth: int) -> None:
-        assert branch.label in page("q", roots)
-        assert branch.label in mermaid("q", roots)
-        lines.append("  " * depth + branch.label)
-        for child in branch.children:
-            add(child, depth + 1)
-
-    for root in roots:
-        add(root, 0)
-    return lines
+def branch(shown: Picture, path: str) -> Branch:
+    return next(b for b in shown.branches if b.node.id == name_of(path))
 
 
-def of_all(roots: Sequence[Branch]) -> list[Branch]:
-    return [branch for root in roots for branch in root.walk()]
+def beam() -> Tree:
+    """Two beginnings; of the first's continuations one was outranked, one became the answer."""
+    tree = grow(planted("a", "b", "aa"), "ab", answer="42")
+    tree = judge(judge(judge(judge(tree, "a", 0.9), "b", 0.2), "aa", 0.35), "ab", 0.8)
+    return end(drop(drop(tree, "outranked", "b"), "outranked", "aa"), "ab")
 
 
-async def test_a_beam_search_by_hand(tmp_path: Path) -> None:
-    assert outline(await run(tmp_path, "beam_search", Scripted(Tree()), width=2, fan=2)) == [
-        "a · 1 tokens · 0.900",
-        "  a · 1 tokens · 0.300 · pruned: 2 ranked higher",
-        "  b · 1 tokens · 0.400",
-        "    a \\boxed{aba} · 2 tokens · 0.350 · = aba",
-        "    b \\boxed{abb} · 2 tokens · 0.300 · = abb",
-        "b · 1 tokens · 0.200",
-        "  a · 1 tokens · 0.100 · pruned: 3 ranked higher",
-        "  b · 1 tokens · 0.500",
-        "    a \\boxed{bba} · 2 tokens · 0.700 · = bba",
-        "    b \\boxed{bbb} · 2 tokens · 0.800 · = bbb",
-        "a · 1 tokens · pruned: says the same as another",
-        "b · 1 tokens · pruned: says the same as another",
-    ]
+# Branches -----------------------------------------------------------------------------------------
 
 
-async def test_without_a_specification_nobody_says_why(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "runs.sqlite")
-    name = journal.create({})
-    asked = job(
-        Scripted(Tree()),
-        "dvts",
-        knobs={"trees": 1, "fan": 2},
-        verifiers={"v": ByPath(VALUES.get)},
-        verifier="v",
-    )
-    await Runner(asked, journal=journal, run=name).go()
-    labels = [branch.label for branch in of_all(branches(journal.calls(name)))]
-    assert labels[-1].endswith("not continued")
-    assert not any("pruned" in label for label in labels)
-    journal.close()
+def test_a_branch_is_what_a_node_added() -> None:
+    shown = picture(beam(), ASKED, "42")
+    ab = branch(shown, "ab")
+    assert (ab.added, ab.tokens, ab.depth, ab.continues) == ("b", 2, 2, True)
+    assert (ab.answer, ab.outcome, ab.on_path, ab.chosen) == ("42", "the answer", True, True)
+    assert (branch(shown, "a").on_path, branch(shown, "a").chosen) == (True, False)
+    assert (branch(shown, "aa").outcome, branch(shown, "aa").on_path) == ("outranked", False)
+    assert (shown.title, shown.answer, shown.nodes) == (ASKED, "42", 4)
 
 
-async def test_what_was_only_looked_at_ahead_says_so(tmp_path: Path) -> None:
-    """What a beginning was judged by stands below it."""
-    knobs = {"width": 1, "fan": 2, "lookahead": 1}
-    assert outline(await run(tmp_path, "beam_search", Scripted(Tree()), **knobs))[:4] == [
-        "a · 1 tokens",
-        "  a · 1 tokens · 0.300 · looked ahead",
-        "  b · 1 tokens",
-        "    a \\boxed{aba} · 2 tokens · 0.350 · = aba · looked ahead",
-    ]
+def test_a_revision_adds_all_of_its_text() -> None:
+    tree = grow(planted(), "a", answer="41", added="so 41")
+    tree = apply(grow(tree, "b", answer="42", added="no, 42"), Revised(name_of("b"), name_of("a")))
+    revision = branch(picture(tree, ASKED), "b")
+    assert (revision.added, revision.tokens, revision.continues) == ("no, 42", 2, False)
+    assert revision.depth == 2
 
 
-async def test_dvts_keeps_the_best_of_each_tree(tmp_path: Path) -> None:
-    assert outline(await run(tmp_path, "dvts", Scripted(Tree()), trees=1, fan=2)) == [
-        "a · 1 tokens · 0.900",
-        "  a · 1 tokens · 0.300 · pruned: 1 ranked higher",
-        "  b · 1 tokens · 0.400",
-        "    a \\boxed{aba} · 2 tokens · 0.350 · = aba",
-        "    b \\boxed{abb} · 2 tokens · 0.300 · = abb",
-        "b · 1 tokens · 0.200 · pruned: 1 ranked higher",
-    ]
+def test_a_chain_that_was_made_to_answer_adds_what_follows_its_text() -> None:
+    tree = grow(planted(), "a", added="so\n\n")
+    trace = Trace(PROBLEM, "so The answer is 42", 9, "stop", None, None, "7", name_of("a"))
+    tree = apply(tree, SampleFinished("7", trace, False))
+    assert [b.added for b in picture(tree, ASKED).branches] == ["", "so\n\n", " The answer is 42"]
 
 
-VALUED = {"a": "impossible.", "b": "Likely", "ba": "impossible", "bb": "sure!", "aa": "sure"}
-
-
-async def test_a_tree_of_thoughts_shows_what_the_model_said_of_its_thoughts(tmp_path: Path) -> None:
-    broad = await run(tmp_path, "tree_of_thoughts", Scripted(thinker(VALUED)), width=1, fan=2)
-    assert outline(broad) == [
-        "a · 1 tokens · 0.000 · pruned: 1 ranked higher",
-        "b · 1 tokens · 0.500",
-        "  a \\boxed{ba} · 2 tokens · 0.000 · = ba",
-        "  b \\boxed{bb} · 2 tokens · 1.000 · = bb",
-    ]
-    (tmp_path / "deep").mkdir()
-    knobs = {"search": "dfs", "fan": 2, "votes": 2}
-    deep = await run(tmp_path / "deep", "tree_of_thoughts", Scripted(thinker(VALUED)), **knobs)
-    assert outline(deep)[0] == "a · 1 tokens · 0.000 · pruned: below 0.2"
-
-
-async def test_particles_that_were_not_drawn(tmp_path: Path) -> None:
-    """Of 'a' and 'b', both drawn twice, only 'b' is likely."""
-    likely = ByPath(lambda path: float(path.startswith("b")))
-    knobs = {"n": 4, "threshold": 1.0}
-    roots = await run(tmp_path, "particle_filter", Scripted(Tree()), verifier=likely, **knobs)
-    left = "1 tokens · 0.000 · pruned: not drawn when chains were resampled"
-    assert [label for label in outline(roots) if label.startswith("a")] == [f"a · {left}"] * 2
-    assert sum(len(root.children) for root in roots) == 4
-
-
-async def test_steps_that_did_not_hold(tmp_path: Path) -> None:
-    """Nothing holds after 'a', so it goes, and 'b' comes after the question."""
-    holds = ByPath(lambda path: float(path in ("a", "b", "ba", "baa", "bab")))
-    roots = await run(
-        tmp_path, "verify_and_backtrack", Scripted(Tree()), verifier=holds, tries=2, most=9
-    )
-    assert outline(roots) == [
-        "a · 1 tokens · 1.000 · pruned: nothing held after it in 2 tries",
-        "  a · 1 tokens · 0.000 · pruned: below 0.5",
-        "  b · 1 tokens · 0.000 · pruned: below 0.5",
-        "b · 1 tokens · 1.000",
-        "  a · 1 tokens · 1.000",
-        "    a \\boxed{baa} · 2 tokens · 1.000 · = baa",
-    ]
-
-
-async def test_chains_that_became_unsure(tmp_path: Path) -> None:
-    """Drawn whole at p = 0.9; of the next two, one goes on at that, one falls to 0.5."""
-    replies = iter(
-        [
-            Completion("so \\boxed{1}", "stop", 3, 4, logprobs=(math.log(0.9),) * 4),
-            Completion("so \\boxed{2}", "stop", 3, 4, logprobs=(math.log(0.9),) * 4),
-            Completion("hm", "length", 3, 4, logprobs=(math.log(0.5),) * 4),
-            Completion("so \\boxed{2}", "stop", 3, 4, logprobs=(math.log(0.9),) * 4),
-        ]
-    )
-    model = Scripted(lambda request: next(replies))
-    knobs = {"n": 4, "warmup": 2, "window": 4}
-    roots = await run(tmp_path, "confident", model, **knobs)
-    assert "hm · 4 tokens · pruned: its confidence fell below 0.900" in outline(roots)
-
-
-# Visits -------------------------------------------------------------------------------------------
+def ended(finish: Finish, answer: str | None) -> Tree:
+    tree = grow(planted(), "a", done=True, answer=answer)
+    [node] = [n for n in tree.nodes.values() if n.id]
+    trace = replace(node.trace, finish=finish)
+    return apply(planted(), SampleFinished(trace.id, trace, False))
 
 
 @pytest.mark.parametrize(
-    ("strategy", "knobs"),
+    ("tree", "outcome"),
     [
-        ("mcts", {"expansions": 5, "fan": 2}),
-        ("mcts", {"expansions": 4, "fan": 2, "rollout": True}),
-        ("mcts", {"expansions": 6, "fan": 1, "alpha": 0.5}),
-        ("ab_mcts", {"n": 12}),
-        ("ab_mcts", {"n": 12, "batch": 4}),
+        (planted("a"), "not continued"),
+        (planted("a", "aa"), ""),
+        (ended("stop", None), "ended without an answer"),
+        (ended("length", None), "truncated"),
+        (ended("stop", "42"), ""),
+        (drop(planted("a"), "below 0.2", "a"), "below 0.2"),
+        (drop(planted("a"), "", "a"), "dropped"),
+        (end(planted("a"), "a"), "the best so far"),
+        (end(ended("stop", "42"), "a"), "the answer"),
     ],
 )
-async def test_visits_are_those_that_the_search_counted(
-    strategy: str, knobs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_end_has_its_words(tree: Tree, outcome: str) -> None:
+    assert branch(picture(tree, ASKED), "a").outcome == outcome
+
+
+def test_what_a_person_did_is_said() -> None:
+    acts: list[Event] = [
+        Steered(Action("pin", name_of("a"), by="ann")),
+        Steered(Action("more", name_of("a"), count=2)),
+        Steered(Action("edit", name_of("b"), text="better")),
+        Forked("s0.0", "better", name_of("b")),
+    ]
+    tree = functools.reduce(apply, acts, planted("a", "b"))
+    shown = picture(drop(tree, "edited", "b"), ASKED)
+    assert branch(shown, "a").notes == ("pinned by ann", "continued further")
+    assert branch(shown, "b").outcome == "edited"
+    fork = next(b for b in shown.branches if b.node.id == "s0.0")
+    assert (fork.notes, fork.added) == ((f"edit of {name_of('b')}",), "better")
+    assert [b.steered for b in shown.branches] == [False, True, True, True]
+
+
+# Equal branches -----------------------------------------------------------------------------------
+
+
+def votes(*said: str) -> Tree:
+    """Chains from the question that said these, and end with the last word as their answer."""
+    tree = planted()
+    for letter, text in zip("abcdefgh", said, strict=False):
+        tree = grow(tree, letter, added=text, answer=text.split()[-1])
+    return tree
+
+
+def numbers(tree: Tree) -> list[tuple[str, int]]:
+    return [(b.added, b.count) for b in picture(tree, ASKED).branches[1:]]
+
+
+def test_equal_chains_are_one_branch() -> None:
+    assert numbers(votes("so 1", "so 2", "so 1", "so 1")) == [("so 1", 3), ("so 2", 1)]
+    assert numbers(votes("so 1", "hm 1")) == [("so 1", 1), ("hm 1", 1)]
+    assert numbers(votes(*["so 1"] * 8)) == [("so 1", 8)]
+
+
+def test_the_one_on_the_path_stands_for_its_equals() -> None:
+    tree = end(votes("so 1", "so 1", "so 1"), "b")
+    [_, stands] = picture(tree, ASKED).branches
+    assert (stands.node.id, stands.chosen) == (name_of("b"), True)
+    assert [node.id for node in stands.equals] == [name_of("a"), name_of("c")]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        drop(votes("so 1", "so 1"), "outranked", "b"),
+        drop(drop(votes("so 1", "so 1"), "outranked", "a"), "below 0.2", "b"),
+        apply(votes("so 1", "so 1"), Steered(Action("pin", name_of("a")))),
+        grow(grow(grow(planted(), "a", added="so"), "b", added="so"), "ba"),
+    ],
+    ids=["one was dropped", "for other reasons", "one is pinned", "one was continued"],
+)
+def test_branches_with_different_fates_are_not_equal(tree: Tree) -> None:
+    assert [count for _, count in numbers(tree)][:2] == [1, 1]
+
+
+def test_a_twin_counts_with_the_one_that_it_repeats() -> None:
+    """The original went on; the twins were dropped before anybody judged them."""
+    tree = planted()
+    for letter in "abc":
+        tree = grow(tree, letter, added="so")
+    tree = grow(drop(tree, TWIN, "b", "c"), "aa")
+    assert numbers(tree) == [("so", 3), ("a", 1)]
+    alone = drop(grow(planted(), "a", added="so"), TWIN, "a")
+    assert numbers(alone) == [("so", 1)]
+
+
+async def test_twelve_equal_samples_are_one_line() -> None:
+    events: list[Event] = []
+    model = Scripted(lambda request: "so \\boxed{42}")
+    verifiers = {"v": ByText({"42": 0.5})}
+    knobs = {"n": 12}
+    await go(
+        model, "best_of_n", publish=events.append, verifiers=verifiers, verifier="v", knobs=knobs
+    )
+    lines = drawn(picture(fold(PROBLEM, events), ASKED, "42"))
+    assert len(lines) == 4
+    assert lines[2].startswith("└─ ★ so \\boxed{42} x 12")
+    assert lines[2].endswith("= 42 · the answer")
+
+
+_paths = st.lists(st.text("abc", min_size=1, max_size=4), max_size=30)
+
+
+@given(_paths, st.sampled_from(["", "same"]), st.integers(0, 12))
+def test_every_node_is_counted_once_and_every_bound_is_kept(
+    paths: list[str], added: str, most: int
 ) -> None:
-    made: list[Node[Any]] = []
-
-    def node(state: Any) -> Node[Any]:
-        made.append(Node(state))
-        return made[-1]
-
-    monkeypatch.setattr(f"ponder.strategies.{strategy}.Node", node)
-    if strategy == "mcts":
-        roots = await run(tmp_path, strategy, Scripted(Tree()), **knobs)
-    else:
-        unlike = Scripted(lambda request: f"by {request.seed} \\boxed{{1}}")
-        roots = await run(tmp_path, strategy, unlike, verifier=Opinion(), **knobs)
-    found = {branch.id: branch for branch in of_all(roots)}
-    nodes = list(made[0].walk())[1:]
-    assert len(nodes) >= 6
-    assert max(node.visits for node in nodes) > 1
-    for below in nodes:
-        trace = below.state if strategy == "mcts" else below.state[0]
-        branch = found[trace.id]
-        assert branch.visits == below.visits
-        assert branch.total == pytest.approx(below.total)
-        seen = f"{below.visits} visit{'s' * (below.visits > 1)}, mean {below.mean:.3f}"
-        assert seen in branch.label
-        parent = below.parent
-        assert parent is not None
-        above = parent.state if strategy == "mcts" else parent.state[0]
-        assert branch.parent == above.id
+    wanted = dict.fromkeys(path[:n] for path in paths for n in range(1, len(path) + 1))
+    tree = functools.reduce(lambda t, path: grow(t, path, added=added), wanted, planted())
+    tree = end(tree, paths[-1]) if paths else tree
+    shown = picture(tree, ASKED)
+    ids = [node.id for b in shown.branches for node in (b.node, *b.equals)]
+    assert sorted(ids) == sorted(tree.nodes)
+    assert all(b.parent < place for place, b in enumerate(shown.branches))
+    assert {b.node.id for b in shown.branches if b.on_path} == tree.path
+    chosen = leading(shown, most)
+    assert len(chosen) == min(most + 1, len(shown.branches))
+    assert all(shown.branches[place].parent in chosen for place in chosen - {0})
+    path = [place for place, b in enumerate(shown.branches) if b.on_path]
+    assert len(path) > most or chosen.issuperset(path)
+    lines = drawn(shown, 60, most)
+    assert all(cell_len(line) <= 60 for line in lines)
+    hidden = sum(
+        int(m.group(2) or m.group(1))
+        for line in lines
+        if (m := re.search(r"and (\d+) more(?: \((\d+) with all beneath\))?:", line))
+    )
+    assert hidden + sum(shown.branches[place].count for place in chosen) == len(tree)
 
 
-async def test_mcts_by_hand(tmp_path: Path) -> None:
-    """tests/policies/test_tree.py, after two expansions: the root, then 'a'; then to the end."""
-    assert outline(await run(tmp_path, "mcts", Scripted(Tree()), expansions=2, fan=2)) == [
-        "a · 1 tokens · 0.900 · 3 visits, mean 0.533",
-        "  a · 1 tokens · 0.300 · 1 visit, mean 0.300 · never expanded",
-        "  b · 1 tokens · 0.400 · 1 visit, mean 0.400",
-        "    a \\boxed{aba} · 2 tokens · = aba",
-        "b · 1 tokens · 0.200 · 1 visit, mean 0.200 · never expanded",
+# Terminal -----------------------------------------------------------------------------------------
+
+
+def test_a_search_in_the_terminal() -> None:
+    assert drawn(picture(beam(), ASKED, "42")) == [
+        "What is six times seven ?",
+        "            score  tokens",
+        "├─ ● a     0.90 ▇       2",
+        "│  ├─ ✕ a  0.35 ▃       2  outranked",
+        "│  └─ ★ b  0.80 ▇       2  = 42 · the answer",
+        "└─ ✕ b     0.20 ▂       2  outranked",
+        "★ the answer  ● its path  ✕ dropped",
     ]
 
 
-async def test_attempts_stand_below_those_that_they_were_made_of(tmp_path: Path) -> None:
-    def attempt(request: Request) -> str:
-        before = sum(m.role == "assistant" for m in request.messages)
-        return f"\\boxed{{{before}}}"
-
-    two = await run(tmp_path, "sequential_parallel", Scripted(attempt), n=5, chains=2, memory=9)
-    assert [len(list(root.walk())) for root in two] == [3, 2]
-    assert outline(two[:1]) == [
-        "\\boxed{0} · 1 tokens · = 0",
-        "  \\boxed{1} · 1 tokens · = 1",
-        "    \\boxed{2} · 1 tokens · = 2",
+def test_visits_in_the_terminal() -> None:
+    tree = visit(visit(planted("a", "b", "aa"), "aa", 0.5), "a", 0.9)
+    assert drawn(picture(tree, ASKED)) == [
+        "What is six times seven ?",
+        "           visits×mean  tokens",
+        "├─ ○ a        2 × 0.70       2",
+        "│  └─ ○ a     1 × 0.50       2  not continued",
+        "└─ ○ b                       2  not continued",
+        "○ other branches",
     ]
-    scored = ByPath(dict.fromkeys("01", 0.5).get)
-    (tmp_path / "refine").mkdir()
-    [root] = await run(tmp_path / "refine", "refine", Scripted(attempt), verifier=scored, rounds=3)
-    assert [branch.answer for branch in root.walk()] == ["0", "1", "1"]
 
 
-async def test_visits_are_shown_only_where_a_search_counts_them(tmp_path: Path) -> None:
-    roots = await run(tmp_path, "beam_search", Scripted(Tree()), width=2, fan=2)
-    assert not any("visit" in line for line in outline(roots))
+def test_scores_in_words_and_numbers() -> None:
+    tree = planted("a", "b")
+    scores = (Score(1.0, "t", verdict="pass"), Score(None, "t"))
+    tree = apply(tree, Judged((name_of("a"), name_of("b")), scores))
+    lines = drawn(picture(judge(tree, "a", 0.25), ASKED))
+    assert "pass 1.00 0.25 ▃" in lines[2]
+    assert "abstains" in lines[3]
 
 
-@pytest.mark.parametrize("strategy", KNOBS)
-async def test_any_strategy_is_a_tree_of_all_that_may_become_its_answer(
-    strategy: str, tmp_path: Path
-) -> None:
-    """Every branch stands in it once, and what is open and was left says so."""
-    model = Scripted(reply)
-    roots = await run(tmp_path, strategy, model, verifier=Opinion(), **KNOBS[strategy])
-    found = of_all(roots)
-    assert len({branch.id for branch in found}) == len(found) > 0
-    assert len(found) <= len(model.requests)
-    assert outline(roots)
+def test_an_empty_tree_is_its_question() -> None:
+    assert drawn(picture(planted(), ASKED)) == [ASKED, ""]
 
 
-@pytest.mark.parametrize(("lost", "left"), [("b\n", 0), ("b \\boxed{bbb", 4)])
-async def test_what_was_lost_is_not_there(lost: str, left: int, tmp_path: Path) -> None:
-    tree = Tree()
-
-    def losing(request: Request) -> str | ModelTimeout:
-        said = tree(request)
-        return ModelTimeout("gone") if said.startswith(lost) else said
-
-    lines = outline(await run(tmp_path, "beam_search", Scripted(losing), width=2, fan=2))
-    assert sum("b · 1" in line for line in lines) == left
-    assert not any(line.strip().startswith(lost) for line in lines)
-
-
-async def test_a_beginning_whose_continuation_was_lost_says_so(tmp_path: Path) -> None:
-    tree = Tree()
-
-    def losing(request: Request) -> str | ModelTimeout:
-        said = tree(request)
-        return ModelTimeout("gone", prompt_tokens=3) if request.prefix.startswith("b") else said
-
-    lines = outline(await run(tmp_path, "dvts", Scripted(losing), trees=2, fan=1))
-    assert "b · 1 tokens · 0.200 · its continuation was lost: gone" in lines
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize(
+    "said", ["so " * 90, "六乘以七是四十二。" * 20, "a\n\tb\x1b[31m\u202e" * 9]
+)
+def test_no_line_is_wider_than_the_terminal(said: str, width: int) -> None:
+    tree = planted()
+    for depth in range(1, 31):
+        tree = grow(tree, "a" * depth, added=said)
+    tree = end(grow(tree, "b", added=said, answer=said), "a" * 30)
+    lines = drawn(picture(tree, said, said), width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert len(lines) == 31 + 3
+    assert not any(c in "".join(lines) for c in "\x1b\u202e\t")
+    assert sum("● " in line or "★ " in line for line in lines) == 30 + 1  # and the key
 
 
-def test_a_page_shows_what_a_model_wrote_and_obeys_nothing(tmp_path: Path) -> None:
-    root = Branch("0", "", "<script>alert(1)</script>", 3, "stop", "<b>")
-    made = page("a & b", [root])
-    assert "<script" not in made
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
-    assert "a &amp; b" in made
-    assert "http" not in made
-    assert '"<' not in mermaid('say "x"', [root])
-    assert '["#35;1 #38; #34;x#34;"]' in mermaid('#1 & "x"', [root])
+def bushy(width: int, deep: int) -> Tree:
+    """Each level of ``width`` nodes, of which the first goes on."""
+    tree = planted()
+    for depth in range(1, deep + 1):
+        above = "a" * (depth - 1)
+        for letter in "abcdefgh"[:width]:
+            tree = grow(tree, above + letter, added=f"{depth}{letter}")
+        left = [above + letter for letter in "bcdefgh"[: width - 1]]
+        tree = drop(tree, "outranked", *left)
+    return end(tree, "a" * deep)
 
 
-async def test_the_branch_that_the_answer_came_from_is_marked(tmp_path: Path) -> None:
-    roots = [Branch(i, "", "so", 3, "stop", "42", chosen=i == "1") for i in "01"]
-    assert [root.label.endswith("= 42 · the answer") for root in roots] == [False, True]
-    assert "style n1 " in mermaid("?", roots)
-    assert "style n0 " not in mermaid("?", roots)
-    assert page("?", roots).count('class="chosen"') == 1
-    begun = Branch("0", "", "so", 3, None, None, why="pruned", chosen=True)
-    assert begun.label == "so · 3 tokens · the best so far"
+def test_a_long_tree_is_bounded_and_its_path_is_not() -> None:
+    shown = picture(bushy(8, 12), ASKED)
+    lines = drawn(shown, 80, 20)
+    assert sum("●" in line for line in lines) == 11 + 1
+    assert lines[-1] == "20 of 96 branches: --all prints all"
+    assert sum(line.endswith("and 7 more: outranked") for line in lines) == 10
+    assert len(drawn(shown, 80, None)) == 8 * 12 + 3
+    assert not any(" more" in line for line in drawn(shown, 80, None))
+
+
+def test_what_is_left_out_is_counted_by_its_reasons() -> None:
+    tree = drop(drop(planted(*"abcdef", "ea"), "outranked", *"abc"), "below 0.2", "d")
+    shown = picture(tree, ASKED)
+    said = "and 6 more (7 with all beneath): 3 outranked, 1 below 0.2, 1 continued"
+    assert rest(shown, 0, frozenset({0})) == f"{said}, 1 for other reasons"
+    assert rest(shown, 0, frozenset(range(len(shown.branches)))) == ""
+    many = picture(votes("so 1", "hm 1", "ah 1", "so 2"), ASKED)
+    assert rest(many, 0, leading(many, 2)) == "and 2 more: ended with 1"
+
+
+# Mermaid ------------------------------------------------------------------------------------------
+
+
+def test_a_search_in_mermaid() -> None:
+    assert mermaid(picture(beam(), ASKED)) == (
+        "flowchart TD\n"
+        '  n0["What is six times seven ?"]\n'
+        '  n0 ==> n1["a · 2 tokens · 0.90"]\n'
+        '  n1 -.-> n2["a · 2 tokens · 0.35 · outranked"]\n'
+        '  n1 ==> n3["b · 2 tokens · 0.80 · = 42 · the answer"]\n'
+        "  style n3 stroke-width:4px\n"
+        '  n0 -.-> n4["b · 2 tokens · 0.20 · outranked"]\n',
+        0,
+    )
+
+
+def test_mermaid_obeys_nothing_that_was_written() -> None:
+    tree = grow(planted(), "a", added='#1 & "x" <script>')
+    text, _ = mermaid(picture(tree, 'say "x"'))
+    assert 'n0["say #34;x#34;"]' in text
+    assert 'n1["#35;1 #38; #34;x#34; #60;script> ·' in text
+
+
+def test_mermaid_keeps_its_own_limits() -> None:
+    tree = planted()
+    for i in range(700):
+        trace = Trace(PROBLEM, f"{i} " + "so we add " * 9, 3, "stop", None, None, str(i))
+        tree = apply(tree, SampleFinished(trace.id, trace, False))
+    text, left_out = mermaid(picture(tree, ASKED))
+    lines = text.splitlines()
+    assert len(text) <= CHARACTERS
+    assert len(lines) <= EDGES
+    drawn_nodes = sum(line.startswith("  n0 --> n") for line in lines)
+    assert drawn_nodes + left_out == 700
+    assert f"and {left_out} more: ended without an answer" in text
+    assert drawn_nodes > 300
+
+
+# The command --------------------------------------------------------------------------------------
 
 
 def test_the_command_prints_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = ("--journal", str(tmp_path / "runs.sqlite"))
-    solve = ("-m", "simulated", "-s", "best_of_n", "--set", "n=2", "-q", *book)
-    assert ponder(capsys, "solve", QUESTION, *solve)[0] == 0
-    code, out, _ = ponder(capsys, "runs", "show", "2", "--tree", *book)
-    assert code == 0
-    assert out.splitlines()[0] == QUESTION
-    assert out.count("tokens") == 2
     mcts = ("-m", "simulated", "-s", "mcts", "--set", "expansions=1", "-q", *book)
     assert ponder(capsys, "solve", QUESTION, *mcts)[0] == 0
     _, out, _ = ponder(capsys, "runs", "list", "--json", *book)
-    [run, _] = [row["run"] for row in json.loads(out)]
-    _, out, _ = ponder(capsys, "runs", "show", run, "--tree", *book)
-    assert out.count("1 visit, mean") == 4
+    [run] = [row["run"] for row in json.loads(out)]
+    code, out, _ = ponder(capsys, "runs", "show", run, "--tree", *book)
+    assert code == 0
+    assert out.splitlines()[0] == QUESTION
     assert out.count("· the answer") == 1
+    assert ponder(capsys, "runs", "show", run, "--tree", "--all", *book)[:2] == (0, out)
+    assert "give it with --tree" in ponder(capsys, "runs", "show", run, "--all", *book)[2]
     for suffix, begins in ((".html", "<!doctype html>"), (".mmd", "flowchart TD")):
         target = tmp_path / f"tree{suffix}"
-        code, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
-        assert (code, err) == (0, f"wrote {target}\n")
+        said = ("runs", "show", run, "--export", str(target), *book)
+        assert ponder(capsys, *said) == (0, "", f"wrote {target}\n")
         assert target.read_text().startswith(begins)
         target.write_text("mine")
-        code, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
-        assert (code, err) == (
-            2, f"ponder: {target} exists: choose another name, or say --force.\n",
-        )  # fmt: skip
+        refused = f"ponder: {target} exists: choose another name, or say --force.\n"
+        assert ponder(capsys, *said) == (2, "", refused)
         assert target.read_text() == "mine"
-        said = ("runs", "show", run, "--export", str(target), "--force", *book)
-        assert ponder(capsys, *said)[0] == 0
+        assert ponder(capsys, *said, "--force")[0] == 0
         assert target.read_text().startswith(begins)
-    wide = ("-m", "simulated", "-s", "best_of_n", "--set", "n=600", "-q", *book)
-    assert ponder(capsys, "solve", QUESTION, *wide)[0] == 0
-    _, out, _ = ponder(capsys, "runs", "list", "--json", *book)
-    run, target = json.loads(out)[0]["run"], tmp_path / "wide.mmd"
-    _, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
-    assert "Mermaid draws no more than 50,000 characters" in err
     for bad, why in (("tree.txt", "writes FILE.html or FILE.mmd"), ("no/t.mmd", "cannot write")):
         code, _, err = ponder(capsys, "runs", "show", run, "--export", str(tmp_path / bad), *book)
         assert code == 2
         assert why in err
+
+
+def test_the_command_says_what_mermaid_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_view, "EDGES", 9)
+    book = ("--journal", str(tmp_path / "runs.sqlite"))
+    wide = ("-m", "simulated", "-s", "mcts", "--set", "expansions=3", "-q", *book)
+    assert ponder(capsys, "solve", QUESTION, *wide)[0] == 0
+    _, out, _ = ponder(capsys, "runs", "list", "--json", *book)
+    run, target = json.loads(out)[0]["run"], tmp_path / "wide.mmd"
+    _, _, err = ponder(capsys, "runs", "show", run, "--export", str(target), *book)
+    assert "Mermaid draws no more than 50,000 characters and 9 edges, so " in err
+    assert len(target.read_text().splitlines()) <= 9

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from ponder.core.effects import Call, Generate, Result, Sampling, Steer, Verify
 from ponder.core.errors import LimitReached, ModelError, ModelTimeout, RunFailed
 from ponder.core.events import Event, Proposed, VoteChanged
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
+from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 from tests.support.jobs import PROBLEM, trace
 from tests.support.virtual import run
@@ -35,6 +37,7 @@ class World:
     ended: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     lag: float = 0.0
+    actions: list[tuple[Action, ...]] = field(default_factory=list)
 
     async def perform(self, call: Call) -> Result:
         self.calls.append(call)
@@ -54,7 +57,7 @@ class World:
         if isinstance(effect, Generate):
             return trace(call.path, call.path)
         if isinstance(effect, Steer):
-            return effect.traces[::-1]
+            return self.actions.pop(0) if self.actions else ()
         return tuple(Score(0.5, effect.verifier) for _ in effect.traces)
 
     def session(self, seed: int = 0, **fields: Any) -> Session:
@@ -336,7 +339,7 @@ def test_scores_come_from_the_runs_verifier_or_from_the_one_named() -> None:
         assert [s.verifier for s in await session.score([trace(0)], "other")] == ["other"]
         [call, _] = world.calls
         assert call.effect == Verify((trace(0), trace(1)), "usual")
-        assert await session.steer([trace(0), trace(1)]) == [trace(1), trace(0)]
+        assert await session.steer([trace(0), trace(1)]) == [trace(0), trace(1)]
 
     run(main())
 

@@ -84,8 +84,8 @@ def raw(data: bytes) -> bytes:
 
 
 PACKED = {
-    "gzip": gzip.compress(TEXT),
-    "x-gzip": gzip.compress(TEXT[:7]) + gzip.compress(TEXT[7:]),
+    "gzip": gzip.compress(TEXT, mtime=0),
+    "x-gzip": gzip.compress(TEXT[:7], mtime=0) + gzip.compress(TEXT[7:], mtime=0),
     "deflate": zlib.compress(TEXT),
     "Deflate ": raw(TEXT),
     "identity": TEXT,

@@ -20,6 +20,7 @@ from ponder.core.answer import Answer
 from ponder.core.effects import Call, Effect, Generate, Result, Sampling, Steer, Verify
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.ledger import Item
+from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import pack, unpack
@@ -75,9 +76,16 @@ traces = st.builds(
 scores = st.builds(Score, st.one_of(st.none(), st.floats(0, 1)), texts, texts)
 
 
-@given(traces, st.lists(scores, max_size=3), st.lists(traces, max_size=3))
+actions = st.one_of(
+    st.builds(lambda text: Action("hint", text=text), texts.filter(str.strip)),
+    st.builds(lambda node, n: Action("more", node, count=n), texts, st.integers(1, 9)),
+    st.builds(lambda by: Action("pause", by=by), texts),
+)
+
+
+@given(traces, st.lists(scores, max_size=3), st.lists(actions, max_size=3))
 def test_every_result_survives_the_file(
-    grown: Trace, scored: list[Score], steered: list[Trace]
+    grown: Trace, scored: list[Score], steered: list[Action]
 ) -> None:
     cases: list[tuple[Effect, Result]] = [
         (GENERATE, grown),

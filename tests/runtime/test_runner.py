@@ -22,6 +22,7 @@ from ponder.core.errors import (
     RunFailed,
 )
 from ponder.core.events import (
+    Ended,
     Event,
     Proposed,
     RunStarted,
@@ -88,6 +89,7 @@ def test_the_events_of_a_tiny_run() -> None:
         Scored("0.1.1", (b,), (Score(0.5, "by_text"),)),
         Proposed(a, 0.25),
         Proposed(b, 0.5),
+        Ended("done", "0.1.0"),
     ]
 
 
@@ -118,6 +120,7 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
         VoteChanged((("a", 1.0),), 2),
         SampleLost("0.1.0", "no answer", "generate"),
         SampleLost("0.2.0", "the budget's limit on seconds was reached", "generate"),
+        Ended("seconds", "0.0.0"),
     ]
     grew = [e for e in events if isinstance(e, SampleGrew) and e.path == "0.2.0"]
     assert grew == [SampleGrew("0.2.0", 0), SampleGrew("0.2.0", 8)]

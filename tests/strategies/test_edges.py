@@ -22,8 +22,8 @@ from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import RUN, STEPS, STRATEGIES
 from ponder.verifiers.registry import find
-from tests.strategies.test_beams import VALUES, ByPath, Tree, path_of
 from tests.support.jobs import job
+from tests.support.searching import VALUES, ByPath, Tree, path_of
 from tests.support.virtual import run
 
 Value = Callable[[str], float | None]

@@ -11,16 +11,17 @@ import pytest
 
 from ponder.core.budget import Budget
 from ponder.core.problem import Problem
+from ponder.core.search import ROOT, Tree
 from ponder.core.trace import Score, Trace
 from ponder.models.base import ModelInfo, Priced, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
-from ponder.policies.tree import Node
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.ab_mcts import descend, promising
 from ponder.strategies.tree_of_thoughts import read_value
-from tests.strategies.test_beams import VALUES, search
-from tests.support.jobs import PROBLEM, job
+from tests.support.jobs import job
+from tests.support.searching import VALUES, search
+from tests.support.trees import grow, judge, path_of, planted, visit
 
 
 async def test_mcts_visits_as_the_table_by_hand_says() -> None:
@@ -139,29 +140,32 @@ async def test_batches_are_attempts_at_once() -> None:
     assert all(depth(r) == 0 for r in model.requests[:4])
 
 
+def attempted(scores: dict[str, float]) -> Tree:
+    """A tree of attempts with these scores."""
+    tree = planted()
+    for path, value in scores.items():
+        tree = visit(judge(grow(tree, path), path, value), path, value)
+    return tree
+
+
 def test_the_root_is_expanded_first() -> None:
-    root = Node((Trace.empty(PROBLEM), Score(None, "")))
-    assert descend(root, random.Random(0)) is root
+    assert descend(planted(), random.Random(0)).id == ROOT
 
 
 def test_descent_follows_the_better_child() -> None:
-    """With 200 good scores below one child and 200 bad ones below the other."""
-    root = Node((Trace.empty(PROBLEM), Score(None, "")))
-    poor = root.add((Trace.empty(PROBLEM), Score(0.0, "v")))
-    rich = root.add((Trace.empty(PROBLEM), Score(1.0, "v")))
-    for _ in range(200):
-        rich.add((Trace.empty(PROBLEM), Score(1.0, "v")))
-        poor.add((Trace.empty(PROBLEM), Score(0.0, "v")))
-    found = [descend(root, random.Random(seed)) for seed in range(20)]
-    assert not any(node is poor or node.parent is poor for node in found)
+    """With many good scores below one child and many bad ones below the other."""
+    below = {a + b + c: value for a, value in (("a", 0.0), ("b", 1.0)) for b in "abcdefgh"
+             for c in ("", *"abcdefgh")}  # fmt: skip
+    tree = attempted({"a": 0.0, "b": 1.0} | below)
+    chosen = [path_of(descend(tree, random.Random(seed))) for seed in range(20)]
+    assert not any(path.startswith("a") for path in chosen)
 
 
 def test_of_children_that_nothing_came_of_the_better_one_is_revised() -> None:
     """Going deeper at all is as likely as the prior says: Beta(1/2, 1/2) against what is known."""
-    root = Node((Trace.empty(PROBLEM), Score(None, "")))
-    children = [root.add((Trace.empty(PROBLEM), Score(v, "v"))) for v in (0.0, 1.0)]
-    found = [descend(root, random.Random(seed)) for seed in range(400)]
-    counts = [sum(node is child for node in found) for child in children]
+    tree = attempted({"a": 0.0, "b": 1.0})
+    chosen = [path_of(descend(tree, random.Random(seed))) for seed in range(400)]
+    counts = [chosen.count(path) for path in "ab"]
     # By integration: Beta(3/2, 1/2) is above Beta(1/2, 3/2) with probability 1/2 + 4/pi^2 = 0.905.
     assert counts[1] / sum(counts) == pytest.approx(0.905, abs=0.05)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.ledger import Receipt
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Priced, Shape
 from ponder.models.fakes.scripted import EVERYTHING

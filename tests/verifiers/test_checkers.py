@@ -13,7 +13,8 @@ from ponder.core.answer import Answer
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.registry import find
 

@@ -20,14 +20,17 @@ from ponder.cli.solve import present
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import UsageError
 from ponder.core.events import Subscriber
-from ponder.core.problem import Message
+from ponder.core.problem import Message, Problem
+from ponder.core.search import Tree
+from ponder.core.steering import AT_A_NODE, KINDS, Action
 from ponder.planning.spec import Spec
+from ponder.runtime import history
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
 from ponder.runtime.runner import Runner
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
-_MAKERS = {".html": tree_view.page, ".mmd": tree_view.mermaid}
+_SUFFIXES = (".html", ".mmd")
 
 
 @click.group()
@@ -90,7 +93,8 @@ def list_(journal: str | None, limit: int, as_json: bool) -> None:
 @click.argument("run")
 @_JOURNAL
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--tree", "as_tree", is_flag=True, help="Print what was continued, visited, pruned.")
+@click.option("--tree", "as_tree", is_flag=True, help="Print what was continued, visited, dropped.")
+@click.option("--all", "whole", is_flag=True, help="Print every branch of the tree, however many.")
 @click.option(
     "--export",
     type=click.Path(path_type=Path),
@@ -99,25 +103,35 @@ def list_(journal: str | None, limit: int, as_json: bool) -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def show(
-    run: str, journal: str | None, as_json: bool, as_tree: bool, export: Path | None, force: bool
+    run: str,
+    journal: str | None,
+    as_json: bool,
+    as_tree: bool,
+    whole: bool,
+    export: Path | None,
+    force: bool,
 ) -> None:
     """Show one run: its question, its samples, its result."""
     if as_json and (as_tree or export is not None):
         raise UsageError("--json goes with neither --tree nor --export: give it without them.")
+    if whole and not as_tree:
+        raise UsageError("--all is about a printed tree: give it with --tree.")
     if export is not None:
-        if export.suffix not in _MAKERS:
+        if export.suffix not in _SUFFIXES:
             raise UsageError(f"--export writes FILE.html or FILE.mmd, not {export.name!r}.")
         free(export, force, inputs=[Path(journal or api.journal_path())])
     with _open(journal) as book:
         row = book.run(run)
         calls = book.calls(row.id)
-    if as_tree or export is not None:
-        title = str(_summary(row)["question"])
-        roots = tree.branches(calls, _asked(row), (row.result or {}).get("chosen") or "")
+        found = _tree(book, row) if as_tree or export is not None else None
+    if found is not None:
+        summary = _summary(row)
+        answer = None if summary["answer"] is None else str(summary["answer"])
+        shown_tree = tree.picture(found, str(summary["question"]), answer)
         if export is not None:
-            _export(export, title, roots)
+            _export(export, shown_tree)
         if as_tree:
-            view.show(tree_view.drawn(title, roots))
+            view.show(tree_view.Drawing(shown_tree, None if whole else tree_view.MOST))
         return
     if as_json:
         shown = [
@@ -137,6 +151,13 @@ def show(
         view.run(_summary(row), calls, row.result)
 
 
+def _tree(book: Journal, row: RunRow) -> Tree:
+    """The search tree of a run as it is recorded so far."""
+    asked = _asked(row)
+    problem = asked.problem if asked else Problem(_MESSAGES)
+    return history.tree(problem, book.calls(row.id), book.decisions(row.id))
+
+
 def _asked(row: RunRow) -> Spec | None:
     """What was asked for, whichever version wrote it down; None of a recording."""
     if "problem" not in row.spec:
@@ -144,17 +165,23 @@ def _asked(row: RunRow) -> Spec | None:
     return Spec.from_json({**row.spec, "version": __version__})
 
 
-def _export(path: Path, title: str, roots: Sequence[tree.Branch]) -> None:
-    text = _MAKERS[path.suffix](title, roots)
+def _export(path: Path, shown: tree.Picture) -> None:
+    from ponder.cli import tree_page  # Jinja2 takes as long as all the rest of this command
+
+    if path.suffix == ".mmd":
+        text, left_out = tree_view.mermaid(shown)
+    else:
+        text, left_out = tree_page.page(shown), 0
     try:
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
     click.echo(f"wrote {path}", err=True)
-    if path.suffix == ".mmd" and len(text) > tree_view.MERMAID:
+    if left_out:
         click.echo(
-            f"Mermaid draws no more than {tree_view.MERMAID:,} characters unless maxTextSize is "
-            f"raised, and these are {len(text):,}: a .html page shows a tree of any size.",
+            f"Mermaid draws no more than {tree_view.CHARACTERS:,} characters and "
+            f"{tree_view.EDGES} edges, so {left_out:,} branches are counted but not drawn: a .html "
+            "page shows a tree of any size.",
             err=True,
         )
 
@@ -191,6 +218,75 @@ def resume(
         return ready
 
     return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("action", type=click.Choice(KINDS))
+@click.argument("words", nargs=-1)
+@_JOURNAL
+@click.option("--by", default="", metavar="NAME", help="Who does it, for the record.")
+@click.option("--wait", is_flag=True, help="Wait until the run has taken it, or has ended.")
+def steer(
+    run: str, action: str, words: tuple[str, ...], journal: str | None, by: str, wait: bool
+) -> int:
+    """Act on a run that is going on, from another terminal.
+
+    \b
+    prune NODE         give a node up, with all beneath it
+    pin NODE           keep a node, whatever its score
+    edit NODE TEXT     put another text in its place
+    hint TEXT          a remark that all later steps see
+    more [NODE] COUNT  add branches at a node, or samples
+    accept NODE        take it as the answer
+    pause, resume      hold the run, and let it go on
+
+    NODE is the id that 'ponder runs show RUN --tree' prints. The run takes an action at its next
+    step, and records it: a steered run that is cut off is resumed to the same end.
+    """
+    wanted = _action(action, words, by)
+    with _open(journal) as book:
+        row = book.run(run)
+        if row.state != "running":
+            raise UsageError(
+                f"run {row.id} is not going on ({row.state}): only a run that is can be steered."
+            )
+        number = book.send(row.id, wanted)
+        state, why = book.action(number)
+        while wait and state == "pending":
+            time.sleep(_POLL)
+            state, why = book.action(number)
+    taken = {"pending": "accepted: the run takes it at its next step", "applied": "applied"}
+    click.echo(taken.get(state, f"not applied: {why}"), err=True)
+    return 0 if state in taken else 1
+
+
+_POLL = 0.1
+"""Seconds between two looks at whether an action was taken."""
+
+
+def _action(kind: str, words: Sequence[str], by: str) -> Action:
+    """The action that the words of the command line spell.
+
+    Raises:
+        UsageError: they are too few, too many, or make no sense.
+    """
+    node = text = ""
+    count = 0
+    left = list(words)
+    if kind in AT_A_NODE or (kind == "more" and len(left) > 1):
+        node = left.pop(0) if left else ""
+    if kind in ("edit", "hint"):
+        text, left = " ".join(left), []
+    elif kind == "more" and left:
+        number = left.pop(0)
+        if not number.isdecimal():
+            raise UsageError(f"more needs a whole number of branches, not {number!r}.")
+        count = int(number[:9])
+    if left:
+        raise UsageError(f"{kind} takes no {left[0]!r}: see 'ponder runs steer --help'.")
+    chosen = next(one for one in KINDS if one == kind)
+    return Action(chosen, node, text, count, by)
 
 
 @runs.command()

@@ -1,340 +1,276 @@
-"""A run as a tree: which beginnings were continued, what was said of them, where each ended, why.
+"""A run's search tree as it is shown: what each node added, what was thought of it, how it ended.
 
-All of it is read off the journal. A search writes nothing there but its effects, and they are
-enough: a score is a visit to all that its chain grew from, and what was dropped is what the search
-had before it and did not take.
+``picture`` makes it of the fold (``core.search``); the terminal, Mermaid and the page draw it.
+Siblings that are equal are one branch with a number.
 """
 
 from __future__ import annotations
 
-import math
+import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from ponder.cli.view import short
-from ponder.core.effects import GENERATE, digest
-from ponder.core.errors import UsageError
-from ponder.core.problem import Problem
-from ponder.core.trace import Score, Trace
-from ponder.planning.spec import Spec
-from ponder.policies.confidence import last_mean, lowest_mean, threshold
-from ponder.policies.select import distinct
-from ponder.policies.tree import Node
-from ponder.runtime.records import Row
-from ponder.strategies import ab_mcts
-from ponder.strategies.tree_of_thoughts import VALUE, read_value
-
-DEEPEST = 200
-"""Steps in a row that are drawn."""
-VISITING = ("mcts", "ab_mcts")
-"""The strategies that go where visits and their values say."""
-IN_TURN = {"refine": slice(0, -1), "sequential_parallel": slice(1, None)}
-"""The strategies whose attempts are each made of the one before, and what part of a path those
-have in common: the session, or the place in each round.
-"""
+from ponder.core.search import ROOT, TWIN, Node, Tree
+from ponder.core.steering import Action
+from ponder.core.trace import Score
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Branch:
-    """One recorded continuation: what it added, what it cost, what was said of it.
+    """A node, and all siblings that are equal to it."""
 
-    ``value`` is the last score; ``visits`` scores were given here and below, ``total`` in all, with
-    an abstention as nothing (only of searches that count them). ``why`` says what the search did
-    with it, if not go on. ``step`` is whether it was asked for a step, not for a whole chain, and
-    ``chosen`` whether the run's answer is its.
-    """
-
-    id: str
-    parent: str
+    node: Node
+    """The one that stands for them: on the answer's path, or the first."""
+    equals: tuple[Node, ...]
+    """The others."""
+    parent: int
+    """The place of its parent among the branches; -1 for the root."""
+    depth: int
+    """Number of branches above it."""
+    children: tuple[int, ...]
+    """Places among the branches."""
     added: str
+    """Text that it added to its parent's; all of its text if it does not continue that one."""
+    continues: bool
+    """True if its text begins with its parent's."""
     tokens: int
-    finish: str | None
-    answer: str | None
-    said: list[str] = field(default_factory=list)
-    children: list[Branch] = field(default_factory=list)
-    value: float | None = None
-    visits: int = 0
-    total: float = 0.0
-    why: str = ""
-    text: str = field(default="", repr=False)
-    step: bool = False
-    chosen: bool = False
-    logprobs: Sequence[float] = field(default=(), repr=False)
+    """Completion tokens spent on what it added."""
+    on_path: bool
+    """True if the answer came from it or from beneath it."""
+    chosen: bool
+    """True if the answer came from it."""
 
     @property
-    def order(self) -> list[int]:
-        """Sorts branches as they were asked for."""
-        return [int(part) for part in self.id.split(".")]
+    def count(self) -> int:
+        """Number of nodes that it stands for."""
+        return 1 + len(self.equals)
 
     @property
-    def rank(self) -> tuple[float, list[int]]:
-        """Sorts branches as a search does: by what they were judged by, then as asked for."""
-        return math.inf if self.judged is None else -self.judged, self.order
+    def answer(self) -> str | None:
+        """The answer that its text ends with."""
+        return self.node.trace.answer.text if self.node.trace.answer else None
 
     @property
-    def judged(self) -> float | None:
-        """Its own score, or that of the end that it was judged by."""
-        ahead = self.value is None and not self.said and self.children
-        return self.children[0].judged if ahead else self.value
-
-    @property
-    def label(self) -> str:
-        """One line."""
-        parts = [short(self.added, 48) or "(nothing)", f"{self.tokens} tokens", *self.said]
-        if self.visits:
-            seen = f"{self.visits} visit{'s' if self.visits > 1 else ''}"
-            parts.append(f"{seen}, mean {self.total / self.visits:.3f}")
-        if self.answer is not None:
-            parts.append(f"= {short(self.answer, 24)}")
-        elif self.finish == "length":
-            parts.append("cut")
-        elif self.finish and not self.children:
-            parts.append("ended without an answer")
+    def outcome(self) -> str:
+        """Its end and the reason, in a few words; empty if it was continued."""
         if self.chosen:
-            parts.append("the answer" if self.answer is not None else "the best so far")
-        elif self.why:
-            parts.append(self.why)
-        elif not self.finish and not self.children:
-            parts.append("not continued")
-        return " · ".join(parts)
+            return "the answer" if self.answer is not None else "the best so far"
+        if self.node.dropped:
+            return self.node.why or "dropped"
+        if self.node.done and self.answer is None and not self.children:
+            truncated = self.node.trace.finish == "length"
+            return "truncated" if truncated else "ended without an answer"
+        return "not continued" if not (self.node.done or self.children) else ""
 
-    def walk(self) -> Iterator[Branch]:
-        """This branch and all below, parents first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person did to it, other than to drop it."""
+        edit = (f"edit of {self.node.origin}",) if self.node.origin else ()
+        return edit + tuple(map(_done, filter(_shown, self.node.actions)))
+
+    @property
+    def steered(self) -> bool:
+        """True if a person edited it, or did something to it."""
+        return bool(self.node.origin or self.node.actions)
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """All that is known of it but its text, each in a few words."""
+        parts = [f"x {self.count}"] if self.count > 1 else []
+        parts += [f"{self.tokens:,} tokens"] if self.tokens else []
+        parts += map(spoken, self.node.scores)
+        if self.node.visits:
+            parts.append(f"{counted(self.node.visits, 'visit')}, mean {self.node.mean:.3f}")
+        parts += [f"= {self.answer}"] if self.answer is not None else []
+        return (*parts, *self.notes, *filter(None, [self.outcome]))
 
 
-Found = dict[str, Branch]
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A tree to draw."""
+
+    title: str
+    """The question."""
+    answer: str | None
+    """The run's answer, if it has one by now."""
+    branches: tuple[Branch, ...]
+    """The root, and all others after their parents."""
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes of the tree, without the root."""
+        return sum(branch.count for branch in self.branches) - 1
 
 
-def branches(rows: Sequence[Row], asked: Spec | None = None, chosen: str = "") -> list[Branch]:
-    """The beginnings of a run with all that came of them, in the order in which they were asked
-    for. Only what may become the answer is shown: not what judges said in their own words.
-    ``asked`` is the run's specification: what was dropped and why depends on its strategy.
-    ``chosen`` is the trace that the run returned.
+def picture(tree: Tree, title: str, answer: str | None = None) -> Picture:
+    """Return the tree as it is shown."""
+    path = tree.path
+    places: list[tuple[Node, tuple[Node, ...], int]] = []
+    children: list[list[int]] = []
+    waiting: list[tuple[Node, tuple[Node, ...], int]] = [(tree.root, (), -1)]
+    while waiting:
+        node, equals, parent = waiting.pop()
+        if parent >= 0:
+            children[parent].append(len(places))
+        here = len(places)
+        places.append((node, equals, parent))
+        children.append([])
+        groups = _groups(tree.children(node), path)
+        waiting += [(*group, here) for group in reversed(groups)]
+    branches: list[Branch] = []
+    for (node, equals, parent), below in zip(places, children, strict=True):
+        above = branches[parent] if parent >= 0 else None
+        branches.append(_branch(tree, node, equals, parent, tuple(below), above, path))
+    return Picture(title, answer, tuple(branches))
+
+
+def _branch(
+    tree: Tree,
+    node: Node,
+    equals: tuple[Node, ...],
+    parent: int,
+    children: tuple[int, ...],
+    above: Branch | None,
+    path: frozenset[str],
+) -> Branch:
+    before = above.node.trace if above else tree.root.trace
+    text = node.trace.text
+    start = next((s for s in (before.text, before.text.rstrip()) if text.startswith(s)), None)
+    continues = start is not None and node.trace.tokens >= before.tokens
+    return Branch(
+        node,
+        equals,
+        parent,
+        above.depth + 1 if above else 0,
+        children,
+        text.removeprefix(start or "") if continues else text,
+        continues,
+        node.trace.tokens - (before.tokens if continues else 0),
+        node.id in path,
+        node.id == tree.chosen and node.id != ROOT,
+    )
+
+
+def _groups(siblings: Sequence[Node], path: frozenset[str]) -> list[tuple[Node, tuple[Node, ...]]]:
+    """Siblings that are equal, each with the one that stands for them."""
+    groups: dict[object, list[Node]] = {}
+    for node in siblings:
+        alone = node.children or node.actions or node.origin
+        alike = node.id if alone else (node.trace.text, node.status, node.why)
+        groups.setdefault(alike, []).append(node)
+    first: dict[str, list[Node]] = {}
+    for group in groups.values():
+        if group[0].why != TWIN:
+            first.setdefault(group[0].trace.text, group)
+    made = []
+    for group in groups.values():
+        original = first.get(group[0].trace.text, group)
+        if group[0].why == TWIN and not group[0].children and original is not group:
+            original += group
+        else:
+            made.append(group)
+    stands = [next((node for node in group if node.id in path), group[0]) for group in made]
+    return [
+        (stand, tuple(node for node in group if node is not stand))
+        for stand, group in zip(stands, made, strict=True)
+    ]
+
+
+# Bounds -------------------------------------------------------------------------------------------
+
+
+def leading(picture: Picture, most: int) -> frozenset[int]:
+    """The places of the root and of at most ``most`` other branches, with all that is above them.
+
+    The answer's path comes first, then what the search followed, then what it dropped or what ended
+    as a sibling did; within these what was visited most, the shallowest, the best.
     """
-    found = _found(rows)
-    if chosen in found:
-        found[chosen].chosen = True
-    _score(rows, found)
-    strategy = asked.strategy if asked else ""
-    if asked and strategy == "ab_mcts":
-        _revisions(rows, found, asked.problem)
-    ordered = sorted(found.values(), key=lambda b: b.order)
-    if strategy in IN_TURN:
-        _chain(ordered, IN_TURN[strategy])
-    for branch in ordered:
-        if branch.parent in found:
-            found[branch.parent].children.append(branch)
-    roots = [branch for branch in ordered if branch.parent not in found]
-    _check_depth(roots)
-    if strategy in VISITING:
-        _visit(rows, found)
-    if asked and strategy in _WHY:
-        _WHY[strategy](rows, {b.id: b for b in ordered}, asked.knobs)
-    for row in rows:
-        start = found.get(row.effect.get("start", ""))
-        if row.lost is not None and start and not start.children and not start.finish:
-            start.why = f"its continuation was lost: {row.lost}"
-    return roots
+    chosen = {0}
+    waiting: list[tuple[object, int]] = []
+
+    def offer(parent: int) -> None:
+        for place, again in _repeated(picture, picture.branches[parent].children):
+            heapq.heappush(waiting, (_rank(picture.branches[place], again, place), place))
+
+    offer(0)
+    while waiting and len(chosen) <= most:
+        place = heapq.heappop(waiting)[1]
+        chosen.add(place)
+        offer(place)
+    return frozenset(chosen)
 
 
-def _check_depth(roots: Sequence[Branch]) -> None:
-    """Refuse what no drawing has room for, before the drawing's recursion ends in a traceback."""
-    level = list(roots)
-    for _ in range(DEEPEST):
-        level = [child for branch in level for child in branch.children]
-    if level:
-        raise UsageError(
-            f"the run's tree has more than {DEEPEST} steps in a row: see it without --tree."
-        )
+def _rank(branch: Branch, again: bool, place: int) -> tuple[object, ...]:
+    node = branch.node
+    value = -1.0 if node.value is None else node.value
+    late = node.dropped or again
+    return not branch.on_path, late, -node.visits, branch.depth, -value, place
 
 
-def _found(rows: Sequence[Row]) -> Found:
-    found: Found = {}
-    for row in rows:
-        if not _generated(row, GENERATE):
-            continue
-        trace = row.result
-        before = found[trace["parent"]].text if trace["parent"] in found else ""
-        found[trace["id"]] = Branch(
-            trace["id"],
-            trace["parent"],
-            trace["text"].removeprefix(before),
-            row.spent.completion_tokens if row.spent else 0,
-            trace["finish"],
-            trace["answer"][0] if trace["answer"] else None,
-            text=trace["text"],
-            step="whole" in row.effect,
-            logprobs=trace["logprobs"] or (),
-        )
-    return found
+def _repeated(picture: Picture, siblings: Iterable[int]) -> list[tuple[int, bool]]:
+    """Each place, and True if a sibling stands for it that ended with the same answer."""
+    ordered = sorted(siblings, key=lambda place: not picture.branches[place].on_path)
+    seen: set[str] = set()
+    repeated = []
+    for place in ordered:
+        branch = picture.branches[place]
+        ended = branch.answer is not None and not branch.children
+        repeated.append((place, ended and branch.answer in seen))
+        if ended and branch.answer is not None:
+            seen.add(branch.answer)
+    return repeated
 
 
-def _generated(row: Row, role: str) -> bool:
-    effect = row.effect
-    wanted = effect.get("effect") == "generate" and effect.get("role", GENERATE) == role
-    return wanted and row.lost is None
+def rest(picture: Picture, parent: int, chosen: frozenset[int]) -> str:
+    """The children that are not among the chosen ones, in a few words; empty if there are none."""
+    left = [p for p in picture.branches[parent].children if p not in chosen]
+    if not left:
+        return ""
+    reasons: Counter[str] = Counter()
+    for place in left:
+        branch = picture.branches[place]
+        ended = f"ended with {branch.answer}" if branch.answer is not None else "continued"
+        reasons[branch.outcome or ended] += branch.count
+    siblings, all_below = reasons.total(), sum(_size(picture, place) for place in left)
+    named = reasons.most_common(3)
+    others = siblings - sum(count for _, count in named)
+    listed = [reason if count == siblings else f"{count:,} {reason}" for reason, count in named]
+    listed += [f"{others:,} for other reasons"] if others else []
+    beneath = f" ({all_below:,} with all beneath)" if all_below > siblings else ""
+    return f"and {siblings:,} more{beneath}: {', '.join(listed)}"
 
 
-def _scores(rows: Sequence[Row], found: Found) -> Iterator[tuple[Branch, dict[str, Any]]]:
-    for row in rows:
-        if row.lost is None and row.effect.get("effect") == "verify":
-            for name, score in zip(row.effect["traces"], row.result, strict=True):
-                if name in found:
-                    yield found[name], score
+def _size(picture: Picture, place: int) -> int:
+    waiting, size = [place], 0
+    while waiting:
+        branch = picture.branches[waiting.pop()]
+        size += branch.count
+        waiting += branch.children
+    return size
 
 
-def _score(rows: Sequence[Row], found: Found) -> None:
-    for branch, score in _scores(rows, found):
-        branch.value = score["value"]
-        branch.said.append(_said(score["value"], score.get("verdict")))
-    votes: dict[str, list[float]] = {}  # of the model itself, on what it was asked about
-    for row in rows:
-        if _generated(row, VALUE) and row.result["parent"] in found:
-            vote = read_value(row.result["text"])
-            votes.setdefault(row.result["parent"], []).extend([] if vote is None else [vote])
-    for name, known in votes.items():
-        found[name].value = sum(known) / len(known) if known else None
-        found[name].said.append(_said(found[name].value, None))
+# Words --------------------------------------------------------------------------------------------
 
 
-def _said(value: float | None, verdict: str | None) -> str:
-    if verdict in ("pass", "fail", "error", "timeout"):
-        return verdict if value is None else f"{verdict} {value:.2f}"
-    return "abstains" if value is None else f"{value:.3f}"
+def spoken(score: Score) -> str:
+    """A score in a word or a number."""
+    if score.verdict in ("pass", "fail", "error", "timeout"):
+        return score.verdict if score.value is None else f"{score.verdict} {score.value:.2f}"
+    return "abstains" if score.value is None else f"{score.value:.2f}"
 
 
-def _visit(rows: Sequence[Row], found: Found) -> None:
-    """Each score counts for what it was given to, and for all that this grew from."""
-    for branch, score in _scores(rows, found):
-        above: Branch | None = branch
-        while above is not None:
-            above.visits += 1
-            above.total += score["value"] or 0.0
-            above = found.get(above.parent)
+def counted(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _revisions(rows: Sequence[Row], found: Found, problem: Problem) -> None:
-    """Put each attempt below the one that it revises: a revision begins anew, so what it was asked
-    is all that says of what. (Of equal attempts with equal scores it is the first.)
-    """
-    root = Node((Trace.empty(problem), Score(None, "")))
-    attempts: dict[str, str] = {}
-    for branch, score in _scores(rows, found):
-        trace = Trace(problem, branch.text, id=branch.id)
-        asked = ab_mcts.asked_of(problem, Node((trace, Score(**score)), root))
-        attempts.setdefault(digest(asked), branch.id)
-    earlier = set[str]()  # a journal may be anybody's, and say that two revise each other
-    for row in rows:
-        if _generated(row, GENERATE):
-            name, parent = row.result["id"], attempts.get(row.effect["problem"], "")
-            found[name].parent = parent if parent in earlier else ""
-            earlier.add(name)
+_PAST = {"pin": "pinned", "accept": "accepted", "more": "continued further"}
 
 
-def _chain(ordered: Sequence[Branch], common: slice) -> None:
-    """Put each attempt below the one before it in its chain."""
-    last: dict[tuple[int, ...], str] = {}
-    for branch in ordered:
-        chain = tuple(branch.order[common])
-        branch.parent = last.get(chain, "")
-        last[chain] = branch.id
+def _shown(action: Action) -> bool:
+    return action.kind in _PAST
 
 
-# What a search did not go on with, and why --------------------------------------------------------
-
-
-def _outranked(branch: Branch, peers: Sequence[Branch]) -> str:
-    better = sum(peer.rank < branch.rank for peer in peers)
-    return f"pruned: {better} ranked higher" if better else "pruned"
-
-
-def _by_waves(rows: Sequence[Row], found: Found, knobs: Any) -> None:
-    """What was grown between two decisions competes; a decision names what goes on."""
-    wave: Found = {}
-    least = knobs["threshold"] if knobs.get("search") == "dfs" else None
-    for row in rows:
-        if _generated(row, GENERATE):
-            wave[row.result["id"]] = found[row.result["id"]]
-        elif row.effect.get("effect") == "steer":
-            ahead = [b for b in wave.values() if b.parent in wave]
-            for branch in ahead:
-                branch.why = "looked ahead"
-            grown = sorted((b for b in wave.values() if b not in ahead), key=lambda b: b.order)
-            unlike = distinct(grown, lambda branch: branch.text)
-            for branch in grown:
-                if branch not in unlike:
-                    branch.why = "pruned: says the same as another"
-                elif branch.finish or branch.id in row.effect["traces"]:
-                    continue
-                elif least is None:
-                    branch.why = _outranked(branch, unlike)
-                else:
-                    branch.why = f"pruned: below {least:g}"
-            wave = {}
-
-
-def _by_siblings(rows: Sequence[Row], found: Found, knobs: Any) -> None:
-    """Of what was scored together the best goes on."""
-    for row in rows:
-        if row.lost is None and row.effect.get("effect") == "verify":
-            peers = [found[name] for name in row.effect["traces"] if name in found]
-            for branch in peers:
-                if not branch.finish and branch is not min(peers, key=lambda b: b.rank):
-                    branch.why = _outranked(branch, peers)
-
-
-def _by_resampling(rows: Sequence[Row], found: Found, knobs: Any) -> None:
-    """A round's chains are asked for by one verb; once one of them went on, the others may not."""
-    rounds = {branch.id: branch.id.rsplit(".", 2)[0] for branch in found.values()}
-    moved = Counter(rounds[b.id] for b in found.values() if b.children)
-    for branch in found.values():
-        if not branch.finish and not branch.children and moved[rounds[branch.id]]:
-            branch.why = "pruned: not drawn when chains were resampled"
-
-
-def _by_threshold(rows: Sequence[Row], found: Found, knobs: Any) -> None:
-    """A step that does not hold is thrown away; with enough of them, the one before it is, too."""
-    least, steps = knobs["threshold"], [branch for branch in found.values() if branch.step]
-
-    def held(branch: Branch) -> bool:
-        return branch.value is None or branch.value >= least
-
-    for branch in steps:
-        below = {below.id for below in branch.walk()}
-        later = any(b.order > branch.order and b.id not in below for b in steps)
-        if not held(branch) and not branch.children:
-            branch.why = f"pruned: below {least:g}"
-        elif branch.children and later and not any(map(held, branch.children)):
-            branch.why = f"pruned: nothing held after it in {len(branch.children)} tries"
-
-
-def _by_confidence(rows: Sequence[Row], found: Found, knobs: Any) -> None:
-    """Chains are stopped below what the first ones, which were drawn whole, showed."""
-    window = knobs["window"]
-    lows = [lowest_mean(b.logprobs, window) for b in found.values() if not b.step]
-    least = threshold(lows, knobs["keep"]) if lows else -math.inf
-    for branch in found.values():
-        if branch.step and not branch.finish and last_mean(branch.logprobs, window) < least:
-            branch.why = f"pruned: its confidence fell below {math.exp(least):.3f}"
-
-
-def _unvisited(rows: Sequence[Row], found: Found, knobs: Any) -> None:
-    for branch in found.values():
-        if branch.step and not branch.finish and not branch.children:
-            branch.why = "never expanded"
-
-
-_WHY: dict[str, Callable[[Sequence[Row], Found, Any], None]] = {
-    "beam_search": _by_waves,
-    "tree_of_thoughts": _by_waves,
-    "dvts": _by_siblings,
-    "particle_filter": _by_resampling,
-    "verify_and_backtrack": _by_threshold,
-    "confident": _by_confidence,
-    "mcts": _unvisited,
-}
+def _done(action: Action) -> str:
+    return _PAST[action.kind] + (f" by {action.by}" if action.by else "")

@@ -1,89 +1,234 @@
-"""A run's tree to look at: in the terminal, as Mermaid, and as a page to explore."""
+"""A run's tree in the terminal and as Mermaid. The page is in ``tree_page``."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
-from rich.tree import Tree
 
-from ponder.cli.tree import Branch
+from ponder.cli.tree import Branch, Picture, leading, rest, spoken
 from ponder.cli.view import short
 
-MERMAID = 50_000
+MOST = 100
+"""Branches that the terminal shows unless it is asked for all."""
+CHARACTERS = 50_000
 """Characters that Mermaid draws unless it is told otherwise (``maxTextSize``)."""
+EDGES = 500
+"""Edges that Mermaid draws unless it is told otherwise (``maxEdges``)."""
+_BARS = "▁▂▃▄▅▆▇█"
+_NOTHING = "(nothing)"
 
 
-def drawn(title: str, roots: Sequence[Branch]) -> Tree:
-    """For the terminal."""
-    tree = Tree(Text(short(title)))
-
-    def add(to: Tree, branch: Branch) -> None:
-        style = "bold" if branch.answer is not None else "dim" if branch.why else ""
-        node = to.add(Text(branch.label, style))
-        for child in branch.children:
-            add(node, child)
-
-    for root in roots:
-        add(tree, root)
-    return tree
+# Terminal -----------------------------------------------------------------------------------------
 
 
-def mermaid(title: str, roots: Sequence[Branch]) -> str:
-    """As a Mermaid flowchart."""
-    lines = ["flowchart TD", f'  root["{_quoted(title)}"]']
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column to the right of the tree."""
 
-    def add(parent: str, branch: Branch) -> None:
-        name = "n" + branch.id.replace(".", "_")
-        lines.append(f'  {parent} --> {name}["{_quoted(branch.label)}"]')
+    name: str
+    cell: Callable[[Branch], str]
+    right: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The tree as lines of text: the branches, and to their right what is known of them."""
+
+    picture: Picture
+    most: int | None = MOST
+    """Number of branches to show at most; None for all."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield its lines, none of them wider than the console."""
+        yield from self._lines(options.max_width)
+
+    def _lines(self, width: int) -> Iterator[Text]:
+        whole = self.picture.branches
+        most = len(whole) if self.most is None else self.most
+        chosen = leading(self.picture, most)
+        lines = list(_outline(self.picture, chosen))
+        seen = [line.branch for line in lines if line.branch]
+        columns = [
+            (column, min(longest, max(12, width // 4 if column.right else width * 3 // 10)))
+            for column in _COLUMNS
+            if (longest := max((cell_len(column.cell(b)) for b in seen), default=0))
+        ]
+        columns = [(c, max(n, len(c.name)) if c.right else n) for c, n in columns]
+        most_left = max(24, width - sum(n + 2 for _, n in columns))
+        left = min(most_left, max((line.longest(most_left) for line in lines), default=0))
+        yield _within(Text(short(self.picture.title, width), "bold"), width)
+        names = ["  " + _fitted(column.name, room, column.right) for column, room in columns]
+        if any(name.strip() for name in names):
+            yield _within(Text(" " * left + "".join(names), "dim"), width)
+        for line in lines:
+            yield _within(line.drawn(left, columns), width)
+        yield _within(Text(_key(seen), "dim"), width)
+        if left_out := len(whole) - len(chosen):
+            said = f"{len(whole) - left_out - 1:,} of {len(whole) - 1:,} branches: --all prints all"
+            yield _within(Text(said, "dim"), width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    guides: str
+    branch: Branch | None
+    words: str = ""
+
+    def longest(self, room: int) -> int:
+        """Number of cells that it would take."""
+        if self.branch is None:
+            return 0
+        words = cell_len(short(self.branch.added, room) or _NOTHING)
+        return len(self.guides) + 2 + words + len(_times(self.branch))
+
+    def drawn(self, left: int, columns: Sequence[tuple[Column, int]]) -> Text:
+        """The line, with as many cells to the left as are given."""
+        room = max(9, left // 6 * 3)  # deeper than that, the outermost levels are left out
+        guides = self.guides if len(self.guides) <= room else "…  " + self.guides[3 - room :]
+        if self.branch is None:
+            return Text(guides + self.words, "dim")
+        branch, style = self.branch, _style(self.branch)
+        times = _times(branch)
+        words = left - len(guides) - 2 - len(times)
+        said = _fitted(short(branch.added, words) or _NOTHING, words).rstrip()
+        text = Text.assemble((guides, "dim"), (f"{_mark(branch)} ", style), (said, style), times)
+        text.append(" " * max(0, left - text.cell_len))
+        for column, room in columns:
+            shade = _shade(branch) if column.name == "score" else style
+            text.append("  ")
+            text.append(_fitted(column.cell(branch), room, column.right), shade)
+        return text
+
+
+def _times(branch: Branch) -> str:
+    return f" x {branch.count}" if branch.count > 1 else ""
+
+
+def _outline(picture: Picture, chosen: frozenset[int]) -> Iterator[_Line]:
+    waiting: list[tuple[str, int, bool, str]] = []
+
+    def add(place: int, guides: str) -> None:
+        below = [child for child in picture.branches[place].children if child in chosen]
+        left = rest(picture, place, chosen)
+        ends = [False] * len(below)
+        if left:
+            waiting.append((guides, -1, True, left))
+        elif ends:
+            ends[-1] = True
+        found = [(guides, child, end, "") for child, end in zip(below, ends, strict=True)]
+        waiting.extend(reversed(found))
+
+    add(0, "")
+    while waiting:
+        guides, place, end, words = waiting.pop()
+        here = guides + ("└─ " if end else "├─ ")
+        yield _Line(here, None if place < 0 else picture.branches[place], words)
+        if place >= 0:
+            add(place, guides + ("   " if end else "│  "))
+
+
+def _mark(branch: Branch) -> str:
+    if branch.chosen:
+        return "★"
+    if branch.on_path:
+        return "●"
+    return "✕" if branch.node.dropped else "○"
+
+
+def _style(branch: Branch) -> str:
+    if branch.on_path:
+        return "bold"
+    return "dim" if branch.node.dropped else ""
+
+
+def _shade(branch: Branch) -> str:
+    value = branch.node.value
+    if value is None or branch.node.dropped:
+        return "dim"
+    return "blue" if value >= 0.6 else "yellow" if value < 0.4 else ""
+
+
+def _key(seen: Sequence[Branch]) -> str:
+    marks = {_mark(branch) for branch in seen}
+    names = {"★": "the answer", "●": "its path", "○": "other branches", "✕": "dropped"}
+    return "  ".join(f"{mark} {name}" for mark, name in names.items() if mark in marks)
+
+
+def _scores(branch: Branch) -> str:
+    words = [spoken(score) for score in branch.node.scores]
+    bar = "" if branch.node.value is None else f" {_BARS[round(branch.node.value * 7)]}"
+    return " ".join(words[-3:]) + bar
+
+
+def _visits(branch: Branch) -> str:
+    node = branch.node
+    return f"{node.visits:,} × {node.mean:.2f}" if node.visits else ""
+
+
+def _outcome(branch: Branch) -> str:
+    answer = "" if branch.answer is None else f"= {short(branch.answer, 24)}"
+    return " · ".join(short(w, 80) for w in (answer, *branch.notes, branch.outcome) if w)
+
+
+_COLUMNS = (
+    Column("score", _scores),
+    Column("visits×mean", _visits),
+    Column("tokens", lambda branch: f"{branch.tokens:,}" if branch.tokens else ""),
+    Column("", _outcome, right=False),
+)
+
+
+def _fitted(text: str, room: int, right: bool = False) -> str:
+    """The text in exactly so many cells."""
+    if cell_len(text) > room:
+        return set_cell_size(text, max(0, room - 1)) + "…"
+    space = " " * (room - cell_len(text))
+    return space + text if right else text + space
+
+
+def _within(text: Text, width: int) -> Text:
+    text.rstrip()
+    text.truncate(width, overflow="ellipsis")
+    text.no_wrap = True
+    return text
+
+
+# Mermaid ------------------------------------------------------------------------------------------
+
+
+def mermaid(picture: Picture) -> tuple[str, int]:
+    """A flowchart within the limits of Mermaid, and the number of branches that it leaves out. Each
+    place where some are left out says how many.
+    """
+    most = min(len(picture.branches) - 1, EDGES)
+    while True:
+        chosen = leading(picture, most)
+        lines = _flowchart(picture, chosen)
+        text = "\n".join(lines) + "\n"
+        if most <= 1 or (len(text) <= CHARACTERS and len(lines) <= EDGES):
+            return text, len(picture.branches) - len(chosen)
+        most = most * 9 // 10
+
+
+def _flowchart(picture: Picture, chosen: frozenset[int]) -> list[str]:
+    lines = ["flowchart TD", f'  n0["{_quoted(short(picture.title, 120))}"]']
+    for place in sorted(chosen):
+        branch = picture.branches[place]
+        if place:
+            words = " · ".join([short(branch.added, 48) or _NOTHING, *branch.summary])
+            link = "==>" if branch.on_path else "-.->" if branch.node.dropped else "-->"
+            lines.append(f'  n{branch.parent} {link} n{place}["{_quoted(short(words, 160))}"]')
         if branch.chosen:
-            lines.append(f"  style {name} stroke-width:4px")
-        for child in branch.children:
-            add(name, child)
-
-    for root in roots:
-        add("root", root)
-    return "\n".join(lines) + "\n"
+            lines.append(f"  style n{place} stroke-width:4px")
+        if left := rest(picture, place, chosen):
+            lines.append(f'  n{place} -.-> r{place}(["{_quoted(short(left, 160))}"])')
+    return lines
 
 
 def _quoted(text: str) -> str:
     escapes = {"#": "#35;", "&": "#38;", '"': "#34;", "<": "#60;"}  # Mermaid's own
-    return "".join(escapes.get(c, c) for c in short(text, 120))
-
-
-def page(title: str, roots: Sequence[Branch]) -> str:
-    """One self-contained page, to open and close branches."""
-
-    def node(branch: Branch) -> str:
-        words = _escaped(branch.label)
-        text = f"<pre>{_escaped(branch.added)}</pre>"
-        inner = "".join(node(child) for child in branch.children)
-        state = " open" if branch.children else ""
-        kind = "chosen" if branch.chosen else "answer" if branch.answer is not None else ""
-        kind = kind or ("left" if branch.why else "")
-        summary = f'<summary class="{kind}">' if kind else "<summary>"
-        return f"<details{state}>{summary}{words}</summary>{text}{inner}</details>"
-
-    body = "".join(node(root) for root in roots)
-    return _PAGE.format(title=_escaped(short(title, 200)), body=body)
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=False)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }}
-body {{ padding: 0 1rem; }}
-details {{ margin-left: 1.2rem; border-left: 1px solid #8886; padding-left: .6rem; }}
-summary {{ cursor: pointer; padding: .15rem 0; }}
-.answer, .chosen {{ font-weight: 600; }}
-.chosen {{ background: #8883; }}
-.left {{ opacity: .6; }}
-pre {{ white-space: pre-wrap; opacity: .75; margin: .2rem 0 .6rem; }}
-</style></head><body><h1>{title}</h1>{body}</body></html>
-"""
+    return "".join(escapes.get(c, c) for c in text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ponder.core.ledger import Item
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
+from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Generate:
     """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``.
 
     ``role`` is what it is booked under. ``model`` is the name of another model than the run's.
+    ``prompt`` is shown to the model instead of the problem's own messages.
     With ``whole``, only a step is wanted, of a chain that may have that many tokens in all. What is
     asked for the sake of a chain leaves over what it takes to make it answer: ``keep``.
     """
@@ -59,16 +61,23 @@ class Generate:
     model: str = ""
     whole: int = 0
     keep: Trace | None = None
+    prompt: tuple[Message, ...] = ()
 
     @property
     def problem(self) -> Problem:
-        """What is asked."""
+        """What it is to answer."""
         return self.start.problem
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What the model is shown."""
+        return self.prompt or self.problem.messages
 
     def describe(self) -> dict[str, Any]:
         """What the journal compares: the whole effect, long texts by digest."""
         common = _common(self.problem, self.sampling, self.role)
-        other = {"model": self.model, "whole": self.whole}
+        shown = _fingerprint(self.prompt) if self.prompt else ""
+        other = {"model": self.model, "whole": self.whole, "prompt": shown}
         rare = {name: value for name, value in other.items() if value}
         return {"start": self.start.id, "seed": self.seed, **common, **rare}
 
@@ -92,9 +101,12 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """Let a person prune, pin or edit traces. Answered with the traces to go on with."""
+    """Let whoever watches act on what a strategy has. Answered with the actions that were taken."""
 
     traces: tuple[Trace, ...]
+    """What the strategy would go on with."""
+    known: Collection[str] = field(default=(), compare=False, repr=False)
+    """Ids of all traces that an action may be about."""
 
     def describe(self) -> dict[str, Any]:
         """What the journal compares."""
@@ -102,7 +114,7 @@ class Steer:
 
 
 Effect = Generate | Verify | Steer
-Result = Trace | tuple[Score, ...] | tuple[Trace, ...]
+Result = Trace | tuple[Score, ...] | tuple[Action, ...]
 
 
 @dataclass(slots=True)
@@ -150,4 +162,8 @@ def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=256)
 def digest(problem: Problem) -> str:
     """A short fingerprint of a problem, the same in every process."""
-    return hashlib.blake2b(repr(problem).encode(), digest_size=8).hexdigest()
+    return _fingerprint(problem)
+
+
+def _fingerprint(value: object) -> str:
+    return hashlib.blake2b(repr(value).encode(), digest_size=8).hexdigest()

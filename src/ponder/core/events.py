@@ -1,4 +1,9 @@
-"""What happens in a run, as frozen values: for the terminal, a server's stream, or a log."""
+"""Events: facts about a run, as frozen values, for the terminal, a stream, a page, and the log.
+
+Some are reports of effects (a sample came back, a verifier spoke); the others are decisions: what a
+strategy, or a person, made of them and why. Decisions are recorded beside the results, and emitted
+again when a run is replayed, so any reader can fold them to the search tree (``core.search``).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from typing import Any
 from ponder.core.budget import Budget
 from ponder.core.effects import GENERATE
 from ponder.core.ledger import Item
+from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 
 
@@ -94,6 +100,72 @@ class Spent:
     total: Item
 
 
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A node was continued; ``children`` are the ids of what came back."""
+
+    node: str
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The strategy itself valued nodes, without a verifier: one score each, in their order."""
+
+    nodes: tuple[str, ...]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """A value in [0, 1] was added to a node and to all above it."""
+
+    node: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nodes were given up; ``why`` says the reason to a person."""
+
+    nodes: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """``node`` is an attempt that was made of an earlier one."""
+
+    node: str
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """A person, or a program, intervened."""
+
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A new node, with an edited text, takes the place of the one that it was made from."""
+
+    node: str
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over. ``chosen`` is the id of the trace that the answer came from, if any."""
+
+    stopped_by: str
+    chosen: str | None
+
+
+Decision = Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | Ended
+"""What was decided. Recorded in the log; on replay emitted again, and never compared."""
 Event = (
     RunStarted
     | SampleStarted
@@ -104,6 +176,7 @@ Event = (
     | VoteChanged
     | Proposed
     | Spent
+    | Decision
 )
 Subscriber = Callable[[Event], None]
 """Told of every event, on the run's event loop. It must not block; what it raises ends the run."""

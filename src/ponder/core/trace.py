@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ponder.core.answer import Answer
@@ -40,6 +40,10 @@ class Trace:
         """The chain of which nothing is written yet."""
         return cls(problem)
 
+    def forked(self, name: str, text: str) -> Trace:
+        """A trace of that id with another text, which can be continued."""
+        return replace(self, id=name, text=text, finish=None, answer=None)
+
     @property
     def done(self) -> bool:
         """Whether the chain has ended."""
@@ -51,9 +55,14 @@ class Trace:
         return _order(self.id)
 
 
+_LATE = 2**32
+"""Added to the places of what was made by steering: it was asked for after all else."""
+
+
 @functools.lru_cache(maxsize=8192)
 def _order(path: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in path.split(".") if part)
+    parts = [part for part in path.split(".") if part]
+    return tuple(_LATE + int(p[1:]) if p.startswith("s") else int(p) for p in parts)
 
 
 Verdict = Literal["pass", "fail", "error", "timeout", "abstain", "scored"]

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,19 @@ from typing import Any
 from ponder.core import jsontext
 from ponder.core.effects import Call, Effect, Result
 from ponder.core.errors import PonderError, UsageError
+from ponder.core.events import Decision
 from ponder.core.ledger import Item
-from ponder.runtime.records import Row, RunRow, pack, read_rows, read_run
+from ponder.core.steering import Action
+from ponder.runtime.records import (
+    Row,
+    RunRow,
+    pack,
+    pack_decision,
+    read_action,
+    read_decisions,
+    read_rows,
+    read_run,
+)
 from ponder.runtime.tables import JOURNAL
 from ponder.util import sqlite as database
 from ponder.util.decoding import Malformed
@@ -43,6 +54,7 @@ class Journal:
     def __init__(self, path: Path | str, *, join: bool = False) -> None:
         self.path = path
         self._pending: list[tuple[Any, ...]] = []
+        self._decided: list[tuple[Any, ...]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._db = database.connect(path, replace(JOURNAL, joins=join))
         self._end = weakref.finalize(self, self._db.close)  # at the latest at exit
@@ -125,9 +137,49 @@ class Journal:
         """Close a run: ``state`` is done, interrupted or failed."""
         self.flush()
         self._execute(
+            "update actions set state = 'failed', why = 'the run has ended' "
+            "where run = ? and state = 'pending'",
+            (run,),
+        )
+        self._execute(
             "update runs set state = ?, result = ?, worker = null where id = ?",
             (state, None if result is None else jsontext.dumps(result), run),
         )
+
+    def send(self, run: str, action: Action) -> int:
+        """Leave an action for whoever works on the run; returns its number."""
+        record = jsontext.dumps(asdict(action))
+        [(number,)] = self._execute(
+            "insert into actions (run, record, state) values (?, ?, 'pending') returning id",
+            (run, record),
+        )
+        return int(number)
+
+    def pending(self, run: str) -> list[tuple[int, Action]]:
+        """The actions that nobody has taken yet, by number."""
+        rows = self._execute(
+            "select id, record from actions where run = ? and state = 'pending' order by id",
+            (run,),
+        )
+        try:
+            return [(number, read_action(record)) for number, record in rows]
+        except Malformed as error:
+            raise self._damaged(run, error) from None
+
+    def applied(self, number: int) -> None:
+        """An action was taken."""
+        self._execute("update actions set state = 'applied' where id = ?", (number,))
+
+    def action(self, number: int) -> tuple[str, str]:
+        """The state of an action (pending, applied or failed), and why it failed."""
+        [(state, why)] = self._execute("select state, why from actions where id = ?", (number,))
+        return str(state), str(why)
+
+    @property
+    def changes(self) -> int:
+        """A number that grows whenever another connection has changed the file."""
+        [(version,)] = self._execute("pragma data_version", ())
+        return int(version)
 
     def remove(self, run: str) -> None:
         """Forget a run."""
@@ -156,6 +208,24 @@ class Journal:
         spent = None if call.spent is None else _figures(call.spent)
         record = jsontext.dumps((call.path, effect.describe(), packed, lost, spent))
         self._pending.append((run, seq, record))
+
+    def decide(self, run: str, follows: int, place: int, decision: Decision) -> None:
+        """Add a decision, the ``place``-th of those that follow so many calls; one that was made
+        before, in an earlier attempt at the run, is the same.
+        """
+        record = jsontext.dumps(pack_decision(decision))
+        self._decided.append((run, follows, place, record))
+
+    def decisions(self, run: str) -> list[tuple[int, Decision]]:
+        """The decisions of a run in their order, each with the number of calls before it."""
+        self.flush()
+        rows = self._execute(
+            "select follows, record from decisions where run = ? order by follows, place", (run,)
+        )
+        try:
+            return read_decisions(rows)
+        except Malformed as error:
+            raise self._damaged(run, error) from None
 
     async def settled(self) -> None:
         """Wait until all rows noted so far are committed; one commit per turn of the loop."""
@@ -188,11 +258,13 @@ class Journal:
             PonderError: the disk does not take it.
         """
         rows, self._pending = self._pending, []
-        if not rows:
+        decided, self._decided = self._decided, []
+        if not (rows or decided):
             return
         try:
             self._db.execute("begin immediate")
             self._db.executemany("insert into calls values (?, ?, ?)", rows)
+            self._db.executemany("insert or replace into decisions values (?, ?, ?, ?)", decided)
             self._db.execute("commit")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):

@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from ponder.core.answer import Answer
 from ponder.core.effects import Effect, Generate, Result, Steer
+from ponder.core.errors import UsageError
+from ponder.core.events import Decision, Steered
 from ponder.core.ledger import Item
+from ponder.core.problem import Problem
+from ponder.core.steering import Action
 from ponder.core.trace import Finish, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.worker import gone
@@ -23,7 +27,7 @@ MOST = 1 << 62
 """A bound of tokens, calls and seeds, far above any."""
 LATEST = 253_402_300_799
 """The last second that a calendar of four-digit years has."""
-_PATH = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})*)?")
+_PATH = re.compile(r"(?:s?[0-9]{1,9}(?:\.s?[0-9]{1,9})*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +178,8 @@ def _check_result(effect: Mapping[str, Any], result: Any) -> None:
     if not isinstance(result, list):
         raise Malformed("its result is no list")
     if effect["effect"] == "steer":
-        for trace in result:
-            _check_trace(trace)
+        for action in result:
+            _action(action)
         return
     if len(result) != len(effect["traces"]):
         raise Malformed("it has not one score for each trace")
@@ -253,23 +257,67 @@ def pack(result: Result) -> Any:
             "parent": result.parent,
             **top,
         }
-    return [asdict(r) if isinstance(r, Score) else pack(r) for r in result]
+    return [asdict(item) for item in result]
 
 
 def unpack(packed: Any, effect: Effect) -> Result:
     """The result of ``effect`` from JSON."""
     if isinstance(effect, Generate):
-        return _trace(packed, Trace.empty(effect.problem))
+        return unpack_trace(packed, effect.problem)
     if isinstance(effect, Steer):
-        problem = effect.traces[0].problem if effect.traces else None
-        return tuple(_trace(t, Trace.empty(problem)) for t in packed) if problem else ()
+        return tuple(map(_action, packed))
     return tuple(Score(**score) for score in packed)
 
 
-def _trace(packed: dict[str, Any], empty: Trace) -> Trace:
+_DECISIONS = {kind.__name__: kind for kind in get_args(Decision)}
+
+
+def pack_decision(decision: Decision) -> list[Any]:
+    """A decision as JSON values: its kind and its fields."""
+    return [type(decision).__name__, asdict(decision)]
+
+
+def read_decisions(rows: Iterable[tuple[object, object]]) -> list[tuple[int, Decision]]:
+    """Return the rows (follows, record) of one run's table of decisions.
+
+    Raises:
+        Malformed: one is not as ``pack_decision`` made it.
+    """
+    return [(decode(int, follows, "a place"), _decision(record)) for follows, record in rows]
+
+
+def _decision(record: object) -> Decision:
+    value = parse(decode(str, record, "a decision"))
+    if not isinstance(value, list) or len(value) != 2 or value[0] not in _DECISIONS:
+        raise Malformed("a decision is of no known kind")
+    if value[0] == Steered.__name__:
+        return Steered(_action(decode(Mapping[str, Any], value[1], "a decision").get("action")))
+    decision: Decision = decode(_DECISIONS[value[0]], value[1], "a decision")
+    return decision
+
+
+def read_action(record: object) -> Action:
+    """Return an action from its JSON text.
+
+    Raises:
+        Malformed: it is none.
+    """
+    return _action(parse(decode(str, record, "an action")))
+
+
+def _action(value: Any) -> Action:
+    try:
+        action: Action = decode(Action, value, "an action")
+    except UsageError as error:
+        raise Malformed(str(error)) from None
+    return action
+
+
+def unpack_trace(packed: dict[str, Any], problem: Problem) -> Trace:
+    """A trace of the problem from JSON."""
     answer, logprobs, top = packed["answer"], packed["logprobs"], packed.get("top")
     return replace(
-        empty,
+        Trace.empty(problem),
         **{
             **packed,
             "answer": None if answer is None else Answer(*answer),

@@ -10,7 +10,7 @@ from ponder.core.errors import Stop
 from ponder.core.ledger import Receipt
 from ponder.core.trace import Score, Trace
 
-StoppedBy = Stop | Literal["done", "interrupt", "lost"]
+StoppedBy = Stop | Literal["done", "interrupt", "lost", "accepted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Result:
     counts samples without an answer, and those that were lost or cancelled. ``stopped_by`` is
     ``done``, or the limit that cut the run short, or ``interrupt``, or ``lost``: a request failed
     that it could not go on without, when there was an answer already; or ``overcharged``: an
-    endpoint charged more than it was allowed to, and the receipt says so.
+    endpoint charged more than it was allowed to, and the receipt says so; or ``accepted``: a person
+    took an answer.
     """
 
     answer: str | None

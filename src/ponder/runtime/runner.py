@@ -9,19 +9,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import PICO, Budget
-from ponder.core.concluding import concluded, cue
 from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
-from ponder.core.events import Event, RunStarted, SampleFinished, SampleLost, Scored, Subscriber
+from ponder.core.events import (
+    Decision,
+    Ended,
+    Event,
+    RunStarted,
+    SampleFinished,
+    SampleLost,
+    Scored,
+    Subscriber,
+)
 from ponder.core.ledger import Ledger, Receipt
 from ponder.core.problem import Problem
-from ponder.core.session import Run, Session, ignore
+from ponder.core.run import Cue, Run, boxed, ignore
+from ponder.core.session import Session
+from ponder.core.steering import Accepted, Action
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Purse
 from ponder.runtime.handlers.budgeted import LEAST
 from ponder.runtime.handlers.live import Reader
 from ponder.runtime.handlers.meter import Meter
+from ponder.runtime.inbox import Inbox, Postbox
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result, StoppedBy, agreement, candidates, ends, last_value, leader
 from ponder.runtime.stack import World, stack
@@ -51,6 +62,7 @@ class Job:
     others: Mapping[str, Priced] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     steps: bool = False
+    cue: Callable[[Problem], Cue] = boxed
 
     def drawn(self) -> dict[str, Any]:
         """How samples are drawn, as knobs."""
@@ -72,7 +84,7 @@ class Job:
                 f"{self.model.info.name} has {context:,}, {least} of them for an answer."
             )
         if self.steps:  # at the least an answer is asked for, without any step before it
-            prompt = self.model.prompt_bound(self.problem.messages, cue(self.problem))
+            prompt = self.model.prompt_bound(self.problem.messages, self.cue(self.problem).text)
         cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
         limit = Purse(self.budget, Ledger()).exceeded(cost)
         if limit is not None:
@@ -109,6 +121,12 @@ class Runner:
         self._task: asyncio.Future[Trace] | None = None
         self._purse = Purse(job.budget, Ledger())
         self._interrupted = False
+        self._inbox = Postbox(journal, run) if journal else Inbox()
+        self._decide: Callable[[Decision], None] = ignore
+
+    def steer(self, action: Action) -> None:
+        """Act on the run, at the next point where it offers what the action is about."""
+        self._inbox.put(action)
 
     def interrupt(self) -> None:
         """Stop now and return the best so far."""
@@ -124,6 +142,8 @@ class Runner:
         elif isinstance(event, Scored):
             for trace, score in zip(event.traces, event.scores, strict=True):
                 self._scores.setdefault(trace.id, []).append(score)
+        elif isinstance(event, Decision):
+            self._decide(event)
         self._publish(event)
 
     async def go(self) -> Result:
@@ -135,21 +155,24 @@ class Runner:
         """
         job = self._job
         built = stack(
-            World(job.model, job.read, job.verifiers, job.pricing, job.others),
+            World(job.model, job.read, job.verifiers, job.pricing, job.others, job.cue),
             job.budget,
             journal=self._journal,
             run=self._run,
+            inbox=self._inbox,
             publish=self._listen,
             last_word=True,
             watched=self._publish is not ignore,
         )
-        ledger, self._purse = built.ledger, built.purse
+        ledger, self._purse, self._decide = built.ledger, built.purse, built.decide
         self._purse.recall(
             [(r.spent, r.effect["length"]) for r in built.rows if r.spent and "length" in r.effect]
         )
         asked = job.verifiers.get(job.verifier)
         joint = asked is not None and asked.joint
-        state = Run(built.perform, job.seed, job.sampling, job.verifier, self._publish, joint)
+        state = Run(
+            built.perform, job.seed, job.sampling, job.verifier, self._listen, joint, cue=job.cue
+        )
         info = job.model.info
         self._publish(
             RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
@@ -163,6 +186,8 @@ class Runner:
         notes = job.notes
         try:
             chosen = await self._task
+        except Accepted as accepted:
+            chosen, stopped = accepted.trace, "accepted"
         except LimitReached as reached:
             stopped = reached.limit
             if not state.answered and "prefill" in info.capabilities:
@@ -189,6 +214,7 @@ class Runner:
             stopped = self._purse.fired
         if ledger.overcharged:
             stopped = "overcharged"
+        self._listen(Ended(stopped, chosen.id if chosen else None))
         result = self._result(chosen, stopped, ledger.receipt((*notes, *self._silence())))
         self._close("interrupted" if stopped == "interrupt" else "done", result)
         return result
@@ -199,7 +225,7 @@ class Runner:
         with suppress(ModelError):
             for chain in found or [Trace.empty(self._job.problem)]:
                 with suppress(LimitReached):
-                    return await concluded(session, chain)
+                    return await session.conclude(chain)
         return None
 
     def _silence(self) -> list[str]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ponder.core.budget import Budget
 from ponder.core.effects import GENERATE, Handler
-from ponder.core.events import Subscriber
+from ponder.core.events import Decision, Subscriber
 from ponder.core.ledger import Ledger
-from ponder.core.session import ignore
+from ponder.core.problem import Problem
+from ponder.core.run import Cue, boxed, ignore
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Purse
 from ponder.runtime.handlers.budgeted import budgeted
 from ponder.runtime.handlers.live import Reader, live
 from ponder.runtime.handlers.meter import Meter
-from ponder.runtime.handlers.recorded import recorded
+from ponder.runtime.handlers.recorded import Book, recorded
 from ponder.runtime.handlers.retried import retried
 from ponder.runtime.handlers.steered import steered
 from ponder.runtime.handlers.traced import traced
+from ponder.runtime.inbox import Inbox
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import Row
 from ponder.verifiers.base import Verifier
@@ -36,18 +38,20 @@ class World:
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     pricing: Pricing | None = None
     others: Mapping[str, Priced] = field(default_factory=dict)
+    cue: Callable[[Problem], Cue] = boxed
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
     """``perform`` answers effects; ``ledger`` and ``purse`` are what it books and pays from, and
-    ``rows`` are what the journal held at the beginning.
+    ``rows`` are what the journal held at the beginning. ``decide`` records a decision.
     """
 
     perform: Handler
     ledger: Ledger
     purse: Purse
     rows: Sequence[Row] = ()
+    decide: Callable[[Decision], None] = ignore
 
 
 def stack(
@@ -59,6 +63,7 @@ def stack(
     ordered: bool = True,
     whole: bool = False,
     last_word: bool = False,
+    inbox: Inbox | None = None,
     publish: Subscriber = ignore,
     watched: bool = False,
 ) -> Stack:
@@ -80,15 +85,18 @@ def stack(
         deadline = loop.time() + budget.seconds - ledger.total.seconds
     purse = Purse(budget, ledger)
     models = {"": Priced(world.model, world.pricing), **world.others}
-    meters = {name: Meter(used.model, used.pricing) for name, used in models.items()}
+    meters = {name: Meter(used.model, used.pricing, world.cue) for name, used in models.items()}
     talkers = {name: used.model for name, used in models.items()}
-    handler = steered(live(talkers, world.verifiers, world.read))
+    handler = steered(live(talkers, world.verifiers, world.read), inbox)
     answered = not last_word or any(_answer(row) for row in rows)
     handler = budgeted(handler, purse, ledger, meters, deadline, whole=whole, answered=answered)
     handler = retried(handler)
+    decide: Callable[[Decision], None] = ignore
     if journal:
-        handler = recorded(handler, journal, run, rows, ordered=ordered)
-    return Stack(traced(handler, publish, ledger, watched=watched), ledger, purse, rows)
+        book = Book(journal, run, rows, ordered=ordered)
+        handler, decide = recorded(handler, book), book.decide
+    handler = traced(handler, publish, ledger, watched=watched)
+    return Stack(handler, ledger, purse, rows, decide)
 
 
 def _answer(row: Row) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ponder.util.sqlite import Format
 
-VERSION = 1
+VERSION = 2
 """The version of the journal, in its file's ``user_version``."""
 RUNS = """
 create table runs (
@@ -16,6 +16,18 @@ create table calls (
     record text not null,  -- JSON: path, effect, result, why it was lost, what was spent
     primary key (run, seq)
 ) without rowid;
+create table decisions (
+    run text not null references runs(id) on delete cascade,
+    follows integer not null,  -- the number of calls before it
+    place integer not null,    -- among those that follow the same call
+    record text not null,      -- JSON: its kind and its fields
+    primary key (run, follows, place)
+) without rowid;
+create table actions (
+    id integer primary key, run text not null references runs(id) on delete cascade,
+    record text not null,      -- JSON: what a person wants done
+    state text not null, why text not null default ''
+);
 """
 FORMAT = 1
 """The version of the results store, in its table ``store``."""

@@ -19,16 +19,16 @@ from functools import partial
 from random import Random
 from typing import Annotated
 
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
+from ponder.core.search import ROOT, Node, Tree
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Trace
 from ponder.policies.bandit import Beta
-from ponder.policies.tree import Node
+from ponder.policies.tree import visited
 from ponder.strategies.knobs import Range
 from ponder.strategies.members import listed
-from ponder.strategies.revising import again, answered
+from ponder.strategies.revising import again
 
-State = Node[tuple[Trace, Score]]
 REVISE = "This attempt was judged: {said}. Solve the question again, better."
 
 
@@ -43,43 +43,44 @@ async def ab_mcts(
     """Make n attempts, ``batch`` at a time, where the scores recommend, unless there can be none
     better than one of them; return the best.
     """
-    root: State = Node((Trace.empty(problem), Score(None, "")))
     made_by: dict[str, list[float]] = {name: [] for name in ("", *listed(models))}
+    tree = s.tree(problem)
 
-    async def attempt(child: Session, parent: State, model: str) -> tuple[State, str, Trace]:
-        asked = asked_of(problem, parent)
-        return parent, model, await answered(child, problem, asked, model=model)
+    async def attempt(child: Session, parent: Node, model: str) -> tuple[Node, str, Trace]:
+        prompt = shown(problem, parent)
+        return parent, model, await child.grow(Trace.empty(problem), prompt=prompt, model=model)
 
-    attempts: list[tuple[Trace, Score]] = []
+    attempts: list[Node] = []
     made = 0
     while made < n:
         count = min(batch, n - made)
-        places = [(descend(root, s.rng), promising(made_by, s.rng)) for _ in range(count)]
+        places = [(descend(tree, s.rng), promising(made_by, s.rng)) for _ in range(count)]
         made += count
         new = await s.gather([partial(attempt, parent=p, model=m) for p, m in places])
-        scores = await s.score([trace for _, _, trace in new])
-        for (parent, model, trace), given in zip(new, scores, strict=True):
-            parent.add((trace, given)).backup(given.value or 0.0)
-            made_by[model].append(given.value or 0.0)
-            attempts.append((trace, given))
-        if attempts:
-            best, judged = s.best(attempts)
-            s.propose(best, judged.value)
-            if s.unbeatable(best, judged):
-                break
+        await s.score([trace for _, _, trace in new])
+        for parent, model, trace in new:
+            s.revise(trace, parent.trace)
+            node = s.node(trace.id)
+            s.visit(node, score(node))
+            made_by[model].append(score(node))
+            attempts.append(node)
+        attempts = await s.offer(attempts)
+        n += s.granted()
+        tree = s.tree(problem)
+        if s.settle(attempts):
+            break
     return s.best(attempts)[0]
 
 
-def descend(root: State, rng: Random) -> State:
+def descend(tree: Tree, rng: Random) -> Node:
     """The node that gets another child."""
-    node = root
-    while node.children:
-        own = [score(child) for child in node.children]
-        wider = Beta().seen(own)
-        deeper = Beta().seen(v for child in node.children for v in below(child))
+    node = tree.root
+    while children := visited(tree, node):
+        wider = Beta().seen([score(child) for child in children])
+        deeper = Beta().seen(v for child in children for v in below(tree, child)[1:])
         if wider.draw(rng) >= deeper.draw(rng):
             break
-        node = max(node.children, key=lambda c: Beta().seen(map(score, c.walk())).draw(rng))
+        node = max(children, key=lambda c: Beta().seen(below(tree, c)).draw(rng))
     return node
 
 
@@ -90,21 +91,20 @@ def promising(scores: Mapping[str, Sequence[float]], rng: Random) -> str:
     return max(scores, key=lambda name: Beta().seen(scores[name]).draw(rng))
 
 
-def score(node: State) -> float:
-    """What the verifier gave the attempt itself; an abstention counts nothing."""
-    return node.state[1].value or 0.0
+def score(node: Node) -> float:
+    """The verifier's value of the attempt itself; an abstention counts nothing."""
+    return node.value or 0.0
 
 
-def below(node: State) -> list[float]:
-    """The scores of all that came of the attempt."""
-    return [score(one) for one in node.walk() if one is not node]
+def below(tree: Tree, node: Node) -> list[float]:
+    """The scores of an attempt and of all that came of it, its own first."""
+    return [score(one) for one in tree.below(node.id)]
 
 
-def asked_of(problem: Problem, parent: State) -> Problem:
-    """What is asked to get a child of ``parent``: the question anew, or for a revision."""
-    trace, judged = parent.state
-    if parent.parent is None:
-        return problem
-    value = "" if judged.value is None else f"{judged.value:.2f} of 1"
-    said = ", ".join(filter(None, (value, judged.detail))) or "no opinion"
-    return again(problem, [(trace.text, REVISE.format(said=said))])
+def shown(problem: Problem, parent: Node) -> tuple[Message, ...]:
+    """The messages that ask for a child of ``parent``: the question anew, or for a revision."""
+    if parent.id == ROOT:
+        return problem.messages
+    value = "" if parent.value is None else f"{parent.value:.2f} of 1"
+    said = ", ".join(filter(None, (value, parent.score.detail))) or "no opinion"
+    return again(problem, [(parent.trace.text, REVISE.format(said=said))])

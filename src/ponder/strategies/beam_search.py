@@ -10,15 +10,16 @@ steps, and the end is scored (lookahead search, ibid.); what was looked at is th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
+from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
-from ponder.policies.select import distinct, top_k
+from ponder.policies.select import top_k
 from ponder.strategies.knobs import Range, StepKind
 
 
@@ -34,33 +35,31 @@ async def beam_search(
 ) -> Trace:
     """Grow the best ``width`` chains step by step; return the best of those that ended."""
     unit = step(steps, step_tokens)
-    finished: list[tuple[Trace, Score]] = []
-    beams = [Trace.empty(problem)]
-    while beams:
-        grown = await s.extend(beams, fan if beams[0].text else width * fan, step=unit)
-        grown = distinct(grown, lambda trace: trace.text)
-        if lookahead:
-            looked = await s.gather(
-                [partial(_ahead, trace=t, count=lookahead, unit=unit) for t in grown]
-            )
-        else:
-            looked = [(trace, trace) for trace in grown]
-        scores = await s.score([end for _, end in looked])
-        pairs = [(trace, score) for (trace, _), score in zip(looked, scores, strict=True)]
-        kept = top_k(pairs, [score.value for score in scores], width - len(finished))
-        finished += [(trace, score) for trace, score in kept if trace.done]
-        beams = await s.steer([trace for trace, _ in kept if not trace.done])
-        if finished:
-            best, score = s.best(finished)
-            s.propose(best, score.value)
-            if s.unbeatable(best, score):
-                break
-    return await concluded(s, s.best(finished)[0])
+    judge = partial(_ahead, s, count=lookahead, unit=unit) if lookahead else None
+    frontier, ended = [s.tree(problem).root], list[Node]()
+    while frontier:
+        times = fan if frontier[0].depth else width * fan
+        grown = await s.expand(frontier, times, unit, judge=judge, unlike=True)
+        kept = top_k(grown, [node.value for node in grown], width - len(ended))
+        ended += [node for node in kept if node.done]
+        frontier = await s.select(grown, kept)
+        if s.settle(ended):
+            break
+    return await s.conclude(ended)
 
 
-async def _ahead(s: Session, trace: Trace, count: int, unit: Step) -> tuple[Trace, Trace]:
-    """The trace, and where it leads."""
-    end = trace
-    for _ in range(count):
-        end = await s.advance(end, step=unit, temperature=0.0)
-    return trace, end
+async def _ahead(
+    s: Session, traces: Sequence[Trace], *, count: int, unit: Step
+) -> list[tuple[Trace, Score]]:
+    """Judge each trace by where it leads: ``count`` greedy steps further on."""
+
+    async def look(child: Session, trace: Trace) -> tuple[Trace, Trace]:
+        end = trace
+        for _ in range(count):
+            end = await child.advance(end, step=unit, temperature=0.0)
+        return trace, end
+
+    pairs = await s.gather([partial(look, trace=trace) for trace in traces])
+    s.drop([end for _, end in pairs], "looked ahead", but=traces)
+    scores = await s.score([end for _, end in pairs])
+    return [(trace, score) for (trace, _), score in zip(pairs, scores, strict=True)]

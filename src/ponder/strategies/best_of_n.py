@@ -9,13 +9,12 @@ the highest score that there is, as from a checker, and all that were asked for 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Literal
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace, rank
-from ponder.policies.vote import Vote
+from ponder.core.trace import Trace
+from ponder.policies.ranking import Ranking
 from ponder.strategies.knobs import Range
 
 
@@ -30,58 +29,15 @@ async def best_of_n(
 
     A verifier that compares chains is asked once, when all have come.
     """
-    poll = _Poll(pick)
-    came: dict[int, tuple[Trace, Score]] = {}
-    settled = 0
-
-    async def scored(child: Session, at: int) -> tuple[int, Trace, Score]:
-        trace = await child.grow(Trace.empty(problem))
-        [score] = await child.score([trace])
-        return at, trace, score
-
-    if s.joint:
-        traces = await s.sample(problem, n)
-        for trace, score in zip(traces, await s.score(traces), strict=True):
-            poll.add(trace, score)
-    else:
-        async with s.as_completed([partial(scored, at=i) for i in range(n)]) as arriving:
+    ranking, asked = Ranking(pick), 0
+    while n:
+        async with s.scored(problem, n) as arriving:
             async for at, trace, score in arriving:
-                s.propose(*poll.add(trace, score))
-                came[at] = trace, score
-                while settled in came and not s.unbeatable(*came[settled]):
-                    settled += 1
-                if settled in came and pick == "best":
+                s.propose(*ranking.add(asked + at, trace, score))
+                edited = ranking.keep(await s.steer(ranking.traces))
+                for one, judged in zip(edited, await s.score(edited), strict=True):
+                    s.propose(*ranking.add(-1, one, judged))
+                if ranking.settled and not s.joint:
                     break
-    return poll.chosen or s.first([])
-
-
-class _Poll:
-    """The chains so far, and which of them is chosen."""
-
-    def __init__(self, pick: str) -> None:
-        self._pick = pick
-        self._votes, self._counts = Vote(), Vote()
-        self._best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds those without one
-        self.chosen: Trace | None = None
-
-    def add(self, trace: Trace, score: Score) -> tuple[Trace, float | None]:
-        """One more; returns what is chosen now."""
-        self._votes.add(trace, score.value or 0.0)
-        self._counts.add(trace)
-        key = trace.answer.key if trace.answer else ""
-        known = self._best.get(key, (trace, score))
-        self._best[key] = max(known, (trace, score), key=_rank)
-        standings = self._votes.standings()
-        if self._pick == "weighted" and standings:
-            best = self._best[standings[0].answer.key]
-        else:
-            best = max(self._best.values(), key=_rank)
-        if best[1].value is None and (counts := self._counts.standings()):
-            best = self._best[counts[0].answer.key]  # all abstained: the vote is what is left
-        self.chosen = best[0]
-        return best[0], best[1].value
-
-
-def _rank(scored: tuple[Trace, Score]) -> tuple[bool, float, tuple[int, ...]]:
-    # They arrive in any order, so a tie goes to the one asked for first.
-    return *rank(scored), tuple(-part for part in scored[0].order)
+        asked, n = asked + n, s.granted()
+    return ranking.winner or s.fail()

@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
@@ -37,6 +36,7 @@ async def budget_forcing(
     """Think, and think again ``waits`` times or up to ``least`` tokens; return what comes out."""
     chain = await _thought(s, Trace.empty(problem))
     while chain.tokens < s.length and (waits > 0 or chain.tokens < least):
+        [chain] = await s.steer([chain]) or [s.fail()]
         waits -= 1
         so_far = f"{chain.text.removesuffix(END).rstrip()}\n\n{word}"
         chain = await _thought(s, replace(chain, text=so_far, finish=None))
@@ -46,7 +46,7 @@ async def budget_forcing(
             break
     if not chain.done:  # it has thought, and has not answered yet
         chain = await s.grow(chain, length=max(1, s.length - chain.tokens))
-    return await concluded(s, chain)
+    return await s.conclude(chain)
 
 
 async def _thought(s: Session, start: Trace) -> Trace:

@@ -22,7 +22,7 @@ from ponder.core.session import Session
 from ponder.core.steps import Step
 from ponder.core.trace import Trace
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
-from ponder.policies.vote import Vote
+from ponder.policies.poll import Poll
 from ponder.strategies.knobs import Range
 
 
@@ -41,29 +41,28 @@ async def confident(
         raise UsageError(
             f"with n={n} and warmup={warmup} no chain is left to be stopped: set n above warmup."
         )
-    votes = Vote()
-    ended: list[Trace] = []
-    lows: list[float] = []
+    poll = Poll(n, "never", 1.0)
+    lows: dict[str, float] = {}
 
     def count(trace: Trace) -> None:
-        low = lowest_mean(trace.logprobs or (), window)
-        ended.append(trace)
-        lows.append(low)
-        votes.add(trace, math.exp(min(0.0, low)))
-        if standings := votes.standings():
+        lows[trace.id] = low = lowest_mean(trace.logprobs or (), window)
+        poll.add(trace, math.exp(min(0.0, low)))
+        if standings := poll.standings:
             s.propose(standings[0].voter, standings[0].weight)
 
     for trace in await s.sample(problem, warmup, logprobs=True):
         count(trace)
-    if lows and _agreed(votes) < consensus:
-        least = threshold(lows, keep)
+    poll.keep(await s.steer(poll.traces))
+    if lows and _agreed(poll) < consensus:
+        least = threshold(list(lows.values()), keep)
         chain = partial(_watched, problem=problem, window=window, least=least)
-        async with s.as_completed([chain] * (n - warmup)) as arriving:
+        async with s.as_completed([chain] * (n - warmup + s.granted())) as arriving:
             async for trace in arriving:
                 if trace.done:
                     count(trace)
-    standings = votes.standings()
-    return standings[0].voter if standings else s.first(ended)
+                else:
+                    s.drop([trace], "became unsure")
+    return poll.winner or s.first(poll.traces)
 
 
 async def _watched(s: Session, problem: Problem, window: int, least: float) -> Trace:
@@ -76,7 +75,7 @@ async def _watched(s: Session, problem: Problem, window: int, least: float) -> T
     return trace
 
 
-def _agreed(votes: Vote) -> float:
+def _agreed(poll: Poll) -> float:
     """The share of the weight that the leader has."""
-    weights = [standing.weight for standing in votes.standings()]
+    weights = [standing.weight for standing in poll.standings]
     return weights[0] / math.fsum(weights) if weights and weights[0] else 0.0

@@ -16,7 +16,6 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import answered
 
 PLAN = "plan"
 """The role that splitting and the smaller questions are booked under."""
@@ -51,8 +50,8 @@ async def decompose(
     if not solved:
         return await s.grow(Trace.empty(problem))
     last = replace(problem.messages[-1], content=f"{_facts(solved)}{question}")
-    whole = replace(problem, messages=(*problem.messages[:-1], last))
-    return await answered(s, problem, whole, length=max(1, left))
+    prompt = (*problem.messages[:-1], last)
+    return await s.grow(Trace.empty(problem), prompt=prompt, length=max(1, left))
 
 
 def split(text: str) -> list[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
+from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import step
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Trace
 from ponder.policies.select import top_k
 from ponder.strategies.knobs import Range, StepKind
 
@@ -29,22 +29,19 @@ async def dvts(
 ) -> Trace:
     """Search ``trees`` trees greedily, each on its own; return the best of their chains."""
     unit = step(steps, step_tokens)
-    found: list[tuple[Trace, Score]] = []
+    root = s.tree(problem).root
+    ended: list[Node] = []
 
-    async def tree(child: Session) -> tuple[Trace, Score]:
-        chain = Trace.empty(problem)
-        while True:
-            grown = await child.extend([chain], fan, step=unit)
-            scores = await child.score(grown)
-            pairs = list(zip(grown, scores, strict=True))
-            kept = top_k(pairs, [score.value for score in scores], 1)
-            chain, score = kept[0] if kept else (child.first([]), Score(None, ""))
-            if chain.done:
-                return chain, score
+    async def grown(child: Session) -> Node:
+        node = root
+        while not node.done:
+            grown = await child.expand([node], fan, unit)
+            kept = top_k(grown, [one.value for one in grown], 1)
+            node, *_ = child.drop(grown, "outranked by a sibling", but=kept) or [child.fail()]
+        return node
 
-    async with s.as_completed([tree] * trees) as arriving:
-        async for pair in arriving:
-            found.append(pair)
-            best, score = s.best(found)
-            s.propose(best, score.value)
-    return await concluded(s, s.best(found)[0])
+    async with s.as_completed([grown] * trees) as arriving:
+        async for node in arriving:
+            ended.append(node)
+            s.settle(ended)
+    return await s.conclude(ended)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
@@ -29,7 +28,9 @@ async def early_exit(
     """Think until ``probes`` answers in a row agree, or to the end."""
     chain, same, last = Trace.empty(problem), 0, ""
     while not (chain := await s.advance(chain, step=Step((), interval))).done:
-        for said in await s.gather([partial(concluded, trace=chain)]):  # a lost probe says nothing
+        [chain] = await s.steer([chain]) or [s.fail()]
+        probe = partial(Session.conclude, ended=chain)
+        for said in await s.gather([probe]):  # a lost probe says nothing
             key = said.answer.key if said.answer else ""
             same = same + 1 if key and key == last else 1
             last = key
@@ -37,4 +38,4 @@ async def early_exit(
                 s.propose(said)
             if key and same >= probes:
                 return said
-    return await concluded(s, chain)
+    return await s.conclude(chain)

@@ -12,21 +12,17 @@ which ends the search if there can be no better, and which is taken, too, where 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Literal
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
+from ponder.core.search import ROOT, Node
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import allowed, puct, uct
-from ponder.policies.tree import Node, select
+from ponder.policies.tree import favourite, seal, select, shares, visited
 from ponder.strategies.knobs import Range, StepKind
-
-State = Node[Trace]
 
 
 async def mcts(
@@ -46,61 +42,52 @@ async def mcts(
     """Expand the most promising beginning ``expansions`` times; return the best chain."""
     unit, whole = step(steps, step_tokens), Step((), s.length)
     seen = {"logprobs": True} if rule == "puct" else {}
+    priors: dict[str, float] = {}
     ends: dict[str, Trace] = {}
-    root: State = Node(Trace.empty(problem))
-    ended: list[tuple[Trace, Score]] = []
+    closed: set[str] = set()
+    ended: list[Node] = []
+    tree = s.tree(problem)
 
-    def bid(parent: State, child: State) -> float:
+    def bid(parent: Node, child: Node) -> float:
         if rule == "puct":
-            return puct(child.mean, child.visits, parent.visits, child.prior, c)
+            return puct(child.mean, child.visits, parent.visits, priors[child.id], c)
         return uct(child.mean, child.visits, parent.visits, c)
 
-    def wider(node: State) -> bool:
-        return alpha > 0 and len(node.children) < allowed(node.visits, alpha=alpha)
+    def wider(node: Node) -> bool:
+        return alpha > 0 and len(visited(tree, node)) < allowed(node.visits, alpha=alpha)
 
-    async def grown(child: Session, start: Trace) -> tuple[Trace, Trace]:
-        """One step, and the chain that it is judged by."""
+    async def grow(child: Session, start: Trace) -> Trace:
+        """One step, and with ``rollout`` the chain that it is judged by."""
         trace = await child.advance(start, step=unit, **seen)
-        return trace, await child.advance(trace, step=whole) if rollout else trace
+        ends[trace.id] = await child.advance(trace, step=whole) if rollout else trace
+        return trace
+
+    async def judge(traces: Sequence[Trace]) -> list[tuple[Trace, Score]]:
+        return list(zip(traces, await s.score([ends[t.id] for t in traces]), strict=True))
 
     for _ in range(expansions):
-        node = select(root, bid, wider, revisit=choose == "visits")
-        if root.closed:
+        node = select(tree, bid, wider, () if choose == "visits" else closed)
+        if ROOT in closed:
             break
-        if node.closed:  # an end is worth what it was worth
-            node.backup(node.mean)
+        if node.id in closed:  # an end is worth what it was worth
+            s.visit(node, node.mean)
+            tree = s.tree(problem)
             continue
-        new = await s.gather([partial(grown, start=node.state)] * fan)
-        scores = await s.score([end for _, end in new])
-        priors = _priors(node.state, [trace for trace, _ in new])
-        for (trace, end), score, prior in zip(new, scores, priors, strict=True):
-            node.add(trace, prior=prior, closed=trace.done).backup(score.value or 0.0)
-            if end.done:
-                ends[trace.id] = end
-                ended.append((end, score))
+        new = await s.expand([node], fan, grow=grow, judge=judge)
+        priors |= shares(node, new)
+        for child in new:
+            s.visit(child, child.value or 0.0)
+            if child.done:
+                closed.add(child.id)
+            if ends[child.id].done:
+                ended.append(s.node(ends[child.id].id))
+        tree = s.tree(problem)
         if new and not alpha:  # else it may get more
-            node.seal()
-        if ended:
-            best, score = s.best(ended)
-            s.propose(best, score.value)
-            if choose == "value" and s.unbeatable(best, score):
-                break
-    if ended and (choose == "value" or root.closed):
-        return await concluded(s, best)
-    favourite = _most_visited(root).state
-    return await concluded(s, ends.get(favourite.id) or await s.advance(favourite, step=whole))
-
-
-def _most_visited(node: State) -> State:
-    """Down from the node, always to the child with most visits, then the highest mean."""
-    while node.children:
-        node = max(node.children, key=lambda child: (child.visits, child.mean))
-    return node
-
-
-def _priors(before: Trace, traces: Sequence[Trace]) -> list[float]:
-    """Each step's mean token probability, as shares; equal where that is not known."""
-    old = len(before.logprobs or ())
-    new = [trace.logprobs[old:] if trace.logprobs else () for trace in traces]
-    likely = [math.exp(math.fsum(p) / len(p)) if p else 1.0 for p in new]
-    return [one / math.fsum(likely) for one in likely]
+            seal(tree, node, closed)
+        if s.settle(ended) and choose == "value":
+            break
+    if ended and (choose == "value" or ROOT in closed):
+        return await s.conclude(ended)
+    best = favourite(tree).trace
+    end = ends.get(best.id, best)
+    return await s.conclude(end if end.done else await s.advance(best, step=whole))

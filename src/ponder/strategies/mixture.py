@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
-from ponder.core.events import Event, Proposed
 from ponder.core.problem import Problem
 from ponder.core.session import Part, Session
 from ponder.core.trace import Trace
 from ponder.policies.vote import Vote
 from ponder.strategies.knobs import Range
 from ponder.strategies.members import Member, members
-from ponder.strategies.revising import again, answered
+from ponder.strategies.revising import again
 
 DEBATE = (
     "These are the solutions of others:\n\n{others}\n\nUse them as advice, with care: they may be "
@@ -61,24 +60,25 @@ def mixing(part: Callable[[Member], Part]) -> Callable[..., Awaitable[Trace]]:
                 standing[place] = trace
                 _propose(s, standing.values())
 
-            def hear(event: Event) -> None:
-                if isinstance(event, Proposed):
-                    stands(event.trace)
-
-            trace = await child.delegate(part(member), problem, member.model, hear)
+            trace = await child.delegate(part(member), problem, member.model, stands)
             stands(trace)
             return Agent(member.model, trace)
 
         async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
             said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
-            asked = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-            return Agent(agent.model, await answered(child, problem, asked, model=agent.model))
+            prompt = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
+            start = Trace.empty(problem)
+            revised = await child.grow(start, prompt=prompt, model=agent.model)
+            child.revise(revised, agent.trace)
+            return Agent(agent.model, revised)
 
         agents = await s.gather(
             partial(speak, place=place, member=member)
             for place, member in enumerate(members(strategies, models) * n)
         )
         for _ in range(rounds):
+            stay = await s.steer([agent.trace for agent in agents])
+            agents = [agent for agent in agents if agent.trace in stay] or agents
             turns = [
                 partial(answer, agent=agent, others=[a for a in agents if a is not agent])
                 for agent in agents

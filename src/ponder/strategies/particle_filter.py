@@ -14,38 +14,17 @@ all chains of the last filter vote with their weights; ``best`` takes the heavie
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from random import Random
 from typing import Annotated, Literal
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
-from ponder.core.trace import Score, Trace
-from ponder.policies.resample import effective, multinomial, normalised, systematic
-from ponder.policies.vote import Vote
+from ponder.core.trace import Trace
+from ponder.policies.particles import Particle, Past, log_likelihood, picked, resampled
+from ponder.policies.resample import multinomial, normalised
 from ponder.strategies.knobs import Range, StepKind
-
-LEAST = 1e-9
-"""A likelihood of zero would end a chain for good, on one opinion."""
-Past = tuple[tuple[Trace, float], ...]
-"""The beginnings that a chain grew from, itself last, and the log-likelihood that each added."""
-
-
-@dataclass(frozen=True, slots=True)
-class Particle:
-    """A chain, how it came about, and the logarithm of its weight."""
-
-    trace: Trace
-    past: Past = ()
-    log_weight: float = 0.0
-
-    def moved(self, trace: Trace, gain: float) -> Particle:
-        """One step further."""
-        return Particle(trace, (*self.past, (trace, gain)), self.log_weight + gain)
 
 
 async def particle_filter(
@@ -65,11 +44,11 @@ async def particle_filter(
     for _ in range(iterations):
         particles = await filtered(s, problem, n, threshold, unit, kept)
         weights = normalised([p.log_weight for p in particles])
-        chosen = _picked(particles, weights, pick)
+        chosen = picked(particles, weights, pick)
         s.propose(chosen)
         [drawn] = multinomial(weights, [s.rng.random()])
         kept = particles[drawn].past
-    return await concluded(s, chosen)
+    return await s.conclude(chosen)
 
 
 async def filtered(
@@ -83,48 +62,29 @@ async def filtered(
     async def move(child: Session, particle: Particle, goes: bool) -> tuple[Particle, Trace | None]:
         return particle, await child.advance(particle.trace, step=unit) if goes else None
 
-    particles = [Particle(Trace.empty(problem))] * n
+    particles = [Particle(s.tree(problem).root.trace)] * n
     while not all(p.trace.done for p in particles):
+        particles = await _steered(s, particles)
         moved = await s.gather(
             partial(move, particle=p, goes=not (p.trace.done or (kept and i == 0)))
             for i, p in enumerate(particles)
         )
         scores = iter(await s.score([trace for _, trace in moved if trace is not None]))
-        particles = [
-            p if t is None else p.moved(t, _log_likelihood(next(scores))) for p, t in moved
-        ]
+        particles = [p if t is None else p.moved(t, log_likelihood(next(scores))) for p, t in moved]
         if kept and not particles[0].trace.done:
             particles[0] = particles[0].moved(*kept[len(particles[0].past)])
         if not particles:
-            s.first([])
+            s.fail()
         if not all(p.trace.done for p in particles):
-            particles = _resampled(particles, threshold, s.rng, bool(kept))
+            before, particles = particles, resampled(particles, threshold, s.rng, bool(kept))
+            s.drop([p.trace for p in before], "resampled away", but=[p.trace for p in particles])
     return particles
 
 
-def _log_likelihood(score: Score) -> float:
-    """An abstention says nothing either way."""
-    return 0.0 if score.value is None else math.log(max(score.value, LEAST))
-
-
-def _resampled(
-    particles: list[Particle], threshold: float, rng: Random, first_survives: bool
-) -> list[Particle]:
-    weights, n = normalised([p.log_weight for p in particles]), len(particles)
-    if effective(weights) >= threshold * n:
-        return particles
-    if first_survives:
-        chosen = [0, *multinomial(weights, [rng.random() for _ in range(n - 1)])]
-    else:
-        chosen = systematic(weights, n, rng.random())
-    return [replace(particles[i], log_weight=0.0) for i in chosen]
-
-
-def _picked(particles: list[Particle], weights: list[float], pick: str) -> Trace:
-    if pick == "vote":
-        votes = Vote()
-        for particle, weight in zip(particles, weights, strict=True):
-            votes.add(particle.trace, weight)
-        if standings := votes.standings():
-            return standings[0].voter
-    return particles[weights.index(max(weights))].trace
+async def _steered(s: Session, particles: list[Particle]) -> list[Particle]:
+    """The particles to go on with, after whoever watches had a say."""
+    ahead = {p.trace.id: s.node(p.trace.id) for p in particles if not p.trace.done}
+    await s.offer(list(ahead.values()))
+    heirs = [(p, s.heir(p.trace)) for p in particles]
+    stay = [p if t is p.trace else replace(p, trace=t) for p, t in heirs if t is not None]
+    return stay or s.fail()

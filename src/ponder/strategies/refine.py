@@ -16,7 +16,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, rank
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again, answered
+from ponder.strategies.revising import again
 
 FINE = "NO MISTAKES"
 CRITIQUE = (
@@ -40,26 +40,37 @@ async def refine(
     """At most ``rounds`` attempts; return the best of them."""
     attempts: list[Trace] = []
     scores: list[Score] = []
-    asked = problem
+    prompt = problem.messages
     for left in reversed(range(rounds)):
-        last = await answered(s, problem, asked)
+        last = await s.grow(Trace.empty(problem), prompt=prompt)
+        if attempts:
+            s.revise(last, attempts[-1])
         attempts.append(last)
         scores = await s.score(attempts) if s.joint else [*scores, *await s.score([last])]
-        best, score = max(reversed(list(zip(attempts, scores, strict=True))), key=rank)
+        judged = list(zip(attempts, scores, strict=True))
+        best, score = max(reversed(judged), key=rank)
         s.propose(best, score.value)
-        if s.unbeatable(last, scores[-1]) or not left:
+        if s.unbeatable(judged[-1]) or not left:
             break
         said = await _feedback(s, problem, last, scores[-1], critique_length)
         if FINE in said.upper():
             break
-        asked = again(problem, [(last.text, REVISE.format(said=said))])
+        stay = await s.steer(attempts)
+        attempts, scores = _kept(judged, stay)
+        prompt = again(problem, [(last.text, REVISE.format(said=said))])
     return best
+
+
+def _kept(judged: list[tuple[Trace, Score]], stay: list[Trace]) -> tuple[list[Trace], list[Score]]:
+    """The attempts that a person left, and their scores."""
+    pairs = [pair for pair in judged if pair[0] in stay]
+    return [trace for trace, _ in pairs], [score for _, score in pairs]
 
 
 async def _feedback(s: Session, problem: Problem, attempt: Trace, score: Score, length: int) -> str:
     """What the verifier found, or else what the model finds itself."""
     if score.verdict in ("fail", "error", "timeout") and score.detail:
         return score.detail
-    asked = Problem(again(problem, [(attempt.text, CRITIQUE)]).messages)  # wants no answer
+    asked = Problem(again(problem, [(attempt.text, CRITIQUE)]))  # wants no answer
     said = await s.grow(Trace.empty(asked), role=CRITIC, length=length)
     return said.text.strip()

@@ -16,11 +16,12 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
-from ponder.policies.stopping import Rule, may_stop, wave
-from ponder.policies.vote import Vote, lead
+from ponder.policies.poll import Poll
+from ponder.policies.stopping import Rule
 from ponder.strategies.knobs import Range
 
-Weight = Literal["votes", "confidence", "score"]
+BY = {"confidence": "mean_logprob", "score": ""}
+"""The verifier that weighs a vote; '' is the run's."""
 
 
 async def self_consistency(
@@ -28,7 +29,7 @@ async def self_consistency(
     problem: Problem,
     *,
     n: Annotated[int, Range(1, 4096)] = 8,
-    weight: Weight = "votes",
+    weight: Literal["votes", "confidence", "score"] = "votes",
     stop: Rule = "exact",
     threshold: Annotated[float, Range(0.5, 1.0)] = 0.95,
     batch: Annotated[int, Range(1, 4096)] = 1,
@@ -42,34 +43,21 @@ async def self_consistency(
     if stop == "bayes" and weight != "votes":
         raise UsageError("stop=bayes counts votes: use it with weight=votes, or take stop=exact.")
 
-    async def ballot(child: Session) -> tuple[Trace, float | None]:
+    async def ballot(child: Session) -> tuple[Trace, float]:
         trace = await child.grow(Trace.empty(problem))
-        if weight == "votes":
-            return trace, 1.0
-        [score] = await child.score([trace], "mean_logprob" if weight == "confidence" else "")
-        return trace, score.value
+        scores = await child.score([trace], BY[weight]) if weight in BY else []
+        return trace, scores[0].value or 0.0 if scores else 1.0
 
-    traces: list[Trace] = []
-    votes, counts = Vote(), Vote()
-    standings = votes.standings()
-    asked = 0
-    while not may_stop(stop, *lead(standings), n - asked, threshold):
-        fewest = wave(stop, *lead(standings), n - asked, threshold)
-        coming = min(max(fewest, batch), n - asked)
-        asked += coming
+    poll = Poll(n, stop, threshold)
+    while coming := poll.wave(batch):
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
-                coming -= 1
-                traces.append(trace)
-                votes.add(trace, weighs or 0.0)
-                counts.add(trace)
-                standings = votes.standings()
-                remaining = n - asked + coming
-                if standings:
+                poll.add(trace, weighs)
+                if standings := poll.standings:
                     s.propose(standings[0].voter, standings[0].weight)
-                    s.vote([(v.answer.text, v.weight) for v in standings], remaining)
-                if stop == "exact" and may_stop(stop, *lead(standings), remaining):
+                    s.vote([(v.answer.text, v.weight) for v in standings], poll.remaining)
+                if poll.settled:
                     break
-    if standings and not standings[0].weight:
-        standings = counts.standings()
-    return standings[0].voter if standings else s.first(traces)
+        poll.keep(await s.steer(poll.traces))
+        poll.n += s.granted()
+    return poll.winner or s.first(poll.traces)

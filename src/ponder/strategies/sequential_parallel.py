@@ -16,7 +16,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again, answered
+from ponder.strategies.revising import again
 
 ASK = (
     "Look at your attempt critically: check each step and the final answer against the question. "
@@ -43,8 +43,11 @@ async def sequential_parallel(
     judged = pick == "best" and not s.joint
 
     async def attempt(child: Session, chain: list[Trace]) -> tuple[list[Trace], Trace]:
-        asked = again(problem, [(t.text, ASK) for t in chain[-memory:]])
-        return chain, await answered(child, problem, asked)
+        prompt = again(problem, [(t.text, ASK) for t in chain[-memory:]])
+        revised = await child.grow(Trace.empty(problem), prompt=prompt)
+        if chain:
+            child.revise(revised, chain[-1])
+        return chain, revised
 
     for start in range(0, n, chains):
         new = await s.gather([partial(attempt, chain=c) for c in attempts[: n - start]])
@@ -53,11 +56,10 @@ async def sequential_parallel(
         traces = [trace for _, trace in new]
         scores = await s.score(traces) if judged else [Score(None, "")] * len(traces)
         found += zip(traces, scores, strict=True)
-        if found:
-            best, score = s.best(found)  # where nobody judges, they vote
-            s.propose(best, score.value)
-            if s.unbeatable(best, score):
-                break
+        if s.settle(found):  # where nobody judges, they vote
+            break
+        stay = await s.steer([trace for trace, _ in found])
+        found = [pair for pair in found if pair[0] in stay]
     if pick == "best" and s.joint:
         traces = [trace for trace, _ in found]
         found = list(zip(traces, await s.score(traces), strict=True))

@@ -11,16 +11,17 @@ A chain that has ended with the highest value that there is ends the search.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
-from ponder.core.concluding import concluded
 from ponder.core.problem import Message, Problem
+from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
-from ponder.policies.select import distinct, top_k
+from ponder.policies.select import top_k
 from ponder.strategies.knobs import Range, StepKind
 
 VALUE = "value"
@@ -48,35 +49,32 @@ async def tree_of_thoughts(
 ) -> Trace:
     """Search the tree of thoughts, at most ``expansions`` beginnings; return the best chain."""
     unit = step(steps, step_tokens)
-    ended: list[tuple[Trace, Score]] = []
-    waiting = [Trace.empty(problem)]  # depth first: a stack, the best on top
+    judge = partial(_valued, s, votes=votes) if value == "model" else None
+    ended: list[Node] = []
+    waiting = [s.tree(problem).root]  # depth first: a stack, the best on top
     left = expansions
-    while waiting and left > 0 and not any(s.unbeatable(*pair) for pair in ended):
+    while waiting and left > 0 and not any(map(s.unbeatable, ended)):
         now = waiting[:left] if search == "bfs" else [waiting.pop()]
         left -= len(now)
-        grown = await s.extend(now, fan, step=unit)
-        grown = distinct(grown, lambda trace: trace.text)
-        scores = await (s.score(grown) if value == "verifier" else _valued(s, grown, votes))
-        pairs = list(zip(grown, scores, strict=True))
+        grown = await s.expand(now, fan, unit, judge=judge, unlike=True)
         if search == "bfs":
-            pairs = top_k(pairs, [score.value for score in scores], width)
-            waiting = await s.steer([trace for trace, _ in pairs if not trace.done])
+            kept = top_k(grown, [node.value for node in grown], width)
+            waiting = await s.select(grown, kept)
+            ended += [node for node in kept if node.done]
         else:
-            held = [(t, x) for t, x in pairs if x.value is None or x.value >= threshold or t.done]
-            best_last = top_k(held, [x.value for _, x in held], len(held))[::-1]
-            waiting += await s.steer([trace for trace, _ in best_last if not trace.done])
-        ended += [pair for pair in pairs if pair[0].done]
-        if ended:
-            best, score = s.best(ended)
-            s.propose(best, score.value)
+            held = [n for n in grown if n.value is None or n.value >= threshold or n.done]
+            best_last = top_k(held, [node.value for node in held], len(held))[::-1]
+            waiting += await s.select(grown, best_last, f"below {threshold:g}")
+            ended += [node for node in grown if node.done]
+        s.settle(ended)
     if ended:
-        return await concluded(s, best)
+        return await s.conclude(ended)
     lead = waiting[:1] if search == "bfs" else waiting[-1:]
-    return await concluded(s, s.first(lead or [Trace.empty(problem)]))
+    return await s.conclude(lead[0].trace if lead else Trace.empty(problem))
 
 
-async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
-    """What the model says of each beginning, the mean of its votes; nothing where it was lost."""
+async def _valued(s: Session, traces: Sequence[Trace], *, votes: int) -> list[tuple[Trace, Score]]:
+    """The model's own value of each beginning, the mean of its votes; none where it was lost."""
 
     async def vote(child: Session, trace: Trace) -> float | None:
         question = trace.problem.messages[-1].content
@@ -90,8 +88,8 @@ async def _valued(s: Session, traces: list[Trace], votes: int) -> list[Score]:
         known = [one for one in said if one is not None]
         return trace.id, Score(sum(known) / len(known) if known else None, VALUE)
 
-    found = dict(await s.gather([partial(valued, trace=trace) for trace in traces]))
-    return [found.get(trace.id, Score(None, VALUE)) for trace in traces]
+    values = dict(await s.gather([partial(valued, trace=trace) for trace in traces]))
+    return [(trace, values.get(trace.id, Score(None, VALUE))) for trace in traces]
 
 
 def read_value(reply: str) -> float | None:

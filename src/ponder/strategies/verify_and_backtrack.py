@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ponder.core.concluding import concluded
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
+from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Trace
 from ponder.strategies.knobs import Range, StepKind
 
 WARNING = "\n\n(This was tried and is wrong, so do otherwise: {said})"
@@ -35,45 +35,53 @@ async def verify_and_backtrack(
 ) -> Trace:
     """Draw at most ``most`` steps, going back where one does not hold; return the chain."""
     unit = step(steps, step_tokens)
-    held = [Trace.empty(problem)]
+    held = [s.tree(problem).root]
     failures = [0]  # at each step of the chain
     wrong: list[str] = []
-    ended: list[tuple[Trace, Score]] = []
-    failed: list[tuple[Trace, Score]] = []
+    ended: list[Node] = []
+    failed: list[Node] = []
     for _ in range(most):
-        grown = replace(await s.advance(_warned(held[-1], wrong), step=unit), problem=problem)
-        [score] = await s.score([grown])
-        if grown.done:
-            ended.append((grown, score))
-            best, judged = s.best(ended)
-            s.propose(best, judged.value)
-        if score.value is None or score.value >= threshold:
-            if grown.done:
-                return await concluded(s, grown)
-            held.append(grown)
+        held[-1:] = (await s.offer(held[-1:]))[:1]
+        if not held:
+            s.fail()
+        del failures[len(held) :]
+        prompt = _warned(problem, wrong)
+        grown = await s.advance(held[-1].trace, step=unit, prompt=prompt)
+        await s.score([grown])
+        node = s.node(grown.id)
+        if node.done:
+            ended.append(node)
+            s.settle(ended)
+        if node.value is None or node.value >= threshold:
+            if node.done:
+                return await s.conclude(grown)
+            held.append(node)
             failures.append(0)
             wrong = []
             continue
-        failed.append((grown, score))
+        s.drop([node], f"below {threshold:g}")
+        failed.append(node)
         failures[-1] += 1
-        new = grown.text.removeprefix(held[-1].text).strip()
-        wrong = [*wrong, " ".join(filter(None, (new, score.detail)))]
+        wrong = [*wrong, " ".join(filter(None, (_added(held[-1], node), node.score.detail)))]
         if failures[-1] >= tries and len(held) > 1:
-            wrong = [held[-1].text.removeprefix(held[-2].text).strip()]
-            held.pop()
+            wrong = [_added(held[-2], held[-1])]
+            s.drop([held.pop()], f"{tries} steps after it did not hold")
             failures.pop()
             failures[-1] += 1
     if ended:
-        return await concluded(s, best)
-    last = held[-1] if held[-1].text else s.best(failed)[0]
-    return await concluded(s, await s.advance(last, step=Step((), s.length)))
+        return await s.conclude(ended)
+    last = held[-1].trace if held[-1].depth else s.best(failed)[0]
+    return await s.conclude(await s.advance(last, step=Step((), s.length)))
 
 
-def _warned(chain: Trace, wrong: list[str]) -> Trace:
-    """The same chain, of a question that says what did not hold."""
+def _added(before: Node, after: Node) -> str:
+    """The text of the step between two nodes."""
+    return after.trace.text.removeprefix(before.trace.text).strip()
+
+
+def _warned(problem: Problem, wrong: list[str]) -> tuple[Message, ...]:
+    """The question, and what did not hold."""
     if not wrong:
-        return chain
-    last = chain.problem.messages[-1]
-    told = replace(last, content=last.content + WARNING.format(said="; ".join(wrong)))
-    asked = replace(chain.problem, messages=(*chain.problem.messages[:-1], told))
-    return replace(chain, problem=asked)
+        return ()
+    *before, last = problem.messages
+    return (*before, replace(last, content=last.content + WARNING.format(said="; ".join(wrong))))

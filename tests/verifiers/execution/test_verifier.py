@@ -25,7 +25,8 @@ from ponder.core.problem import (
     Tests,
     read_tests,
 )
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.experiments.suites.registry import SUITES
 from ponder.planning.spec import Spec, spec

@@ -23,7 +23,8 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.ledger import Receipt
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.experiments.suites.base import Item
 from ponder.runtime.journal import Journal

@@ -21,7 +21,8 @@ from ponder.core.effects import Sampling
 from ponder.core.ledger import Item as Spent
 from ponder.core.ledger import Receipt
 from ponder.core.problem import Problem
-from ponder.core.session import Run, Session
+from ponder.core.run import Run
+from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments.pools.recording import claimed, journal_of
 from ponder.experiments.pools.samples import Entry, Sample

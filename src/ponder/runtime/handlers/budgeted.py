@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ponder.core.budget import Cost
-from ponder.core.effects import GENERATE, Call, Generate, Handler, Result
+from ponder.core.effects import GENERATE, Call, Generate, Handler, Result, Steer
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
 from ponder.core.trace import Trace
@@ -55,6 +55,8 @@ def budgeted(
     async def handle(call: Call) -> Result:
         nonlocal answered
         effect = call.effect
+        if isinstance(effect, Steer):  # costs nothing
+            return await inner(call)
         in_time()
         if not isinstance(effect, Generate):
             try:

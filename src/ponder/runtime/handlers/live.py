@@ -37,7 +37,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         start, how, model = effect.start, effect.sampling, models[effect.model]
         able = model.info.capabilities
         request = Request(
-            effect.problem.messages,
+            effect.messages,
             how.length,
             start.text,
             how.temperature,

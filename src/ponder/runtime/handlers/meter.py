@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ponder.core.budget import Cost
-from ponder.core.concluding import room
 from ponder.core.effects import Generate
+from ponder.core.problem import Problem
+from ponder.core.run import Cue, boxed
 from ponder.core.trace import Trace
 from ponder.models.base import Model, Pricing
 
@@ -15,9 +16,15 @@ from ponder.models.base import Model, Pricing
 class Meter:
     """Turns token counts of one model into costs, in the units that budgets have."""
 
-    def __init__(self, model: Model, pricing: Pricing | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        pricing: Pricing | None = None,
+        cue: Callable[[Problem], Cue] = boxed,
+    ) -> None:
         self._model = model
         self._pricing = pricing
+        self._cue = cue
 
     @property
     def model(self) -> str:
@@ -35,7 +42,7 @@ class Meter:
         length, context = effect.sampling.length, self._model.info.context
         if not context:
             return length
-        prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
+        prompt = self._model.prompt_bound(effect.messages, effect.start.text)
         return min(length, max(1, context - prompt))
 
     def conclusion(self, chain: Trace) -> Callable[[int], Cost]:
@@ -46,14 +53,15 @@ class Meter:
         if "prefill" not in self._model.info.capabilities:
             return lambda length: Cost()
         prompt = self._model.prompt_bound(chain.problem.messages, chain.text)
-        cue, answer = room(chain.problem)
+        cue = self._cue(chain.problem)
 
         def cost(length: int) -> Cost:
-            return replace(self.cost(prompt + length + cue, 0, answer), flops=0)
+            end = prompt + length + len(cue.text.encode())
+            return replace(self.cost(end, 0, cue.length), flops=0)
 
         return cost
 
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
         """The most that the effect can cost, as a function of its length in tokens."""
-        prompt = self._model.prompt_bound(effect.problem.messages, effect.start.text)
+        prompt = self._model.prompt_bound(effect.messages, effect.start.text)
         return lambda length: self.cost(prompt, 0, length)

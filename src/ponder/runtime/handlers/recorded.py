@@ -11,8 +11,9 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from ponder.core.effects import Call, Generate, Handler, Result
+from ponder.core.effects import Call, Effect, Generate, Handler, Result, Steer
 from ponder.core.errors import ReplayMismatch
+from ponder.core.events import Decision
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import Row, unpack
 
@@ -20,21 +21,26 @@ PATIENCE = 1.0
 """Seconds in which nothing happens before a replay stops to wait for its turn."""
 
 
-def recorded(
-    inner: Handler, journal: Journal, run: str, rows: Sequence[Row] = (), *, ordered: bool = True
-) -> Handler:
-    """Wrap ``inner``; ``rows`` are those of an earlier attempt at the same run. Unless ``ordered``,
-    they answer in any order, and what differs from them is asked anew.
+def recorded(inner: Handler, book: Book) -> Handler:
+    """Wrap ``inner``.
 
     Raises (when called):
         ReplayMismatch: the run asks for other effects than the recorded ones.
     """
-    book = _Book(journal, run, rows, ordered)
 
     async def handle(call: Call) -> Result:
         book.moves += 1
         if book.answers(call):
             return await book.replay(call)
+        if isinstance(call.effect, Steer):
+            if book.replaying:
+                return ()  # nobody acted here
+            actions = await inner(call)
+            if not actions:
+                return ()
+            book.note(call, call.effect, actions, None)
+            await book.settled()
+            return actions
         effect = call.effect  # further in, it may be replaced by a shorter one
         result, lost = None, "cancelled"
         book.live += 1
@@ -47,9 +53,8 @@ def recorded(
             book.live -= 1
             book.moves += 1
             if result is not None or call.spent is not None:
-                journal.note(run, book.seq, call, effect, result, lost if result is None else None)
-                book.seq += 1
-        await journal.settled()
+                book.note(call, effect, result, lost if result is None else None)
+        await book.settled()
         if call.path in book.lost:
             book.leave()
         return result
@@ -57,11 +62,18 @@ def recorded(
     return handle
 
 
-class _Book:
-    """What was recorded, and how far it has been read."""
+class Book:
+    """The record of one run: what is in it, how far it has been read, and what is added.
 
-    def __init__(self, journal: Journal, run: str, rows: Sequence[Row], ordered: bool) -> None:
-        self._run = run
+    ``rows`` are those of an earlier attempt at the run. Unless ``ordered``, they answer in any
+    order, and what differs from them is asked anew.
+    """
+
+    def __init__(
+        self, journal: Journal, run: str, rows: Sequence[Row] = (), *, ordered: bool = True
+    ) -> None:
+        self._journal, self._run = journal, run
+        self._follows, self._place = 0, 0
         self._replies = {row.path: row for row in rows if row.lost is None}
         ever_lost = {row.path for row in rows if row.lost is not None}
         self.lost = ever_lost - self._replies.keys()
@@ -70,15 +82,44 @@ class _Book:
         self._next = 0
         self._passed: set[str] = set()
         self._turns: dict[str, asyncio.Future[None]] = {}
-        self.seq = max((row.seq for row in rows), default=-1) + 1
+        self._seq = max((row.seq for row in rows), default=-1) + 1
         self.moves = 0
         self.live = 0
 
+    def note(self, call: Call, effect: Effect, result: Result | None, lost: str | None) -> None:
+        """Add a call; it is durable once ``settled`` returns."""
+        self._journal.note(self._run, self._seq, call, effect, result, lost)
+        self._seq += 1
+        self._after(self._seq)
+
+    def decide(self, decision: Decision) -> None:
+        """Add a decision, behind the call that was delivered last."""
+        self._journal.decide(self._run, self._follows, self._place, decision)
+        self._place += 1
+
+    def _after(self, calls: int) -> None:
+        self._follows, self._place = calls, 0
+
+    async def settled(self) -> None:
+        """Wait until all that was added is durable."""
+        await self._journal.settled()
+
     def answers(self, call: Call) -> bool:
+        """True if what is recorded answers the call."""
         row = self._replies.get(call.path)
         return row is not None and not (self._left and call.effect.describe() != row.effect)
 
+    @property
+    def replaying(self) -> bool:
+        """True while there are recorded results that nobody has asked for yet."""
+        return not self._left and self._next < len(self._order)
+
     async def replay(self, call: Call) -> Result:
+        """The recorded result of the call, once it is its turn.
+
+        Raises:
+            ReplayMismatch: another effect is recorded, or it is never its turn.
+        """
         row = self._replies[call.path]
         asked = call.effect.describe()
         if asked != row.effect:
@@ -107,6 +148,7 @@ class _Book:
             self._passed.add(call.path)
             self._release()
         call.replayed = True
+        self._after(row.seq + 1)
         return unpack(row.result, call.effect)
 
     def leave(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ponder.core.effects import Call, Generate, Handler, Result, Verify
+from ponder.core.effects import Call, Generate, Handler, Result, Steer, Verify
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.events import (
     SampleFinished,
@@ -34,6 +34,8 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool
 
     async def handle(call: Call) -> Result:
         effect = call.effect
+        if isinstance(effect, Steer):  # the session says what was done
+            return await inner(call)
         if watched and isinstance(effect, Generate):
             publish(SampleStarted(call.path, effect.role))
             call.watch = grew

@@ -1,0 +1,292 @@
+"""The verbs that ask: for chains, steps, scores, and what other strategies make of a problem.
+
+Every verb that spends builds one effect per thing asked and hands it to ``perform``. Paths are
+structural: the k-th verb of a session, its i-th child. Seeds are derived from (run seed, path). So
+a run is the same whatever finishes first, and a journal can answer for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from ponder.core.branches import Branches
+from ponder.core.effects import GENERATE, Call, Generate, Verify
+from ponder.core.errors import LimitReached, ModelError, RunFailed
+from ponder.core.events import SampleFinished, Scored
+from ponder.core.problem import Message, Problem
+from ponder.core.run import Run
+from ponder.core.steps import Step
+from ponder.core.trace import Score, Trace
+
+if TYPE_CHECKING:
+    from ponder.core.session import Session
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Asking:
+    """One session of a run: its verbs take structural paths, and its children fork theirs."""
+
+    def __init__(self, run: Run, path: str = "") -> None:
+        self._run = run
+        self._path = path
+        self._verbs = 0
+
+    @cached_property
+    def rng(self) -> random.Random:
+        """This session's random generator."""
+        return random.Random(self._seed(self._path + "/rng"))
+
+    @property
+    def length(self) -> int:
+        """Most tokens that a chain of this run may have."""
+        return self._run.sampling.length
+
+    @property
+    def joint(self) -> bool:
+        """True if traces must be scored together: the run's verifier compares them."""
+        return self._run.joint
+
+    def _seed(self, path: str) -> int:
+        digest = hashlib.blake2b(f"{self._run.seed}:{path}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") >> 1
+
+    def _next(self) -> str:
+        path = self._at(str(self._verbs))
+        self._verbs += 1
+        return path
+
+    def _at(self, place: str) -> str:
+        return f"{self._path}.{place}" if self._path else place
+
+    # Chains --------------------------------------------------------------------------------------
+
+    async def grow(
+        self,
+        start: Trace,
+        *,
+        prompt: Sequence[Message] = (),
+        role: str = GENERATE,
+        model: str = "",
+        whole: int = 0,
+        keep: Trace | None = None,
+        **how: Any,
+    ) -> Trace:
+        """One chain, continued from ``start`` to its end, which is at the run's length at the
+        latest. ``how`` overrides fields of ``Sampling``.
+
+        ``prompt`` is shown to the model instead of the problem's own messages; what comes back is
+        an answer to the problem all the same. ``role`` is what it is booked under: only what is
+        generated in the usual one can become the run's answer. ``model`` is one of the run's other
+        models. With ``whole``, it is a step of a chain that may have that many tokens, and may go
+        on; what is asked about a chain has it as ``keep``: what it takes to make that answer is
+        left over.
+
+        Raises:
+            ModelError: the chain was lost.
+            LimitReached: the budget does not allow it.
+        """
+        run, path = self._run, self._next()
+        if start.tokens:
+            how = {"length": max(1, self.length - start.tokens), **how}
+        sampling = replace(run.sampling, **how) if how else run.sampling
+        shown = self._prompt(start.problem, tuple(prompt))
+        effect = Generate(
+            start,
+            sampling,
+            self._seed(path),
+            role,
+            model or run.model,
+            whole,
+            keep or run.keep,
+            shown,
+        )
+        try:
+            trace = cast(Trace, await run.perform(Call(path, effect)))
+        except ModelError as error:
+            run.lost = error
+            raise
+        run.note(SampleFinished(path, trace, False, role))
+        if trace.answer is not None and role == GENERATE and self._earliest(trace):
+            run.hold(trace, None)  # should the budget end here
+        return trace
+
+    def _prompt(self, problem: Problem, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The messages to show, with the hints that a person gave; () for the problem's own."""
+        steering = self._run.steering
+        if not steering.hints:
+            return () if prompt == problem.messages else prompt
+        *before, last = prompt or problem.messages
+        return (*before, replace(last, content=steering.hinted(last.content)))
+
+    async def extend(
+        self, starts: Sequence[Trace], fan: int = 1, *, step: Step, **how: Any
+    ) -> list[Trace]:
+        """Each chain continued by one step, ``fan`` times: in the order of the chains, lost ones
+        left out. A chain that has ended stays as it is, once.
+
+        Raises:
+            LimitReached: the budget did not allow even one.
+        """
+        branches = [
+            partial(type(self).advance, start=start, step=step, **how)
+            for start in starts
+            for _ in range(1 if start.done else fan)
+        ]
+        return await self.gather(branches)
+
+    async def advance(self, start: Trace, *, step: Step, **how: Any) -> Trace:
+        """One chain continued by one step; one that has ended stays as it is.
+
+        Raises:
+            ModelError: the step was lost.
+            LimitReached: the budget does not allow it.
+        """
+        if start.done:
+            return start
+        length = max(1, min(step.tokens, self.length - start.tokens))
+        return await self.grow(start, whole=self.length, length=length, stop=step.stops, **how)
+
+    def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
+        """``n`` independent chains, delivered as they finish; see ``as_completed``."""
+        start = Trace.empty(problem)
+        return self.as_completed([lambda child: child.grow(start, **how)] * n)
+
+    async def sample(self, problem: Problem, n: int, **how: Any) -> list[Trace]:
+        """``n`` independent chains, in the order in which they were asked for; lost ones left out.
+
+        Raises:
+            LimitReached: the budget did not allow even one.
+        """
+        async with self.sampling(problem, n, **how) as traces:
+            return sorted([t async for t in traces], key=lambda t: t.order)
+
+    async def conclude(self, trace: Trace) -> Trace:
+        """The trace itself if it has an answer, else one that it was made to give, greedily.
+
+        (Forcing the answer by what the assistant's turn goes on with: Muennighoff 2025, s1,
+        section 3.)
+        """
+        if trace.answer is not None:
+            return trace
+        cue = self._run.cue(trace.problem)
+        cued = replace(trace, text=trace.text.rstrip() + cue.text, finish=None)
+        return await self.grow(cued, length=cue.length, temperature=0.0)
+
+    # Scores --------------------------------------------------------------------------------------
+
+    async def score(self, traces: Sequence[Trace], verifier: str = "") -> list[Score]:
+        """One score per trace, by the named verifier or by the run's."""
+        if not traces:
+            return []
+        effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
+        silent = [trace for trace in traces if trace.answer is None]
+        keep = None if len(silent) < len(traces) else max(silent, key=lambda t: len(t.text))
+        judging = type(self)(replace(self._run, model="", keep=keep, tree=None), path)
+        call = Call(path, effect, session=cast("Session", judging))
+        scores = cast(tuple[Score, ...], await self._run.perform(call))
+        self._run.note(Scored(path, effect.traces, scores))
+        return list(scores)
+
+    @asynccontextmanager
+    async def scored(
+        self, problem: Problem, n: int, verifier: str = ""
+    ) -> AsyncIterator[AsyncIterator[tuple[int, Trace, Score]]]:
+        """``n`` independent chains with their places and scores: each as it finishes, or, where the
+        run's verifier compares them, all of them once the last has come.
+
+        ``async with s.scored(problem, n) as arriving: async for at, trace, score in arriving: ...``
+        """
+
+        async def one(child: Self, at: int) -> tuple[int, Trace, Score]:
+            trace = await child.grow(Trace.empty(problem))
+            [score] = await child.score([trace], verifier)
+            return at, trace, score
+
+        async def together() -> AsyncIterator[tuple[int, Trace, Score]]:
+            traces = await self.sample(problem, n)
+            for at, pair in enumerate(zip(traces, await self.score(traces), strict=True)):
+                yield at, *pair
+
+        if self.joint and not verifier:
+            yield together()
+        else:
+            async with self.as_completed([partial(one, at=i) for i in range(n)]) as arriving:
+                yield arriving
+
+    # Strategies within strategies ----------------------------------------------------------------
+
+    async def delegate(
+        self,
+        strategy: Callable[[Self, Problem], Awaitable[Trace]],
+        problem: Problem,
+        model: str = "",
+        hear: Callable[[Trace], None] = lambda trace: None,
+    ) -> Trace:
+        """What another strategy makes of the problem, with chains of ``model``. What it proposes is
+        its own answer, not the run's: ``hear`` is told of it, and it comes back if the budget or a
+        lost request ends the strategy.
+
+        Raises:
+            ModelError, LimitReached, RunFailed: one of these ended it, and it had no answer.
+        """
+        run = replace(self._run, model=model, hear=hear, best=None, proposed=False, tree=None)
+        trace: Trace | None = None
+        try:
+            trace = await strategy(type(self)(run, self._next()), problem)
+        except (ModelError, LimitReached, RunFailed):
+            if not run.answered:
+                raise
+        finally:
+            self._run.lost = run.lost or self._run.lost
+        if run.best and run.answered and (trace is None or trace.answer is None):
+            trace = run.best[0]
+        assert trace is not None
+        return replace(trace, problem=problem)  # whatever it was asked in
+
+    def as_completed(self, branches: Iterable[Callable[[Self], Awaitable[T]]]) -> Branches[T]:
+        """Run branches at once, each on a forked session, and iterate over results as they come:
+
+        ``async with s.as_completed(branches) as results: async for result in results: ...``
+
+        Leaving the block cancels what is still running. A branch that lost its sample is left out.
+        """
+        path, kind = self._next(), type(self)
+        return Branches(
+            [partial(b, kind(self._run, f"{path}.{i}")) for i, b in enumerate(branches)]
+        )
+
+    async def gather(self, branches: Iterable[Callable[[Self], Awaitable[T]]]) -> list[T]:
+        """Run branches at once, each on a forked session; results in order, lost ones left out."""
+        numbered = [partial(_numbered, i, branch) for i, branch in enumerate(branches)]
+        async with self.as_completed(numbered) as results:
+            pairs = [pair async for pair in results]
+        return [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
+
+    # Proposals -----------------------------------------------------------------------------------
+
+    def propose(self, trace: Trace, score: float | None = None) -> None:
+        """Say which trace would be the answer if the run ended now; one without an answer is no
+        better than what was.
+        """
+        if trace.answer is not None or not self._run.answered:
+            self._run.proposed = True
+            self._run.hold(trace, score)
+
+    def _earliest(self, trace: Trace) -> bool:
+        """True if it is the earliest asked for of the answers, and none was proposed yet."""
+        run = self._run
+        if run.best is None or not run.answered:
+            return True
+        return not run.proposed and trace.order < run.best[0].order
+
+
+async def _numbered(index: int, branch: Callable[[S], Awaitable[T]], session: S) -> tuple[int, T]:
+    return index, await branch(session)

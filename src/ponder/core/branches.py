@@ -1,0 +1,71 @@
+"""Structured concurrency: branches that run at once, whose results come as they finish."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from ponder.core.errors import LimitReached, ModelError, RunFailed
+
+T = TypeVar("T")
+
+
+class Branches(Generic[T]):
+    """Results of concurrent branches as they come; leaving the block cancels the rest.
+
+    A branch that ended in a ``ModelError`` or ``RunFailed`` is left out: one lost sample is data,
+    not a crash. So is one that the budget refused, unless there is nothing else to deliver: then
+    ``LimitReached`` is raised. Any other error is raised at once.
+    """
+
+    def __init__(self, branches: Sequence[Callable[[], Awaitable[T]]]) -> None:
+        self._branches = branches
+        self._tasks: list[asyncio.Future[T]] = []
+        self._ended: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
+        self._arriving = self._iterate()
+
+    async def __aenter__(self) -> AsyncIterator[T]:
+        for branch in self._branches:
+            task = asyncio.ensure_future(branch())
+            task.add_done_callback(self._ended.put_nowait)
+            self._tasks.append(task)
+        return self._arriving
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        await self._arriving.aclose()
+        for task in self._tasks:
+            task.cancel()
+        again: asyncio.CancelledError | None = None
+        while running := [task for task in self._tasks if not task.done()]:
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError as cancelled:
+                again = cancelled  # of us, who are leaving anyhow: first see the others out
+        for task in self._tasks:
+            if not task.cancelled():
+                task.exception()  # looked at, so that asyncio does not warn of it
+        if again is not None:
+            raise again
+
+    async def _iterate(self) -> AsyncGenerator[T, None]:
+        delivered, refused = 0, None
+        for _ in self._tasks:
+            task = await self._ended.get()
+            try:
+                value = task.result()
+            except (ModelError, RunFailed):
+                continue
+            except LimitReached as error:
+                refused = error
+                continue
+            delivered += 1
+            yield value
+        if refused is not None and not delivered:
+            raise refused

@@ -1,0 +1,160 @@
+"""References: the one grammar of everything that is named with arguments.
+
+    NAME                              direct, codet, qwen2.5-coder-0.5b
+    NAME(ARG, KEY=VALUE)              judge(big, k=5), beam_search(width=2, fan=2)
+    NAME(ARG, KEY=VALUE)@MODEL        direct@big, self_consistency(n=4)@big
+
+Arguments and values are references themselves, nested at will. A text that holds one of
+``, ( ) = @ "``, or begins or ends with a space, is quoted: ``"a, b"``; a backslash stands before a
+quotation mark or a backslash within.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ponder.core.errors import UsageError
+
+_PLAIN = re.compile(r'[^\s,()=@"](?:[^,()=@"]*[^\s,()=@"])?')
+DEPTH = 16
+"""References are not nested deeper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A name with its arguments."""
+
+    name: str
+    """The name, or the text of a plain value."""
+    args: tuple[Ref, ...] = ()
+    """Arguments by place."""
+    options: Mapping[str, Ref] = field(default_factory=dict)
+    """Arguments by name."""
+    model: str = ""
+    """The model that it is to be done by; '' if none was named."""
+
+    @property
+    def plain(self) -> bool:
+        """True if it is a name or a value and nothing more."""
+        return not (self.args or self.options or self.model)
+
+    def __str__(self) -> str:
+        parts = [
+            *map(str, self.args),
+            *(f"{_quoted(key)}={value}" for key, value in self.options.items()),
+        ]
+        text = _quoted(self.name) + (f"({', '.join(parts)})" if parts else "")
+        return f"{text}@{_quoted(self.model)}" if self.model else text
+
+
+def _quoted(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def parse(text: str) -> Ref:
+    """Return the reference that a text spells.
+
+    Raises:
+        UsageError: it spells none; says where and what was expected.
+    """
+    reader = _Reader(text)
+    ref = reader.ref(0)
+    reader.end()
+    return ref
+
+
+def parse_list(text: str) -> tuple[Ref, ...]:
+    """Return the references of a list with commas; none of an empty text.
+
+    Raises:
+        UsageError: it is not such a list.
+    """
+    if not text.strip():
+        return ()
+    reader = _Reader(text)
+    refs = [reader.ref(0)]
+    while reader.took(","):
+        refs.append(reader.ref(0))
+    reader.end()
+    return tuple(refs)
+
+
+class _Reader:
+    """Reads one text from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text, 0
+
+    def ref(self, depth: int) -> Ref:
+        if depth > DEPTH:
+            raise self._error(f"references nested at most {DEPTH} deep")
+        name = self._word("a name")
+        args: list[Ref] = []
+        options: dict[str, Ref] = {}
+        if self.took("(") and not self.took(")"):
+            while True:
+                value = self.ref(depth + 1)
+                if value.plain and self.took("="):
+                    if value.name in options:
+                        raise self._error(f"{value.name!r} once")
+                    options[value.name] = self.ref(depth + 1)
+                elif options:
+                    raise self._error("KEY=VALUE after another KEY=VALUE")
+                else:
+                    args.append(value)
+                if self.took(")"):
+                    break
+                if not self.took(","):
+                    raise self._error("',' or ')'")
+        model = self._word("a model") if self.took("@") else ""
+        return Ref(name, tuple(args), options, model)
+
+    def took(self, mark: str) -> bool:
+        """Step over a mark and the space before it, if it comes next."""
+        self._skip()
+        if not self._text.startswith(mark, self._at):
+            return False
+        self._at += len(mark)
+        return True
+
+    def end(self) -> None:
+        self._skip()
+        if self._at < len(self._text):
+            raise self._error("nothing more")
+
+    def _word(self, what: str) -> str:
+        self._skip()
+        if self.took('"'):
+            return self._string()
+        match = _PLAIN.match(self._text, self._at)
+        if match is None:
+            raise self._error(what)
+        self._at = match.end()
+        return match[0]
+
+    def _string(self) -> str:
+        parts: list[str] = []
+        while self._at < len(self._text):
+            char = self._text[self._at]
+            self._at += 1
+            if char == '"':
+                return "".join(parts)
+            if char == "\\" and self._at < len(self._text):
+                char = self._text[self._at]
+                self._at += 1
+            parts.append(char)
+        raise self._error("a closing quotation mark")
+
+    def _skip(self) -> None:
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
+
+    def _error(self, expected: str) -> UsageError:
+        rest = self._text[self._at : self._at + 20]
+        where = f"at {rest!r}" if rest else "at the end"
+        return UsageError(f"{self._text!r} cannot be read {where}: expected {expected}.")
