@@ -10,12 +10,23 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ponder.core.errors import PonderError
 from ponder.models import catalog
 
 REQUIRED = set(filter(None, os.environ.get("PONDER_REQUIRE", "").split(",")))
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+# A busy machine decides nothing: examples may take as long as they take.
+settings.register_profile(
+    "untimed",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

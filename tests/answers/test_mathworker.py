@@ -21,18 +21,17 @@ def bomb(base: int) -> str:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[MathWorker]:
-    worker = MathWorker(timeout=1.0)
+    worker = MathWorker(timeout=4.0)
     yield worker
     worker.close()
 
 
 async def test_bombs_cost_one_time_out_and_no_more(worker: MathWorker) -> None:
-    loop = asyncio.get_running_loop()
     assert await worker.key("99999999!") is None
     assert await worker.key(bomb(2)) is None
-    start = loop.time()
+    child = worker._child  # used up by the time-out; the next request that is new makes another
     assert await asyncio.gather(*[worker.key(bomb(2)) for _ in range(20)]) == [None] * 20
-    assert loop.time() - start < 1.0
+    assert worker._child is child
     assert await worker.key(r"\sqrt{2}") == "r:1.41421356237"
     assert await worker.same(r"\frac{1}{3}", "0.333333") is True
 
@@ -116,7 +115,7 @@ def test_the_child_ends_with_its_input() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.stdin.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=600) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX's")
@@ -125,4 +124,4 @@ def test_a_child_whose_parent_died_at_work_runs_out_of_cpu_time() -> None:
         assert process.stdin is not None
         process.stdin.write(json.dumps([1, "key", bomb(2)]) + "\n")
         process.stdin.close()
-        assert process.wait(timeout=30) == -signal.SIGXCPU
+        assert process.wait(timeout=600) == -signal.SIGXCPU

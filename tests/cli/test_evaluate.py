@@ -334,10 +334,10 @@ def test_ctrl_c_keeps_what_has_come(tmp_path: Path, capsys: Capture) -> None:
         configure(tmp_path, server.url, concurrency=2)
         server.hold = lambda count: count > 4
         process = start(tmp_path, *said, journal=False)
-        assert server.held.acquire(timeout=60)
-        assert server.held.acquire(timeout=60)
+        assert server.held.acquire(timeout=600)
+        assert server.held.acquire(timeout=600)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert (process.returncode, out) == (130, ""), err
     assert "results.sqlite; the same command goes on from there" in err
     assert "interrupted." in err

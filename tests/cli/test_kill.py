@@ -48,7 +48,7 @@ def solve(folder: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     outcome: dict[str, Any] = json.loads(out)
     return outcome
@@ -95,7 +95,7 @@ def test_a_run_killed_at_a_random_moment_resumes(
         process: list[subprocess.Popen[str]] = []
         kill_at(server, moment, early, process)
         process.append(solve(tmp_path))
-        process[0].communicate(timeout=60)
+        process[0].communicate(timeout=600)
     run, paid = recorded(tmp_path)
     if process[0].returncode == 0:  # the last reply came before the signal
         assert moment == N

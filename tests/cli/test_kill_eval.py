@@ -59,7 +59,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with seeded_server() as server:
         configure(folder, server.url, concurrency=4)
         process = launch(folder)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
         assert (process.returncode, err) == (0, "")
         assert len(server.seeds) == len(set(server.seeds)) == SAMPLES
     found = result(folder, out)
@@ -82,7 +82,7 @@ def test_an_evaluation_killed_at_a_random_moment_goes_on(
         process: list[subprocess.Popen[str]] = []
         kill_at(server, moment, early, process)
         process.append(launch(tmp_path))
-        process[0].communicate(timeout=60)
+        process[0].communicate(timeout=600)
         killed = process[0].returncode == -signal.SIGKILL
         assert killed or moment == SAMPLES  # the last reply came before the signal
     paid = recorded(tmp_path)

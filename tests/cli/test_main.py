@@ -19,7 +19,7 @@ def test_ctrl_c_while_something_is_imported_is_quiet(module: str, tmp_path: Path
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        timeout=60,
+        timeout=600,
     )
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "\nponder: interrupted.\n"

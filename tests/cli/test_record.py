@@ -186,7 +186,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, An
     with seeded_server() as server:
         configure(folder, server.url, concurrency=4)
         process = launch(folder)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         assert len(server.seeds) == len(set(server.seeds)) == PROBLEMS * N
     return without_clock(folder / "pool.jsonl")
@@ -203,7 +203,7 @@ def test_a_recording_killed_at_a_random_moment_goes_on(
         process: list[subprocess.Popen[str]] = []
         kill_at(server, moment, early, process)
         process.append(launch(tmp_path))
-        process[0].communicate(timeout=60)
+        process[0].communicate(timeout=600)
         killed = process[0].returncode == -signal.SIGKILL
         assert killed or moment == PROBLEMS * N  # the last reply came before the signal
         assert killed != (tmp_path / "pool.jsonl").exists()
@@ -212,7 +212,7 @@ def test_a_recording_killed_at_a_random_moment_goes_on(
         configure(tmp_path, server.url, concurrency=4)
         if killed:
             again = launch(tmp_path)
-            _, err = again.communicate(timeout=60)
+            _, err = again.communicate(timeout=600)
             assert again.returncode == 0, err
         asked_again = server.seeds
     assert not paid & set(asked_again)

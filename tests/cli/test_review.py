@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from ponder.cli.review import Desk, Review
+from ponder.cli.terminal import VisibleConsole
 from ponder.core.problem import Message, Problem
 from ponder.verifiers.human.verifier import Item, Judgement, Queue, item
 from tests.cli.test_record import lines
@@ -186,7 +186,7 @@ def shown(found: Item, width: int) -> str:
 
     queue = Queue()
     queue.ask(found)
-    console = Console(file=out, width=width, highlight=False)
+    console = VisibleConsole(file=out, width=width)
     Review(queue, Quits(), console=console).go(once=True)
     return out.getvalue()
 
@@ -217,7 +217,7 @@ def test_a_run_that_does_not_wait_any_more(queue: Queue) -> None:
     desk = Desk()
     desk.terminal = False
     desk.line = lambda prompt: "q"  # type: ignore[method-assign]
-    Review(queue, desk, console=Console(file=out, width=80)).go(once=True)
+    Review(queue, desk, console=VisibleConsole(file=out, width=80)).go(once=True)
     assert "3 candidates, waiting for 0 s; no run waits for it any more" in out.getvalue()
 
 

@@ -106,7 +106,7 @@ def test_the_question_comes_as_argument_file_or_stdin(
         capture_output=True,
         text=True,
         env=os.environ,
-        timeout=60,
+        timeout=600,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
 
@@ -269,13 +269,13 @@ def interrupted(folder: Path, *more: str) -> tuple[subprocess.CompletedProcess[s
             env=os.environ,
         )
         for _ in range(5):
-            assert server.held.acquire(timeout=60)
+            assert server.held.acquire(timeout=600)
         while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
         for _ in range(5):  # nothing is left generating: every held connection was closed
-            assert server.closed.acquire(timeout=60)
+            assert server.closed.acquire(timeout=600)
     return subprocess.CompletedProcess([], process.returncode, out, err), server
 
 
@@ -338,7 +338,7 @@ def test_a_closed_stdin_or_a_full_disk_is_one_sentence() -> None:
             ["/bin/sh", "-c", f"{sys.executable} -m ponder {line}"],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         assert done.returncode in (1, 2)
         assert why in done.stderr

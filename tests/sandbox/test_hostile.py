@@ -188,7 +188,9 @@ async def test_no_program_prints_what_it_should_by_chance(
     assert not alive(marker)
 
 
-async def test_what_one_program_leaves_the_next_does_not_find(tight: Sandbox) -> None:
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_one_program_leaves_the_next_does_not_find(name: str) -> None:
+    roomy = sandbox(name)  # for programs that must pass, however busy the machine is
     leave = (
         "import os\nopen('/tmp/left', 'w').write('x')\nopen('left', 'w').write('x')\n"
         "os.chmod('/tmp', 0)\n"
@@ -196,9 +198,9 @@ async def test_what_one_program_leaves_the_next_does_not_find(tight: Sandbox) ->
     look = "import os\nfound = os.path.exists('left') or os.path.exists('/tmp/left')\n"
     programs = [f"{leave}def double(n): return 0", f"{look}def double(n): return 0 if found else n"]
     for program in programs * 3:
-        [outcome] = await tight.test([program], script(AssertTests("assert double(2) == 2")))
+        [outcome] = await roomy.test([program], script(AssertTests("assert double(2) == 2")))
         assert outcome.verdict in (("fail", "error") if "chmod" in program else ("pass",)) or (
-            not tight.whole and outcome.verdict in ("unsupported", "error")
+            not roomy.whole and outcome.verdict in ("unsupported", "error")
         )
 
 

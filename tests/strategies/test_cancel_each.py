@@ -36,7 +36,7 @@ class Metered(Loopback):
 
     async def until(self, *, arrived: int = 0, running: int | None = None) -> None:
         """Wait until so many have arrived, and so many are running."""
-        async with self._moved, asyncio.timeout(60):
+        async with self._moved, asyncio.timeout(600):
             await self._moved.wait_for(
                 lambda: self.arrived >= arrived and running in (None, self.running)
             )

@@ -144,7 +144,7 @@ def test_a_process_killed_at_a_random_moment_is_resumed(
         first = Answering(server, moment, late)
         process = command(tmp_path, *solve(name))
         first.victim.set_result(process)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         assert process.returncode == -signal.SIGKILL
     book = Journal(tmp_path / "runs.sqlite")
     [run] = book.runs()

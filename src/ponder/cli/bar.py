@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TimeRemainingColumn
+
+from ponder.cli.terminal import Words, console, progress, say
 
 
 class Bar:
@@ -15,16 +14,15 @@ class Bar:
 
     def __init__(self, what: str, quiet: bool) -> None:
         self._what, self._quiet = what, quiet
-        self._watched = sys.stderr.isatty() and not quiet
+        self._watched = console(err=True).is_terminal and not quiet
         self._tenth, self._began = 0, time.monotonic()
-        self._bar = Progress(
-            TextColumn(what),
+        self._bar = progress(
+            Words(what),
             BarColumn(),
-            TextColumn("{task.completed:,}/{task.total:,}"),
+            Words("{task.completed:,}/{task.total:,}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            disable=not self._watched,
+            Words("{task.fields[note]}"),
+            shown=self._watched,
             transient=True,
         )
         self._task = self._bar.add_task(what, total=1, note="")
@@ -47,7 +45,7 @@ class Bar:
         passed = time.monotonic() - self._began
         left = passed / (done - free) * (of - done) if done > free else 0.0
         said = ", ".join(filter(None, [f"{done:,}/{of:,}", note, f"{left:,.0f} s left"]))
-        click.echo(f"{self._what}: {said}", err=True)
+        say(f"{self._what}: {said}", err=True)
 
 
 def spending(tokens: int, usd: float, *more: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from importlib import import_module
 from typing import Any
 
 import click
 
 import ponder
+from ponder.cli.terminal import prepare, say
 from ponder.core.errors import PonderError, UsageError
 
 _COMMANDS = {
@@ -68,6 +68,7 @@ def cli() -> None:
 
 def run(arguments: list[str] | None) -> int:
     """Carry out a command line; returns the exit code, having said why if it is not 0."""
+    prepare()
     try:
         outcome: Any = cli.main(arguments, prog_name="ponder", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -81,7 +82,7 @@ def run(arguments: list[str] | None) -> int:
         _complain("interrupted.")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered cannot be written either
@@ -100,4 +101,4 @@ def _with_hint(message: str) -> str:
 def _complain(sentence: str) -> None:
     """On one line: of what another library says in paragraphs, the first has the reason."""
     first = sentence.strip().split("\n\n")[0]
-    click.echo(f"ponder: {' '.join(first.split())}", err=True)
+    say(f"ponder: {' '.join(first.split())}", err=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from ponder.cli import terminal
 from ponder.cli.tables import table
+from ponder.cli.terminal import say, say_json, say_text
 from ponder.core.errors import UsageError
 from ponder.experiments.suites.base import Item, data_folder
 from ponder.experiments.suites.registry import SUITES, find
@@ -58,7 +59,7 @@ def list_suites(folder: Path | None, as_json: bool) -> None:
             }
             for name, suite in SUITES.items()
         ]
-        click.echo(json.dumps(rows, indent=2))
+        say_json(rows, indent=2)
         return
     shown = [
         {
@@ -71,9 +72,9 @@ def list_suites(folder: Path | None, as_json: bool) -> None:
         }
         for name, suite in SUITES.items()
     ]
-    Console(highlight=False).print(table(shown, right=("rows",)))
+    terminal.show(table(shown, right=("rows",)))
     if folder is None:
-        click.echo("no data folder is known: name it with --data DIR, or set PONDER_DATA", err=True)
+        say("no data folder is known: name it with --data DIR, or set PONDER_DATA", err=True)
 
 
 @data.command()
@@ -106,18 +107,18 @@ def show(
         )
     shown = items[:limit] if index is None else items[index : index + 1]
     if as_json:
-        click.echo(json.dumps([_as_json(item, gold) for item in shown], indent=2))
+        say_json([_as_json(item, gold) for item in shown], indent=2)
         return
     for item in shown:
         level = "" if item.level is None else f", level {item.level}"
-        click.echo(click.style(f"{item.problem_id} ({item.problem.answer_type}{level})", bold=True))
-        click.echo("\n\n".join(m.content for m in item.problem.messages))
+        say(f"{item.problem_id} ({item.problem.answer_type}{level})", bold=True)
+        say_text("\n\n".join(m.content for m in item.problem.messages))
         if gold:
             told = item.gold.to_json()
-            click.echo(f"gold: {told if isinstance(told, str) else json.dumps(told)}")
-        click.echo()
+            say_text(f"gold: {told if isinstance(told, str) else json.dumps(told)}")
+        say()
     if len(shown) < len(items):
-        click.echo(f"{len(shown)} of {len(items):,} problems of {found.name}", err=True)
+        say(f"{len(shown)} of {len(items):,} problems of {found.name}", err=True)
 
 
 def _as_json(item: Item, gold: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from ponder.cli.bar import Bar, spending
 from ponder.cli.output import free
 from ponder.cli.record import DATA
 from ponder.cli.solve import knob_values
+from ponder.cli.terminal import say, say_json
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import MissingExtra, PonderError, UsageError
@@ -129,9 +129,7 @@ def evaluate(
     except UsageError:
         raise
     except (KeyboardInterrupt, PonderError) as ended:
-        click.echo(
-            f"what has come is in {store.path}; the same command goes on from there", err=True
-        )
+        say(f"what has come is in {store.path}; the same command goes on from there", err=True)
         if isinstance(ended, PonderError):
             raise
         raise click.Abort from None
@@ -187,7 +185,7 @@ async def _evaluate(
     if not any(row.ungraded for row in rows):
         differences = [figures.compare(held[0], one) for one in held[1:]]
     if as_json:
-        click.echo(json.dumps(_json(asked, store, rows, differences)))
+        say_json(_json(asked, store, rows, differences))
     else:
         view.summaries(rows)
         view.differences(rows, differences)
@@ -200,7 +198,7 @@ def _tell_kept(held: Sequence[Held]) -> None:
     kept = sum(outcome.correct is not None for _, outcomes in held for outcome in outcomes)
     if kept:
         s = "s" * (kept > 1)
-        click.echo(
+        say(
             f"kept {kept:,} grade{s} of before: if references have changed since, say --regrade",
             err=True,
         )
@@ -237,9 +235,9 @@ def _tell(held: Sequence[Held], ungraded: str) -> None:
         of = [outcome for outcome in held_here if outcome.state == state]
         if of:
             told = f"{state}: {len(of)} of {len(held_here)} runs ({of[0].why}){then}"
-            click.echo(told, err=True)
+            say(told, err=True)
     if ungraded:
-        click.echo(f"the runs are recorded but not graded: {ungraded}", err=True)
+        say(f"the runs are recorded but not graded: {ungraded}", err=True)
 
 
 @evaluate.command()
@@ -272,17 +270,17 @@ def show(
         chosen = [store.find(configuration)] if configuration else store.configurations()
         held = [(one, store.outcomes(one.id)) for one in chosen]
     if target:
-        click.echo(f"wrote {target}: {write(target, held)} outcomes", err=True)
+        say(f"wrote {target}: {write(target, held)} outcomes", err=True)
         return
     figures = _figures()
     rows: list[Summary] = [figures.summary(*one) for one in held]
     if configuration:
         view.problems(held[0], rows[0], as_json=as_json)
     elif as_json:
-        click.echo(json.dumps([
+        say_json([
             {**row.to_json(), "suite": one.suite, "created": view.when(one.created)}
             for row, (one, _) in zip(rows, held, strict=True)
-        ]))  # fmt: skip
+        ])  # fmt: skip
     else:
         view.summaries(rows, [one for one, _ in held])
 
@@ -291,7 +289,7 @@ def _nothing(asked: object, as_json: bool) -> None:
     said = "nothing is evaluated yet: 'ponder eval --suite SUITE' does it."
     if asked:
         raise UsageError(said)
-    click.echo("[]" if as_json else said, err=not as_json)
+    say("[]" if as_json else said, err=not as_json)
 
 
 @evaluate.command()
@@ -306,7 +304,7 @@ def compare(a: str, b: str, path: Path | None, as_json: bool) -> None:
         both = [(one, store.outcomes(one.id)) for one in (store.find(a), store.find(b))]
     found: Comparison = figures.compare(*both)
     if as_json:
-        click.echo(json.dumps(found.to_json()))
+        say_json(found.to_json())
     else:
         view.comparison(found, *(one.name for one, _ in both))
 
@@ -319,7 +317,7 @@ def rm(configurations: tuple[str, ...], path: Path | None) -> None:
     with _open(path) as store:
         for one in {one.id: one for one in map(store.find, configurations)}.values():
             store.remove(one.id)
-            click.echo(f"removed {one.id} ({one.name})", err=True)
+            say(f"removed {one.id} ({one.name})", err=True)
 
 
 @contextmanager

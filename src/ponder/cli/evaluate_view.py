@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-from rich.console import Console
-
 from ponder.cli.tables import table
+from ponder.cli.terminal import say, say_json, show
+from ponder.core.visible import visible_line
 from ponder.experiments.evals.store import Outcome, Stored
 
 if TYPE_CHECKING:
@@ -57,20 +54,20 @@ def differences(rows: Sequence[Summary], found: Sequence[Comparison]) -> None:
     for row, one in zip(rows[1:], found, strict=False):
         verdict = "" if one.decided else ": the data do not decide"
         names = f"{_plain(row.name)} - {_plain(rows[0].name)}"
-        click.echo(f"{names}: {_difference(one)}, McNemar's p = {one.p:.2g}{verdict}")
+        say(f"{names}: {_difference(one)}, McNemar's p = {one.p:.2g}{verdict}")
 
 
 def comparison(found: Comparison, a: str, b: str) -> None:
     """Two configurations, and whether one is better."""
-    click.echo(f"A  {found.a}  {_plain(a)}: {found.accuracy_a:.4f}")
-    click.echo(f"B  {found.b}  {_plain(b)}: {found.accuracy_b:.4f}")
-    click.echo(f"B - A: {_difference(found)}, on {found.problems:,} problems")
-    click.echo(f"only A right: {found.only_a:,}, only B right: {found.only_b:,}; "
+    say(f"A  {found.a}  {_plain(a)}: {found.accuracy_a:.4f}")
+    say(f"B  {found.b}  {_plain(b)}: {found.accuracy_b:.4f}")
+    say(f"B - A: {_difference(found)}, on {found.problems:,} problems")
+    say(f"only A right: {found.only_a:,}, only B right: {found.only_b:,}; "
                f"McNemar's exact p = {found.p:.2g}")  # fmt: skip
     ratios = ", ".join(f"{ratio:.3g} times the {unit}" for unit, ratio in found.cost.items())
     if ratios:
-        click.echo(f"B takes {ratios}")
-    click.echo(found.verdict)
+        say(f"B takes {ratios}")
+    say(found.verdict)
 
 
 def problems(held: tuple[Stored, Sequence[Outcome]], row: Summary, *, as_json: bool) -> None:
@@ -79,7 +76,7 @@ def problems(held: tuple[Stored, Sequence[Outcome]], row: Summary, *, as_json: b
     if as_json:
         told = {**row.to_json(), "suite": one.suite, "created": when(one.created)}
         told |= {"resolved": one.resolved, "outcomes": [asdict(o) for o in outcomes]}
-        click.echo(json.dumps(told))
+        say_json(told)
         return
     summaries([row], [one])
     _print([
@@ -105,11 +102,10 @@ def _print(rows: Sequence[Mapping[str, str]]) -> None:
     columns = [name for name in every if any(row.get(name) for row in rows)]
     shown = [{name: _plain(row.get(name, "")) for name in columns} for row in rows]
     drawn = table(shown, right=every.keys() - set(_WORDS), whole=("id",))
-    width = None if sys.stdout.isatty() else 200  # a file is as wide as it needs to be
-    Console(highlight=False, width=width).print(drawn)
+    show(drawn, elsewhere=200)  # a file is as wide as it needs to be
 
 
 def _plain(text: str, width: int = 60) -> str:
-    """On one line, without what a terminal would obey."""
-    line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    """On one line."""
+    line = visible_line(" ".join(text.split()))
     return line if len(line) <= width else f"{line[: width - 1]}…"

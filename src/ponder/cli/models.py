@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
 
 from ponder.cli.tables import table
+from ponder.cli.terminal import Words, confirm, console, progress, say, say_json, show
 from ponder.core.errors import UsageError
 from ponder.models import catalog
 from ponder.models.fetch import Report
@@ -41,7 +40,7 @@ def list_models(as_json: bool) -> None:
             }
             for entry, status in found
         ]
-        click.echo(json.dumps(rows, indent=2))
+        say_json(rows, indent=2)
         return
     shown = []
     for entry, status in found:
@@ -51,7 +50,7 @@ def list_models(as_json: bool) -> None:
         mark = " (default)" if entry.name == catalog.DEFAULT else ""
         cells = (entry.name + mark, _mb(size), entry.licence or "unknown", state)
         shown.append(dict(zip(("name", "size", "licence", "state"), cells, strict=True)))
-    Console(highlight=False).print(table(shown))
+    show(table(shown))
 
 
 @models.command()
@@ -66,7 +65,7 @@ def pull(name: str, verify: bool, keep_original: bool) -> None:
     entry = catalog.find(name)
     with pull_progress(entry.name) as report:
         path = catalog.pull(entry, report, verify=verify, keep_original=keep_original)
-    click.echo(f"{entry.name} is ready: {path}", err=True)
+    say(f"{entry.name} is ready: {path}", err=True)
 
 
 @models.command()
@@ -77,7 +76,7 @@ def path(name: str) -> None:
     status = catalog.status(entry)
     if status.state != "ready":
         raise UsageError(f"{name} is not here: run `ponder models pull {name}`.")
-    click.echo(status.path)
+    say(str(status.path))
 
 
 @models.command()
@@ -89,15 +88,14 @@ def rm(name: str, yes: bool) -> None:
     if catalog.status(entry).state == "absent":
         raise UsageError(f"{name} is not here: there is nothing to delete.")
     if not yes:
-        click.confirm(f"Delete {entry.name}?", abort=True, err=True)
-    click.echo(f"{_mb(catalog.remove(entry))} are free again", err=True)
+        confirm(f"Delete {entry.name}?")
+    say(f"{_mb(catalog.remove(entry))} are free again", err=True)
 
 
 @contextmanager
 def pull_progress(name: str) -> Iterator[Report]:
     """A bar on a terminal; elsewhere a line per stage and tenth. Both on stderr."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console(err=True).is_terminal:
         said: tuple[str, int] | None = None
 
         def line(stage: str, done: int, total: int) -> None:
@@ -105,17 +103,17 @@ def pull_progress(name: str) -> Iterator[Report]:
             tenth = 10 * done // total if total else 0
             if said != (stage, tenth):
                 said = (stage, tenth)
-                click.echo(f"{name}: {stage}{f', {10 * tenth}%' if total else ''}", err=True)
+                say(f"{name}: {stage}{f', {10 * tenth}%' if total else ''}", err=True)
 
         yield line
         return
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
-        task = progress.add_task(name, total=None)
+    with progress(Words("{task.description}"), *columns) as drawn:
+        task = drawn.add_task(name, total=None)
 
         def bar(stage: str, done: int, total: int) -> None:
             text = f"{name}: {stage}"
-            progress.update(task, description=text, completed=done, total=total or None)
+            drawn.update(task, description=text, completed=done, total=total or None)
 
         yield bar
 

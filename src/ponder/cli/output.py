@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
+from ponder.cli.terminal import say
 from ponder.core.errors import UsageError
 
 
@@ -31,4 +30,4 @@ def tell_skipped(skipped: Sequence[int], what: str = "line") -> None:
     if skipped:
         s, rest = "s" * (len(skipped) > 1), ", ..." * (len(skipped) > 5)
         shown = ", ".join(map(str, skipped[:5]))
-        click.echo(f"skipped {len(skipped)} broken {what}{s}: {shown}{rest}", err=True)
+        say(f"skipped {len(skipped)} broken {what}{s}: {shown}{rest}", err=True)

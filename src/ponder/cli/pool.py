@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from rich.console import Console
 
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.record import grade, record
 from ponder.cli.tables import table
+from ponder.cli.terminal import say, say_json, show
 from ponder.cli.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
@@ -111,7 +110,7 @@ def score(
         read, by=asked, n=n, compare=pairs, ties=cast(scoring.Ties, ties), seed=seed
     )
     if as_json:
-        click.echo(json.dumps(report.to_json()))
+        say_json(report.to_json())
     else:
         _print(report)
 
@@ -208,7 +207,7 @@ def _size(text: str) -> int:
 
 def _announce(formulas: int) -> None:
     if formulas > _MANY_FORMULAS:
-        click.echo(
+        say(
             f"comparing {formulas:,} formulas, some milliseconds each "
             "(--exact-strings compares them as written)",
             err=True,
@@ -224,12 +223,11 @@ def _write(
     free(output, force, inputs=inputs)
     header, entries = make()
     problems, samples = pools.write(output, header, entries)
-    click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
+    say(f"wrote {output}: {problems} problems, {samples} samples", err=True)
 
 
 def _print(report: Report) -> None:
-    console = Console(highlight=False)
-    click.echo(f"{report.problems} problems, {report.samples_per_problem} samples each")
+    say(f"{report.problems} problems, {report.samples_per_problem} samples each")
     units = [u for u in ("tokens", "flops", "usd", "seconds") if u in report.rows[0].cost]
     rows = [
         {
@@ -241,13 +239,13 @@ def _print(report: Report) -> None:
         }
         for row in report.rows
     ]
-    console.print(table(rows, right=rows[0].keys() - {"by"}))
+    show(table(rows, right=rows[0].keys() - {"by"}))
     for d in report.differences:
         verdict = "" if d.decided else "; the data do not decide"
-        click.echo(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
+        say(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
     errors = [row.error for row in report.rows if row.error]
     if errors:
-        click.echo(
+        say(
             f"{len(errors)} rows by Monte Carlo over subsets, standard error at most "
             f"{max(errors):.5f}; the others are exact"
         )

@@ -13,6 +13,7 @@ from ponder.cli import view
 from ponder.cli.bar import Bar, spending
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.solve import knob_values
+from ponder.cli.terminal import say
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
 from ponder.core.budget import PICO, Budget
@@ -109,7 +110,7 @@ def record(
     except (KeyboardInterrupt, RunFailed) as ended:
         kept = recording.journal_of(pool)
         if kept.exists():
-            click.echo(f"what has come is in {kept}; the same command goes on from there", err=True)
+            say(f"what has come is in {kept}; the same command goes on from there", err=True)
         if isinstance(ended, RunFailed):
             raise
         raise click.Abort from None
@@ -148,17 +149,17 @@ def _tell(outcome: Outcome, line: str) -> None:
     total = outcome.receipt.total
     spent = f"{total.prompt_tokens + total.completion_tokens + total.wasted_tokens:,} tokens"
     usd = f", ${total.picousd / 1e12:.4f}" if total.picousd else ""
-    click.echo(f"{line}; {spent}{usd}, {total.seconds:,.0f} s", err=True)
+    say(f"{line}; {spent}{usd}, {total.seconds:,.0f} s", err=True)
     if outcome.failed:
-        click.echo(
+        say(
             f"{outcome.failed} samples were lost ({outcome.lost}); the same command with --force "
             "tries them again",
             err=True,
         )
     if outcome.receipt.overcharged:
-        click.echo(view.short(outcome.receipt.overcharged, 240), err=True)
+        say(view.short(outcome.receipt.overcharged, 240), err=True)
     elif outcome.stopped_by:
-        click.echo(
+        say(
             f"the budget of {outcome.stopped_by} ended it; the same command with --force and a "
             "larger one goes on",
             err=True,
@@ -205,9 +206,9 @@ def grade(
     entries = asyncio.run(_regraded(entries, asked, known, quiet, keep=not suite))
     problems, samples = pools.write(output, source.header, entries)
     if not quiet:
-        click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
+        say(f"wrote {output}: {problems} problems, {samples} samples", err=True)
         if kept:
-            click.echo(f"{kept} samples have no text, and keep their grades", err=True)
+            say(f"{kept} samples have no text, and keep their grades", err=True)
     tell_skipped(source.skipped)
 
 

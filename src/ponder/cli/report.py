@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ponder.cli.output import free
+from ponder.cli.terminal import say
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.experiments.evals.configurations import listed
 
@@ -139,7 +140,7 @@ def _free(files: Sequence[Path], force: bool, inputs: Sequence[Path]) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {path}: {len(text.encode()) / 1000:,.0f} kB", err=True)
+    say(f"wrote {path}: {len(text.encode()) / 1000:,.0f} kB", err=True)
 
 
 def _draw(found: Findings, folder: Path, force: bool) -> None:
@@ -157,4 +158,4 @@ def _draw(found: Findings, folder: Path, force: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for chart, name in zip(drawn, names, strict=True):
         name.write_bytes(report_figures.png(chart))
-    click.echo(f"wrote {folder}: {len(names)} charts", err=True)
+    say(f"wrote {folder}: {len(names)} charts", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
-from ponder.cli import view
+from ponder.cli import terminal, view
 from ponder.cli.output import free
+from ponder.cli.terminal import VisibleConsole, say, say_json, say_text, text
 from ponder.core.errors import UsageError
 from ponder.experiments.pools import file as pools
 from ponder.experiments.training.reviews import labelled
@@ -49,9 +48,9 @@ class Desk:
         """
         if not (self.terminal and keys):
             return self.line(prompt)
-        click.echo(f"{prompt}> ", nl=False)
+        say(f"{prompt}> ", end="")
         key = click.getchar()
-        click.echo(key if key.isprintable() else "")
+        say(key if key.isprintable() else "")
         if key in ("\x04", "\x1a"):
             raise EOFError
         return key.strip()
@@ -63,7 +62,7 @@ class Desk:
             EOFError: there is no more.
         """
         if self.terminal:
-            click.echo(f"{prompt}> ", nl=False)
+            say(f"{prompt}> ", end="")
         line = sys.stdin.readline()
         if not line:
             raise EOFError
@@ -104,7 +103,7 @@ def review(
     if listing:
         _list(queue, as_json)
     elif drop:
-        click.echo(f"dropped {queue.drop()}", err=True)
+        say(f"dropped {queue.drop()}", err=True)
     elif export is not None:
         _export(queue, export, force)
     else:
@@ -122,10 +121,10 @@ class Review:
         queue: Queue,
         desk: Desk,
         pause: Callable[[], None] = lambda: time.sleep(1),
-        console: Console | None = None,
+        console: VisibleConsole | None = None,
     ) -> None:
         self._queue, self._desk, self._pause = queue, desk, pause
-        self._console = console or Console(highlight=False)
+        self._console = console or terminal.console()
         self._skipped: set[str] = set()
         self._judged = self._bad = 0
 
@@ -143,7 +142,7 @@ class Review:
                 elif self._queue.judge(item.key, said):
                     self._judged += 1
                 else:
-                    click.echo("somebody else has judged it meanwhile")
+                    say("somebody else has judged it meanwhile")
         except EOFError:
             pass
         if self._bad and not (self._judged or self._desk.terminal):
@@ -151,7 +150,7 @@ class Review:
                 f"nothing was judged, and {self._bad} line{'s' * (self._bad > 1)} of standard "
                 "input not understood: 'ponder review --help' has the commands."
             )
-        click.echo(f"judged {self._judged}", err=True)
+        say(f"judged {self._judged}", err=True)
 
     def _items(self, once: bool) -> Iterator[Item]:
         told = False
@@ -164,7 +163,7 @@ class Review:
             if once or not self._desk.terminal:
                 return
             if not told:
-                click.echo("nothing waits; looking again until something does (Ctrl-C ends)")
+                say("nothing waits; looking again until something does (Ctrl-C ends)")
                 told = True
             self._pause()
 
@@ -197,7 +196,8 @@ class Review:
                     return _said(item, "choice", chosen, comment)
                 case _:
                     self._bad += 1
-                    click.echo(f"not understood: {view._visible(told)}\n{_HELP}", nl=False)
+                    say(f"not understood: {told}")
+                    say_text(_HELP.rstrip("\n"))
 
     def _grades(self, given: list[str] | None, count: int) -> list[float] | None:
         """A score for each group, from grades on one line or asked for one by one."""
@@ -207,7 +207,7 @@ class Review:
         ]
         grades = given or keys
         if len(grades) != count or not all(grade in _numbers(5) for grade in grades):
-            click.echo(f"expected {count} grades from 1 to 5, such as: g {' '.join('5' * count)}")
+            say(f"expected {count} grades from 1 to 5, such as: g {' '.join('5' * count)}")
             return None
         return [(int(grade) - 1) / 4 for grade in grades]
 
@@ -215,15 +215,15 @@ class Review:
 
     def _show(self, item: Item) -> None:
         groups = item.groups
-        click.echo("")
+        say()
         left = "" if item.waits else "; no run waits for it any more"
         count = len(item.candidates)
         head = f"{count} candidate{'s' * (count > 1)}, waiting for {_age(item.created)}{left}"
-        self._console.print(Text(head, "dim"))
-        self._console.print(Text(view._visible(item.question.strip())))
-        click.echo("")
+        self._console.print(text((head, "dim")))
+        self._console.print(text(item.question.strip()))
+        say()
         titles = [_title(item, number, group) for number, group in enumerate(groups, 1)]
-        bodies = [Text(view._visible(item.candidates[group[0]].text.strip())) for group in groups]
+        bodies = [text(item.candidates[group[0]].text.strip()) for group in groups]
         if self._console.width // len(groups) >= _NARROW:
             table = Table(box=None, pad_edge=False, padding=(0, 2), expand=True)
             for title in titles:
@@ -234,7 +234,7 @@ class Review:
         for title, body in zip(titles, bodies, strict=True):
             self._console.print(title)
             self._console.print(body)
-            click.echo("")
+            say()
 
 
 def _said(item: Item, how: How, values: list[float], comment: str) -> Judgement:
@@ -253,18 +253,18 @@ def _prompt(count: int) -> str:
     return f"{best} the best, g grade, n none, c comment, s skip, q quit"
 
 
-def _title(item: Item, number: int, group: list[int]) -> Text:
+def _title(item: Item, number: int, group: list[int]) -> RenderableType:
     candidate = item.candidates[group[0]]
     facts = [f"{len(group)} with this answer" if len(group) > 1 else ""]
     facts += [f"{candidate.tokens:,} tokens" if candidate.tokens else ""]
     facts += ["cut off" if candidate.cut else ""]
-    title = Text.assemble((f"[{number}] ", "bold"))
+    parts = [(f"[{number}] ", "bold")]
     if candidate.answer is None:
-        title.append("no answer")
+        parts.append(("no answer", ""))
     elif candidate.answer.strip() != candidate.text.strip():  # else it stands below
-        title.append(view.short(candidate.answer), "bold")
+        parts.append((view.short(candidate.answer), "bold"))
     told = ", ".join(filter(None, facts))
-    return title.append(f"  ({told})" if told else "", "dim")
+    return text(*parts, (f"  ({told})" if told else "", "dim"))
 
 
 def _age(since: float) -> str:
@@ -288,7 +288,7 @@ def _user() -> str:
 def _list(queue: Queue, as_json: bool) -> None:
     waiting = queue.waiting()
     if as_json:
-        click.echo(json.dumps([_summary(item) for item in waiting]))
+        say_json([_summary(item) for item in waiting])
     elif waiting:
         rows = [
             {
@@ -302,7 +302,7 @@ def _list(queue: Queue, as_json: bool) -> None:
         ]
         view.table(rows)
     else:
-        click.echo("nothing waits: runs with --verifier human ask here.", err=True)
+        say("nothing waits: runs with --verifier human ask here.", err=True)
 
 
 def _summary(item: Item) -> dict[str, Any]:
@@ -323,4 +323,4 @@ def _export(queue: Queue, output: Path, force: bool) -> None:
         raise UsageError("nothing was judged yet: judge something with 'ponder review' first.")
     header, entries = labelled(judged)
     problems, samples = pools.write(output, header, entries)
-    click.echo(f"wrote {output}: {problems} problems, {samples} samples", err=True)
+    say(f"wrote {output}: {problems} problems, {samples} samples", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -14,9 +13,10 @@ import click
 from ponder import api
 from ponder._version import __version__
 from ponder.answers.extract import instruction
-from ponder.cli import tree, tree_view, view
+from ponder.cli import terminal, tree, tree_view, view
 from ponder.cli.output import free
 from ponder.cli.solve import present
+from ponder.cli.terminal import say, say_json
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.errors import UsageError
 from ponder.core.events import Subscriber
@@ -82,11 +82,11 @@ def list_(journal: str | None, limit: int, as_json: bool) -> None:
     with _open(journal) as book:
         rows = [_summary(row) for row in book.runs()[:limit]]
     if as_json:
-        click.echo(json.dumps(rows))
+        say_json(rows)
     elif rows:
         view.table(rows)
     else:
-        click.echo("no runs are recorded yet: ponder solve records them.", err=True)
+        say("no runs are recorded yet: ponder solve records them.", err=True)
 
 
 @runs.command()
@@ -131,7 +131,8 @@ def show(
         if export is not None:
             _export(export, shown_tree)
         if as_tree:
-            view.show(tree_view.Drawing(shown_tree, None if whole else tree_view.MOST))
+            drawing = tree_view.Drawing(shown_tree, None if whole else tree_view.MOST)
+            terminal.show(drawing, elsewhere=terminal.WIDE)
         return
     if as_json:
         shown = [
@@ -144,9 +145,7 @@ def show(
             }
             for c in calls
         ]
-        click.echo(
-            json.dumps({**_summary(row), "spec": row.spec, "result": row.result, "calls": shown})
-        )
+        say_json({**_summary(row), "spec": row.spec, "result": row.result, "calls": shown})
     else:
         view.run(_summary(row), calls, row.result)
 
@@ -176,9 +175,9 @@ def _export(path: Path, shown: tree.Picture) -> None:
         path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
-    click.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}", err=True)
     if left_out:
-        click.echo(
+        say(
             f"Mermaid draws no more than {tree_view.CHARACTERS:,} characters and "
             f"{tree_view.EDGES} edges, so {left_out:,} branches are counted but not drawn: a .html "
             "page shows a tree of any size.",
@@ -257,7 +256,7 @@ def steer(
             time.sleep(_POLL)
             state, why = book.action(number)
     taken = {"pending": "accepted: the run takes it at its next step", "applied": "applied"}
-    click.echo(taken.get(state, f"not applied: {why}"), err=True)
+    say(taken.get(state, f"not applied: {why}"), err=True)
     return 0 if state in taken else 1
 
 
@@ -298,4 +297,4 @@ def rm(run: tuple[str, ...], journal: str | None) -> None:
         for row in {row.id: row for row in map(book.run, run)}.values():
             book.claim(row.id)  # nobody may be working on it
             book.remove(row.id)
-            click.echo(f"removed {row.id}", err=True)
+            say(f"removed {row.id}", err=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from ponder import verification
 from ponder.cli import view
 from ponder.cli.solve import verifier_name
 from ponder.cli.tables import table
+from ponder.cli.terminal import say_json, show
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import Budget
@@ -82,7 +82,7 @@ def score(
             f"{reached} before all candidates were scored: give a larger one."
         ) from None
     if as_json:
-        click.echo(json.dumps(scored.to_json(), allow_nan=False))
+        say_json(scored.to_json())
     else:
         _print(scored)
     return 1 if scored.receipt.overcharged else 0
@@ -156,6 +156,6 @@ def _print(scored: verification.Scored) -> None:
         }
         for i, found in enumerate(scored.scores, 1)
     ]
-    Console(highlight=False).print(table(rows, right=("score",)))
+    show(table(rows, right=("score",)))
     if scored.receipt.items:
         view.receipt(scored.receipt)

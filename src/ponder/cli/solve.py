@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,6 +14,7 @@ import click
 
 from ponder import api
 from ponder.cli import view
+from ponder.cli.terminal import say, say_json
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import Budget
@@ -168,10 +168,10 @@ def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -
         if failed.receipt and not quiet:
             view.receipt(failed.receipt, err=True)
         if failed.run and not quiet:
-            click.echo(f"what has come is kept: ponder runs resume {failed.run}", err=True)
+            say(f"what has come is kept: ponder runs resume {failed.run}", err=True)
         raise
     if as_json:
-        click.echo(json.dumps(result.to_json(), allow_nan=False))
+        say_json(result.to_json())
     else:
         view.result(result, show_trace=show_trace, quiet=quiet)
     if result.answer is not None:

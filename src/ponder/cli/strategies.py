@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from ponder.cli.terminal import say, say_json
 from ponder.planning.plans import COMMON
 from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import RUN, STRATEGIES, Strategy
@@ -30,16 +29,16 @@ def strategies(as_json: bool) -> None:
             }
             for name, strategy in STRATEGIES.items()
         ]
-        click.echo(json.dumps(shown, indent=2))
+        say_json(shown, indent=2)
         return
     for name, strategy in STRATEGIES.items():
         paper = f" ({strategy.paper})" if strategy.paper else ""
-        click.echo(f"{click.style(name, bold=True)}  {strategy.summary}{paper}")
+        say(name, bold=True, end=f"  {strategy.summary}{paper}\n")
         knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
         needs = [*strategy.needs, *(["a verifier"] if _asks(strategy) == "always" else [])]
         for line in filter(None, (knobs, needs and f"needs {', '.join(needs)}")):
-            click.echo(f"    {line}")
-    click.echo(f"all: {', '.join(COMMON)}")
+            say(f"    {line}")
+    say(f"all: {', '.join(COMMON)}")
 
 
 def _asks(strategy: Strategy) -> str:

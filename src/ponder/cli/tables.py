@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from rich.table import Table
-from rich.text import Text
+
+from ponder.cli.terminal import text
+from ponder.core.visible import visible_line
 
 
 def table(
@@ -24,5 +26,5 @@ def table(
             no_wrap=name in whole,
         )
     for row in rows:
-        drawn.add_row(*(Text(row.get(name, "")) for name in columns))
+        drawn.add_row(*(text(visible_line(row.get(name, ""))) for name in columns))
     return drawn

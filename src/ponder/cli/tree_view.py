@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.text import Text
+from rich.console import Console, ConsoleOptions, RenderResult  # noqa: TID251 -- types alone
+from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by the sink
 
+from ponder.cli import terminal
 from ponder.cli.tree import Branch, Picture, leading, rest, spoken
 from ponder.cli.view import short
 
@@ -60,16 +61,16 @@ class Drawing:
         columns = [(c, max(n, len(c.name)) if c.right else n) for c, n in columns]
         most_left = max(24, width - sum(n + 2 for _, n in columns))
         left = min(most_left, max((line.longest(most_left) for line in lines), default=0))
-        yield _within(Text(short(self.picture.title, width), "bold"), width)
+        yield _within(terminal.text((short(self.picture.title, width), "bold")), width)
         names = ["  " + _fitted(column.name, room, column.right) for column, room in columns]
         if any(name.strip() for name in names):
-            yield _within(Text(" " * left + "".join(names), "dim"), width)
+            yield _within(terminal.text((" " * left + "".join(names), "dim")), width)
         for line in lines:
             yield _within(line.drawn(left, columns), width)
-        yield _within(Text(_key(seen), "dim"), width)
+        yield _within(terminal.text((_key(seen), "dim")), width)
         if left_out := len(whole) - len(chosen):
             said = f"{len(whole) - left_out - 1:,} of {len(whole) - 1:,} branches: --all prints all"
-            yield _within(Text(said, "dim"), width)
+            yield _within(terminal.text((said, "dim")), width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,12 @@ class _Line:
         room = max(9, left // 6 * 3)  # deeper than that, the outermost levels are left out
         guides = self.guides if len(self.guides) <= room else "…  " + self.guides[3 - room :]
         if self.branch is None:
-            return Text(guides + self.words, "dim")
+            return terminal.text((guides + self.words, "dim"))
         branch, style = self.branch, _style(self.branch)
         times = _times(branch)
         words = left - len(guides) - 2 - len(times)
         said = _fitted(short(branch.added, words) or _NOTHING, words).rstrip()
-        text = Text.assemble((guides, "dim"), (f"{_mark(branch)} ", style), (said, style), times)
+        text = terminal.text((guides, "dim"), (f"{_mark(branch)} ", style), (said, style), times)
         text.append(" " * max(0, left - text.cell_len))
         for column, room in columns:
             shade = _shade(branch) if column.name == "score" else style

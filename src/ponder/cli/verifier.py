@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ponder.cli.output import free
+from ponder.cli.terminal import say, say_json
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.experiments.evals.configurations import listed
 from ponder.experiments.pools import file as pools
@@ -94,22 +95,22 @@ def train(
     if quiet:
         return
     about = scorer.about or {}
-    click.echo(
+    say(
         f"wrote {output}: learned from {about['samples']:,} answered samples of "
         f"{about['problems']:,} problems",
         err=True,
     )
     for name, coefficient in zip(scorer.features, scorer.coefficients, strict=True):
-        click.echo(f"{coefficient:+8.3f}  {name}", err=True)
+        say(f"{coefficient:+8.3f}  {name}", err=True)
     for name in scorer.scores:
         if registry.named(name):  # anybody's pool may hold the name: it is not looked at
-            click.echo(f"a run has to name {name!r} itself: learned:{output}({name})", err=True)
+            say(f"a run has to name {name!r} itself: learned:{output}({name})", err=True)
             continue
         try:
             registry.find(name)
         except UsageError as error:
-            click.echo(f"no run can ask for the score {name!r}, only pools: {error}", err=True)
-    click.echo(
+            say(f"no run can ask for the score {name!r}, only pools: {error}", err=True)
+    say(
         f"what it is worth on problems that it has not seen: ponder verifier eval {output} POOL",
         err=True,
     )
@@ -179,7 +180,7 @@ def evaluate(
         samples = training_eval.scored(entries, data, scorers)
         _write(source, write, samples, quiet)
     if as_json:
-        click.echo(json.dumps({**found.to_json(), "cross_validated": cross_validate}))
+        say_json({**found.to_json(), "cross_validated": cross_validate})
     else:
         _print(found, cross_validate)
 
@@ -194,13 +195,13 @@ def _written(path: Path, value: dict[str, Any]) -> None:
 def _tell_skipped(sources: list[pools.Pool]) -> None:
     count = sum(len(source.skipped) for source in sources)
     if count:
-        click.echo(f"skipped {count} broken line{'s' * (count > 1)}", err=True)
+        say(f"skipped {count} broken line{'s' * (count > 1)}", err=True)
 
 
 def _tell_models(scorer: learned_scorer.Scorer, source: pools.Pool) -> None:
     known = list((scorer.about or {}).get("models", []))
     if source.header.models and known and set(source.header.models) != set(known):
-        click.echo(
+        say(
             f"note: trained on samples of {', '.join(map(str, known))}, and these are of "
             f"{', '.join(source.header.models)}",
             err=True,
@@ -222,7 +223,7 @@ def _write(source: pools.Pool, path: Path, samples: Any, quiet: bool) -> None:
     )
     problems, count = pools.write(path, source.header, entries)
     if not quiet:
-        click.echo(
+        say(
             f"wrote {path}: {problems} problems, {count} samples with the score 'learned', each "
             "scored beside all samples of its problem: score it with --n at all of them",
             err=True,
@@ -233,31 +234,33 @@ def _print(found: Evaluation, cross_validated: bool) -> None:
     measured = found.metrics
     left = f"; {found.left_out} that it was trained on left out" if found.left_out else ""
     anew = ", learned anew for each fifth" if cross_validated else ""
-    click.echo(
+    say(
         f"{found.problems} problems, {measured.samples:,} answered samples, scored among "
         f"{found.n}{left}{anew}"
     )
-    click.echo(f"AUROC                  {_figure(measured.auroc)}")
+    say(f"AUROC                  {_figure(measured.auroc)}")
     if measured.within is not None:
-        click.echo(f"AUROC within problems  {_figure(measured.within)}")
-    click.echo(
+        say(f"AUROC within problems  {_figure(measured.within)}")
+    say(
         f"Brier score            {_figure(measured.brier)}; the base rate of "
         f"{measured.base_rate:.4f} alone has {measured.reference:.4f}"
     )
-    click.echo(f"calibration error      {measured.ece:.4f}\n")
-    click.echo("predicted  observed  samples")
+    say(f"calibration error      {measured.ece:.4f}")
+    say()
+    say("predicted  observed  samples")
     for part in measured.reliability:
         bar = "█" * round(_WIDTH * part.observed)
         mark = round(_WIDTH * part.predicted)
         drawn = f"{bar:<{_WIDTH + 1}}"
         drawn = drawn[:mark] + "|" + drawn[mark + 1 :]
-        click.echo(f"{part.predicted:9.3f} {part.observed:9.3f} {part.count:8,}  {drawn.rstrip()}")
-    click.echo(f"\n{'by':<17} accuracy  95 % interval")
+        say(f"{part.predicted:9.3f} {part.observed:9.3f} {part.count:8,}  {drawn.rstrip()}")
+    say()
+    say(f"{'by':<17} accuracy  95 % interval")
     for row in found.rows:
-        click.echo(f"{row.by:<17} {row.accuracy:8.4f}  {row.low:.4f} to {row.high:.4f}")
+        say(f"{row.by:<17} {row.accuracy:8.4f}  {row.low:.4f} to {row.high:.4f}")
     for d in found.differences:
         verdict = "" if d.decided else "; the data do not decide"
-        click.echo(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
+        say(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
 
 
 def _figure(figure: Figure) -> str:

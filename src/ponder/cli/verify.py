@@ -10,6 +10,7 @@ import click
 from ponder.cli.bar import Bar, spending
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.record import DATA, files_of, items_of, problem_of
+from ponder.cli.terminal import say
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import PICO, Budget
@@ -91,7 +92,7 @@ def verify(
     tell_skipped(source.skipped)
     silent = sum(s.text is None for e in entries for s in e.samples)
     if silent and not quiet:
-        click.echo(f"{silent} samples have no text: their answers stand for it", err=True)
+        say(f"{silent} samples have no text: their answers stand for it", err=True)
     if not quiet:
         tell_of_person(verifier)
     asked = verifying.Verifying(
@@ -107,7 +108,7 @@ def verify(
         found, receipt = asyncio.run(_verified(asked, path, output, quiet))
     except (KeyboardInterrupt, LimitReached) as ended:
         kept = journal_of(output)
-        click.echo(f"what has come is in {kept}; the same command goes on from there", err=True)
+        say(f"what has come is in {kept}; the same command goes on from there", err=True)
         if isinstance(ended, Overcharged):
             raise RunFailed(str(ended)) from None
         if isinstance(ended, LimitReached):
@@ -119,7 +120,7 @@ def verify(
         whole = sum(len(e.samples) for e in found)
         total = receipt.total
         spent = spending(total.cost.tokens, total.picousd / PICO)
-        click.echo(
+        say(
             f"wrote {output}: {scored} of {whole} samples have the score {asked.name!r}; {spent}",
             err=True,
         )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-import click
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
-from ponder.cli import tables
+from ponder.cli import tables, terminal
+from ponder.cli.terminal import say, say_text, text
 from ponder.core.budget import PICO, Budget
 from ponder.core.events import (
     Event,
@@ -29,12 +26,12 @@ from ponder.core.events import (
     VoteChanged,
 )
 from ponder.core.ledger import Item, Receipt
+from ponder.core.visible import visible_line
 from ponder.runtime.records import Row
 from ponder.runtime.result import Candidate, Result
 
 _SHOWN = 5
-_OUT = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else 160)
-_ERR = Console(stderr=True, highlight=False)
+_TEXTS = ("question", "answer")  # of a run: they have lines
 
 
 class Watcher(AbstractContextManager["Watcher"]):
@@ -54,7 +51,7 @@ class Watcher(AbstractContextManager["Watcher"]):
 
 def watcher(quiet: bool) -> Watcher:
     """A live view if a terminal watches stderr, else one that shows nothing."""
-    return LiveView() if _ERR.is_terminal and not quiet else Watcher()
+    return LiveView() if terminal.console(err=True).is_terminal and not quiet else Watcher()
 
 
 class LiveView(Watcher):
@@ -68,9 +65,7 @@ class LiveView(Watcher):
         self._vote: VoteChanged | None = None
         self._best: Proposed | None = None
         self._total = Item("total", "")
-        self._live = Live(
-            console=_ERR, transient=True, refresh_per_second=8, get_renderable=self._draw
-        )
+        self._live = terminal.live(self._draw)
 
     def __enter__(self) -> LiveView:
         self._live.start()
@@ -110,23 +105,23 @@ class LiveView(Watcher):
 
     def _draw(self) -> RenderableType:
         if self._start is None:
-            return Text("")
+            return text()
         seconds = time.monotonic() - self._began
         tokens = self._total.cost.tokens + sum(self._growing.values())
         generated = tokens - self._total.prompt_tokens
         running = sum(1 for t in self._growing.values() if t)
         waiting = len(self._growing) - running
         lines: list[RenderableType] = [
-            Text.assemble(
+            text(
                 (f"{self._start.strategy}", "bold"),
-                f" on {self._start.model}   ",
+                visible_line(f" on {self._start.model}   "),
                 f"{seconds:.0f} s",
             ),
-            Text(
+            text(
                 f"samples {self._finished} done, {running} running, {waiting} waiting"
                 + (f", {self._lost} lost or cancelled" if self._lost else "")
             ),
-            Text(
+            text(
                 f"tokens {tokens:,}  {generated / seconds if seconds else 0:.0f}/s  "
                 f"${self._total.picousd / PICO:.6f}"
                 + _left(self._start.budget, self._total, tokens, seconds)
@@ -135,7 +130,7 @@ class LiveView(Watcher):
         if self._vote and self._vote.tally:
             lines.append(_ballot(self._vote))
         elif self._best and self._best.trace.answer:
-            lines.append(Text(f"best so far: {short(self._best.trace.answer.text)}"))
+            lines.append(text(f"best so far: {short(self._best.trace.answer.text)}"))
         return Group(*lines)
 
 
@@ -157,7 +152,7 @@ def _ballot(vote: VoteChanged) -> Table:
     most = max(weight for _, weight in vote.tally) or 1.0
     for answer, weight in vote.tally[:_SHOWN]:
         bar = "█" * max(1, round(24 * weight / most))
-        table.add_row(f"{weight:.3g}", Text(bar, "green"), Text(short(answer)))
+        table.add_row(f"{weight:.3g}", text((bar, "green")), text(short(answer)))
     if len(vote.tally) > _SHOWN:
         table.add_row("", f"and {len(vote.tally) - _SHOWN} more answers", "")
     return table
@@ -166,22 +161,22 @@ def _ballot(vote: VoteChanged) -> Table:
 def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
     """Print the answer, how sure it is and why, and the receipt."""
     if show_trace and outcome.trace is not None:
-        _say(outcome.trace.text.strip() + "\n")
+        say_text(outcome.trace.text.strip() + "\n")
     if outcome.answer is not None:
-        _say(outcome.answer)
+        say_text(outcome.answer)
     elif quiet:
-        click.echo(f"ponder: {_sure(outcome)}", err=True)
+        say(f"ponder: {_sure(outcome)}", err=True)
     else:
-        click.echo("(no answer)")
+        say("(no answer)")
     if quiet:
         if outcome.receipt.overcharged:
-            click.echo(f"ponder: {short(outcome.receipt.overcharged, 240)}", err=True)
+            say(f"ponder: {short(outcome.receipt.overcharged, 240)}", err=True)
         return
-    _OUT.print()
-    _OUT.print(Text(_sure(outcome), "dim"))
-    _OUT.print(Text(_ended(outcome), "dim"))
+    say()
+    _show(text((_sure(outcome), "dim")))
+    _show(text((_ended(outcome), "dim")))
     if any(candidate.said for candidate in outcome.candidates):
-        _OUT.print(_verdicts(outcome.candidates))
+        _show(_verdicts(outcome.candidates))
     receipt(outcome.receipt)
 
 
@@ -199,19 +194,10 @@ def _verdicts(candidates: Sequence[Candidate]) -> Table:
             who = ("", "") if i else (short(candidate.answer or "none"), str(candidate.votes))
             value = "" if said.value is None else f"{said.value:.3f}"
             word = said.detail or ("" if said.verdict == "scored" else str(said.verdict))
-            drawn.add_row(*map(Text, (*who, said.verifier, value, short(word, 240))))
+            drawn.add_row(*map(text, (*who, short(said.verifier), value, short(word, 240))))
     if len(candidates) > _SHOWN:
         drawn.add_row(f"and {len(candidates) - _SHOWN} more")
     return drawn
-
-
-def _say(text: str) -> None:
-    # As it is for a program that reads it; a terminal must not obey what a model wrote.
-    click.echo(_visible(text) if _OUT.is_terminal else text, color=True)
-
-
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def _sure(outcome: Result) -> str:
@@ -253,7 +239,7 @@ def _ended(outcome: Result) -> str:
     ended = ends[outcome.stopped_by]
     if outcome.answer is None:
         ended = ended.removesuffix(": the best so far")
-    return f"{outcome.strategy} on {outcome.model}: {ended}{recorded}"
+    return visible_line(f"{outcome.strategy} on {outcome.model}: {ended}{recorded}")
 
 
 def receipt(statement: Receipt, *, err: bool = False) -> None:
@@ -265,17 +251,17 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
         drawn.add_column(justify="right", overflow="fold")
     for label, figure in _FIGURES.items():
         drawn.add_row(label, *(figure(item) for item in items))
-    console = _ERR if err else _OUT
-    console.print(drawn)
+    terminal.show(drawn, err=err, elsewhere=None if err else terminal.WIDE)
     for note in statement.notes:
-        console.print(Text(note, "dim"))
+        terminal.show(text((note, "dim")), err=err, elsewhere=None if err else terminal.WIDE)
     if statement.overcharged:
-        console.print(Text(_visible(statement.overcharged), "bold"))
+        charged = text((visible_line(statement.overcharged), "bold"))
+        terminal.show(charged, err=err, elsewhere=None if err else terminal.WIDE)
 
 
 _FIGURES: dict[str, Callable[[Item], str]] = {
-    "role": lambda i: i.role,
-    "model": lambda i: i.model,
+    "role": lambda i: visible_line(i.role),
+    "model": lambda i: visible_line(i.model),
     "calls": lambda i: f"{i.calls:,}",
     "failed": lambda i: f"{i.failed:,}",
     "prompt tokens": lambda i: f"{i.prompt_tokens:,}",
@@ -288,9 +274,8 @@ _FIGURES: dict[str, Callable[[Item], str]] = {
 }
 
 
-def show(drawn: RenderableType) -> None:
-    """Print anything that rich can draw."""
-    _OUT.print(drawn)
+def _show(drawn: RenderableType) -> None:
+    terminal.show(drawn, elsewhere=terminal.WIDE)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> None:
@@ -299,14 +284,16 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         {name: short("" if value is None else str(value)) for name, value in row.items()}
         for row in rows
     ]
-    _OUT.print(tables.table(shown, whole=("run",)))
+    _show(tables.table(shown, whole=("run",)))
 
 
 def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:
     """Print one run: what was asked, each recorded call, and the result."""
     for name, value in summary.items():
-        shown = "none" if value is None else _visible(str(value))
-        _OUT.print(Text.assemble((f"{name:<9} ", "dim"), shown))
+        shown = "none" if value is None else str(value)
+        if name not in _TEXTS:
+            shown = visible_line(shown)
+        _show(text((f"{name:<9} ", "dim"), shown))
     if calls:
         drawn = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("path", "effect", "tokens", "outcome"):
@@ -315,11 +302,11 @@ def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] |
             spent = (
                 str(call.spent.completion_tokens + call.spent.wasted_tokens) if call.spent else ""
             )
-            drawn.add_row(call.path, call.effect["effect"], spent, Text(_outcome(call)))
-        _OUT.print(drawn)
+            drawn.add_row(call.path, call.effect["effect"], spent, text(_outcome(call)))
+        _show(drawn)
     if outcome is not None:
         total = outcome["receipt"]["total"]
-        _OUT.print(
+        _show(
             f"stopped by {outcome['stopped_by']}, confidence {_value(outcome['confidence'])}, "
             f"{total['prompt_tokens']:,} prompt and {total['completion_tokens']:,} completion "
             "tokens"
@@ -328,7 +315,7 @@ def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] |
 
 def _outcome(call: Row) -> str:
     if call.lost is not None:
-        return call.lost
+        return visible_line(call.lost)
     if isinstance(call.result, dict):
         answer = call.result["answer"]
         ended = call.result["finish"] or "a step"
@@ -340,7 +327,7 @@ def _value(value: float | None, none: str = "unknown") -> str:
     return none if value is None else f"{value:.3f}"
 
 
-def short(text: str, width: int = 60) -> str:
+def short(long: str, width: int = 60) -> str:
     """One line of a text, harmless to a terminal."""
-    line = _visible(" ".join(text.split()))
+    line = visible_line(" ".join(long.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

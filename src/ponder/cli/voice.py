@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-import click
-
 from ponder.cli.models import pull_progress
+from ponder.cli.terminal import say
 from ponder.models.fetch import Report
 from ponder.models.opening import Teller
 from ponder.verifiers.human.verifier import Human
@@ -22,7 +21,7 @@ class Voice(Teller):
     def tell(self, line: str) -> None:
         """Print one line."""
         if not self._quiet:
-            click.echo(line, err=True)
+            say(line, err=True)
 
     def progress(self, name: str) -> AbstractContextManager[Report]:
         """A bar for a download; a quiet one is silent."""
@@ -32,4 +31,4 @@ class Voice(Teller):
 def tell_of_person(*verifiers: str) -> None:
     """Say where to answer if one of these verifiers asks a person."""
     if any(isinstance(one, Human) for one in known(*verifiers).values()):
-        click.echo("this run waits for a person: answer with 'ponder review'", err=True)
+        say("this run waits for a person: answer with 'ponder review'", err=True)

@@ -337,7 +337,7 @@ def test_without_numpy_scoring_says_what_to_install(tmp_path: Path) -> None:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-c", code, "pool", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
     done = run("score", str(path))
     assert done.returncode == 2

@@ -320,8 +320,10 @@ def test_all_samples_are_one_group_and_agree_with_scoring_a_pool() -> None:
     for row in told.rows:
         if row.by in expected:
             assert row.accuracy == pytest.approx(expected[row.by].accuracy)
-            assert (row.low, row.high) == (expected[row.by].low, expected[row.by].high)
-            assert row.cost == expected[row.by].cost
+            # Added up beside other columns, so the last digits depend on the processor.
+            low, high = expected[row.by].low, expected[row.by].high
+            assert (row.low, row.high) == pytest.approx((low, high), abs=1e-12)
+            assert row.cost == pytest.approx(expected[row.by].cost)
     assert told.metrics.samples == sum(len(d.answered) for d in data)
     best = next(row for row in told.rows if row.by == "best:learned")
     gain = best.accuracy - expected["majority"].accuracy
@@ -346,7 +348,8 @@ def test_a_score_that_knows_reaches_coverage() -> None:
     row = {row.by: row for row in told.rows}
     assert row["best:learned"].accuracy == pytest.approx(row["coverage"].accuracy)
     assert told.metrics.auroc.value == 1.0
-    assert row["best:learned"].cost["tokens"] == row["majority"].cost["tokens"] + 4 * 5
+    plain = row["majority"].cost["tokens"]
+    assert row["best:learned"].cost["tokens"] == pytest.approx(plain + 4 * 5)
 
 
 def test_what_it_was_trained_on_is_left_out() -> None:

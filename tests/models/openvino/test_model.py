@@ -56,7 +56,7 @@ def texts(completions: Sequence[Completion]) -> list[str]:
 
 async def settled(model: OpenVINO, *, requests: int) -> Metrics:
     """The engine's metrics as soon as it has so many requests."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(600):
         while model.metrics().requests != requests:  # noqa: ASYNC110
             await asyncio.sleep(0)
     return model.metrics()

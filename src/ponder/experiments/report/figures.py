@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import matplotlib
@@ -21,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ponder.core.visible import escape
 from ponder.experiments.report.economics import ONE_SAMPLE
 from ponder.experiments.report.narrative import quantity
 from ponder.experiments.report.values import Curve

@@ -7,8 +7,8 @@ Conclusions first, then the charts, then the tables they are made of. The tables
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 
+from ponder.core.visible import escape
 from ponder.experiments.report import charts
 from ponder.experiments.report import tables as report_tables
 from ponder.experiments.report.charts import Drawn

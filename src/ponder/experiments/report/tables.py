@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
+from ponder.core.visible import escape
 from ponder.experiments.report.economics import Equal, Gap, Price
 from ponder.experiments.report.narrative import (
     UNIT_NAMES,

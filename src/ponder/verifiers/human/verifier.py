@@ -41,7 +41,7 @@ KIND = "human"
 POLL = 0.5
 """Seconds between two looks into the queue."""
 VERSION = 2
-_QUEUE = Format(
+QUEUE = Format(
     "queue",
     """
 create table items (
@@ -172,7 +172,7 @@ class Queue:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or queue_path()
-        database.connect(self.path, _QUEUE).close()
+        database.connect(self.path, QUEUE).close()
 
     def _execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         # A connection for each statement: some per second, and nothing to close when a run ends.
@@ -181,7 +181,7 @@ class Queue:
                 return db.execute(sql, values).fetchall()
         except database.ERRORS as error:
             if database.damaged(error):
-                raise _QUEUE.refusal(self.path, "it is damaged") from None
+                raise QUEUE.refusal(self.path, "it is damaged") from None
             raise PonderError(f"the queue {self.path} cannot be used: {error}.") from None
 
     def _read(self, read: Callable[..., T], *values: Any) -> T:

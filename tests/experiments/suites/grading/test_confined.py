@@ -21,7 +21,7 @@ from ponder.experiments.suites.registry import SUITES
 
 @pytest.fixture(scope="module")
 def run() -> Confined:
-    made = Confined(Limits(cpu_seconds=1, wall_seconds=10))
+    made = Confined(Limits(cpu_seconds=4, wall_seconds=60))
     try:
         asyncio.run(made([]))
     except UsageError as error:

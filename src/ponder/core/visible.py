@@ -1,0 +1,41 @@
+r"""Foreign text, made safe to look at: the one rule for terminals, error sentences and pages.
+
+A terminal obeys escape sequences, and a reader cannot see characters that reorder, hide or
+overwrite what stands beside them. So each of them is shown as Python writes it in a string
+(``\x1b``, ``\u202e``), and every other character stays, letters of all scripts among them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_HIDDEN = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1
+    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # ignorable, with fillers of width 0
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, line separators, bidi controls
+    r"\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"  # two variations of emoji stay
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # tags among them
+    r"\ud800-\udfff"  # lone surrogates
+)
+_IN_TEXT = re.compile(f"[{_HIDDEN}]")
+_IN_LINE = re.compile(f"[{_HIDDEN}\t\n]")
+
+
+def visible(text: str) -> str:
+    """Text in which every control and every invisible character shows, but for tab and newline."""
+    return _IN_TEXT.sub(_escape, text)
+
+
+def visible_line(text: str) -> str:
+    """Names and other text that is to stay on its line: tab and newline show, too."""
+    return _IN_LINE.sub(_escape, text)
+
+
+def escape(text: str, quote: bool = True) -> str:
+    """Text for a page: visible, and none of it markup."""
+    return html.escape(visible(text), quote)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
