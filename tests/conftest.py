@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from ponder.core.errors import PonderError
 from ponder.models import catalog
+from ponder.models.openvino import converted
 
 REQUIRED = set(filter(None, os.environ.get("PONDER_REQUIRE", "").split(",")))
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -59,7 +60,12 @@ def small_model() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads the developer's configuration or writes into the developer's journal."""
+    """No test reads the developer's configuration or writes into the developer's journal.
+
+    Converted models are the developer's: each test would have to convert the small one anew.
+    """
+    shared = catalog.models_dir().parent / "converted"
+    monkeypatch.setattr(converted, "_root", lambda: shared)
     monkeypatch.setenv("PONDER_HOME", str(tmp_path / "home"))
     config = tmp_path / "ponder.toml"
     config.touch()

@@ -13,6 +13,8 @@ from ponder.cli.terminal import Words, confirm, console, progress, say, say_json
 from ponder.core.errors import UsageError
 from ponder.models import catalog
 from ponder.models.fetch import Report
+from ponder.models.openvino import converted
+from ponder.models.openvino.model import convert
 
 
 @click.group()
@@ -35,7 +37,7 @@ def list_models(as_json: bool) -> None:
                 "download_bytes": entry.source.size,
                 "licence": entry.licence,
                 "state": status.state,
-                "bytes_on_disk": status.size,
+                "bytes_on_disk": status.size + converted.size(status.path),
                 "path": str(status.path),
             }
             for entry, status in found
@@ -47,6 +49,8 @@ def list_models(as_json: bool) -> None:
         size, state = entry.source.size or status.size, str(status.state)
         if state == "partial":
             state += f" ({_mb(status.size)})"
+        if more := converted.size(status.path):
+            state += f", converted ({_mb(more)})"
         mark = " (default)" if entry.name == catalog.DEFAULT else ""
         cells = (entry.name + mark, _mb(size), entry.licence or "unknown", state)
         shown.append(dict(zip(("name", "size", "licence", "state"), cells, strict=True)))
@@ -60,11 +64,12 @@ def list_models(as_json: bool) -> None:
 def pull(name: str, verify: bool, keep_original: bool) -> None:
     """Download the model NAME (else the default one), or hf:owner/repo/file.gguf.
 
-    Goes on where it was interrupted.
+    Goes on where it was interrupted. Then converts it, so that it loads faster.
     """
     entry = catalog.find(name)
     with pull_progress(entry.name) as report:
         path = catalog.pull(entry, report, verify=verify, keep_original=keep_original)
+    convert(path, entry.name, lambda line: say(line, err=True))
     say(f"{entry.name} is ready: {path}", err=True)
 
 
@@ -89,7 +94,8 @@ def rm(name: str, yes: bool) -> None:
         raise UsageError(f"{name} is not here: there is nothing to delete.")
     if not yes:
         confirm(f"Delete {entry.name}?")
-    say(f"{_mb(catalog.remove(entry))} are free again", err=True)
+    freed = converted.remove(entry.path) + catalog.remove(entry)
+    say(f"{_mb(freed)} are free again", err=True)
 
 
 @contextmanager

@@ -7,14 +7,11 @@ read the published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +23,7 @@ from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
 from ponder.util.files import existing
+from ponder.util.lock import exclusive
 
 DEFAULT = "qwen2.5-coder-0.5b"
 
@@ -282,41 +280,10 @@ def _facts(entry: Entry) -> dict[str, object]:
     return {}
 
 
-@contextlib.contextmanager
-def _exclusive(entry: Entry, report: Report) -> Iterator[None]:
-    """Hold the model's lock. The operating system drops it when its holder dies."""
-    with entry.beside(".lock").open("ab") as file:
-        lock = _locker(file.fileno())
-        if not lock(False):
-            report(f"waiting for another process that pulls {entry.name}", 0, 0)
-            while not lock(True):
-                pass
-        yield
-
-
-def _locker(descriptor: int) -> Callable[[bool], bool]:
-    """A function that locks the file, waiting for it if told to; False: not now."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        def lock(wait: bool) -> None:
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        def lock(wait: bool) -> None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-
-    def attempt(wait: bool) -> bool:
-        try:
-            lock(wait)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                raise
-            return False
-        return True
-
-    return attempt
+def _exclusive(entry: Entry, report: Report) -> AbstractContextManager[None]:
+    """Hold the model's lock."""
+    waiting = f"waiting for another process that pulls {entry.name}"
+    return exclusive(entry.beside(".lock"), lambda: report(waiting, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

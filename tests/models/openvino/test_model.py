@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import struct
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from ponder.models.openvino.cache import BLOCK, PIECE, Blocks, pieces
 from ponder.models.openvino.engine import Done, Engine, Job, Setup, _load
 from ponder.models.openvino.machine import free_memory, usable_cores
 from ponder.models.openvino.model import Metrics, OpenVINO, Settings, can_load, load
+from tests.support.gguf_files import write_gguf
 
 GGUF = os.environ.get("PONDER_TEST_GGUF", "")
 needs_file = pytest.mark.skipif(not GGUF, reason="PONDER_TEST_GGUF names no model to test with")
@@ -298,47 +298,15 @@ async def test_a_tiny_cache_and_closing() -> None:
 # Files and settings: no engine needed.
 
 
-def gguf(
-    path: Path, *, fields: dict[str, Any] | None = None, kinds: Sequence[int] = (8, 0)
-) -> Path:
-    """A file with one matrix and one vector, without their data."""
-    values = {
-        "general.architecture": "llama",
-        "llama.context_length": 4096,
-        "llama.block_count": 2,
-        "llama.embedding_length": 64,
-        "llama.attention.head_count": 4,
-        "llama.attention.head_count_kv": 2,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.tokens": ["a", "b"],
-        "tokenizer.chat_template": "{{ messages }}",
-        **(fields or {}),
-    }
-
-    def string(text: str) -> bytes:
-        return struct.pack("<Q", len(text.encode())) + text.encode()
-
-    data = b"GGUF" + struct.pack("<IQQ", 3, 2, len(values))
-    for key, value in values.items():
-        data += string(key)
-        if isinstance(value, str):
-            data += struct.pack("<I", 8) + string(value)
-        elif isinstance(value, list):
-            data += struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(string, value))
-        else:
-            data += struct.pack("<II", 4, value)
-    for name, dims, kind in (("m", (64, 10), kinds[0]), ("v", (7,), kinds[1])):
-        data += string(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, 0)
-    path.write_bytes(data)
-    return path
-
-
 def test_a_header_says_size_and_context(tmp_path: Path) -> None:
-    header = read_header(gguf(tmp_path / "x.gguf"))
+    header = read_header(write_gguf(tmp_path / "x.gguf"))
     assert header.shape == Shape(parameters=647, attention=2 * 64)
     assert (header.context, header.cached_values) == (4096, 2 * 2 * 2 * 16)
     key_length = {"llama.attention.key_length": 32}
-    assert read_header(gguf(tmp_path / "x.gguf", fields=key_length)).shape.attention == 2 * 4 * 32
+    assert (
+        read_header(write_gguf(tmp_path / "x.gguf", fields=key_length)).shape.attention
+        == 2 * 4 * 32
+    )
 
 
 def test_a_table_that_is_looked_up_costs_no_flops() -> None:
@@ -350,7 +318,7 @@ def test_a_table_that_is_looked_up_costs_no_flops() -> None:
 
 
 def test_metadata_only_is_a_file_without_tensors(tmp_path: Path) -> None:
-    path = gguf(tmp_path / "x.gguf")
+    path = write_gguf(tmp_path / "x.gguf")
     (tmp_path / "y.gguf").write_bytes(metadata_only(path, read_header(path)))
     header = read_header(tmp_path / "y.gguf")
     assert header.fields == read_header(path).fields
@@ -381,13 +349,13 @@ def test_the_header_of_smollm2() -> None:
 def test_can_load(
     tmp_path: Path, fields: dict[str, Any], kinds: tuple[int, int], reason: str | None
 ) -> None:
-    said = can_load(gguf(tmp_path / "x.gguf", fields=fields, kinds=kinds))
+    said = can_load(write_gguf(tmp_path / "x.gguf", fields=fields, kinds=kinds))
     assert said is None if reason is None else said and reason in said
 
 
 @pytest.mark.parametrize("size", [0, 3, 20, 50, 200, 500])
 def test_broken_files(tmp_path: Path, size: int) -> None:
-    path = gguf(tmp_path / "x.gguf")
+    path = write_gguf(tmp_path / "x.gguf")
     path.write_bytes(path.read_bytes()[:size])
     assert can_load(path) == f"{path} is not a whole GGUF file"
 
@@ -397,9 +365,9 @@ def test_loading_what_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot be loaded: cannot read .*No such file"):
         load(tmp_path / "absent.gguf")
     with pytest.raises(UsageError, match="Q5_0"):
-        load(gguf(tmp_path / "x.gguf", kinds=(6, 0)))
+        load(write_gguf(tmp_path / "x.gguf", kinds=(6, 0)))
     with pytest.raises(ModelError, match=r"OpenVINO cannot load x\.gguf"):
-        load(gguf(tmp_path / "x.gguf"))  # no weights behind the header
+        load(write_gguf(tmp_path / "x.gguf"))  # no weights behind the header
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,13 +34,17 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What to load and how. ``blocks`` is the size of the cache."""
+    """What to load and how. ``path`` and ``tokenizer`` are GGUF files, or the folder of both in
+    OpenVINO's own format. ``blocks`` is the size of the cache. ``save`` writes what is made of GGUF
+    files beside them, in that format.
+    """
 
     path: str
     tokenizer: str
     slots: int
     blocks: int
     properties: dict[str, str | int]
+    save: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,9 +358,10 @@ def _load(setup: Setup) -> Engine:
     config.num_kv_blocks = setup.blocks
     config.max_num_seqs = setup.slots
     config.max_num_batched_tokens = PIECE + 2 * setup.slots  # a whole piece fits, whoever runs
-    tokenizer = genai.Tokenizer(setup.tokenizer)
+    saving = {"enable_save_ov_model": True} if setup.save else {}
+    tokenizer = genai.Tokenizer(setup.tokenizer, **saving)
     pipeline = genai.ContinuousBatchingPipeline(
-        setup.path, tokenizer, config, "CPU", **setup.properties
+        setup.path, tokenizer, config, "CPU", **setup.properties, **saving
     )
     tensor = lambda tokens: ov.Tensor(np.array([tokens], np.int64))  # noqa: E731
     return Engine(pipeline, genai, tensor, setup.slots, setup.blocks)

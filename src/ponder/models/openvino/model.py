@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,16 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
-from ponder.models.gguf.metadata import Header, can_load, metadata_only, read_header
+from ponder.models.gguf import metadata
+from ponder.models.gguf.metadata import Header, metadata_only, read_header
+from ponder.models.openvino import converted
 from ponder.models.openvino.cache import BLOCK
+from ponder.models.openvino.converted import Converted
 from ponder.models.openvino.engine import Done, Job, Metrics, Setup, Tokens, brief, import_genai
 from ponder.models.openvino.machine import free_memory, usable_cores
 from ponder.models.openvino.process import Process
 
-__all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "load"]
+__all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "convert", "load"]
 
 GB = 1 << 30
 TICK = 5.0  # seconds between two signs of life while a model loads
@@ -88,6 +91,11 @@ class Settings:
         return cls(**values)
 
 
+def can_load(path: Path) -> str | None:
+    """None if the engine can load the file, else the reason; see ``gguf.metadata``."""
+    return None if converted.find(path) else metadata.can_load(path)
+
+
 def load(
     path: str | Path,
     *,
@@ -95,7 +103,7 @@ def load(
     settings: Settings | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> OpenVINO:
-    """Load a GGUF file, or share it if it is loaded already; blocks for some 5 to 15 s.
+    """Load a GGUF file, or share it if it is loaded already; blocks for some seconds.
 
     ``on_progress`` is told a line when loading starts and every few seconds.
 
@@ -108,50 +116,44 @@ def load(
     name = name or path.stem
     if importlib.util.find_spec("openvino_genai") is None:
         raise MissingExtra("local", "the embedded engine")
-    if reason := can_load(path):
+    found = converted.find(path)
+    if found is None and (reason := metadata.can_load(path)):
         raise UsageError(f"{path.name} cannot be loaded: {reason}.")
     with _lock:
         loaded = _loaded.get((path, settings))
         if loaded is None or loaded.process.dead:
             tell = on_progress or (lambda line: None)
-            loaded = _loaded[path, settings] = _Loaded(path, name, settings, tell)
+            loaded = _loaded[path, settings] = _Loaded(path, found, name, settings, tell)
         loaded.users += 1
     return OpenVINO(loaded, name)
+
+
+def convert(path: Path, name: str, on_progress: Callable[[str], None]) -> None:
+    """Convert a GGUF file ahead of its first load, if the embedded engine can load it."""
+    if importlib.util.find_spec("openvino_genai") is not None and can_load(path) is None:
+        converted.prepare(path, name, on_progress)
 
 
 class _Loaded:
     """An engine and what is needed to talk to it; shared by all who load the same file alike."""
 
     def __init__(
-        self, path: Path, name: str, settings: Settings, tell: Callable[[str], None]
+        self,
+        path: Path,
+        found: Converted | None,
+        name: str,
+        settings: Settings,
+        tell: Callable[[str], None],
     ) -> None:
         self.users, self.key = 0, (path, settings)
-        self.header = read_header(path)
+        self.header = found.header if found else read_header(path)
         self.context = self.header.context
         if settings.context:
             self.context = min(self.context, settings.context)
         self.blocks = _blocks(self.header, settings)
-        start = time.monotonic()
-        size = path.stat().st_size / 1e6
-        tell(f"loading {name} ({size:.0f} MB) into the embedded engine.")
-        with tempfile.TemporaryDirectory(prefix="ponder-", ignore_cleanup_errors=True) as folder:
-            metadata = Path(folder) / "tokenizer.gguf"
-            metadata.write_bytes(metadata_only(path, self.header))
-            self.process = Process(
-                Setup(str(path), str(metadata), settings.slots, self.blocks, _properties(settings))
-            )
-            try:
-                self.tokenizer = import_genai().Tokenizer(str(metadata))
-                while not self.process.ready(TICK):
-                    tell(f"still loading {name}: {time.monotonic() - start:.0f} s.")
-            except BaseException as error:
-                self.process.stop()
-                if isinstance(error, Exception):
-                    raise ModelError(f"OpenVINO cannot load {path.name}: {brief(error)}") from error
-                raise
-        if self.process.dead:
-            self.process.stop()
-            raise ModelError(f"OpenVINO cannot load {path.name}: {self.process.error}")
+        tell(f"loading {name} ({path.stat().st_size / 1e6:.0f} MB) into the embedded engine.")
+        setup = Setup(str(path), "", settings.slots, self.blocks, _properties(settings))
+        self.process, self.tokenizer = _start(setup, found, name, self.header, tell)
         self.tokens = lru_cache(PROMPTS)(self._tokens)
 
     def leave(self) -> None:
@@ -177,6 +179,50 @@ class _Loaded:
         return tuple(encoded.input_ids.data[0].tolist())
 
 
+def _start(
+    setup: Setup,
+    found: Converted | None,
+    name: str,
+    header: Header,
+    tell: Callable[[str], None],
+) -> _Started:
+    """Start the engine with the file's converted model, else with the file itself."""
+    path = Path(setup.path)
+    found = found or converted.prepare(path, name, tell)
+    if found:
+        folder = str(found.folder)
+        try:
+            return _started(replace(setup, path=folder, tokenizer=folder), name, tell)
+        except ModelError:
+            tell(f"the converted model of {name} cannot be loaded: the file itself is.")
+            converted.delete(found.folder)
+    with tempfile.TemporaryDirectory(prefix="ponder-", ignore_cleanup_errors=True) as scratch:
+        tokenizer = Path(scratch) / "tokenizer.gguf"
+        tokenizer.write_bytes(metadata_only(path, header))
+        return _started(replace(setup, tokenizer=str(tokenizer)), name, tell)
+
+
+def _started(setup: Setup, name: str, tell: Callable[[str], None]) -> _Started:
+    """Start the engine, and wait until it has loaded."""
+    start = time.monotonic()
+    process = Process(setup)
+    try:
+        tokenizer = import_genai().Tokenizer(setup.tokenizer)
+        while not process.ready(TICK):
+            tell(f"still loading {name}: {time.monotonic() - start:.0f} s.")
+        if process.dead:
+            raise ModelError(process.error)
+    except BaseException as error:
+        process.stop()
+        if isinstance(error, Exception):
+            raise ModelError(
+                f"OpenVINO cannot load {Path(setup.path).name}: {brief(error)}"
+            ) from error
+        raise
+    return process, tokenizer
+
+
+_Started = tuple[Process, Any]  # and the tokenizer of this process
 _loaded: dict[tuple[Path, Settings], _Loaded] = {}
 _lock = threading.Lock()
 
