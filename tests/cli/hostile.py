@@ -157,6 +157,20 @@ def runs_resume(ponder: Callable[..., str]) -> None:
         ponder("runs", "resume", journal.RUN, "--journal", path)
 
 
+def runs_steer(ponder: Callable[..., str]) -> None:
+    for path in journals():
+        ponder("runs", "steer", journal.RUN, "pause", "--journal", path)
+    values = [journal.RUN, 1.0, json.dumps(journal.SPEC), "running", None, None]
+    path = file(f"{NAME}.sqlite", journal.made(values, []))
+    for words in (
+        ["hint", HOSTILE],
+        ["edit", HOSTILE, HOSTILE],
+        ["prune", HOSTILE],
+        ["more", HOSTILE],
+    ):
+        ponder("runs", "steer", journal.RUN, *words, "--by", HOSTILE, "--journal", path)
+
+
 def runs_rm(ponder: Callable[..., str]) -> None:
     for path in journals():
         ponder("runs", "rm", journal.RUN, "--journal", path)
@@ -375,6 +389,7 @@ CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "runs list": runs_list,
     "runs show": runs_show,
     "runs resume": runs_resume,
+    "runs steer": runs_steer,
     "runs rm": runs_rm,
     "data list": nothing_foreign,
     "data show": data_show,

@@ -99,7 +99,9 @@ def test_a_run_that_was_killed_then_says_so_when_it_is_taken_up(
     database.execute("update runs set state = 'interrupted', result = null")
     database.commit()
     database.close()
-    code, out, _ = ponder(capsys, "runs", "resume", name, "--journal", str(journal), "--json")
+    code, out, _ = ponder(
+        capsys, "runs", "resume", name, "--journal", str(journal), "--trust", "loop", "--json"
+    )
     assert code == 1
     assert json.loads(out)["stopped_by"] == "overcharged"
     assert len(server.seeds) == 1

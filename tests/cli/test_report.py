@@ -206,4 +206,7 @@ def test_a_journal_is_no_results_store(ponder: Ponder, tmp_path: Path) -> None:
     Journal(journal).close()
     code, _, err = ponder(journal, "-o", tmp_path / "r.html")
     assert code == 2
-    assert err == f"ponder: {journal} is no results store of 'ponder eval': name another file.\n"
+    assert err == (
+        f"ponder: cannot open the results store {journal}: it is no results store; "
+        "name another file.\n"
+    )

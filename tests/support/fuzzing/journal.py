@@ -63,7 +63,17 @@ VERIFIED: list[Any] = [
 ]
 LOST: list[Any] = ["0.1.0", GENERATED[1], None, "the endpoint said no", None]
 RECORDS = [GENERATED, VERIFIED, LOST]
-TOTAL = {"prompt_tokens": 32, "completion_tokens": 505}
+TOTAL = {
+    "calls": 2,
+    "failed": 0,
+    "prompt_tokens": 32,
+    "cached_tokens": 0,
+    "completion_tokens": 505,
+    "wasted_tokens": 0,
+    "usd": 0.0,
+    "flops": 0,
+    "seconds": 0.5,
+}
 RESULT = {
     "answer": "42",
     "confidence": 0.5,
