@@ -1,12 +1,16 @@
-"""What the tests share: where real data and a real model come from, and who may do without.
+"""What the tests share: where real data and a real model come from, who may do without, and of
+which kind a test is.
 
-Tests that need one skip with a reason where there is none. Where PONDER_REQUIRE names it ("model",
-"data"), as in CI, its absence is an error.
+Tests that need a model, data, a sandbox or a browser skip with a reason where there is none. Where
+PONDER_REQUIRE names it, as in CI, its absence is an error.
 """
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +19,13 @@ from hypothesis import HealthCheck, settings
 from ponder.core.errors import PonderError
 from ponder.models import catalog
 from ponder.models.openvino import converted
+from ponder.models.openvino.model import OpenVINO, load
+from tests.support.browsers import NAMES, chromium
+from tests.support.kinds import kinds_of
+from tests.support.sandboxes import missing
 
-REQUIRED = set(filter(None, os.environ.get("PONDER_REQUIRE", "").split(",")))
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
+REQUIRABLE = {"model", "data", "sandbox", "browser"}
 
 # A busy machine decides nothing: examples may take as long as they take.
 settings.register_profile(
@@ -30,16 +37,40 @@ settings.register_profile(
 settings.load_profile("untimed")
 
 
-def pytest_configure() -> None:
-    """Pull the smallest model of the catalog once, into Ponder's home."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Pull the smallest model of the catalog once, into Ponder's home, and see that nothing is
+    absent that must be there. Workers inherit what their parent found.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    required = set(filter(None, os.environ.get("PONDER_REQUIRE", "").split(",")))
+    if unknown := required - REQUIRABLE:
+        raise pytest.UsageError(
+            f"PONDER_REQUIRE names {', '.join(sorted(unknown))}; "
+            f"expected some of {','.join(sorted(REQUIRABLE))}"
+        )
     if "PONDER_TEST_GGUF" not in os.environ:
         try:
             os.environ["PONDER_TEST_GGUF"] = str(catalog.pull(catalog.find("smollm2-135m")))
         except PonderError as error:
-            if "model" in REQUIRED:
+            if "model" in required:
                 raise pytest.UsageError(f"PONDER_REQUIRE wants a model, but {error}") from None
-    if "data" in REQUIRED and not DATA.is_dir():
+    if "data" in required and not DATA.is_dir():
         raise pytest.UsageError(f"PONDER_REQUIRE wants data, but there is no folder {DATA}")
+    if "sandbox" in required and (reasons := missing()):
+        raise pytest.UsageError(f"PONDER_REQUIRE wants every sandbox, but {'; '.join(reasons)}")
+    if "browser" in required and chromium() is None:
+        raise pytest.UsageError(f"PONDER_REQUIRE wants a browser, but there is no {NAMES[0]}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its kinds. All tests of the engine go to one worker, which loads it."""
+    for item in items:
+        found = kinds_of(item.nodeid, getattr(item, "fixturenames", ()))
+        for kind in found:
+            item.add_marker(kind)
+        if "engine" in found:
+            item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +87,16 @@ def small_model() -> Path:
     if "PONDER_TEST_GGUF" not in os.environ:
         pytest.skip("no model: 'ponder models pull smollm2-135m' does not succeed here")
     return Path(os.environ["PONDER_TEST_GGUF"])
+
+
+@pytest.fixture(scope="session")
+def small_engine(small_model: Path) -> Iterator[OpenVINO]:
+    """That model in the embedded engine, loaded once for all tests that leave it as it was."""
+    if importlib.util.find_spec("openvino_genai") is None:
+        pytest.skip("needs the extra 'local'")
+    model = load(small_model, name="smollm2-135m")
+    yield model
+    asyncio.run(model.close())
 
 
 @pytest.fixture(autouse=True)

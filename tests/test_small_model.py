@@ -13,7 +13,7 @@ from ponder import Budget, Result
 from ponder.cli.main import main
 from ponder.core.events import SampleGrew
 from ponder.models.base import Request
-from ponder.models.openvino.model import OpenVINO, load
+from ponder.models.openvino.model import OpenVINO
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino_genai") is None, reason="needs the extra 'local'"
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.skipif(
 QUESTION = "Tom has 3 boxes with 4 apples each. How many apples does he have?"
 
 
-@pytest.fixture(scope="module")
-def model(small_model: Path) -> OpenVINO:
-    return load(small_model, name="smollm2-135m")
+@pytest.fixture
+def model(small_engine: OpenVINO) -> OpenVINO:
+    return small_engine
 
 
 def test_a_run_answers_within_its_budget_and_books_what_it_spent(model: OpenVINO) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ponder.experiments.evals.store import Store, store_path
-from tests.cli.test_evaluate import PROBLEMS, Capture, as_json, evaluate, rows
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder
+from tests.support.evaluation import PROBLEMS, Capture, as_json, evaluate, rows
 
 
 def test_show_lists_newest_first(tmp_path: Path, capsys: Capture) -> None:

@@ -21,7 +21,7 @@ import pytest
 from ponder.cli import evaluate_view, tables, terminal, view
 from ponder.cli.commands import cli, run
 from ponder.core.visible import visible
-from tests.cli.hostile import ARGUMENT, CASES, HOSTILE, file
+from tests.support.hostile_commands import ARGUMENT, CASES, HOSTILE, file
 
 OWN = re.compile(r"\x1b\[[0-9;]*[mAK]|\x1b\[\?25[lh]|\r(?=\x1b)|(?:(?<=\n)|(?<![\s\S]))\r")
 """What Ponder itself sends to a terminal: styles, and the cursor of bars and live views."""

@@ -5,44 +5,26 @@ ends as the uninterrupted one did.
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ponder.runtime.journal import Journal
-from tests.support.seeded import Seeded, configure, seeded_server
+from tests.support.commands import start
+from tests.support.killing import kill_at
+from tests.support.seeded import configure, seeded_server
 
 N = 16
 QUESTION = "How many is six times seven?"
 
 
-def command(folder: Path, *arguments: str, journal: bool = True) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PONDER_CONFIG": str(folder / "ponder.toml")}
-    kept = ["--journal", str(folder / "runs.sqlite")] if journal else []
-    return subprocess.Popen(
-        [sys.executable, "-m", "ponder", *arguments, *kept],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        preexec_fn=heed_interrupts,
-    )
-
-
-def heed_interrupts() -> None:
-    """A shell that starts the tests in the background lets them ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def solve(folder: Path) -> subprocess.Popen[str]:
     knobs = ("--set", f"n={N}", "--set", "stop=never")
-    return command(
+    return start(
         folder, "solve", QUESTION, "-m", "loop", "-s", "self_consistency", *knobs, "--json"
     )
 
@@ -73,17 +55,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return outcome
 
 
-def kill_at(server: Seeded, moment: int, early: bool, process: list[subprocess.Popen[str]]) -> None:
-    def kill(count: int) -> None:
-        if count == moment:
-            process[0].send_signal(signal.SIGKILL)
-
-    if early:
-        server.before = kill
-    else:
-        server.after = kill
-
-
 @pytest.mark.parametrize("attempt", range(10))
 def test_a_run_killed_at_a_random_moment_resumes(
     attempt: int, tmp_path: Path, uninterrupted: dict[str, Any]
@@ -104,7 +75,7 @@ def test_a_run_killed_at_a_random_moment_resumes(
     assert process[0].returncode == -signal.SIGKILL
     with seeded_server() as server:  # another one: the first may still read what it was sent
         configure(tmp_path, server.url, concurrency=4)
-        outcome = finish(command(tmp_path, "runs", "resume", run, "--json", "--trust", "loop"))
+        outcome = finish(start(tmp_path, "runs", "resume", run, "--json", "--trust", "loop"))
         again = server.seeds
     assert not paid & set(again)
     assert len(paid) + len(again) == N

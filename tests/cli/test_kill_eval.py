@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from ponder.experiments.evals.store import Store
-from tests.cli.test_evaluate import recorded, suite
-from tests.cli.test_kill import command, kill_at
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder, start
+from tests.support.evaluation import recorded, suite
+from tests.support.killing import kill_at
 from tests.support.seeded import configure, seeded_server
 
 PROBLEMS, N, SEEDS = 4, 3, (0, 1)
@@ -33,7 +33,7 @@ def said(folder: Path) -> list[str]:
 
 
 def launch(folder: Path) -> subprocess.Popen[str]:
-    return command(folder, *said(folder), journal=False)
+    return start(folder, *said(folder), journal=False)
 
 
 def result(folder: Path, out: str) -> dict[str, Any]:

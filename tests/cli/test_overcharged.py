@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import ponder as package
-from tests.cli.test_record import lines, suite
-from tests.cli.test_solve import QUESTION, ponder
+from tests.support.commands import QUESTION, ponder
+from tests.support.recording import lines, suite
 from tests.support.seeded import Seeded, configure, seeded_server
 
 Capture = pytest.CaptureFixture[str]

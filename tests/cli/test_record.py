@@ -13,23 +13,10 @@ import pytest
 
 from ponder.experiments.pools.recording import journal_of
 from ponder.runtime.journal import Journal
-from tests.cli.test_kill import command as start
-from tests.cli.test_kill import kill_at
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder, start
+from tests.support.killing import kill_at
+from tests.support.recording import PROBLEMS, N, lines, suite
 from tests.support.seeded import configure, seeded_server
-
-PROBLEMS, N = 4, 4
-
-
-def suite(folder: Path) -> str:
-    rows = [{"q": f"What is {i} + 42 - {i}?", "a": "42"} for i in range(PROBLEMS)]
-    path = folder / "sums.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return f"{path}:question=q,answer=a,type=number"
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def record(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> tuple[int, str, str]:

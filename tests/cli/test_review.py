@@ -16,9 +16,9 @@ from ponder.cli.review import Desk, Review
 from ponder.cli.terminal import VisibleConsole
 from ponder.core.problem import Message, Problem
 from ponder.verifiers.human.verifier import Item, Judgement, Queue, item
-from tests.cli.test_record import lines
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder
 from tests.support.jobs import trace
+from tests.support.recording import lines
 
 Capture = pytest.CaptureFixture[str]
 

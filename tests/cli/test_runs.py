@@ -11,7 +11,8 @@ import pytest
 
 from ponder.api import journal_path
 from ponder.runtime.journal import Journal
-from tests.cli.test_solve import QUESTION, interrupted, ponder
+from tests.support.commands import QUESTION, ponder
+from tests.support.killing import interrupted
 from tests.support.seeded import configure, seeded_server
 
 

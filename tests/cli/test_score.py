@@ -11,7 +11,7 @@ import pytest
 import ponder
 from ponder.core.errors import UsageError
 from ponder.verification import score
-from tests.cli.test_solve import ponder as run
+from tests.support.commands import ponder as run
 
 QUESTION = {"question": "What is 4 + 5 x 6, in numbers?", "answer_type": "number"}
 PUZZLE = {

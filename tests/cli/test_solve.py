@@ -5,28 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ponder.cli.main import main
 from ponder.cli.solve import verifier_name
-from ponder.runtime.journal import Journal
+from tests.support.commands import QUESTION, ponder
+from tests.support.killing import interrupted
 from tests.support.seeded import configure, seeded_server
-
-QUESTION = "How many is six times seven?"
-
-
-def ponder(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, out, err
 
 
 def test_json_is_one_object_of_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,39 +232,6 @@ def test_the_key_appears_nowhere(
     written = b"".join(f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
     assert "very-secret" not in out + err
     assert b"very-secret" not in written
-
-
-def recorded(path: Path) -> int:
-    journal = Journal(path)
-    try:
-        return sum(len(journal.calls(run.id)) for run in journal.runs())
-    finally:
-        journal.close()
-
-
-def interrupted(folder: Path, *more: str) -> tuple[subprocess.CompletedProcess[str], Any]:
-    """Three replies, then silence; Ctrl-C when all others wait."""
-    with seeded_server() as server:
-        configure(folder, server.url)
-        server.hold = lambda count: count > 3
-        knobs = ["--set", "n=8", "--set", "stop=never"]
-        where = ["-m", "loop", "--journal", str(folder / "runs.sqlite")]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ponder", "solve", QUESTION, *where, *knobs, *more],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ,
-        )
-        for _ in range(5):
-            assert server.held.acquire(timeout=600)
-        while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=600)
-        for _ in range(5):  # nothing is left generating: every held connection was closed
-            assert server.closed.acquire(timeout=600)
-    return subprocess.CompletedProcess([], process.returncode, out, err), server
 
 
 def test_ctrl_c_gives_the_best_so_far_and_its_receipt(tmp_path: Path) -> None:

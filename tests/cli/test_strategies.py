@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ponder.strategies.registry import STRATEGIES
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder
 
 
 def test_every_strategy_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

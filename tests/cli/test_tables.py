@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ponder.cli.tables import table
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder
 
 ROWS = [
     {"run": "20261122-075206", "model": "a-model-of-a-long-name", "n": "1", "question": "[b] Why?"},

@@ -23,7 +23,7 @@ from ponder.core.search import TWIN, Tree, apply, fold
 from ponder.core.steering import Action
 from ponder.core.trace import Finish, Score, Trace
 from ponder.models.fakes.scripted import Scripted
-from tests.cli.test_solve import QUESTION, ponder
+from tests.support.commands import QUESTION, ponder
 from tests.support.jobs import PROBLEM, ByText, go
 from tests.support.trees import drop, end, grow, judge, name_of, planted, visit
 

@@ -11,9 +11,9 @@ import pytest
 
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools.samples import Header
-from tests.cli.test_record import lines
-from tests.cli.test_solve import ponder
-from tests.experiments.training.test_train import SECRET, entries
+from tests.support.commands import ponder
+from tests.support.recording import lines
+from tests.support.training import SECRET, entries
 
 Capture = pytest.CaptureFixture[str]
 

@@ -15,8 +15,8 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers import registry
-from tests.cli.test_record import lines, suite
-from tests.cli.test_solve import ponder
+from tests.support.commands import ponder
+from tests.support.recording import lines, suite
 from tests.support.seeded import configure, seeded_server
 
 

@@ -40,7 +40,7 @@ from ponder.models.catalog import Entry, pull, remove, resolve, status
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Source
 from ponder.models.gguf import tensors as gguf
-from tests.models.gguf.test_tensors import tiny_gguf
+from tests.support.gguf import tiny_gguf
 
 PARTS = 2
 

@@ -20,7 +20,7 @@ from ponder.verifiers.checkers import script
 from ponder.verifiers.learned.features import Agreement
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid
 from ponder.verifiers.registry import Named, named
-from tests.cli.test_solve import ponder as command
+from tests.support.commands import ponder as command
 from tests.support.fuzz import PROBLEM
 
 SCORER = Scorer(("agreement",), Agreement(), (0.0,), (1.0,), (1.0,), 0.0, Sigmoid(1.0, 0.0))

@@ -17,28 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.answer import Answer
-from ponder.core.effects import Call, Effect, Generate, Result, Sampling, Steer, Verify
+from ponder.core.effects import Call, Effect, Result, Steer, Verify
 from ponder.core.errors import PonderError, UsageError
-from ponder.core.ledger import Item
 from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import pack, unpack
 from ponder.runtime.tables import VERSION
 from tests.support.jobs import PROBLEM, trace
+from tests.support.journals import GENERATE, ITEM, START, note
 from tests.support.virtual import run
 
-START = Trace.empty(PROBLEM)
-GENERATE = Generate(START, Sampling(), 7)
-ITEM = Item("generate", "m", 1, 0, 6, 2, 3, 1, 10, 20, 0.5)
 TOTAL = {name: v for name, v in ITEM.to_json().items() if name not in ("role", "model")}
 ENDED = {"answer": "42", "stopped_by": "done", "confidence": None, "receipt": {"total": TOTAL}}
-
-
-def note(
-    journal: Journal, name: str, seq: int, result: Result | None, lost: str | None = None
-) -> None:
-    journal.note(name, seq, Call(str(seq), GENERATE, spent=ITEM), GENERATE, result, lost)
 
 
 def test_rows_come_back_as_they_were_noted_in_order(tmp_path: Path) -> None:
@@ -212,7 +203,8 @@ WRITER = """
 import sys
 from ponder.runtime.journal import Journal
 sys.path.insert(0, sys.argv[3])
-from tests.runtime.test_journal import note, trace
+from tests.support.journals import note
+from tests.support.jobs import trace
 journal = Journal(sys.argv[1])
 name = journal.create({"writer": sys.argv[2]})
 for seq in range(60):

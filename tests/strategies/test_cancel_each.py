@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,12 @@ import pytest
 import ponder
 from ponder.core.events import Event, SampleGrew
 from ponder.models.base import Request
-from ponder.models.openvino.model import OpenVINO, load
+from ponder.models.openvino.model import OpenVINO
 from ponder.strategies.registry import STRATEGIES
-from tests.cli.test_kill import QUESTION
-from tests.strategies.test_kill_each import ABLE, completion, knobs_of
+from tests.support.commands import QUESTION
 from tests.support.loopback import Loopback
 from tests.support.seeded import configure
+from tests.support.strategies import ABLE, completion, knobs_of
 
 
 class Metered(Loopback):
@@ -91,13 +89,9 @@ async def test_the_endpoint_has_nothing_left(name: str, tmp_path: Path) -> None:
 # In the embedded engine ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def model(small_model: Path) -> Iterator[OpenVINO]:
-    if importlib.util.find_spec("openvino_genai") is None:
-        pytest.skip("needs the extra 'local'")
-    model = load(small_model, name="smollm2-135m")
-    yield model
-    asyncio.run(model.close())
+@pytest.fixture
+def model(small_engine: OpenVINO) -> OpenVINO:
+    return small_engine
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

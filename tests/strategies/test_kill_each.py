@@ -16,54 +16,11 @@ from typing import Any
 
 import pytest
 
-from ponder.core.problem import Message
-from ponder.models.base import Request
 from ponder.runtime.journal import Journal
 from ponder.strategies.registry import STRATEGIES
-from tests.cli.test_kill import QUESTION, command
-from tests.cli.test_solve import ponder
-from tests.strategies import test_all_resume
-from tests.strategies.test_all_resume import KNOBS, number
+from tests.support.commands import QUESTION, ponder, start
 from tests.support.seeded import Seeded, configure, seeded_server
-
-ABLE = {
-    "prefill": "final_message",
-    "capabilities": ["seed", "stop", "logprobs"],
-    "concurrency": 4,
-}
-"""What the endpoint can do: all that any strategy needs."""
-
-
-def asked_for(body: dict[str, Any]) -> Request:
-    """The request that an endpoint was sent."""
-    turns = [Message(turn["role"], turn["content"]) for turn in body["messages"]]
-    prefix = turns.pop().content if turns[-1].role == "assistant" else ""
-    stop = tuple(body.get("stop", ()))
-    return Request(tuple(turns), body["max_tokens"], prefix, seed=body["seed"], stop=stop)
-
-
-def completion(body: dict[str, Any]) -> bytes:
-    """A reply by the request alone. It begins with a word that no other has, so that whatever was
-    built upon it shows.
-    """
-    request = asked_for(body)
-    said = test_all_resume.reply(request)
-    if said.startswith("w"):
-        said = f"s{request.seed}e {said}"
-    at, stopped_at = min([(said.find(s), s) for s in request.stop if s in said], default=(None, ""))
-    words = said[:at].split(" ")
-    kept = words[: request.max_tokens]
-    whole = len(kept) == len(words)
-    logprob = -(number("how sure", request.seed) % 100) / 100
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": " ".join(kept)},
-        "finish_reason": "stop" if whole else "length",
-        "matched_stop": stopped_at if whole and stopped_at else None,
-        "logprobs": {"content": [{"token": word, "logprob": logprob} for word in kept]},
-    }
-    usage = {"prompt_tokens": 20, "completion_tokens": len(kept)}
-    return json.dumps({"choices": [choice], "usage": usage}).encode()
+from tests.support.strategies import ABLE, completion, knobs_of
 
 
 class Answering:
@@ -104,12 +61,6 @@ class Answering:
         return {int(seed) for body in self.bodies for seed in re.findall(r"\bs(\d+)e\b", body)}
 
 
-def knobs_of(name: str) -> dict[str, Any]:
-    """Small, and such that the same is asked whoever is first."""
-    surely = {"stop": "never"} if name == "self_consistency" else {}
-    return {**KNOBS.get(name, {}), "length": 60, **surely}
-
-
 def solve(name: str) -> list[str]:
     pairs = [f"{knob}={value}" for knob, value in knobs_of(name).items()]
     settings = [part for pair in pairs for part in ("--set", pair)]
@@ -142,7 +93,7 @@ def test_a_process_killed_at_a_random_moment_is_resumed(
     with seeded_server() as server:
         configure(tmp_path, server.url, **ABLE)
         first = Answering(server, moment, late)
-        process = command(tmp_path, *solve(name))
+        process = start(tmp_path, *solve(name))
         first.victim.set_result(process)
         process.communicate(timeout=600)
         assert process.returncode == -signal.SIGKILL

@@ -20,7 +20,7 @@ from ponder.runtime.runner import Runner
 from ponder.strategies.ab_mcts import descend, promising
 from ponder.strategies.tree_of_thoughts import read_value
 from tests.support.jobs import job
-from tests.support.searching import VALUES, search
+from tests.support.searching import VALUES, search, thinker
 from tests.support.trees import grow, judge, path_of, planted, visit
 
 
@@ -199,24 +199,6 @@ async def test_several_models_make_attempts() -> None:
 
 
 # Tree of thoughts ---------------------------------------------------------------------------------
-
-
-def thinker(words: dict[str, str], depth: int = 2) -> Any:
-    """Grows 'a' and 'b' in turn, and values a beginning by a table."""
-    counts: dict[str, int] = {}
-
-    def reply(request: Request) -> str:
-        asked = request.messages[-1].content
-        if "Can this beginning lead" in asked:
-            text = asked.split("solution:\n\n")[1].split("\n\nCan this")[0]
-            return words.get("".join(text.split("\\")[0].split()), "no idea")
-        path = "".join(request.prefix.split())
-        child = "ab"[counts.get(path, 0) % 2]
-        counts[path] = counts.get(path, 0) + 1
-        path += child
-        return f"{child}\n\n" if len(path) < depth else f"{child} \\boxed{{{path}}}"
-
-    return reply
 
 
 async def thought(words: dict[str, str], **knobs: Any) -> tuple[Result, Scripted]:

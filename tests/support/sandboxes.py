@@ -23,6 +23,11 @@ def _make(name: str, limits: Limits) -> Sandbox | str:
         return f"this machine has no {name}: {error}"
 
 
+def missing() -> list[str]:
+    """Why this machine does not have one of them, for each of those."""
+    return [made for made in (_make(name, Limits()) for name in NAMES) if isinstance(made, str)]
+
+
 def sandbox(name: str, limits: Limits | None = None) -> Sandbox:
     """The sandbox of that name; skips the test where there is none."""
     made = _make(name, limits or Limits())

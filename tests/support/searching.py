@@ -83,3 +83,21 @@ async def search(
         **changes,
     )
     return await Runner(asked).go(), verifier, model
+
+
+def thinker(words: dict[str, str], depth: int = 2) -> Any:
+    """Grows 'a' and 'b' in turn, and values a beginning by a table."""
+    counts: dict[str, int] = {}
+
+    def reply(request: Request) -> str:
+        asked = request.messages[-1].content
+        if "Can this beginning lead" in asked:
+            text = asked.split("solution:\n\n")[1].split("\n\nCan this")[0]
+            return words.get("".join(text.split("\\")[0].split()), "no idea")
+        path = "".join(request.prefix.split())
+        child = "ab"[counts.get(path, 0) % 2]
+        counts[path] = counts.get(path, 0) + 1
+        path += child
+        return f"{child}\n\n" if len(path) < depth else f"{child} \\boxed{{{path}}}"
+
+    return reply

@@ -38,11 +38,11 @@ class Worker:
 
     ``timeout`` is in seconds of wall-clock time per request, from when the child gets it; a request
     of more than ``longest`` characters is not sent. Any number of tasks, on any event loop, may ask
-    at once.
+    at once. Set anew, ``timeout`` holds for what is asked from then on.
     """
 
     def __init__(self, kind: Kind, timeout: float, longest: int) -> None:
-        self._kind, self._timeout, self._longest = kind, timeout, longest
+        self._kind, self.timeout, self._longest = kind, timeout, longest
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"ponder-{kind}")
         self._child: _Child | None = None
         self._known: OrderedDict[bytes, Reply] = OrderedDict()
@@ -57,16 +57,16 @@ class Worker:
         if sum(map(len, request)) > self._longest:
             return None
         return await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._answer, request
+            self._executor, self._answer, request, self.timeout
         )
 
     def ask_now(self, *request: str) -> Reply:
         """As ``ask``, for a caller that can wait."""
         if sum(map(len, request)) > self._longest:
             return None
-        return self._executor.submit(self._answer, request).result()
+        return self._executor.submit(self._answer, request, self.timeout).result()
 
-    def _answer(self, request: tuple[str, ...]) -> Reply:
+    def _answer(self, request: tuple[str, ...], timeout: float) -> Reply:
         line = json.dumps(request)
         digest = hashlib.sha256(line.encode("ascii")).digest()
         if digest in self._known:
@@ -74,7 +74,7 @@ class Worker:
             return self._known[digest]
         if self._child is None or not self._child.alive:
             self._child = _Child(self._kind)
-        reply = self._child.ask(request, self._timeout)
+        reply = self._child.ask(request, timeout)
         if self._child.stop.alive:  # else the silence was close(), not the request's doing
             # A time-out is remembered as well: the other votes for a bomb must not wait again.
             self._known[digest] = reply

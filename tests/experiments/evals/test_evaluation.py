@@ -42,8 +42,8 @@ from ponder.models.opening import Opened
 from ponder.verifiers.learned.features import Agreement
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid, digest_of
 from ponder.verifiers.registry import KINDS, Kind
-from tests.experiments.pools.test_recording import WORDS, items, right
-from tests.runtime.test_asking_verifiers import Judge, both
+from tests.support.items import WORDS, items, right
+from tests.support.judging import Judge, both
 
 SECRET = "918273645"
 DIRECT = Configuration("s", "m", "direct")

@@ -77,7 +77,7 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path, make: bool) 
     db = sqlite3.connect(journal)
     tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
     db.close()
-    assert tables == {"runs", "calls"}
+    assert tables == {"runs", "calls", "decisions", "actions"}
 
 
 def test_a_store_is_made_only_on_purpose(tmp_path: Path) -> None:

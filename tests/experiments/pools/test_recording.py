@@ -20,38 +20,21 @@ from ponder.core.errors import (
     RunFailed,
     UsageError,
 )
-from ponder.core.problem import Message, Problem
 from ponder.experiments.pools import recorder, recording
 from ponder.experiments.pools.recorder import Outcome, Progress
 from ponder.experiments.pools.recording import Recording
 from ponder.experiments.pools.samples import Entry, Header
-from ponder.experiments.suites.base import Item
-from ponder.experiments.suites.grading.gold import Reference
 from ponder.models.base import ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.models.opening import Opened
+from tests.support.items import items, right
 from tests.support.jobs import Reply, Timed
 from tests.support.virtual import run
-
-WORDS = 5  # of a question, and of a reply
-
-
-def items(count: int) -> dict[int, Item]:
-    found = {}
-    for i in range(count):
-        problem = Problem((Message("user", f"What is {i} + 1?"),), "number")
-        found[i] = Item(f"p{i}", problem, Reference(str(i + 1), "number"), i % 3)
-    return found
 
 
 def asked(problems: int = 3, n: int = 2, **changes: Any) -> Recording:
     plan = Recording("s", items(problems), "m", n, Sampling(8), Budget(), 0)
     return replace(plan, **changes)
-
-
-def right(request: Request) -> str:
-    number = int(request.messages[0].content.split()[2])
-    return f"so I say: \\boxed{{{number + 1}}} !"
 
 
 def record(

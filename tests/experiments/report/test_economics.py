@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -12,43 +11,14 @@ from ponder.experiments.report import economics
 from ponder.experiments.report import matched as report_matched
 from ponder.experiments.report.economics import Field
 from ponder.experiments.stats import intervals
-from ponder.experiments.stats.series import Point, Series
-
-
-def made(
-    method: str,
-    values: Mapping[int, Sequence[float]],
-    *,
-    model: str = "small",
-    cost: float = 1.0,
-    unit: str = "flops",
-    **more: Any,
-) -> Series:
-    """A series with such values by n; n samples cost n times ``cost``."""
-    count = len(next(iter(values.values())))
-    return Series(
-        suite=more.get("suite", "suite"),
-        model=model,
-        method=method,
-        parameters=more.get("parameters", 0),
-        problem_ids=tuple(more.get("ids", [f"p{i}" for i in range(count)])),
-        levels=tuple(more.get("levels", [None] * count)),
-        points=tuple(
-            Point(n, np.array(v, dtype=float), {unit: n * cost} if cost else {})
-            for n, v in values.items()
-        ),
-        source=more.get("source", f"{model}.jsonl"),
-    )
+from ponder.experiments.stats.series import Series
+from tests.support.series import made, share
 
 
 def field_of(*series: Series) -> Field:
     found = economics.compete(series, [f"{s.method} of {s.model}" for s in series])
     assert found is not None
     return found
-
-
-def share(right: int, of: int = 10) -> list[float]:
-    return [1.0] * right + [0.0] * (of - right)
 
 
 class TestGap:

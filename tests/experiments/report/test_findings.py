@@ -4,7 +4,6 @@ import dataclasses
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 
 from ponder.core.errors import UsageError
@@ -14,40 +13,8 @@ from ponder.experiments.report.findings import findings
 from ponder.experiments.report.narrative import times
 from ponder.experiments.report.values import Findings, Suite
 from ponder.experiments.stats.fits import Plateau
-from ponder.experiments.stats.series import Point, Series
-from tests.experiments.report.test_economics import made, share
-
-COMMAND = "ponder report <a>.jsonl & b.jsonl -o report.html"
-
-
-def world(
-    model: str, skill: float, parameters: int, *, suite: str = "sums", **more: Any
-) -> list[Series]:
-    """A pool of 40 problems in four levels, whose values by n are closed forms."""
-    count = 40
-    level = np.arange(count) % 4 + 1
-    chance = np.clip(skill - 0.22 * (level - 1), 0.0, 1.0)
-    seconds = more.get("seconds", 1.0)
-
-    def series(method: str, sizes: tuple[int, ...], values: Any) -> Series:
-        points = tuple(
-            Point(n, values(n), {"flops": 2.0 * parameters * 100 * n, "seconds": seconds * n})
-            for n in sizes
-        )
-        ids = tuple(f"{suite}/{i}" for i in range(count))
-        levels = tuple(map(str, level)) if more.get("levels", True) else (None,) * count
-        source = f"{model}.jsonl"
-        return Series(suite, model, method, parameters, ids, levels, points, source)
-
-    sizes = more.get("sizes", (1, 2, 4, 8, 16))
-    return [
-        series("random", sizes, lambda n: chance),
-        series("majority", sizes, lambda n: chance**0.5 if n > 4 else chance),
-        series("coverage", sizes, lambda n: 1 - (1 - chance) ** n),
-    ]
-
-
-SMALL, LARGE = world("small", 0.6, 10**9), world("large", 0.85, 4 * 10**9)
+from ponder.experiments.stats.series import Series
+from tests.support.series import COMMAND, LARGE, SMALL, made, share, world
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from ponder.experiments.report.findings import findings
 from ponder.experiments.report.values import Findings
 from ponder.experiments.stats.fits import PowerLaw, TooFew
 from ponder.experiments.stats.series import Series
-from tests.experiments.report.test_economics import made, share
-from tests.experiments.report.test_findings import COMMAND, LARGE, SMALL, world
+from tests.support.series import COMMAND, LARGE, SMALL, made, share, world
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 

@@ -19,8 +19,8 @@ from ponder.experiments.suites.files import columns
 from ponder.experiments.suites.grading import gym
 from ponder.experiments.suites.grading.gold import Reference, Scored
 from ponder.experiments.suites.registry import find
-from tests.experiments.suites.test_suites import NUMBER, question
 from tests.support.pools import lines
+from tests.support.suites import NUMBER, question
 
 
 def test_a_file_is_a_suite_by_a_map_of_its_columns(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from ponder.experiments.suites.grading.confined import Confined
 from ponder.experiments.suites.grading.gold import HiddenTests, from_json
 from ponder.experiments.suites.grading.grade import grade
 from ponder.verifiers.execution.verifier import NOTHING_RAN, Execution
+from tests.support.programs import SESSION, replied
 from tests.support.sandboxes import NAMES, sandbox
-from tests.verifiers.execution.test_verifier import SESSION, replied
 
 RIGHT = "def f(n):\n    if n < 0:\n        raise ValueError('below zero')\n    return n + 1"
 WRONG = "def f(n):\n    return n"

@@ -10,10 +10,7 @@ from typing import Any
 
 import pytest
 
-from ponder.answers.equivalence import code_key
-from ponder.core.answer import Answer
 from ponder.core.collecting.collect import collect
-from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import (
     ArithmeticTests,
@@ -25,9 +22,6 @@ from ponder.core.problem import (
     Tests,
     read_tests,
 )
-from ponder.core.run import Run
-from ponder.core.session import Session
-from ponder.core.trace import Trace
 from ponder.experiments.suites.registry import SUITES
 from ponder.planning.spec import Spec, spec
 from ponder.sandbox.base import Outcome, Output, Script
@@ -35,6 +29,7 @@ from ponder.verifiers.execution.examples import examples
 from ponder.verifiers.execution.program import program, script, telling
 from ponder.verifiers.execution.verifier import Execution, compared
 from ponder.verifiers.registry import find
+from tests.support.programs import SESSION, replied
 from tests.support.sandboxes import NAMES, sandbox
 
 TESTS = AssertTests("assert double(2) == 4\nassert double(5) == 10", "double")
@@ -43,20 +38,6 @@ IO = IoTests((IoCase("2\n", "4\n"), IoCase("5\n", "10")))
 
 def asked(tests: Tests | None, kind: Any = "code") -> Problem:
     return Problem((Message("user", "Double it."),), kind, tests=tests)
-
-
-def replied(problem: Problem, *programs: str | None, finish: Any = "stop") -> list[Trace]:
-    return [
-        Trace(problem, text or "no", 1, finish, Answer(text, code_key(text)) if text else None)
-        for text in programs
-    ]
-
-
-async def nobody(call: Any) -> Any:
-    raise AssertionError("no model is asked")
-
-
-SESSION = Session(Run(nobody, 0, Sampling()))
 
 
 @dataclass

@@ -11,10 +11,10 @@ import pytest
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import AssertTests
-from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.grading.gold import Arithmetic, HiddenTests, Reference
 from ponder.experiments.suites.humaneval import public_tests
 from ponder.experiments.suites.registry import SUITES, find
+from tests.support.suites import NUMBER, question
 
 ROWS = {
     "gsm8k": 1319, "gsm8k/train": 7473, "math500": 500, "aime": 60, "aime/2024": 30,
@@ -25,12 +25,6 @@ ROWS = {
     "bbh/web_of_lies": 250,
 }  # fmt: skip
 """As in the table of the data folder's README."""
-
-
-def question(item: Item) -> str:
-    *_, last = item.problem.messages  # the puzzles have worked ones before
-    assert last.role == "user"
-    return last.content
 
 
 # The data folder ----------------------------------------------------------------------------------
@@ -55,7 +49,6 @@ def test_a_part_has_the_same_items_as_the_whole(data: Path) -> None:
     assert find("game24/paper").load(data) == find("game24").load(data)[900:1000]
 
 
-NUMBER = "\n\nThink step by step, and put the final number in \\boxed{}."
 FIRST: dict[str, tuple[str, str, Any, str | int | None]] = {
     "gsm8k": ("gsm8k/test/0", "number", Reference("18", "number"), 2),
     "gsm8k/train": ("gsm8k/train/0", "number", Reference("72", "number"), 2),

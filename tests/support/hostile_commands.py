@@ -12,10 +12,10 @@ from typing import Any
 from ponder.core.visible import visible
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools.samples import Header
-from tests.experiments.training.test_train import entries
 from tests.support.fuzzing import journal, learned, pool, queue, store
 from tests.support.fuzzing.hostile import paths, replaced
 from tests.support.seeded import configure, seeded_server
+from tests.support.training import entries
 
 ARGUMENT = (
     "\x1b]52;c;QUFB\x07\x1b[2J\x1b]8;;http://evil/\x07\x9b31m\r\b\x7f\u202e\u200b\u2028\U000e0041\udcff"

@@ -1,0 +1,58 @@
+"""Commands that are broken off: by kill -9 at a counted request, or by Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ponder.runtime.journal import Journal
+from tests.support.commands import QUESTION
+from tests.support.seeded import Seeded, configure, seeded_server
+
+
+def kill_at(server: Seeded, moment: int, early: bool, process: list[subprocess.Popen[str]]) -> None:
+    def kill(count: int) -> None:
+        if count == moment:
+            process[0].send_signal(signal.SIGKILL)
+
+    if early:
+        server.before = kill
+    else:
+        server.after = kill
+
+
+def recorded(path: Path) -> int:
+    journal = Journal(path)
+    try:
+        return sum(len(journal.calls(run.id)) for run in journal.runs())
+    finally:
+        journal.close()
+
+
+def interrupted(folder: Path, *more: str) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """Three replies, then silence; Ctrl-C when all others wait."""
+    with seeded_server() as server:
+        configure(folder, server.url)
+        server.hold = lambda count: count > 3
+        knobs = ["--set", "n=8", "--set", "stop=never"]
+        where = ["-m", "loop", "--journal", str(folder / "runs.sqlite")]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ponder", "solve", QUESTION, *where, *knobs, *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ,
+        )
+        for _ in range(5):
+            assert server.held.acquire(timeout=60)
+        while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        for _ in range(5):  # nothing is left generating: every held connection was closed
+            assert server.closed.acquire(timeout=60)
+    return subprocess.CompletedProcess([], process.returncode, out, err), server

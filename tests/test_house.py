@@ -1,0 +1,203 @@
+"""The order of the house: what the files of ``src`` and ``tests`` keep to, read off the files."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kinds import KINDS
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "ponder"
+TESTS = ROOT / "tests"
+LONGEST = 400
+"""Lines that no file of ``src`` has more of."""
+SMALL = 80
+"""Lines up to which a file needs no test of its name."""
+IMPORTED_AS = {"scikit-learn": "sklearn"}
+COVERED_BY = {
+    "answers/arithmetic.py": "verifiers/test_checkers.py",
+    "answers/schemas.py": "answers/test_hostile_text.py",
+    "answers/symbolic.py": "answers/test_equivalence.py",
+    "answers/worker.py": "answers/test_mathworker.py",
+    "cli/commands.py": "cli/test_main.py",
+    "cli/evaluate_view.py": "cli/test_evaluate_show.py",
+    "cli/models.py": "models/test_catalog.py",
+    "cli/pool.py": "cli/test_record.py",
+    "cli/tree_view.py": "cli/test_tree.py",
+    "core/asking.py": "core/test_session.py",
+    "core/collecting/assertions.py": "core/collecting/test_collect.py",
+    "core/collecting/docs.py": "core/collecting/test_collect.py",
+    "core/collecting/frameworks.py": "verifiers/execution/test_frameworks.py",
+    "core/collecting/rewriting.py": "core/collecting/test_collect.py",
+    "core/effects.py": "core/test_values.py",
+    "core/errors.py": "core/test_values.py",
+    "core/events.py": "core/test_search.py",
+    "core/problem.py": "core/test_values.py",
+    "core/run.py": "core/test_session.py",
+    "core/steering.py": "strategies/test_steering.py",
+    "core/trace.py": "core/test_values.py",
+    "experiments/evals/export.py": "experiments/evals/test_store.py",
+    "experiments/evals/figures.py": "experiments/evals/test_store.py",
+    "experiments/pools/merging.py": "experiments/pools/test_file.py",
+    "experiments/pools/recorder.py": "experiments/pools/test_recording.py",
+    "experiments/pools/samples.py": "experiments/pools/test_file.py",
+    "experiments/pools/verifying.py": "cli/test_verify.py",
+    "experiments/report/charts.py": "experiments/report/test_page.py",
+    "experiments/report/difficulty.py": "experiments/report/test_economics.py",
+    "experiments/report/figures.py": "experiments/report/test_page.py",
+    "experiments/report/load.py": "cli/test_report.py",
+    "experiments/report/matched.py": "experiments/report/test_economics.py",
+    "experiments/report/narrative.py": "experiments/report/test_findings.py",
+    "experiments/report/style.py": "experiments/report/test_page.py",
+    "experiments/report/tables.py": "experiments/report/test_page.py",
+    "experiments/report/values.py": "experiments/report/test_findings.py",
+    "experiments/stats/columns.py": "experiments/stats/test_estimators.py",
+    "experiments/stats/subsets.py": "experiments/stats/test_estimators.py",
+    "experiments/suites/base.py": "experiments/suites/test_registry.py",
+    "experiments/suites/game24.py": "experiments/suites/test_puzzles.py",
+    "experiments/suites/grading/gold.py": "experiments/suites/grading/test_grade.py",
+    "experiments/suites/grading/gym.py": "experiments/suites/grading/test_grade.py",
+    "experiments/suites/hub.py": "experiments/suites/test_files.py",
+    "experiments/suites/reasoning_gym.py": "experiments/suites/test_files.py",
+    "experiments/suites/rows.py": "experiments/suites/test_files.py",
+    "experiments/training/data.py": "experiments/training/test_train.py",
+    "experiments/training/evaluation.py": "experiments/training/test_train.py",
+    "experiments/training/metrics.py": "experiments/training/test_train.py",
+    "models/base.py": "models/fakes/test_scripted.py",
+    "models/fetch.py": "models/test_catalog.py",
+    "models/gguf/metadata.py": "models/openvino/test_model.py",
+    "models/openai/endpoint.py": "models/openai/test_client.py",
+    "models/openai/stream.py": "models/openai/test_client.py",
+    "models/openai/wire.py": "models/openai/test_client.py",
+    "models/opening.py": "models/test_config.py",
+    "models/openvino/engine.py": "models/openvino/test_model.py",
+    "models/openvino/process.py": "models/openvino/test_model.py",
+    "models/reward/formats.py": "models/reward/test_endpoint.py",
+    "planning/spec.py": "test_api.py",
+    "policies/poll.py": "policies/test_vote.py",
+    "runtime/handlers/live.py": "runtime/test_runner.py",
+    "runtime/records.py": "runtime/test_journal.py",
+    "runtime/result.py": "runtime/test_runner.py",
+    "runtime/stack.py": "runtime/test_runner.py",
+    "sandbox/base.py": "sandbox/test_sandbox.py",
+    "sandbox/bubblewrap.py": "sandbox/test_sandbox.py",
+    "sandbox/child.py": "sandbox/test_sandbox.py",
+    "sandbox/choice.py": "sandbox/test_sandbox.py",
+    "sandbox/monty.py": "sandbox/test_sandbox.py",
+    "sandbox/monty_beyond.py": "sandbox/test_crossing.py",
+    "sandbox/monty_child.py": "sandbox/test_crossing.py",
+    "sandbox/peers.py": "sandbox/test_wire.py",
+    "sandbox/pool.py": "sandbox/test_parts.py",
+    "sandbox/process.py": "sandbox/test_sandbox.py",
+    "sandbox/regex.py": "sandbox/test_parts.py",
+    "sandbox/seccomp.py": "sandbox/test_parts.py",
+    "sandbox/threads.py": "sandbox/test_sandbox.py",
+    "strategies/ab_mcts.py": "strategies/test_trees.py",
+    "strategies/confident.py": "strategies/test_sequential.py",
+    "strategies/mcts.py": "strategies/test_trees.py",
+    "strategies/mixture.py": "strategies/test_sequential.py",
+    "strategies/particle_filter.py": "strategies/test_beam_search.py",
+    "strategies/registry.py": "strategies/test_knobs.py",
+    "strategies/tree_of_thoughts.py": "strategies/test_trees.py",
+    "strategies/verify_and_backtrack.py": "strategies/test_sequential.py",
+    "util/decoding.py": "test_foreign_files.py",
+    "util/sqlite.py": "runtime/test_journal.py",
+    "verification.py": "cli/test_score.py",
+    "verifiers/combined.py": "verifiers/test_registry.py",
+    "verifiers/execution/counting.py": "verifiers/execution/test_codet.py",
+    "verifiers/execution/examples.py": "verifiers/execution/test_verifier.py",
+    "verifiers/execution/program.py": "verifiers/execution/test_verifier.py",
+    "verifiers/judge/asking.py": "verifiers/judge/test_verifier.py",
+    "verifiers/judge/options.py": "verifiers/judge/test_verifier.py",
+    "verifiers/learned/features.py": "verifiers/learned/test_verifier.py",
+    "verifiers/learned/scorer.py": "verifiers/learned/test_verifier.py",
+    "verifiers/process/rollouts.py": "verifiers/process/test_verifier.py",
+}
+"""The test of a file that has none of its name."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full name of every module, or name in one, that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def length(path: Path) -> int:
+    return len(path.read_text("utf-8").splitlines())
+
+
+def own_test(file: str) -> Path:
+    """The test that is found by a file's name."""
+    path = TESTS / file
+    return path.with_name(f"test_{path.name}")
+
+
+FILES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
+
+
+def test_every_imported_package_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *(x for e in extras if e != "dev" for x in extras[e])]
+    names = [re.split(r"[\[<>=! ]", line)[0] for line in lines]
+    declared = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+    ours = sys.stdlib_module_names | {"ponder"}
+    used = {name.partition(".")[0] for file in FILES for name in imports(SOURCE / file)}
+    assert used - ours <= declared
+
+
+def test_no_test_module_imports_another() -> None:
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in TESTS.rglob("*.py")
+        for name in imports(path)
+        if re.search(r"^tests\.(.*\.)?test_", name)
+    }
+    assert not found, "what tests share goes into tests/support"
+
+
+def test_test_modules_have_a_package_so_that_two_may_have_one_name() -> None:
+    folders = {path.parent for path in TESTS.rglob("test_*.py")}
+    assert not [folder for folder in folders if not (folder / "__init__.py").exists()]
+
+
+def test_no_file_is_too_long() -> None:
+    assert not [file for file in FILES if length(SOURCE / file) > LONGEST]
+
+
+def test_the_test_of_a_file_is_found_by_its_name_or_in_the_table() -> None:
+    unnamed = {
+        file
+        for file in FILES
+        if length(SOURCE / file) > SMALL
+        and not Path(file).name.startswith("__")
+        and not own_test(file).exists()
+    }
+    assert sorted(unnamed - COVERED_BY.keys()) == [], (
+        "name its test, in COVERED_BY or by the file's name"
+    )
+
+
+@pytest.mark.parametrize("file", COVERED_BY)
+def test_an_entry_of_the_table_is_of_use(file: str) -> None:
+    assert (SOURCE / file).exists()
+    assert (TESTS / COVERED_BY[file]).exists()
+    assert not own_test(file).exists(), "it has a test of its own: drop the entry"
+
+
+@pytest.mark.parametrize("beginning", [name for names in KINDS.values() for name in names])
+def test_what_is_marked_exists(beginning: str) -> None:
+    file, _, test = beginning.partition("::")
+    assert (TESTS / file).exists()
+    assert not test or f"def {test}" in (TESTS / file).read_text("utf-8")
