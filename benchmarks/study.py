@@ -22,6 +22,7 @@ import numpy as np
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.report import load as series_of
 from ponder.experiments.report.matched import match
+from ponder.experiments.report.table import Table
 from ponder.experiments.stats import columns, costs, scoring
 from ponder.experiments.stats.scoring import Aggregator
 from ponder.experiments.training.metrics import Figure, measure
@@ -84,23 +85,24 @@ def main(folder: Path) -> None:
 def matched(checked: set[str], pools: list[Path], by: list[str]) -> Iterator[str]:
     """What a smaller model with a verifier reaches for the FLOPs of one sample of a larger one."""
     series = series_of.load(pools, by=by)
-    singles = {s.model: s for s in series if s.method == "random"}
-    smaller = [s for s in series if s.source in checked and s.method in by]
+    table = Table(series, [s.method for s in series])
+    singles = {s.model: i for i, s in enumerate(series) if s.method == "random"}
+    smaller = [i for i, s in enumerate(series) if s.source in checked and s.method in by]
     for single in singles.values():
         for small in smaller:
-            found = match(small, single, math.inf, problem_ids=single.problem_ids)
+            found = match(table, small, single, math.inf)
             if found is None:
                 continue
             if found.gap is None:
                 yield (
-                    f"{small.model}, chosen by {small.method}: not one sample for the FLOPs of one "
-                    f"sample of {single.model}."
+                    f"{found.small}, chosen by {found.method}: not one sample for the FLOPs of one "
+                    f"sample of {found.large}."
                 )
             else:
                 gap = found.gap
                 yield (
-                    f"{small.model} with N = {found.n}, chosen by {small.method}, minus one sample "
-                    f"of {single.model}, for at most its FLOPs: {gap.difference:+.3f} "
+                    f"{found.small} with N = {found.n}, chosen by {found.method}, minus one sample "
+                    f"of {found.large}, for at most its FLOPs: {gap.difference:+.3f} "
                     f"({gap.low:+.3f} to {gap.high:+.3f}"
                     f"{'' if gap.decided else '; undecided'})."
                 )
@@ -146,7 +148,7 @@ def verified(pool: Pool, held: columns.Columns, sizes: list[int]) -> None:
     sizes = [n for n in sizes if n <= held.fewest]
     pairs = [((how, n), (Aggregator("majority"), n)) for n in sizes for how in by[1:]]
     report = scoring.score(held, by=by, n=sizes, compare=pairs)
-    apart = {d.a: d for d in report.differences}
+    apart = {a: d for (a, _), d in report.differences.items()}
     [model] = pool.header.models
     for row in report.rows:
         if row.n == 1 and row.by != "random":
@@ -182,9 +184,9 @@ def table(path: Path) -> str:
         flops = rows["majority", n].cost["flops"]
         print(f"| {model} | {n} | {' | '.join(cells)} | {flops:.2e} |")
     said = [
-        f"{NAMES[d.a.rpartition('@')[0]]} of {most} {d.difference:+.3f} ({d.low:+.3f} to "
+        f"{NAMES[a.rpartition('@')[0]]} of {most} {d.difference:+.3f} ({d.low:+.3f} to "
         f"{d.high:+.3f}{'' if d.decided else '; undecided'})"
-        for d in report.differences
+        for (a, _), d in report.differences.items()
     ]
     return f"{model}, {report.problems} problems, against one sample: {', '.join(said)}."
 

@@ -1,4 +1,4 @@
-"""Series of a report, with values that are closed forms."""
+"""Series made by hand, and the table that a report reads them from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ponder.experiments.report.table import Table
 from ponder.experiments.stats.series import Point, Series
 
 
@@ -34,6 +35,10 @@ def made(
         ),
         source=more.get("source", f"{model}.jsonl"),
     )
+
+
+def table_of(*series: Series) -> Table:
+    return Table(series, [f"{s.method} of {s.model}" for s in series])
 
 
 def share(right: int, of: int = 10) -> list[float]:

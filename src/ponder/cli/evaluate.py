@@ -334,7 +334,7 @@ def _figures() -> ModuleType:
     try:
         from ponder.experiments.evals import figures as evaluation_figures
     except ModuleNotFoundError as error:
-        if error.name != "numpy":
+        if error.name not in ("numpy", "scipy"):
             raise
         raise MissingExtra("experiments", "an evaluation") from None
     return evaluation_figures

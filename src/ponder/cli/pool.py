@@ -240,9 +240,9 @@ def _print(report: Report) -> None:
         for row in report.rows
     ]
     show(table(rows, right=rows[0].keys() - {"by"}))
-    for d in report.differences:
+    for (a, b), d in report.differences.items():
         verdict = "" if d.decided else "; the data do not decide"
-        say(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
+        say(f"{a} - {b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
     errors = [row.error for row in report.rows if row.error]
     if errors:
         say(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ponder.experiments.report.values import Findings
 
 _FILE = click.Path(path_type=Path)
-_NEEDED = ("numpy", "matplotlib")
+_NEEDED = ("numpy", "scipy", "matplotlib", "jinja2")
 
 
 @click.command()

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ponder.cli.tree import Branch, Picture, counted
 from ponder.core.trace import Score
+from ponder.core.visible import shown
 
 _SCRIPTS = ("layout.js", "model.js", "view.js", "panel.js", "page.js")
 
@@ -39,7 +40,7 @@ def page(picture: Picture) -> str:
 @functools.cache
 def _files() -> Environment:
     loader = PackageLoader("ponder.cli", "templates/tree")
-    return Environment(autoescape=True, undefined=StrictUndefined, loader=loader)
+    return Environment(autoescape=True, undefined=StrictUndefined, loader=loader, finalize=shown)
 
 
 @functools.cache

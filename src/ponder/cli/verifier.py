@@ -258,9 +258,9 @@ def _print(found: Evaluation, cross_validated: bool) -> None:
     say(f"{'by':<17} accuracy  95 % interval")
     for row in found.rows:
         say(f"{row.by:<17} {row.accuracy:8.4f}  {row.low:.4f} to {row.high:.4f}")
-    for d in found.differences:
+    for (a, b), d in found.differences.items():
         verdict = "" if d.decided else "; the data do not decide"
-        say(f"{d.a} - {d.b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
+        say(f"{a} - {b}: {d.difference:+.4f} ({d.low:+.4f} to {d.high:+.4f}){verdict}")
 
 
 def _figure(figure: Figure) -> str:

@@ -39,3 +39,8 @@ def escape(text: str, quote: bool = True) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
+
+
+def shown(value: object) -> object:
+    """Make a text in a template visible; markup, and what is no text, stays as it is."""
+    return visible(value) if type(value) is str else value

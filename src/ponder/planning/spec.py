@@ -66,19 +66,21 @@ class Spec:
 
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> Spec:
-        if not isinstance(data.get("problem"), dict):
-            raise Malformed("it has no problem")
-        rest = {**data["problem"]}
-        tests = read_tests(rest.pop("tests", None))
-        asked: Problem = decode(Problem, rest, "the problem")
-        words: _Words = decode(_Words, {**data, "problem": None}, "it")
+        words: _Words = decode(_Words, dict(data), "it")
+        asked = words.problem
         known = registry.find(words.strategy).knobs
         drawn = {name: getattr(words.sampling, name) for name in plans.COMMON}
         read(plans.COMMON, drawn)
         if words.seed not in SEEDS or not words.budget.keys() <= asdict(Budget()).keys():
             raise Malformed("its seed or its budget is out of bounds")
         return cls(
-            replace(asked, tests=tests),
+            Problem(
+                asked.messages,
+                asked.answer_type,
+                asked.choices,
+                asked.schema,
+                read_tests(asked.tests),
+            ),
             words.model,
             words.strategy,
             read(known, words.knobs),
@@ -121,15 +123,26 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """A spec as the journal has it, beside its problem."""
+class _Question:
+    """A problem as the journal has it: what its tests are, ``read_tests`` says."""
 
-    problem: None
+    messages: tuple[Message, ...]
+    answer_type: AnswerType
+    choices: tuple[str, ...]
+    schema: str
+    tests: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A spec as the journal has it."""
+
+    problem: _Question
     model: str
     strategy: str
     knobs: Mapping[str, Any]
     sampling: Sampling
-    budget: Mapping[str, float | None]
+    budget: Mapping[str, int | float | None]
     verifier: str
     seed: int
     version: str

@@ -8,12 +8,11 @@ of their fields.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
-import types
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any
+
+import msgspec
 
 DEPTH = 100
 """Levels of lists and objects within each other."""
@@ -89,81 +88,50 @@ def decode(kind: Any, value: Any, where: str = "it") -> Any:
     ``Literal``, ``tuple[T, ...]``, a union of these, a mapping from texts, or ``Any``.
 
     Lists become tuples. A dataclass is an object whose fields are exactly named; those that have a
-    default may be left out. ``where`` names the value in the complaint.
+    default may be left out; one of several dataclasses cannot be told from the others. ``where``
+    names the value in the complaint.
 
     Raises:
         Malformed: the value is not that.
     """
-    if kind is Any:
-        return value
-    if dataclasses.is_dataclass(kind):
-        return _object(cast(type, kind), value, where)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if isinstance(value, str) and value in arguments:
-            return value
-        raise Malformed(f"{where} must be one of {', '.join(map(str, arguments))}")
-    if origin in (Union, types.UnionType):
-        return _union(arguments, value, where)
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise Malformed(f"{where} must be a list")
-        return tuple([decode(arguments[0], v, where) for v in value])
-    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        if not isinstance(value, dict):
-            raise Malformed(f"{where} must be an object")
-        return {name: decode(arguments[1], v, f"{where}.{name}") for name, v in value.items()}
-    return _plain(kind, value, where)
+    try:
+        made = msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise Malformed(_complaint(str(error), where)) from None
+    _check(made, value, where)
+    return made
 
 
-def _plain(kind: Any, value: Any, where: str) -> Any:
-    if kind in (None, types.NoneType):
-        if value is None:
-            return None
-        raise Malformed(f"{where} must be null")
-    if kind is float and type(value) is int and abs(value) < 10**DIGITS:
-        return value
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise Malformed(f"{where} must be {_WORDS[kind]}")
-    return value
+def _check(made: Any, value: Any, where: str) -> None:
+    """Refuse what msgspec reads past: fields that nobody knows, and numbers that are not finite."""
+    if isinstance(made, float) and not math.isfinite(made):
+        raise Malformed(f"{where} must be a finite number")
+    if isinstance(made, tuple):
+        for i, (one, of) in enumerate(zip(made, value, strict=True)):
+            _check(one, of, f"{where}[{i}]")
+    elif isinstance(made, dict):
+        for name, one in made.items():
+            _check(one, value[name], f"{where}.{name}")
+    elif dataclasses.is_dataclass(made):
+        known = {field.name for field in dataclasses.fields(made)}
+        for name, of in value.items():
+            if name not in known:
+                raise Malformed(f"{where} has the unknown field {name[:40]!r}")
+            _check(getattr(made, name), of, f"{where}.{name}".removeprefix("it."))
 
 
-_WORDS = {str: "a text", int: "a whole number", float: "a finite number", bool: "true or false"}
+_WORDS = {"str": "a text", "int": "a whole number", "float": "a finite number", "array": "a list",
+          "bool": "true or false", "object": "an object"}  # fmt: skip
 
 
-def _union(kinds: Sequence[Any], value: Any, where: str) -> Any:
-    complaint = Malformed(f"{where} is of the wrong type")
-    for kind in kinds:
-        try:
-            return decode(kind, value, where)
-        except Malformed as error:
-            if kind not in (None, types.NoneType):
-                complaint = error
-    raise complaint
-
-
-def _object(kind: type, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise Malformed(f"{where} must be an object")
-    expected = _fields(kind)
-    for name in value:
-        if name not in expected:
-            raise Malformed(f"{where} has the unknown field {name[:40]!r}")
-    found = {}
-    for name, (hint, optional) in expected.items():
-        if name in value:
-            found[name] = decode(hint, value[name], f"{where}.{name}" if where != "it" else name)
-        elif not optional:
-            raise Malformed(f"{where} has no {name!r}")
-    return kind(**found)
-
-
-@functools.cache
-def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
-    """The type of each field, and True if it may be left out."""
-    hints = get_type_hints(kind)
-    absent = dataclasses.MISSING
-    return {
-        f.name: (hints[f.name], f.default is not absent or f.default_factory is not absent)
-        for f in dataclasses.fields(kind)
-    }
+def _complaint(said: str, where: str) -> str:
+    """Say in our words what msgspec complains of."""
+    what, _, path = said.partition(" - at `$")
+    place = (where + path.rstrip("`")).removeprefix("it.")
+    quoted = what.partition("`")[2].rpartition("`")[0]
+    if what.startswith("Object missing"):
+        return f"{place} has no {quoted!r}"
+    if what.startswith("Invalid enum value"):
+        return f"{place} must be one of those that are known, not {what.split(' ', 3)[3][:40]}"
+    kinds = quoted.partition("`")[0].split(" | ")
+    return f"{place} must be {' or '.join(_WORDS.get(kind, kind) for kind in kinds)}"

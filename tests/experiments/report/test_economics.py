@@ -6,43 +6,40 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ponder.experiments.report import difficulty as report_reach
-from ponder.experiments.report import economics
-from ponder.experiments.report import matched as report_matched
-from ponder.experiments.report.economics import Field
-from ponder.experiments.stats import intervals
-from ponder.experiments.stats.series import Series
-from tests.support.series import made, share
+from ponder.experiments.report import difficulty, economics, matched
+from ponder.experiments.stats import intervals, paired
+from ponder.experiments.stats.estimators import Floats
+from ponder.experiments.stats.paired import Difference
+from tests.support.series import made, share, table_of
 
 
-def field_of(*series: Series) -> Field:
-    found = economics.compete(series, [f"{s.method} of {s.model}" for s in series])
-    assert found is not None
-    return found
+def gap_of(a: Floats, b: Floats) -> Difference:
+    values = np.stack([a, b], axis=1)
+    return paired.difference(values, intervals.resampled_means(values, seed=0), 0, 1)
 
 
 class TestGap:
     def test_by_hand(self) -> None:
-        gap = economics.gap(np.array([1.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0, 0.0]))
+        gap = gap_of(np.array([1.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0, 0.0]))
         assert gap.difference == 0.5
         assert gap.problems == 4
         assert (gap.low, gap.high) == (0.0, 1.0)
         assert not gap.decided
 
     def test_the_same_everywhere_is_decided(self) -> None:
-        gap = economics.gap(np.full(5, 0.75), np.full(5, 0.5))
+        gap = gap_of(np.full(5, 0.75), np.full(5, 0.5))
         assert (gap.low, gap.difference, gap.high) == (0.25, 0.25, 0.25)
         assert gap.decided
 
     def test_one_problem_decides_nothing(self) -> None:
-        gap = economics.gap(np.array([1.0]), np.array([0.0]))
+        gap = gap_of(np.array([1.0]), np.array([0.0]))
         assert (gap.low, gap.high, gap.decided) == (-1.0, 1.0, False)
 
 
 class TestFrontier:
     def test_by_hand(self) -> None:
         # small: 0.2 for 1, 0.3 for 2, 0.3 for 4; large: 0.6 for 3, 0.5 for 6.
-        there = field_of(
+        there = table_of(
             made("majority", {1: share(2), 2: share(3), 4: share(3)}),
             made("majority", {1: share(6), 2: share(5)}, model="large", cost=3.0),
         )
@@ -62,27 +59,27 @@ class TestFrontier:
         assert (last.low, last.high) == intervals.wilson(6, 10)
 
     def test_coverage_never_enters(self) -> None:
-        there = field_of(
+        there = table_of(
             made("random", {1: share(2)}), made("coverage", {1: share(2), 2: share(9)})
         )
         assert [b.config.method for b in economics.frontier(there, "flops")] == ["random"]
 
     def test_of_equally_dear_the_better_of_equally_good_the_first(self) -> None:
-        there = field_of(
+        there = table_of(
             made("random", {1: share(5)}),
             made("majority", {1: share(5)}),
             made("best:a", {1: share(6)}),
         )
         [best] = economics.frontier(there, "flops")
         assert best.config.method == "best:a"
-        there = field_of(made("random", {1: share(5)}), made("majority", {1: share(5)}))
+        there = table_of(made("random", {1: share(5)}), made("majority", {1: share(5)}))
         [best] = economics.frontier(there, "flops")
         assert best.config.method == "random"
         assert best.rival is None  # a majority of one is the single sample
 
     def test_the_chance_is_that_of_the_resamples(self) -> None:
         # Better on one problem of four, worse on none: best unless that problem is not drawn.
-        there = field_of(
+        there = table_of(
             made("a", {1: [1, 1, 0, 0]}), made("b", {1: [1, 1, 1, 0]}, model="large", cost=2.0)
         )
         best = economics.frontier(there, "flops")[-1]
@@ -90,17 +87,17 @@ class TestFrontier:
         assert best.chance == pytest.approx(1 - 0.75**4, abs=0.03)  # standard error 0.01
 
     def test_problems_are_paired_by_name(self) -> None:
-        there = field_of(
+        there = table_of(
             made("a", {1: [1, 0, 1]}, ids=["x", "y", "z"]),
             made("b", {2: [0, 1]}, ids=["z", "y"], model="other"),
         )
-        assert there.problem_ids == ("y", "z")
-        assert there.values.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+        assert [there.problem_ids[row] for row in there.shared] == ["y", "z"]
+        assert there.values[there.shared].tolist() == [[0.0, 1.0], [1.0, 0.0]]
 
     def test_nothing_in_common_and_unknown_costs(self) -> None:
         one, other = made("a", {1: [1]}, ids=["x"]), made("b", {1: [1]}, ids=["y"])
-        assert economics.compete([one, other], ["a", "b"]) is None
-        assert economics.frontier(field_of(one), "usd") == ()
+        assert len(table_of(one, other).shared) == 0
+        assert economics.frontier(table_of(one), "usd") == ()
 
 
 class TestEqualAccuracy:
@@ -124,7 +121,7 @@ class TestEqualAccuracy:
 
     def test_by_hand(self) -> None:
         # a: 0.2, 0.4, 0.6 for 1, 2, 4; b: 0.2, 0.6 for 1, 2. At 0.6 a needs twice as much.
-        there = field_of(
+        there = table_of(
             made("a", {1: share(2), 2: share(4), 4: share(6)}),
             made("b", {1: share(2), 2: share(6)}),
         )
@@ -136,7 +133,7 @@ class TestEqualAccuracy:
 
     def test_the_stronger_may_be_the_dearer(self) -> None:
         # At small's best, 0.5 for 2, large's curve (0.4 for 8, 0.6 for 16) needs sqrt(8 * 16).
-        there = field_of(
+        there = table_of(
             made("a", {1: share(4), 2: share(5)}),
             made("a", {1: share(4), 2: share(6)}, model="large", cost=8.0),
         )
@@ -146,17 +143,17 @@ class TestEqualAccuracy:
 
     def test_a_bound_where_the_stronger_starts_above(self) -> None:
         weak = made("a", {1: share(2), 8: share(5)})
-        there = field_of(weak, made("random", {1: share(6)}, model="large", cost=2.0))
+        there = table_of(weak, made("random", {1: share(6)}, model="large", cost=2.0))
         [found] = economics.equal_accuracy(there, "flops")
         assert (found.dear, found.at_least) == ("a of small", True)
         assert found.ratio == pytest.approx(4.0)
         assert found.low <= 4.0
         assert found.high == math.inf  # 'at least' has no upper end
-        there = field_of(weak, made("random", {1: share(6)}, model="large", cost=9.0))
+        there = table_of(weak, made("random", {1: share(6)}, model="large", cost=9.0))
         assert economics.equal_accuracy(there, "flops") == ()
 
     def test_equal_costs_are_not_decided(self) -> None:
-        there = field_of(
+        there = table_of(
             made("a", {1: share(2), 3: share(5)}, cost=0.1),
             made("b", {1: share(2), 3: share(5)}, cost=0.1),
         )
@@ -165,7 +162,7 @@ class TestEqualAccuracy:
         assert not found.decided
 
     def test_no_comparison_with_the_own_single_sample_or_with_coverage(self) -> None:
-        there = field_of(
+        there = table_of(
             made("random", {1: share(2)}),
             made("majority", {1: share(2), 2: share(4)}),
             made("coverage", {1: share(2), 2: share(8)}),
@@ -177,14 +174,14 @@ class TestMatched:
     def test_snells_ratio(self) -> None:
         # M + 3 (M - 1) / R times the small model's own inference: M = 4, R = 1/2 gives 22, which
         # is 5.5 times the large one's.
-        assert report_matched.inference_multiple(4.0, 0.5) == pytest.approx(22 / 4)
-        assert report_matched.inference_multiple(4.0) == 1.0
+        assert matched.inference_multiple(4.0, 0.5) == pytest.approx(22 / 4)
+        assert matched.inference_multiple(4.0) == 1.0
 
     @pytest.mark.parametrize("ratio", [0.16, 0.79, 22.0])
     def test_totals_are_equal(self, ratio: float) -> None:
         small, large, pretraining = 1e9, 14e9, 1e12
         inference = ratio * pretraining
-        more = 2 * large * inference * report_matched.inference_multiple(14.0, ratio)
+        more = 2 * large * inference * matched.inference_multiple(14.0, ratio)
         assert 6 * small * pretraining + more == pytest.approx(
             6 * large * pretraining + 2 * large * inference
         )
@@ -196,9 +193,9 @@ class TestMatched:
     )
     LARGE = made("random", {1: share(5)}, model="large", cost=5.0, parameters=40)
 
-    def match(self, ratio: float, ids: Sequence[str] = ()) -> report_matched.Match:
-        wanted = ids or self.SMALL.problem_ids
-        found = report_matched.match(self.SMALL, self.LARGE, ratio, problem_ids=wanted)
+    def match(self, ratio: float, ids: Sequence[str] = ()) -> matched.Match:
+        there = table_of(self.SMALL, self.LARGE)
+        found = matched.match(there, 0, 1, ratio, among=ids or None)
         assert found is not None
         return found
 
@@ -226,7 +223,7 @@ class TestMatched:
 
     def test_nothing_affordable(self) -> None:
         dear = made("majority", {1: share(2), 2: share(3)}, cost=6.0, parameters=10)
-        found = report_matched.match(dear, self.LARGE, math.inf, problem_ids=dear.problem_ids)
+        found = matched.match(table_of(dear, self.LARGE), 0, 1, math.inf)
         assert found is not None
         assert (found.n, found.gap, found.verdict) == (0, None, "unaffordable")
 
@@ -234,54 +231,54 @@ class TestMatched:
         unknown = made("majority", {1: share(2)})
         tokens = made("majority", {1: share(2)}, unit="tokens", parameters=10)
         for series in (unknown, tokens, self.LARGE):
-            ids = series.problem_ids
-            assert report_matched.match(series, self.LARGE, 1.0, problem_ids=ids) is None
-        assert report_matched.match(self.SMALL, self.LARGE, 1.0, problem_ids=["q"]) is None
+            assert matched.match(table_of(series, self.LARGE), 0, 1, 1.0) is None
+        there = table_of(self.SMALL, self.LARGE)
+        assert matched.match(there, 0, 1, 1.0, among=["q"]) is None
 
 
 class TestBins:
     def test_few_levels_are_a_bin_each_in_their_natural_order(self) -> None:
         levels = ["Level 10", "Level 2", None, "Level 2"]
-        bins = report_reach.from_levels([made("a", {1: [0, 0, 0, 0]}, levels=levels)])
+        bins = difficulty.from_levels([made("a", {1: [0, 0, 0, 0]}, levels=levels)])
         assert bins is not None
         assert bins.names == ("Level 2", "Level 10")
         assert bins.of == {"p0": 1, "p1": 0, "p3": 0}
 
     def test_many_numbers_become_five_of_nearly_equal_size(self) -> None:
         levels = [str(i) for i in range(20)]
-        bins = report_reach.from_levels([made("a", {1: share(5, 20)}, levels=levels)])
+        bins = difficulty.from_levels([made("a", {1: share(5, 20)}, levels=levels)])
         assert bins is not None
         assert bins.names[0] == "level 0 to 3"
         assert [len(bins.problems(i)) for i in range(5)] == [4, 4, 4, 4, 4]
 
     def test_a_level_is_never_cut(self) -> None:
-        assert report_reach.merge([1, 1, 90, 1, 1, 6]) == [0, 0, 1, 2, 2, 2]
+        assert difficulty.merge([1, 1, 90, 1, 1, 6]) == [0, 0, 1, 2, 2, 2]
 
     def test_no_bins_of_one_level_or_of_many_names(self) -> None:
-        assert report_reach.from_levels([made("a", {1: [0, 0]}, levels=["x", "x"])]) is None
+        assert difficulty.from_levels([made("a", {1: [0, 0]}, levels=["x", "x"])]) is None
         names = [chr(97 + i) for i in range(13)]
-        assert report_reach.from_levels([made("a", {1: share(5, 13)}, levels=names)]) is None
+        assert difficulty.from_levels([made("a", {1: share(5, 13)}, levels=names)]) is None
 
     def test_from_the_largest_other_model_easiest_first(self) -> None:
         mine = made("random", {1: [0.1, 0.9, 0.5]}, model="mine", parameters=99)
         other = made("random", {1: [1.0, 0.0, 0.5]}, model="other", parameters=7)
         tiny = made("random", {1: [0.0, 1.0, 1.0]}, model="tiny", parameters=1)
-        bins = report_reach.from_another([mine, other, tiny], {"mine"})
+        bins = difficulty.from_another([mine, other, tiny], {"mine"})
         assert bins is not None
         assert bins.by_model == "other"
         assert bins.of == {"p0": 0, "p2": 1, "p1": 2}
         assert bins.names[0] == "bin 1, easiest (pass@1 1.00)"
-        assert report_reach.from_another([mine], {"mine"}) is None
+        assert difficulty.from_another([mine], {"mine"}) is None
         flat = made("random", {1: [0.5, 0.5]}, model="flat")
-        assert report_reach.from_another([flat], {"mine"}) is None
+        assert difficulty.from_another([flat], {"mine"}) is None
 
 
 class TestReach:
     def test_clopper_pearson_against_closed_forms(self) -> None:
         # No success: 1 - 0.025^(1/n). One: the root of its equation, from tables.
-        assert report_reach.clopper_pearson_above(0, 72) == pytest.approx(1 - 0.025 ** (1 / 72))
-        assert report_reach.clopper_pearson_above(1, 10) == pytest.approx(0.445016, abs=1e-6)
-        assert report_reach.clopper_pearson_above(10, 10) == 1.0
+        assert difficulty.clopper_pearson_above(0, 72) == pytest.approx(1 - 0.025 ** (1 / 72))
+        assert difficulty.clopper_pearson_above(1, 10) == pytest.approx(0.445016, abs=1e-6)
+        assert difficulty.clopper_pearson_above(10, 10) == 1.0
 
     @pytest.mark.parametrize(
         ("right", "problems", "verdict"),
@@ -289,27 +286,28 @@ class TestReach:
     )
     def test_verdicts(self, right: int, problems: int, verdict: str) -> None:
         series = made("coverage", {1: share(0, problems), 16: share(right, problems)})
-        found = report_reach.ceiling(series, None, series.problem_ids)
+        found = difficulty.ceiling(table_of(series), 0, None)
         assert found is not None
         assert (found.verdict, found.n, found.solved) == (verdict, 16, right)
 
     def test_fractions_count_as_whole_problems(self) -> None:
         series = made("coverage", {8: [0.25] * 4})
-        found = report_reach.ceiling(series, None, series.problem_ids)
+        found = difficulty.ceiling(table_of(series), 0, None)
         assert found is not None
         assert found.solved == 1.0
-        assert found.above == report_reach.clopper_pearson_above(1, 4)
+        assert found.above == difficulty.clopper_pearson_above(1, 4)
 
     def test_gains_are_paired_and_of_the_largest_n(self) -> None:
         single = made("random", {1: [0.5, 0.5, 0.0, 0.0]})
         voted = made("majority", {1: [0.5, 0.5, 0.0, 0.0], 4: [1.0, 1.0, 0.0, 0.0]})
-        easy = report_reach.gain(voted, single, "m", ["p0", "p1"])
-        hard = report_reach.gain(voted, single, "m", ["p2", "p3"])
+        there = table_of(voted, single)
+        easy = difficulty.gain(there, 0, 1, ["p0", "p1"])
+        hard = difficulty.gain(there, 0, 1, ["p2", "p3"])
         assert easy is not None
         assert hard is not None
         assert (easy.n, easy.gap.difference, easy.verdict) == (4, 0.5, "helps")
         assert (hard.gap.difference, hard.verdict) == (0.0, "undecided")
-        assert report_reach.gain(single, single, "m", ["p0"]) is None
+        assert difficulty.gain(there, 1, 1, ["p0"]) is None
 
 
 def test_cost_per_right_answer() -> None:

@@ -106,6 +106,13 @@ class TestPage:
         assert all("ponder report &lt;a&gt;.jsonl &amp; b.jsonl" in caption for caption in figures)
         assert all("problems" in caption and "95 %" in caption for caption in figures)
 
+    def test_what_a_pool_calls_itself_is_text(self) -> None:
+        odd = "<b>'m'</b>&amp;"
+        series = made("majority", {1: share(5), 2: share(6)}, model=odd, source=odd, suite=odd)
+        page = report_page.render(findings([series, made("random", {1: share(5)}, suite=odd)]))
+        assert "<b>" not in page
+        assert page.count("&lt;b&gt;") > 10
+
     def test_no_dollars_where_none_are_known(self) -> None:
         page = report_page.render(findings(SMALL))
         assert "$" not in page

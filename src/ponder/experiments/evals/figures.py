@@ -11,15 +11,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import scipy  # loads ``stats`` when it is used
 
 from ponder.core.errors import UsageError
 from ponder.experiments.evals.store import Outcome, Stored
-from ponder.experiments.stats.intervals import LEVEL, percentile, resampled_means, wilson
+from ponder.experiments.stats import paired
+from ponder.experiments.stats.intervals import LEVEL, resampled_means, wilson
+from ponder.experiments.stats.paired import Difference
 from ponder.experiments.stats.series import UNITS, Point, Series
 
 POWER = 0.8
@@ -55,30 +58,35 @@ class Summary:
         return {**found, **{unit: self.cost.get(unit) for unit in UNITS}}
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """``b`` against ``a``, on the problems that both have.
-
-    ``difference`` is accuracy of b - accuracy of a, with its 95 % interval. ``only_a`` and
-    ``only_b`` count the problems that only one has right, ``p`` is McNemar's. ``cost`` is b's mean
-    cost as a multiple of a's, by unit. ``needed`` problems of this kind would show a difference of
-    this size with 80 % power; None where that cannot be said.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Difference):
+    """``b`` against ``a`` on the problems that both have: accuracy of b minus accuracy of a."""
 
     a: str
     b: str
-    problems: int
     accuracy_a: float
     accuracy_b: float
-    difference: float
-    low: float
-    high: float
     only_a: int
+    """Problems that only a has right."""
     only_b: int
+    """Problems that only b has right."""
     p: float
-    decided: bool
-    needed: int | None
+    """McNemar's."""
     cost: Mapping[str, float]
+    """The mean cost of b as a multiple of that of a, by unit."""
+
+    @property
+    def decided(self) -> bool:
+        """True if the interval excludes zero and McNemar's test agrees."""
+        return not self.low <= 0 <= self.high and self.p <= 1 - LEVEL
+
+    @property
+    def needed(self) -> int | None:
+        """Problems of this kind that would show a difference of this size with 80 % power.
+
+        None where the data decide already, or where that cannot be said.
+        """
+        return None if self.decided else needed(self.only_a, self.only_b, self.problems)
 
     @property
     def verdict(self) -> str:
@@ -91,8 +99,14 @@ class Comparison:
         return f"the data do not decide ({self.problems:,} problems{more})"
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, and the verdict."""
-        return {**{name: getattr(self, name) for name in self.__slots__}, "verdict": self.verdict}
+        """All fields, and what follows from them."""
+        return {name: getattr(self, name) for name in _SHOWN}
+
+
+_SHOWN = (
+    "a", "b", "problems", "accuracy_a", "accuracy_b", "difference", "low", "high", "only_a",
+    "only_b", "p", "decided", "needed", "cost", "verdict",
+)  # fmt: skip
 
 
 def ended(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -156,38 +170,26 @@ def compare(a: tuple[Stored, Sequence[Outcome]], b: tuple[Stored, Sequence[Outco
         if any(pair[side].correct is None for pair in both):
             raise _ungraded(held)
     right = np.array([(bool(x.correct), bool(y.correct)) for x, y in both], dtype=np.float64)
-    gains = right[:, 1] - right[:, 0]
-    only_a, only_b = int((gains < 0).sum()), int((gains > 0).sum())
-    low, high = -1.0, 1.0  # one problem says nothing about others
-    if len(both) > 1:
-        low, high = percentile(resampled_means(gains[:, None], 0)[:, 0])
-    p = mcnemar(only_a, only_b)
-    decided = not low <= 0 <= high and p <= 1 - LEVEL
+    only_a, only_b = (int((right[:, i] > right[:, 1 - i]).sum()) for i in (0, 1))
     spent_a, spent_b = costs(one, [x for x, _ in both]), costs(other, [y for _, y in both])
     return Comparison(
-        one.id,
-        other.id,
-        len(both),
-        float(right[:, 0].mean()),
-        float(right[:, 1].mean()),
-        float(gains.mean()),
-        low,
-        high,
-        only_a,
-        only_b,
-        p,
-        decided,
-        None if decided else needed(only_a, only_b, len(both)),
-        {unit: spent_b[unit] / spent_a[unit] for unit in spent_a
-         if unit in spent_b and spent_a[unit] > 0},
+        **asdict(paired.difference(right, resampled_means(right, 0), 1, 0)),
+        a=one.id,
+        b=other.id,
+        accuracy_a=float(right[:, 0].mean()),
+        accuracy_b=float(right[:, 1].mean()),
+        only_a=only_a,
+        only_b=only_b,
+        p=mcnemar(only_a, only_b),
+        cost={unit: spent_b[unit] / spent_a[unit] for unit in spent_a
+              if unit in spent_b and spent_a[unit] > 0},
     )  # fmt: skip
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
     """The exact two-sided p-value: as lopsided a split of fair coins, or more so."""
     tosses = only_a + only_b
-    tail = sum(math.comb(tosses, k) for k in range(min(only_a, only_b) + 1))
-    return min(1.0, tail / (1 << (tosses - 1))) if tosses else 1.0
+    return float(scipy.stats.binomtest(min(only_a, only_b), tosses).pvalue) if tosses else 1.0
 
 
 def needed(only_a: int, only_b: int, problems: int) -> int | None:

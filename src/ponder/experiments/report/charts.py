@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from ponder.experiments.report.economics import ONE_SAMPLE
 from ponder.experiments.report.figures import (
     FAINT,
     HALF,
@@ -28,6 +27,7 @@ from ponder.experiments.report.figures import (
     spread,
 )
 from ponder.experiments.report.narrative import UNIT_NAMES, configuration, points, quantity, share
+from ponder.experiments.report.table import ONE_SAMPLE
 from ponder.experiments.report.values import Curve, Suite
 from ponder.experiments.stats.fits import PowerLaw
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 
-from ponder.experiments.report.economics import ONE_SAMPLE, Gap, common, gap, on
+from ponder.experiments.report.table import DECIMALS, ONE_SAMPLE, Table
 from ponder.experiments.stats import intervals
+from ponder.experiments.stats.paired import Difference
 from ponder.experiments.stats.series import Series
 
 BINS = 5
@@ -25,7 +27,6 @@ MOST_NAMES = 12
 """More distinct levels that are not numbers make no bins."""
 NEAR_ZERO = 0.05
 """A bin whose coverage is surely below this is out of reach: no selector passes coverage."""
-_ROUND = 12  # decimals beyond which sums of floats say nothing
 
 
 # Bins ---------------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ def from_another(series: Sequence[Series], apart: Collection[str]) -> Bins | Non
     if not others:
         return None
     other = max(others, key=lambda s: s.parameters)
-    rates = np.round(other.points[0].values, _ROUND)
+    rates = np.round(other.points[0].values, DECIMALS)
     distinct = sorted({float(rate) for rate in rates}, reverse=True)
     merged = merge([int((rates == rate).sum()) for rate in distinct])
     if not merged or merged[-1] == 0:
@@ -164,7 +165,7 @@ class Gain:
     bin: str
     n: int
     one_sample: float
-    gap: Gap
+    gap: Difference
 
     @property
     def verdict(self) -> Literal["helps", "hurts", "undecided"]:
@@ -175,22 +176,27 @@ class Gain:
 
 
 def gain(
-    series: Series,
-    single: Series,
-    label: str,
-    problem_ids: Collection[str],
+    table: Table,
+    series: int,
+    single: int,
+    among: Collection[str] | None = None,
     bin: str = "",
-    seed: int = 0,
 ) -> Gain | None:
     """At the largest n of ``series``; None where that is one, or they share no problem of these."""
-    ids = common([series, single], among=problem_ids)
-    last = max(range(len(series.points)), key=lambda i: series.points[i].n)
-    if not ids or series.points[last].n <= single.points[0].n:
+    most, alone = table.largest(series), table.columns(single)[0]
+    rows = table.rows([*table.columns(series), alone], among)
+    config = table.configs[most]
+    if not len(rows) or config.n <= table.configs[alone].n:
         return None
-    alone = on(single, ids)[:, 0]
-    found = gap(on(series, ids)[:, last], alone, seed)
-    n = series.points[last].n
-    return Gain(label, series.model, series.method, bin, n, float(alone.mean()), found)
+    return Gain(
+        label=config.label,
+        model=config.model,
+        method=config.method,
+        bin=bin,
+        n=config.n,
+        one_sample=float(table.values[rows, alone].mean()),
+        gap=table.difference(most, alone, rows),
+    )
 
 
 # How far anything reaches -----------------------------------------------------------------------
@@ -221,45 +227,33 @@ class Ceiling:
 
 
 def ceiling(
-    coverage: Series, single: Series | None, problem_ids: Sequence[str], bin: str = ""
+    table: Table,
+    coverage: int,
+    single: int | None,
+    among: Collection[str] | None = None,
+    bin: str = "",
 ) -> Ceiling | None:
     """Of the largest number of samples of ``coverage`` on those problems; None if it has none."""
-    wanted = set(problem_ids)
-    ids = [p for p in coverage.problem_ids if p in wanted]
-    if not ids:
+    most = table.largest(coverage)
+    rows = table.rows([most], among)
+    if not len(rows):
         return None
-    last = max(range(len(coverage.points)), key=lambda i: coverage.points[i].n)
-    solved = round(float(on(coverage, ids)[:, last].sum()), _ROUND)
+    solved = round(float(table.values[rows, most].sum()), DECIMALS)
     alone = None
-    if single is not None and set(ids) <= set(single.problem_ids):
-        alone = float(on(single, ids)[:, 0].mean())
+    if single is not None:
+        reached = float(table.values[rows, table.columns(single)[0]].mean())
+        alone = None if math.isnan(reached) else reached
     return Ceiling(
-        model=coverage.model,
+        model=table.configs[most].model,
         bin=bin,
-        n=coverage.points[last].n,
-        problems=len(ids),
+        n=table.configs[most].n,
+        problems=len(rows),
         solved=solved,
         one_sample=alone,
-        above=clopper_pearson_above(math.ceil(solved - 1e-9), len(ids)),
+        above=clopper_pearson_above(math.ceil(solved - 1e-9), len(rows)),
     )
 
 
 def clopper_pearson_above(successes: int, trials: int) -> float:
-    """The upper end of the exact 95 % interval of a proportion (Clopper and Pearson 1934).
-
-    The p for which so few successes have a probability of 2.5 %, by bisection.
-    """
-    if successes >= trials:
-        return 1.0
-    k = np.arange(successes + 1)
-    logs = np.array([math.lgamma(i + 1) + math.lgamma(trials - i + 1) for i in k])
-    choose = math.lgamma(trials + 1) - logs
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        p = (low + high) / 2
-        terms = choose + k * math.log(p) + (trials - k) * math.log1p(-p)
-        if float(np.exp(terms).sum()) > (1 - intervals.LEVEL) / 2:
-            low = p
-        else:
-            high = p
-    return (low + high) / 2
+    """The upper end of the exact 95 % interval of a proportion (Clopper and Pearson 1934)."""
+    return float(scipy.stats.binomtest(successes, trials).proportion_ci(intervals.LEVEL).high)

@@ -1,114 +1,28 @@
 """What compute buys: the best configuration at each budget, the price of equal accuracy, and what
 a right answer costs.
 
-Everything is paired: configurations are compared on the problems that all of them have, and one set
-of resamples of those problems serves them all (``experiments.stats.intervals``). ``coverage`` knows
-the gold: it is a ceiling, and none of this.
+Configurations are compared in pairs, on the problems that all of them have. ``coverage`` knows the
+gold: it is a ceiling, and none of this.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
+from ponder.experiments.report.table import CEILING, DECIMALS, ONE_SAMPLE, Config, Table
 from ponder.experiments.stats import intervals
 from ponder.experiments.stats.estimators import Bools, Floats
-from ponder.experiments.stats.series import Series
+from ponder.experiments.stats.paired import Difference
 
-ONE_SAMPLE, CEILING = "random", "coverage"
 _SAME = 1e-9  # costs that differ by less, relatively, are one budget
-_ROUND = 12  # decimals beyond which equal means may differ by the order of summation
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A paired difference of accuracies over ``problems``, with its 95 % interval."""
-
-    difference: float
-    low: float
-    high: float
-    problems: int
-
-    @property
-    def decided(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
-
-
-def gap(a: Floats, b: Floats, seed: int = 0) -> Gap:
-    """Mean of ``a`` minus mean of ``b``, both (problems,) in the same order."""
-    wide = (a - b)[:, None]
-    difference = round(float(wide.mean()), _ROUND)
-    if len(wide) == 1:  # one problem says nothing about others
-        return Gap(difference, -1.0, 1.0, 1)
-    low, high = intervals.percentile(intervals.resampled_means(wide, seed)[:, 0])
-    return Gap(difference, round(low, _ROUND), round(high, _ROUND), len(wide))
-
-
-# Configurations side by side ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """One point of one series: something that could be run."""
-
-    series: int
-    label: str
-    model: str
-    method: str
-    n: int
-    cost: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Configurations on the same problems. ``values`` is (problems, configurations), ``means``
-    (resamples, configurations).
-    """
-
-    configs: tuple[Config, ...]
-    problem_ids: tuple[str, ...]
-    values: Floats = field(repr=False)
-    means: Floats = field(repr=False)
-
-
-def common(series: Sequence[Series], among: Collection[str] | None = None) -> tuple[str, ...]:
-    """The problems that all of them have (and ``among`` too), in the order of the first."""
-    if not series:
-        return ()
-    shared = set(series[0].problem_ids).intersection(*(s.problem_ids for s in series[1:]))
-    if among is not None:
-        shared &= {*among}
-    return tuple(p for p in series[0].problem_ids if p in shared)
-
-
-def on(series: Series, problem_ids: Sequence[str]) -> Floats:
-    """Its values on these problems: (problems, points)."""
-    at = {name: i for i, name in enumerate(series.problem_ids)}
-    rows = [at[name] for name in problem_ids]
-    return np.stack([point.values[rows] for point in series.points], axis=1)
-
-
-def compete(series: Sequence[Series], labels: Sequence[str], seed: int = 0) -> Field | None:
-    """All points of ``series``, coverage excepted, on the problems that they share.
-
-    None if there is nothing to run, or no problem that all of them have.
-    """
-    runnable = [i for i, s in enumerate(series) if s.method != CEILING]
-    ids = common([series[i] for i in runnable])
-    if not ids:
-        return None
-    values = np.concatenate([on(series[i], ids) for i in runnable], axis=1)
-    configs = tuple(
-        Config(i, labels[i], series[i].model, series[i].method, point.n, point.cost)
-        for i in runnable
-        for point in series[i].points
-    )
-    means = np.round(intervals.resampled_means(values, seed), _ROUND)
-    return Field(configs, ids, values, means)
+# The best at each budget --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,58 +41,67 @@ class Best:
     low: float
     high: float
     rival: Config | None
-    ahead: Gap | None
+    ahead: Difference | None
     chance: float
 
 
-def frontier(there: Field, unit: str, seed: int = 0) -> tuple[Best, ...]:
+def frontier(table: Table, unit: str) -> tuple[Best, ...]:
     """The configurations that nothing cheaper matches, by cost in ``unit`` per problem.
 
     Configurations whose cost in this unit is unknown are left out. Of equal ones the first stays.
     """
-    costs = np.array([config.cost.get(unit, math.nan) for config in there.configs])
+    values, means, accuracy = _shared(table)
+    if not len(values):
+        return ()
+    costs = table.cost(unit)
     order = [int(i) for i in np.argsort(costs, kind="stable") if costs[i] > 0]
-    accuracy = np.round(there.values.mean(axis=0), _ROUND)
+    order = [i for i in order if table.configs[i].method != CEILING]
     kept: list[int] = []
     for i in order:
         if not kept or accuracy[i] > accuracy[kept[-1]]:
             if kept and costs[i] <= costs[kept[-1]] * (1 + _SAME):
                 kept.pop()
             kept.append(i)
-    found = []
-    for place, i in enumerate(kept):
+    best = []
+    for i, following in zip_longest(kept, kept[1:]):
         affordable = [j for j in order if costs[j] <= costs[i] * (1 + _SAME)]
         # The first of equal means wins, and the cheapest stand first.
-        winner = np.argmax(there.means[:, affordable], axis=1)
-        rivals = [j for j in affordable if j != i and not _same(there, i, j)]
-        rival = max(rivals, key=lambda j: accuracy[j], default=None)
-        low, high, _ = intervals.interval(there.values[:, i], there.means[:, i])
-        found.append(
+        winner = np.argmax(means[:, affordable], axis=1)
+        same = {j for j in affordable if _same(table, values, i, j)}
+        rival = max((j for j in affordable if j not in same), key=lambda j: accuracy[j],
+                    default=None)  # fmt: skip
+        low, high, _ = intervals.interval(values[:, i], means[:, i])
+        best.append(
             Best(
-                config=there.configs[i],
+                config=table.configs[i],
                 cost=float(costs[i]),
-                until=float(costs[kept[place + 1]]) if place + 1 < len(kept) else None,
+                until=None if following is None else float(costs[following]),
                 accuracy=float(accuracy[i]),
                 low=low,
                 high=high,
-                rival=None if rival is None else there.configs[rival],
-                ahead=(
-                    None if rival is None else gap(there.values[:, i], there.values[:, rival], seed)
-                ),
-                chance=float(np.mean([_same(there, affordable[w], i) for w in winner])),
+                rival=None if rival is None else table.configs[rival],
+                ahead=None if rival is None else table.difference(i, rival, table.shared),
+                chance=float(np.mean([affordable[w] in same for w in winner])),
             )
         )
-    return tuple(found)
+    return tuple(best)
 
 
-def _same(there: Field, i: int, j: int) -> bool:
-    """Whether they are one thing under two names, as a majority of one is a single sample."""
-    a, b = there.configs[i], there.configs[j]
+def _shared(table: Table) -> tuple[Floats, Floats, Floats]:
+    """Values, resampled means and accuracies on the shared problems, equal ones exactly equal."""
+    values = table.values[table.shared]
+    if not len(values):
+        return values, values, values
+    means = np.round(table.means(table.shared), DECIMALS)
+    return values, means, np.round(values.mean(axis=0), DECIMALS)
+
+
+def _same(table: Table, values: Floats, i: int, j: int) -> bool:
+    """True if they are one thing under two names, as a majority of one is a single sample."""
+    a, b = table.configs[i], table.configs[j]
     if i == j:
         return True
-    return (a.model, a.n) == (b.model, b.n) and bool(
-        np.allclose(there.values[:, i], there.values[:, j], atol=1e-12)
-    )
+    return (a.model, a.n) == (b.model, b.n) and np.allclose(values[:, i], values[:, j], atol=1e-12)
 
 
 # Equal accuracy -----------------------------------------------------------------------------------
@@ -230,56 +153,56 @@ class Equal:
         return self.low > 1 + _SAME
 
 
-def equal_accuracy(there: Field, unit: str) -> tuple[Equal, ...]:
+def equal_accuracy(table: Table, unit: str) -> tuple[Equal, ...]:
     """Each pair of series at the accuracy of the weaker one's best point, the largest ratios first.
 
     A model's single sample is not compared with that model's own selectors: those begin with it.
     Left out are pairs where the stronger is above that accuracy from its first point on, and that
     is dearer (nothing was measured at equal accuracy) or a single sample (which is a series too).
     """
+    _, means, accuracy = _shared(table)
+    if not len(table.shared):
+        return ()
     groups: dict[int, list[int]] = {}
-    for i, config in enumerate(there.configs):
-        if config.cost.get(unit, 0.0) > 0:
+    for i, config in enumerate(table.configs):
+        if config.method != CEILING and config.cost.get(unit, 0.0) > 0:
             groups.setdefault(config.series, []).append(i)
-    accuracy = np.round(there.values.mean(axis=0), _ROUND)
-    found = []
-    series = list(groups)
-    for place, one in enumerate(series):
-        for other in series[place + 1 :]:
-            a, b = there.configs[groups[one][0]], there.configs[groups[other][0]]
-            if a.model == b.model and ONE_SAMPLE in (a.method, b.method):
-                continue
-            weak, strong = sorted((groups[one], groups[other]), key=lambda g: accuracy[g].max())
-            found.append(_equal(there, unit, accuracy, weak, strong))
-    return tuple(sorted((e for e in found if e is not None), key=lambda e: -e.ratio))
+    pairs = []
+    for one, other in itertools.combinations(groups.values(), 2):
+        a, b = table.configs[one[0]], table.configs[other[0]]
+        if a.model == b.model and ONE_SAMPLE in (a.method, b.method):
+            continue
+        weak, strong = sorted((one, other), key=lambda g: accuracy[g].max())
+        pairs.append(_equal(table, unit, means, accuracy, weak, strong))
+    return tuple(sorted((e for e in pairs if e is not None), key=lambda e: -e.ratio))
 
 
 def _equal(
-    there: Field, unit: str, accuracy: Floats, weak: list[int], strong: list[int]
+    table: Table, unit: str, drawn: Floats, accuracy: Floats, weak: list[int], strong: list[int]
 ) -> Equal | None:
     best = weak[int(np.argmax(accuracy[weak]))]
+    costs = table.cost(unit)
 
     def ratios(means: Floats) -> tuple[Floats, Bools]:
         target = means[:, best]
         sides = []
         for group in (weak, strong):
-            cost = np.array([there.configs[i].cost[unit] for i in group])
-            order = np.argsort(cost, kind="stable")
-            sides.append(cost_at(cost[order], means[:, np.array(group)[order]], target))
+            ordered = np.array(group)[np.argsort(costs[group], kind="stable")]
+            sides.append(cost_at(costs[ordered], means[:, ordered], target))
         return sides[0][0] / sides[1][0], sides[1][1]
 
     [ratio], [at_least] = ratios(accuracy[None])
-    if at_least and (ratio < 1 or _begins_with_one_sample(there, strong[0])):
+    if at_least and (ratio < 1 or _begins_with_one_sample(table, strong[0])):
         return None
-    drawn, _ = ratios(there.means)
+    resampled, _ = ratios(drawn)
     # Infinite costs make ratios of 0; 'higher' and 'lower' keep quantiles from mixing those in.
-    low = float(np.quantile(drawn, (1 - intervals.LEVEL) / 2, method="lower"))
-    high = float(np.quantile(drawn, (1 + intervals.LEVEL) / 2, method="higher"))
+    low = float(np.quantile(resampled, (1 - intervals.LEVEL) / 2, method="lower"))
+    high = float(np.quantile(resampled, (1 + intervals.LEVEL) / 2, method="higher"))
     if at_least:
         high = math.inf
-    if len(there.values) == 1:
+    if len(table.shared) == 1:
         low, high = 0.0, math.inf
-    names = there.configs[weak[0]].label, there.configs[strong[0]].label
+    names = table.configs[weak[0]].label, table.configs[strong[0]].label
     if ratio < 1:
         names, ratio = (names[1], names[0]), 1 / ratio
         low, high = 1 / high if high else math.inf, 1 / low if low else math.inf
@@ -288,19 +211,19 @@ def _equal(
         cheap=names[1],
         unit=unit,
         accuracy=float(accuracy[best]),
-        weaker=there.configs[best],
+        weaker=table.configs[best],
         ratio=float(ratio),
         low=low,
         high=high,
         at_least=bool(at_least),
-        problems=len(there.problem_ids),
+        problems=len(table.shared),
     )
 
 
-def _begins_with_one_sample(there: Field, first: int) -> bool:
-    begins = there.configs[first]
+def _begins_with_one_sample(table: Table, first: int) -> bool:
+    begins = table.configs[first]
     return begins.method != ONE_SAMPLE and any(
-        c.method == ONE_SAMPLE and (c.model, c.n) == (begins.model, begins.n) for c in there.configs
+        c.method == ONE_SAMPLE and (c.model, c.n) == (begins.model, begins.n) for c in table.configs
     )
 
 

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ponder.core.visible import escape
-from ponder.experiments.report.economics import ONE_SAMPLE
 from ponder.experiments.report.narrative import quantity
+from ponder.experiments.report.table import ONE_SAMPLE
 from ponder.experiments.report.values import Curve
 
 INK, FAINT, GRID, TRAIL, PAPER = "#22262b", "#6b7280", "#e3e6ea", "#f3e5b5", "#fffffe"

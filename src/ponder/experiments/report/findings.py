@@ -1,24 +1,23 @@
 """From series to findings: accuracy against compute, and what follows from it.
 
-The arithmetic is in ``fits``, ``economics``, ``report_matched`` and ``report_reach``; this says
-what is compared with what.
+The arithmetic is in ``fits``, ``economics``, ``matched`` and ``difficulty``, over one ``table``;
+this says what is compared with what.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ponder.core.errors import UsageError
-from ponder.experiments.report import difficulty as report_reach
-from ponder.experiments.report import economics
-from ponder.experiments.report import matched as report_matched
-from ponder.experiments.report.difficulty import Bins
-from ponder.experiments.report.economics import CEILING, ONE_SAMPLE
+from ponder.experiments.report import difficulty, economics, matched
+from ponder.experiments.report.difficulty import Bins, Ceiling, Gain
+from ponder.experiments.report.matched import Match
 from ponder.experiments.report.narrative import headlines, label, listed
+from ponder.experiments.report.table import CEILING, ONE_SAMPLE, Table
 from ponder.experiments.report.values import (
     BinSet,
     Curve,
@@ -90,31 +89,29 @@ def _suite(
     name: str, given: Sequence[Series], ratios: Sequence[float], usd_per_hour: float | None
 ) -> Suite:
     series, notes = _tidied(given, usd_per_hour)
-    labels = [label(s.method, s.model) for s in series]
+    table = Table(series, [label(s.method, s.model) for s in series])
     units = tuple(u for u in _PREFERRED if any(u in s.points[0].cost for s in series))
     unit = max(units, key=lambda u: _known(series, u))
-    curves = tuple(_curve(s, text, fitted=True) for s, text in zip(series, labels, strict=True))
     singles = _singles(series)
-    field = economics.compete(series, labels)
-    if field is None:
+    if not len(table.shared):
         notes.append("The series share no problem, so the frontier compares nothing.")
-    levels = report_reach.from_levels(series)
+    levels = difficulty.from_levels(series)
     bins = _bins(series, levels)
-    matches, matched_bins = _matches(series, singles, levels, ratios)
+    matches, matched_bins = _matches(table, singles, levels, ratios)
     suite = Suite(
         name=name,
         unit=unit,
         units=units,
-        problems=len({p for s in series for p in s.problem_ids}),
-        shared=0 if field is None else len(field.problem_ids),
-        curves=curves,
-        bins=tuple(_binset(series, labels, model, b) for model, b in bins),
-        frontier={u: economics.frontier(field, u) for u in units} if field else {},
-        equal={u: economics.equal_accuracy(field, u) for u in units} if field else {},
+        problems=len(table.problem_ids),
+        shared=len(table.shared),
+        curves=_curves(table, range(len(series)), fitted=True),
+        bins=tuple(_binset(table, model, b) for model, b in bins),
+        frontier={u: economics.frontier(table, u) for u in units if len(table.shared)},
+        equal={u: economics.equal_accuracy(table, u) for u in units if len(table.shared)},
         matches=matches,
         matched_bins=matched_bins,
-        ceilings=_ceilings(series, singles, bins),
-        gains=_gains(series, labels, singles, bins),
+        ceilings=_ceilings(table, singles, bins),
+        gains=_gains(table, singles, bins),
         notes=tuple(notes),
     )
     return replace(suite, headlines=headlines(suite))
@@ -126,14 +123,18 @@ def _known(series: Sequence[Series], unit: str) -> tuple[int, int]:
     return sum(s.method != CEILING for s in known), len(known)
 
 
-def _singles(series: Sequence[Series]) -> dict[str, Series]:
+def _singles(series: Sequence[Series]) -> dict[str, int]:
     """What each model does without thinking: a sample of a pool, else its cheapest single call."""
-    found: dict[str, Series] = {}
-    once = [s for s in series if s.method != CEILING and s.points[0].n == 1]
-    once = [s for s in once if s.method == ONE_SAMPLE or len(s.points) == 1]
-    for s in sorted(once, key=_dearness):
-        found.setdefault(s.model, s)
-    return found
+    once = [
+        i
+        for i, s in enumerate(series)
+        if s.method != CEILING and s.points[0].n == 1
+        if s.method == ONE_SAMPLE or len(s.points) == 1
+    ]
+    cheapest: dict[str, int] = {}
+    for i in sorted(once, key=lambda i: _dearness(series[i])):
+        cheapest.setdefault(series[i].model, i)
+    return cheapest
 
 
 def _dearness(series: Series) -> tuple[bool, float]:
@@ -203,25 +204,17 @@ def _costs(cost: Mapping[str, float], usd_per_hour: float | None) -> dict[str, f
     return known
 
 
-def _only(series: Series, problem_ids: Sequence[str]) -> Series | None:
-    wanted = set(problem_ids)
-    rows = [i for i, p in enumerate(series.problem_ids) if p in wanted]
-    if not rows:
-        return None
-    return replace(
-        series,
-        problem_ids=tuple(series.problem_ids[i] for i in rows),
-        levels=tuple(series.levels[i] for i in rows),
-        points=tuple(replace(p, values=p.values[rows]) for p in series.points),
-    )
-
-
 # Curves -------------------------------------------------------------------------------------------
 
 
-def _curve(series: Series, text: str, *, fitted: bool = False) -> Curve:
-    values = np.stack([p.values for p in series.points], axis=1)
-    means = intervals.resampled_means(values, seed=0)
+def _curve(
+    table: Table, place: int, among: Collection[str] | None = None, *, fitted: bool = False
+) -> Curve | None:
+    series, columns = table.series[place], table.columns(place)
+    rows = table.rows(columns, among)
+    if not len(rows):
+        return None
+    values, means = table.values[rows][:, columns], table.means(rows)[:, columns]
     points = []
     for i, p in enumerate(series.points):
         low, high, kind = intervals.interval(values[:, i], means[:, i])
@@ -242,7 +235,7 @@ def _curve(series: Series, text: str, *, fitted: bool = False) -> Curve:
     if fitted and series.method == CEILING:
         law = fits.power_law(np.array([float(p.n) for p in series.points]), values, means)
     return Curve(
-        label=text,
+        label=table.labels[place],
         model=series.model,
         method=series.method,
         parameters=series.parameters,
@@ -254,6 +247,18 @@ def _curve(series: Series, text: str, *, fitted: bool = False) -> Curve:
     )
 
 
+def _curves(
+    table: Table,
+    series: Sequence[int],
+    among: Collection[str] | None = None,
+    *,
+    fitted: bool = False,
+) -> tuple[Curve, ...]:
+    """The curve of each series that has some of these problems."""
+    curves = (_curve(table, i, among, fitted=fitted) for i in series)
+    return tuple(curve for curve in curves if curve is not None)
+
+
 # Difficulty ---------------------------------------------------------------------------------------
 
 
@@ -262,80 +267,74 @@ def _bins(series: Sequence[Series], levels: Bins | None) -> list[tuple[str, Bins
     if levels is not None:
         return [("", levels)]
     models = dict.fromkeys(s.model for s in series)
-    found = [(model, report_reach.from_another(series, {model})) for model in models]
+    found = [(model, difficulty.from_another(series, {model})) for model in models]
     return [(model, bins) for model, bins in found if bins is not None]
 
 
-def _binset(series: Sequence[Series], labels: Sequence[str], model: str, bins: Bins) -> BinSet:
-    of = [(s, t) for s, t in zip(series, labels, strict=True) if model in ("", s.model)]
+def _binset(table: Table, model: str, bins: Bins) -> BinSet:
+    of = [i for i, s in enumerate(table.series) if model in ("", s.model)]
     panels = []
     for place, name in enumerate(bins.names):
-        inside = [(_only(s, bins.problems(place)), text) for s, text in of]
-        curves = tuple(_curve(s, text) for s, text in inside if s is not None)
-        if curves:
+        if curves := _curves(table, of, bins.problems(place)):
             panels.append(Panel(name, curves))
-    outside = {p for s, _ in of for p in s.problem_ids if p not in bins.of}
+    outside = {p for i in of for p in table.series[i].problem_ids if p not in bins.of}
     return BinSet(model, bins.origin, len(outside), tuple(panels))
 
 
-def _places(model: str, bins: Sequence[tuple[str, Bins]]) -> list[tuple[str, tuple[str, ...]]]:
-    """(bin, its problems) for one model."""
-    return [
-        (name, found.problems(place))
-        for owner, found in bins
-        if owner in ("", model)
-        for place, name in enumerate(found.names)
-    ]
+def _places(
+    model: str, bins: Sequence[tuple[str, Bins]]
+) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    """(bin, its problems) for one model; first all problems, which have no name."""
+    yield "", None
+    for owner, found in bins:
+        if owner in ("", model):
+            for place, name in enumerate(found.names):
+                yield name, found.problems(place)
 
 
 def _ceilings(
-    series: Sequence[Series], singles: Mapping[str, Series], bins: Sequence[tuple[str, Bins]]
-) -> tuple[report_reach.Ceiling, ...]:
-    found = []
-    for s in series:
-        if s.method == CEILING:
-            for name, ids in [("", s.problem_ids), *_places(s.model, bins)]:
-                found.append(report_reach.ceiling(s, singles.get(s.model), ids, name))
-    return tuple(c for c in found if c is not None)
+    table: Table, singles: Mapping[str, int], bins: Sequence[tuple[str, Bins]]
+) -> tuple[Ceiling, ...]:
+    ceilings = (
+        difficulty.ceiling(table, i, singles.get(s.model), among, name)
+        for i, s in enumerate(table.series)
+        if s.method == CEILING
+        for name, among in _places(s.model, bins)
+    )
+    return tuple(c for c in ceilings if c is not None)
 
 
 def _gains(
-    series: Sequence[Series],
-    labels: Sequence[str],
-    singles: Mapping[str, Series],
-    bins: Sequence[tuple[str, Bins]],
-) -> tuple[report_reach.Gain, ...]:
-    found = []
-    for s, text in zip(series, labels, strict=True):
-        if s.method not in (CEILING, ONE_SAMPLE) and s.model in singles:
-            for name, ids in [("", s.problem_ids), *_places(s.model, bins)]:
-                found.append(report_reach.gain(s, singles[s.model], text, ids, name))
-    return tuple(g for g in found if g is not None)
+    table: Table, singles: Mapping[str, int], bins: Sequence[tuple[str, Bins]]
+) -> tuple[Gain, ...]:
+    gains = (
+        difficulty.gain(table, i, singles[s.model], among, name)
+        for i, s in enumerate(table.series)
+        if s.method not in (CEILING, ONE_SAMPLE) and s.model in singles
+        for name, among in _places(s.model, bins)
+    )
+    return tuple(g for g in gains if g is not None)
 
 
 # Small against large ------------------------------------------------------------------------------
 
 
 def _matches(
-    series: Sequence[Series],
-    singles: Mapping[str, Series],
-    levels: Bins | None,
-    ratios: Sequence[float],
-) -> tuple[tuple[report_matched.Match, ...], str]:
+    table: Table, singles: Mapping[str, int], levels: Bins | None, ratios: Sequence[float]
+) -> tuple[tuple[Match, ...], str]:
     """All pairs, at matched inference FLOPs first; and what their bins are made from.
 
     Bins come from neither of the two models, for the same reason as everywhere.
     """
     found, origins = [], []
-    for small in series:
+    for i, small in enumerate(table.series):
         if small.method in (CEILING, ONE_SAMPLE):
             continue
-        for single in singles.values():
-            bins = levels or report_reach.from_another(series, {small.model, single.model})
-            places = [] if bins is None else _places("", [("", bins)])
-            for name, ids in [("", small.problem_ids), *places]:
+        for model, single in singles.items():
+            bins = levels or difficulty.from_another(table.series, {small.model, model})
+            for name, among in _places("", [] if bins is None else [("", bins)]):
                 for ratio in (math.inf, *reversed(ratios)):
-                    m = report_matched.match(small, single, ratio, problem_ids=ids, bin=name)
+                    m = matched.match(table, i, single, ratio, among=among, bin=name)
                     if m is not None:
                         found.append(m)
                         origins += [bins.origin] if bins is not None else []

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from ponder.experiments.report.economics import Gap, common, gap, on
-from ponder.experiments.stats.series import Series
+import numpy as np
+
+from ponder.experiments.report.table import Table
+from ponder.experiments.stats.paired import Difference
 
 _SAME = 1e-9  # a cost that is over the budget by less, relatively, is within it
 
@@ -49,7 +51,7 @@ class Match:
     n: int
     unused: float
     all_recorded: bool
-    gap: Gap | None
+    gap: Difference | None
 
     @property
     def verdict(self) -> Verdict:
@@ -62,42 +64,40 @@ class Match:
 
 
 def match(
-    small: Series,
-    single: Series,
+    table: Table,
+    small: int,
+    single: int,
     ratio: float,
     *,
-    problem_ids: Sequence[str],
+    among: Collection[str] | None = None,
     bin: str = "",
-    seed: int = 0,
 ) -> Match | None:
-    """``small`` with as many samples as fit against ``single``, one sample of the larger model.
+    """One series with as many samples as fit against the first point of another, a single sample.
 
     None unless both know their parameters and FLOPs and share some of the problems.
     """
-    shared = common([small, single], among=problem_ids)
-    flops = single.points[0].cost.get("flops", 0.0)
-    costs = [point.cost.get("flops", math.nan) for point in small.points]
-    if not shared or not flops or not 0 < small.parameters < single.parameters:
+    columns, alone = table.columns(small), table.columns(single)[0]
+    rows = table.rows([*columns, alone], among)
+    costs, flops = table.cost("flops")[columns], table.configs[alone].cost.get("flops", 0.0)
+    one, other = table.series[small], table.series[single]
+    if not len(rows) or not flops or not 0 < one.parameters < other.parameters:
         return None
-    if math.isnan(min(costs)):
+    if np.isnan(costs).any():
         return None
-    times = single.parameters / small.parameters
+    times = other.parameters / one.parameters
     budget = flops * inference_multiple(times, ratio)
-    fits = [i for i, cost in enumerate(costs) if cost <= budget * (1 + _SAME)]
-    chosen = max(fits, key=lambda i: small.points[i].n, default=None)
-    found = None
-    if chosen is not None:
-        found = gap(on(small, shared)[:, chosen], on(single, shared)[:, 0], seed)
+    fits = [i for i, cost in zip(columns, costs, strict=True) if cost <= budget * (1 + _SAME)]
+    chosen = max(fits, key=lambda i: table.configs[i].n, default=None)
     return Match(
-        small=small.model,
-        large=single.model,
-        method=small.method,
+        small=one.model,
+        large=other.model,
+        method=one.method,
         bin=bin,
         times=times,
         ratio=None if math.isinf(ratio) else ratio,
         budget=budget,
-        n=0 if chosen is None else small.points[chosen].n,
-        unused=0.0 if chosen is None else budget / costs[chosen],
-        all_recorded=chosen is not None and chosen == len(costs) - 1,
-        gap=found,
+        n=0 if chosen is None else table.configs[chosen].n,
+        unused=0.0 if chosen is None else budget / table.configs[chosen].cost["flops"],
+        all_recorded=chosen == columns[-1],
+        gap=None if chosen is None else table.difference(chosen, alone, rows),
     )

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ponder.experiments.report.economics import CEILING, ONE_SAMPLE, Best, Config, Equal, Gap
+from ponder.experiments.report.economics import Best, Equal
+from ponder.experiments.report.table import CEILING, ONE_SAMPLE, Config
 from ponder.experiments.report.values import Headline, Tone
 from ponder.experiments.stats.fits import Line, Plateau
+from ponder.experiments.stats.paired import Difference
 
 if TYPE_CHECKING:
     from ponder.experiments.report.difficulty import Gain
@@ -78,7 +80,7 @@ def between(low: float | None, high: float | None, unit: str) -> str:
     return f"{quantity(low, unit)} to {quantity(high, unit)}"
 
 
-def around(gap: Gap) -> str:
+def around(gap: Difference) -> str:
     """The interval of a paired difference, and over how many problems."""
     return f"95 % interval {points(gap.low)} to {points(gap.high)}; {problems(gap.problems)}"
 
@@ -177,9 +179,8 @@ def _frontier(suite: Suite) -> Iterable[Headline]:
             "plain",
         )
         return
-    sure = "" if _tone(last) == "plain" else ", but not decidedly"
-    cost = quantity(last.cost, suite.unit)
-    text = f"The most accurate is {name}{sure}, from {cost} per problem on."
+    name += "" if _tone(last) == "plain" else ", but not decidedly"
+    text = f"The most accurate is {name}, from {quantity(last.cost, suite.unit)} per problem on."
     yield Headline("budget", text, _lead(last), _tone(last))
 
 
@@ -228,7 +229,7 @@ def _matches(matches: Sequence[Match]) -> Iterable[Headline]:
         yield Headline("match", text, " ".join(details), tone)
 
 
-def _measured(match: Match, gap: Gap) -> str:
+def _measured(match: Match, gap: Difference) -> str:
     return f"Smaller minus larger: {points(gap.difference)} points ({around(gap)})."
 
 

@@ -1,12 +1,12 @@
-"""The numbers behind the report's charts, as HTML tables."""
+"""The numbers behind the report's charts, as tables of text (``templates/tables.html``)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from ponder.core.visible import escape
-from ponder.experiments.report.economics import Equal, Gap, Price
+from ponder.experiments.report.economics import Equal, Price
 from ponder.experiments.report.narrative import (
     UNIT_NAMES,
     between,
@@ -20,6 +20,7 @@ from ponder.experiments.report.narrative import (
 )
 from ponder.experiments.report.values import Curve, CurvePoint, Suite
 from ponder.experiments.stats.fits import Line, Plateau, PowerLaw, TooFew
+from ponder.experiments.stats.paired import Difference
 
 _TONES = {
     "thinking": "good",
@@ -30,44 +31,30 @@ _TONES = {
 }
 
 
-class _Cell(str):
-    """HTML of a whole cell, with its ``<td>``."""
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number with its interval beneath."""
 
-    __slots__ = ()
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """An HTML table. A column whose name ends in ``#`` holds numbers. Text is escaped."""
-    classes = [" class='n'" if name.endswith("#") else "" for name in columns]
-    head = "".join(
-        f"<th{kind}>{escape(name.rstrip('#'))}</th>"
-        for name, kind in zip(columns, classes, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            cell if isinstance(cell, _Cell) else f"<td{kind}>{escape(cell)}</td>"
-            for cell, kind in zip(row, classes, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        "</table></div>"
-    )
+    main: str
+    below: str
+    tone: str = ""
+    """``good``, ``bad`` or ``open`` tints it by its verdict."""
 
 
-def _small(main: str, below: str, tone: str = "") -> _Cell:
-    """A number with its interval beneath, tinted by what it says."""
-    return _Cell(f"<td class='n {tone}'>{escape(main)}<small>{escape(below)}</small></td>")
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table. A column whose name ends in ``#`` holds numbers."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | Cell]]
+    title: str = ""
 
 
-def _gap(gap: Gap | None, verdict: str) -> _Cell:
+def _gap(gap: Difference | None, verdict: str) -> Cell:
     if gap is None:
-        return _small("none", "not affordable")
+        return Cell("none", "not affordable")
     around = f"{points(gap.low)} to {points(gap.high)}"
-    return _small(points(gap.difference), around, _TONES.get(verdict, "open"))
+    return Cell(points(gap.difference), around, _TONES.get(verdict, "open"))
 
 
 def _interval(low: float, high: float) -> str:
@@ -77,7 +64,7 @@ def _interval(low: float, high: float) -> str:
 # Curves and fits ----------------------------------------------------------------------------------
 
 
-def curves(suite: Suite) -> str:
+def curves(suite: Suite) -> Grid:
     """Every point of every series."""
     columns = ["configuration", "problems#", "accuracy#", "95 % interval#"]
     columns += [f"{UNIT_NAMES[u]} per problem#" for u in suite.units]
@@ -92,43 +79,24 @@ def curves(suite: Suite) -> str:
         for c in suite.curves
         for p in c.points
     ]
-    errors = any(p.error for c in suite.curves for p in c.points)
-    sources = "; ".join(
-        f"{escape(model)} from {escape(', '.join(files))}" for model, files in _sources(suite)
-    )
-    note = f"<p class='faint'>{sources}.</p>"
-    if errors:
-        note += (
-            "<p class='faint'>± is the Monte Carlo standard error in points, where subsets were "
-            "drawn; the interval does not include it.</p>"
-        )
-    return table(columns, rows) + note
+    return Grid(columns, rows)
 
 
-def _sources(suite: Suite) -> list[tuple[str, list[str]]]:
+def sources(suite: Suite) -> list[tuple[str, list[str]]]:
+    """Each model, and the files that its curves come from."""
     found: dict[str, dict[str, None]] = {}
     for c in suite.curves:
         found.setdefault(c.model, {})[c.source] = None
     return [(model, list(files)) for model, files in found.items()]
 
 
-def fits(suite: Suite) -> str:
+def fits(suite: Suite) -> Grid:
     """Both fits of each series, by the suite's unit."""
     columns = [
         "series", "points#", "problems#", "per doubling#", "95 % interval#", "R²#", "shape",
         "towards#", "95 % interval#", "AICc: line, plateau#",
     ]  # fmt: skip
-    rows = [_fit(c, suite.unit) for c in suite.curves if suite.unit in c.fits]
-    if not rows:
-        return "<p class='faint'>Every series has a single point: nothing to fit.</p>"
-    note = (
-        "<p class='faint'>Accuracy = intercept + slope · log2(compute), by least squares; the "
-        "plateau is top − drop · (compute / least)^−rate. Which of them is better is decided by "
-        "the curvature's interval over problems: 'straight or not: undecided' where it includes "
-        "zero. AICc needs six points, and takes residuals for independent, which they are not."
-        "</p>"
-    )
-    return table(columns, rows) + note
+    return Grid(columns, [_fit(c, suite.unit) for c in suite.curves if suite.unit in c.fits])
 
 
 def _fit(curve: Curve, unit: str) -> tuple[str, ...]:
@@ -162,7 +130,7 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
-def laws(suite: Suite) -> str:
+def laws(suite: Suite) -> Grid:
     """Brown's law of each coverage."""
     columns = ["model", "a#", "b#", "95 % interval of b#", "R²#", "points#", "left out (0 or 1)#"]
     rows = []
@@ -176,16 +144,13 @@ def laws(suite: Suite) -> str:
             rows.append((c.model, *numbers, str(law.points), str(law.left_out)))
         elif c.law is not None:
             rows.append((c.model, str(c.law), "", "", "", "", ""))
-    return table(columns, rows) + (
-        "<p class='faint'>coverage = exp(a k^b), by least squares on log(−log coverage) over "
-        "log k.</p>"
-    )
+    return Grid(columns, rows)
 
 
 # Comparisons --------------------------------------------------------------------------------------
 
 
-def frontier(suite: Suite, unit: str) -> str:
+def frontier(suite: Suite, unit: str) -> Grid:
     """What is best from which budget on, and how sure that is."""
     columns = [
         f"from ({UNIT_NAMES[unit]} per problem)#", "best", "accuracy#", "ahead of",
@@ -193,34 +158,21 @@ def frontier(suite: Suite, unit: str) -> str:
     ]  # fmt: skip
     rows = []
     for best in suite.frontier.get(unit, ()):
-        rival, ahead = "nothing else is affordable", ""
+        rival = "nothing else is affordable"
+        ahead: str | Cell = ""
         if best.rival is not None and best.ahead is not None:
             rival = configuration(best.rival.method, best.rival.n, best.rival.model)
             ahead = _gap(best.ahead, "helps" if best.ahead.low > 0 else "undecided")
         config = configuration(best.config.method, best.config.n, best.config.model)
-        accuracy = _small(share(best.accuracy), _interval(best.low, best.high))
+        accuracy = Cell(share(best.accuracy), _interval(best.low, best.high))
         rows.append((quantity(best.cost, unit), config, accuracy, rival, ahead, share(best.chance)))
-    if not rows:
-        return "<p class='faint'>Nothing can be compared in this unit.</p>"
-    note = (
-        f"<p class='faint'>On the {suite.shared:,} problems that all series have. 'Ahead of' is "
-        "the next best that the same budget affords; grey means that the data do not decide "
-        "between the two. The last column is how often it is the best affordable one when the "
-        "problems are resampled.</p>"
-    )
-    return table(columns, rows) + note
+    return Grid(columns, rows)
 
 
-def equal(suite: Suite, unit: str) -> str:
+def equal(suite: Suite, unit: str) -> Grid:
     """The ratio of costs at equal accuracy, for each pair of series."""
-    rows = [_equal(e) for e in suite.equal[unit]]
     columns = ["", "needs so many times#", "95 % interval#", "of", "at#", "problems#", ""]
-    note = (
-        "<p class='faint'>At the accuracy of the weaker series' best point; costs between measured "
-        "points are interpolated in their logarithm. Unbounded: some resamples never reach that "
-        "accuracy, or the other is above it from its first point on.</p>"
-    )
-    return table(columns, rows) + note
+    return Grid(columns, [_equal(e) for e in suite.equal[unit]])
 
 
 def _equal(e: Equal) -> tuple[str, ...]:
@@ -235,9 +187,8 @@ def _equal(e: Equal) -> tuple[str, ...]:
     )
 
 
-def matches(suite: Suite) -> str:
+def matches(suite: Suite) -> Iterator[Grid]:
     """Small against large: a table for each method, a row for each ratio, a column for each bin."""
-    found = []
     for pair in dict.fromkeys((m.small, m.large, m.method) for m in suite.matches):
         own = [m for m in suite.matches if (m.small, m.large, m.method) == pair]
         bins = list(dict.fromkeys(m.bin for m in own))
@@ -247,22 +198,15 @@ def matches(suite: Suite) -> str:
         for ratio in dict.fromkeys(m.ratio for m in own):
             first = next(m for m in own if m.ratio == ratio)
             what = "inference FLOPs" if ratio is None else f"total FLOPs, R = {ratio:g}"
-            row = [what, quantity(first.budget, "flops"), f"{first.n}{'*' * unused(first)}"]
+            row: list[str | Cell] = [what, quantity(first.budget, "flops")]
+            row.append(f"{first.n}{'*' * unused(first)}")
             for name in bins:
                 m = cells.get((ratio, name))
-                row.append(_small("", "") if m is None else _gap(m.gap, m.verdict))
+                row.append(Cell("", "") if m is None else _gap(m.gap, m.verdict))
             rows.append(row)
         small, large, method = pair
-        found.append(f"<h4>{escape(f'{method} of {small} against one sample of {large}')}</h4>")
-        found.append(table(["at equal", "budget#", "N#", *_heads(bins, counts)], rows))
-    origin = f" Bins are made from {escape(suite.matched_bins)}." if suite.matched_bins else ""
-    note = (
-        "<p class='faint'>Points, smaller minus larger, with 95 % intervals; green: more thinking "
-        "is better; orange: more parameters are; grey: the data do not decide. N is the largest "
-        "number of samples that fits; * means that twice as many would have fitted, but were not "
-        f"recorded.{origin}</p>"
-    )
-    return "".join(found) + note
+        title = f"{method} of {small} against one sample of {large}"
+        yield Grid(["at equal", "budget#", "N#", *_heads(bins, counts)], rows, title)
 
 
 def _heads(bins: Sequence[str], counts: Mapping[str, int]) -> list[str]:
@@ -273,9 +217,8 @@ def _heads(bins: Sequence[str], counts: Mapping[str, int]) -> list[str]:
 # Difficulty and cost ------------------------------------------------------------------------------
 
 
-def gains(suite: Suite) -> str:
+def gains(suite: Suite) -> Iterator[Grid]:
     """What each method's largest N gains, a column for each bin."""
-    tables = []
     for model in dict.fromkeys(g.model for g in suite.gains):
         own = [g for g in suite.gains if g.model == model]
         bins = list(dict.fromkeys(g.bin for g in own))
@@ -283,21 +226,16 @@ def gains(suite: Suite) -> str:
         rows = []
         for key in dict.fromkeys(k[:3] for k in cells):
             model, method, n = key
-            row: list[str] = [configuration(method, n, model)]
+            row: list[str | Cell] = [configuration(method, n, model)]
             for name in bins:
                 g = cells.get((*key, name))
-                row.append(_small("", "") if g is None else _gap(g.gap, g.verdict))
+                row.append(Cell("", "") if g is None else _gap(g.gap, g.verdict))
             rows.append(row)
         counts = {g.bin: g.gap.problems for g in own}
-        tables.append(table(["over one sample", *_heads(bins, counts)], rows))
-    note = (
-        "<p class='faint'>Points over one sample of the same model, paired, with 95 % intervals; "
-        "green helps, orange hurts, grey: the data do not decide.</p>"
-    )
-    return "".join(tables) + note
+        yield Grid(["over one sample", *_heads(bins, counts)], rows)
 
 
-def ceilings(suite: Suite) -> str:
+def ceilings(suite: Suite) -> Grid:
     """Counts, and the bound that decides whether a bin is out of reach."""
     columns = ["model", "bin", "one sample#", "solved by any of N#", "N#", "problems#",
                "at most (97.5 %)#", ""]  # fmt: skip
@@ -314,16 +252,10 @@ def ceilings(suite: Suite) -> str:
         )
         for c in suite.ceilings
     ]
-    note = (
-        "<p class='faint'>No choice among N samples can pass their coverage. 'Out of reach' means "
-        "that the upper end of the 95 % interval of Clopper and Pearson (1934) is below 5 %; "
-        "'none solved' that nothing was, but of too few problems to say that nothing will be. "
-        "Counts are expectations where more than N samples are recorded.</p>"
-    )
-    return table(columns, rows) + note
+    return Grid(columns, rows)
 
 
-def prices(suite: Suite) -> str:
+def prices(suite: Suite) -> Grid:
     """Cost per right answer of every configuration."""
     columns = [
         "configuration",
@@ -340,17 +272,13 @@ def prices(suite: Suite) -> str:
         if not c.is_ceiling
         for p in c.points
     ]
-    note = (
-        "<p class='faint'>Mean cost per problem over accuracy, right or wrong answers paid for "
-        "alike. The interval is that of the accuracy alone.</p>"
-    )
-    return table(columns, rows) + note
+    return Grid(columns, rows)
 
 
-def _price(point: CurvePoint, unit: str) -> str:
+def _price(point: CurvePoint, unit: str) -> str | Cell:
     price: Price | None = point.per_right_answer.get(unit)
     if price is None:
         return "unknown"
     if price.value is None:
-        return _small("none right", f"at least {quantity(price.low, unit)}")
-    return _small(quantity(price.value, unit), between(price.low, price.high, unit))
+        return Cell("none right", f"at least {quantity(price.low, unit)}")
+    return Cell(quantity(price.value, unit), between(price.low, price.high, unit))

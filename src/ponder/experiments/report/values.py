@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ponder.experiments.report.difficulty import Ceiling, Gain
-from ponder.experiments.report.economics import CEILING, Best, Equal, Price
+from ponder.experiments.report.economics import Best, Equal, Price
 from ponder.experiments.report.matched import Match
+from ponder.experiments.report.table import CEILING
 from ponder.experiments.stats.fits import Line, Plateau, PowerLaw, TooFew
 from ponder.experiments.stats.intervals import Kind
 

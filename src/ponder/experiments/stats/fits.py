@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 
 from ponder.experiments.stats import intervals
 from ponder.experiments.stats.estimators import Floats
@@ -139,7 +140,7 @@ def plateau(cost: Floats, values: Floats, drawn: Floats | None = None) -> Platea
     """The least-squares plateau, and whether the points bend at all.
 
     For each rate on a grid, top and drop are a linear problem (variable projection, Golub and
-    Pereyra 1973); golden section refines the best. Deterministic.
+    Pereyra 1973); a bounded search refines the best. Deterministic.
 
     Whether the plateau fits better than the line is decided by the points' curvature, the quadratic
     coefficient, whose interval comes from problems as the slope's does. AICc (Hurvich and Tsai
@@ -246,23 +247,18 @@ def _projected(x: Floats, y: Floats, rate: float) -> tuple[Floats, Floats, Float
 
 
 def _refined(x: Floats, means: Floats, grid: Floats) -> float:
-    """The best rate: of the grid, then by golden section between its neighbours."""
+    """The best rate: of the grid, then between its neighbours."""
 
     def error(log_rate: float) -> float:
         return float(_projected(x, means[None], math.exp(log_rate))[2][0])
 
     errors = [error(math.log(rate)) for rate in grid]
     best = int(np.argmin(errors))
-    low = math.log(grid[max(best - 1, 0)])
-    high = math.log(grid[min(best + 1, len(grid) - 1)])
-    golden = (math.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if error(left) <= error(right):
-            high = right
-        else:
-            low = left
-    return math.exp((low + high) / 2)
+    around = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
+    found = scipy.optimize.minimize_scalar(
+        error, bounds=around, method="bounded", options={"xatol": 1e-9}
+    )
+    return math.exp(found.x)
 
 
 def _tops(x: Floats, drawn: Floats, grid: Floats) -> tuple[float, float]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.experiments.stats import estimators, intervals, subsets
+from ponder.experiments.stats import estimators, intervals, paired, subsets
 from ponder.experiments.stats.columns import ABSTAINED, Columns, Group
 from ponder.experiments.stats.estimators import Floats
+from ponder.experiments.stats.paired import Differences
 
 AGGREGATORS = ("random", "majority", "best", "weighted", "coverage")
 SCORED = ("best", "weighted")
@@ -74,40 +75,13 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """Accuracy of ``a`` minus that of ``b``, on the same problems, with its 95 % interval."""
-
-    a: str
-    b: str
-    difference: float
-    low: float
-    high: float
-
-    @property
-    def decided(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
-
-    def to_json(self) -> dict[str, Any]:
-        """As in ``ponder pool score --json``."""
-        return {
-            "a": self.a,
-            "b": self.b,
-            "difference": self.difference,
-            "low": self.low,
-            "high": self.high,
-            "decided": self.decided,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What a pool says. ``samples_per_problem`` is what every problem has."""
 
     problems: int
     samples_per_problem: int
     rows: tuple[Row, ...]
-    differences: tuple[Difference, ...] = ()
+    differences: Differences = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As in ``ponder pool score --json``."""
@@ -117,7 +91,7 @@ class Report:
             "rows": [row.to_json() for row in self.rows],
         }
         if self.differences:
-            shown["differences"] = [d.to_json() for d in self.differences]
+            shown["differences"] = paired.to_json(self.differences)
         return shown
 
 
@@ -150,6 +124,12 @@ def point(text: str) -> Point:
     if not at or not (n.isascii() and n.isdigit() and int(n)):
         raise UsageError(f"expected AGGREGATOR@N, such as majority@8, not {text.strip()!r}.")
     return aggregator(name), int(n)
+
+
+def named(point: Point) -> str:
+    """Write a point as it is read: ``majority@8``."""
+    how, n = point
+    return f"{how}@{n}"
 
 
 def doubling(fewest: int) -> list[int]:
@@ -188,7 +168,10 @@ def score(
     rows = tuple(
         _row(columns, point, values[:, i], means[:, i], errors[i]) for i, point in enumerate(points)
     )
-    differences = tuple(_difference(pair, points, values, means) for pair in compare)
+    differences = {
+        (named(a), named(b)): paired.difference(values, means, points.index(a), points.index(b))
+        for a, b in compare
+    }
     return Report(columns.problems, columns.fewest, rows, differences)
 
 
@@ -275,14 +258,3 @@ def _row(columns: Columns, at: Point, values: Floats, means: Floats, error: floa
     low, high, kind = intervals.interval(values, means)
     mean, cost = float(values.mean()), columns.cost(k, how.score)
     return Row(str(how), k, mean, low, high, cost, kind, error)
-
-
-def _difference(
-    pair: tuple[Point, Point], points: list[Point], values: Floats, means: Floats
-) -> Difference:
-    a, b = (points.index(p) for p in pair)
-    low, high = -1.0, 1.0  # one problem says nothing about others
-    if len(values) > 1:
-        low, high = intervals.percentile(means[:, a] - means[:, b])
-    names = [f"{how}@{k}" for how, k in pair]
-    return Difference(names[0], names[1], float((values[:, a] - values[:, b]).mean()), low, high)

@@ -15,9 +15,10 @@ import numpy as np
 
 from ponder.core.errors import UsageError
 from ponder.experiments.pools.samples import Entry, Sample
-from ponder.experiments.stats import columns, intervals, scoring
+from ponder.experiments.stats import columns, intervals, paired, scoring
 from ponder.experiments.stats.estimators import Floats, Ints
-from ponder.experiments.stats.scoring import COVERAGE, RANDOM, Aggregator, Difference, Row
+from ponder.experiments.stats.paired import Differences
+from ponder.experiments.stats.scoring import COVERAGE, RANDOM, Aggregator, Row
 from ponder.experiments.training.data import NAME, Examples
 from ponder.experiments.training.metrics import Metrics, measure
 from ponder.models.base import Shape
@@ -46,7 +47,7 @@ class Evaluation:
     left_out: int
     metrics: Metrics
     rows: tuple[Row, ...]
-    differences: tuple[Difference, ...]
+    differences: Differences
 
     def to_json(self) -> dict[str, Any]:
         """As in ``ponder verifier eval --json``."""
@@ -56,7 +57,7 @@ class Evaluation:
             "left_out": self.left_out,
             **self.metrics.to_json(),
             "rows": [row.to_json() for row in self.rows],
-            "differences": [d.to_json() for d in self.differences],
+            "differences": paired.to_json(self.differences),
         }
 
 
@@ -151,7 +152,12 @@ def evaluate(
         )
         for i, how in enumerate(WAYS)
     )
-    differences = tuple(_difference(pair, n, values, means) for pair in COMPARED)
+    differences = {
+        (scoring.named((a, n)), scoring.named((b, n))): paired.difference(
+            values, means, WAYS.index(a), WAYS.index(b)
+        )
+        for a, b in COMPARED
+    }
     return Evaluation(len(entries), n, left_out, metrics, rows, differences)
 
 
@@ -217,17 +223,6 @@ def _bought(read: columns.Columns, scorer: Scorer, n: int) -> dict[str, float]:
 
 def _plus(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
     return {unit: a.get(unit, 0.0) + b.get(unit, 0.0) for unit in {**a, **b}}
-
-
-def _difference(
-    pair: tuple[Aggregator, Aggregator], n: int, values: Floats, means: Floats
-) -> Difference:
-    a, b = (WAYS.index(how) for how in pair)
-    low, high = -1.0, 1.0  # one problem says nothing about others
-    if len(values) > 1:
-        low, high = intervals.percentile(means[:, a] - means[:, b])
-    names = [f"{how}@{n}" for how in pair]
-    return Difference(names[0], names[1], float((values[:, a] - values[:, b]).mean()), low, high)
 
 
 # Writing ------------------------------------------------------------------------------------------
