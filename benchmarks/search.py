@@ -38,7 +38,7 @@ import ponder
 from ponder.models import config
 from ponder.models.opening import Teller, open_model
 from ponder.models.openvino.cache import tail
-from ponder.models.openvino.engine import Done, Job
+from ponder.models.openvino.messages import Done, Job
 from ponder.models.openvino.model import OpenVINO
 from ponder.util.bounded import bounded
 
@@ -58,7 +58,7 @@ def watch(model: OpenVINO) -> None:
     process = model._loaded.process
     run = process.run
 
-    async def noting(job: Callable[[int], Job], grown: Callable[[int], None]) -> Done:
+    async def noting(job: Callable[[int], Job], grown: Callable[[int, str], None]) -> Done:
         made: list[Job] = []
 
         def kept(id: int) -> Job:

@@ -33,6 +33,8 @@ def number(value: float) -> str:
 
 def default_of(knob: Knob) -> str:
     if knob.name in COMMON:
+        if knob.parsed:
+            return "none"
         drawn = {getattr(plan(e, "self_consistency").sampling, knob.name) for e in PLANS}
         return f"`{number(*drawn)}`" if len(drawn) == 1 else "the effort's"
     if knob.kind is bool:

@@ -76,6 +76,7 @@ COVERED_BY = {
     "models/openai/stream.py": "models/openai/test_client.py",
     "models/openai/wire.py": "models/openai/test_client.py",
     "models/opening.py": "models/test_config.py",
+    "models/openvino/messages.py": "models/openvino/test_model.py",
     "models/openvino/engine.py": "models/openvino/test_model.py",
     "models/openvino/process.py": "models/openvino/test_model.py",
     "models/reward/formats.py": "models/reward/test_endpoint.py",

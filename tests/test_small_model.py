@@ -11,7 +11,7 @@ import pytest
 import ponder
 from ponder import Budget, Result
 from ponder.cli.main import main
-from ponder.core.events import SampleGrew
+from ponder.core.events import Grew
 from ponder.models.base import Request
 from ponder.models.openvino.model import OpenVINO
 
@@ -82,7 +82,7 @@ async def test_an_interrupted_run_leaves_nothing_generating(model: OpenVINO) -> 
         journal=False,
     )
     async for event in events:
-        if isinstance(event, SampleGrew) and event.tokens:
+        if isinstance(event, Grew) and event.tokens:
             break
     before = model.metrics()
     await events.aclose()

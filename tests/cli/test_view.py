@@ -11,17 +11,18 @@ import pytest
 from rich.console import Console
 
 from ponder.cli import view
+from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.events import (
+    Grew,
     Proposed,
     RunStarted,
-    SampleGrew,
     SampleLost,
     SampleStarted,
     Spent,
     VoteChanged,
 )
-from ponder.core.ledger import Item
+from ponder.core.ledger import Item, Receipt
 from ponder.core.trace import Trace
 from tests.support.jobs import PROBLEM
 
@@ -79,7 +80,7 @@ def test_the_view_tells_samples_cost_and_what_is_left() -> None:
         RunStarted("r", "best_of_n", {}, "m", budget, 0),
         SampleStarted("0", "generate"),
         SampleStarted("1", "generate"),
-        SampleGrew("1", 100),
+        Grew("1", "so", "", 100),
         SampleLost("2", "cancelled"),
         Spent(spent, spent),
         Proposed(Trace(PROBLEM), None),
@@ -88,6 +89,39 @@ def test_the_view_tells_samples_cost_and_what_is_left() -> None:
     assert "samples 0 done, 1 running, 1 waiting, 1 lost or cancelled" in shown
     assert "tokens 200" in shown
     assert "$0.100000  left: 800 tokens, $0.4000, 9e+11 FLOPs, 3600 s" in shown
+
+
+def test_the_view_shows_what_is_written_and_nothing_that_a_terminal_obeys() -> None:
+    shown = drawn(
+        RunStarted("r", "best_of_n", {}, "m", Budget(), 0),
+        SampleStarted("0", "generate"),
+        Grew("0", "Six times", "", 2),
+        Grew("0", " sev\x1b[2Jen", "", 3),
+        SampleStarted("1", "generate"),
+        Grew("1", "", "let me see", 3),
+        SampleStarted("2", "generate"),
+        Grew("2", "over", "", 1),
+        SampleLost("2", "cancelled"),
+        Proposed(Trace(PROBLEM, answer=Answer("42", "n:42")), None),
+    )
+    lines = [line.strip() for line in shown.splitlines()]
+    assert lines[3:] == [
+        "best so far: 42",
+        "3  Six times sev\\x1b[2Jen",
+        "3  let me see",
+    ]
+
+
+@pytest.mark.parametrize("thought", [0, 6])
+def test_a_receipt_tells_of_thinking_where_there_was_some(
+    thought: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view.receipt(
+        Receipt((Item("generate", "m", 1, completion_tokens=9, reasoning_tokens=thought),))
+    )
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert (["of", "them", "thinking", "6"] in rows) == bool(thought)
+    assert any("thinking" in row for row in rows) == bool(thought)
 
 
 def test_the_view_shows_the_five_strongest_answers() -> None:

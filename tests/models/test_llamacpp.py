@@ -14,8 +14,10 @@ import pytest
 
 from ponder.core.errors import MissingExtra, RequestRefused, UsageError
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Request
 from ponder.models.llamacpp import LlamaCpp, open_llamacpp
+from tests.support.deltas import booking
 
 GGUF = os.environ.get("PONDER_TEST_GGUF", "")
 ASK = (Message("user", "What is 2 + 2? Ünïcode <|im_end|>"),)
@@ -62,7 +64,7 @@ async def test_one_sample(model: LlamaCpp) -> None:
     for prefix in ("", "The answer is"):
         seen: list[tuple[int, int]] = []
         request = Request(ASK, 8, prefix, seed=1, logprobs=True)
-        completion = await model.generate(request, lambda *now, seen=seen: seen.append(now))
+        completion = await model.generate(request, booking(seen))
         assert completion.prompt_tokens == model.prompt_bound(ASK, prefix)
         assert completion.text
         assert not completion.text.startswith("The answer is")
@@ -100,8 +102,8 @@ async def test_greedy_samples_agree_and_more_than_the_slots_get_their_turn(
 async def test_cancelling_frees_the_slot(model: LlamaCpp) -> None:
     started = asyncio.Event()
 
-    def progress(prompt: int, completion: int) -> None:
-        if completion >= 2:
+    def progress(delta: Delta) -> None:
+        if delta.tokens >= 2:
             started.set()
 
     # So hot that no sample ends by itself.

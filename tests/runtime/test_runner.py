@@ -24,10 +24,10 @@ from ponder.core.errors import (
 from ponder.core.events import (
     Ended,
     Event,
+    Grew,
     Proposed,
     RunStarted,
     SampleFinished,
-    SampleGrew,
     SampleLost,
     SampleStarted,
     Scored,
@@ -77,13 +77,15 @@ def test_the_events_of_a_tiny_run() -> None:
     assert events == [
         RunStarted("", "best_of_n", {"n": 2, "pick": "best"}, "scripted", Budget(tokens=500), 7),
         SampleStarted("0.0.0", "generate"),
-        SampleGrew("0.0.0", 0),
+        Grew("0.0.0", "", "", 0),
         SampleStarted("0.1.0", "generate"),
-        SampleGrew("0.1.0", 0),
+        Grew("0.1.0", "", "", 0),
+        Grew("0.0.0", "so \\boxed{a}", "", 2),
         Spent(one, Item("total", "").plus(one)),
         SampleFinished("0.0.0", a, False),
         Proposed(a, None),
         Scored("0.0.1", (a,), (Score(0.25, "by_text"),)),
+        Grew("0.1.0", "so \\boxed{b}", "", 2),
         Spent(one, two),
         SampleFinished("0.1.0", b, False),
         Scored("0.1.1", (b,), (Score(0.5, "by_text"),)),
@@ -105,7 +107,7 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
             publish=events.append,
         )
     )
-    assert [e for e in events if not isinstance(e, SampleStarted | SampleGrew | Spent)] == [
+    assert [e for e in events if not isinstance(e, SampleStarted | Grew | Spent)] == [
         RunStarted(
             "",
             "self_consistency",
@@ -122,8 +124,8 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
         SampleLost("0.2.0", "the budget's limit on seconds was reached", "generate"),
         Ended("seconds", "0.0.0"),
     ]
-    grew = [e for e in events if isinstance(e, SampleGrew) and e.path == "0.2.0"]
-    assert grew == [SampleGrew("0.2.0", 0), SampleGrew("0.2.0", 8)]
+    grew = [e for e in events if isinstance(e, Grew) and e.path == "0.2.0"]
+    assert grew == [Grew("0.2.0", "", "", n) for n in (0, 4, 8)]
 
 
 def test_a_result_says_what_the_command_line_prints() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ponder
-from ponder.core.events import Event, SampleGrew
+from ponder.core.events import Event, Grew
 from ponder.models.base import Request
 from ponder.models.openvino.model import OpenVINO
 from ponder.strategies.registry import STRATEGIES
@@ -102,7 +102,7 @@ async def test_the_engine_has_nothing_left(name: str, model: OpenVINO) -> None:
 
     def watch(event: Event) -> None:
         nonlocal seen
-        seen += isinstance(event, SampleGrew)
+        seen += isinstance(event, Grew)
         if seen == moment:
             task.cancel()
 

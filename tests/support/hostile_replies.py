@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message
-from ponder.models.base import Completion, Request
-from ponder.models.openai.client import OpenAICompat, _Caller, _Link
+from ponder.models.base import Completion, Request, silent
+from ponder.models.openai.callers import Caller
+from ponder.models.openai.client import OpenAICompat, _Link
 from ponder.models.openai.endpoint import Endpoint
 from ponder.models.sound import MOST_TOKENS
 
@@ -57,7 +58,7 @@ async def _outcomes(canned: Canned, request: Request, samples: int, stream: bool
     endpoint = Endpoint(name="hostile", base_url="http://h/v1", model="m", stream=stream, retries=1)
     client = OpenAICompat(endpoint, sleep=_no_pause)
     link = _Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
-    callers = [_Caller(lambda prompt, completion: None) for _ in range(samples)]
+    callers = [Caller(silent) for _ in range(samples)]
     outcomes = await client._run(link, request, callers)
     return [outcome for _, outcome in outcomes]
 

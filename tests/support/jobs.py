@@ -14,7 +14,7 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout, ModelUnreachable
 from ponder.core.events import Event
 from ponder.core.problem import Message, Problem
-from ponder.core.trace import Finish, Score, Trace
+from ponder.core.trace import Delta, Finish, Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.fakes.scripted import EVERYTHING
 from ponder.runtime.journal import Journal
@@ -148,7 +148,7 @@ class Timed:
             nonlocal told
             self.tokens += prompt + completion - told
             told = prompt + completion
-            progress(prompt, completion)
+            progress(Delta(tokens=completion, prompt_tokens=prompt))
             self.watch()
 
         self.running += 1

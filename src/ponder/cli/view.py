@@ -8,25 +8,26 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 
 from ponder.cli import tables, terminal
+from ponder.cli.chains import Chain, Screen
 from ponder.cli.terminal import say, say_text, text
 from ponder.core.budget import PICO, Budget
 from ponder.core.events import (
     Event,
+    Grew,
     Proposed,
     RunStarted,
     SampleFinished,
-    SampleGrew,
     SampleLost,
     SampleStarted,
     Spent,
     VoteChanged,
 )
 from ponder.core.ledger import Item, Receipt
-from ponder.core.visible import visible_line
+from ponder.core.visible import visible, visible_line
 from ponder.runtime.records import Row
 from ponder.runtime.result import Candidate, Result
 
@@ -55,12 +56,14 @@ def watcher(quiet: bool) -> Watcher:
 
 
 class LiveView(Watcher):
-    """Samples arriving, the vote as it stands, tokens, speed, cost, and what is left."""
+    """Samples arriving, the best answer or the vote as it stands, tokens, speed, cost, what is
+    left, and the chains as they are written.
+    """
 
     def __init__(self) -> None:
         self._start: RunStarted | None = None
         self._began = time.monotonic()
-        self._growing: dict[str, int] = {}
+        self._growing: dict[str, Chain] = {}
         self._finished = self._lost = 0
         self._vote: VoteChanged | None = None
         self._best: Proposed | None = None
@@ -85,9 +88,10 @@ class LiveView(Watcher):
             case RunStarted():
                 self._start, self._began = event, time.monotonic()
             case SampleStarted(path=path):
-                self._growing[path] = 0
-            case SampleGrew(path=path, tokens=tokens):
-                self._growing[path] = tokens
+                self._growing[path] = Chain()
+            case Grew(path=path, text=words, reasoning=reasoning, tokens=tokens):
+                chain = self._growing.setdefault(path, Chain())
+                chain.grow(visible(words), visible(reasoning), tokens)
             case SampleFinished(path=path):
                 self._growing.pop(path, None)
                 self._finished += 1
@@ -107,10 +111,10 @@ class LiveView(Watcher):
         if self._start is None:
             return text()
         seconds = time.monotonic() - self._began
-        tokens = self._total.cost.tokens + sum(self._growing.values())
+        running = [chain for chain in self._growing.values() if chain.running]
+        tokens = self._total.cost.tokens + sum(chain.tokens for chain in running)
         generated = tokens - self._total.prompt_tokens
-        running = sum(1 for t in self._growing.values() if t)
-        waiting = len(self._growing) - running
+        waiting = len(self._growing) - len(running)
         lines: list[RenderableType] = [
             text(
                 (f"{self._start.strategy}", "bold"),
@@ -118,7 +122,7 @@ class LiveView(Watcher):
                 f"{seconds:.0f} s",
             ),
             text(
-                f"samples {self._finished} done, {running} running, {waiting} waiting"
+                f"samples {self._finished} done, {len(running)} running, {waiting} waiting"
                 + (f", {self._lost} lost or cancelled" if self._lost else "")
             ),
             text(
@@ -127,11 +131,11 @@ class LiveView(Watcher):
                 + _left(self._start.budget, self._total, tokens, seconds)
             ),
         ]
+        if self._best and self._best.trace.answer:
+            lines.append(text(f"best so far: {short(self._best.trace.answer.text)}"))
         if self._vote and self._vote.tally:
             lines.append(_ballot(self._vote))
-        elif self._best and self._best.trace.answer:
-            lines.append(text(f"best so far: {short(self._best.trace.answer.text)}"))
-        return Group(*lines)
+        return Screen(lines, running)
 
 
 def _left(budget: Budget, total: Item, tokens: int, seconds: float) -> str:
@@ -161,6 +165,8 @@ def _ballot(vote: VoteChanged) -> Table:
 def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
     """Print the answer, how sure it is and why, and the receipt."""
     if show_trace and outcome.trace is not None:
+        if thoughts := outcome.trace.reasoning.strip():
+            terminal.show(text((thoughts + "\n", "dim")), elsewhere=terminal.WIDE)
         say_text(outcome.trace.text.strip() + "\n")
     if outcome.answer is not None:
         say_text(outcome.answer)
@@ -250,6 +256,8 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
     for _ in items:
         drawn.add_column(justify="right", overflow="fold")
     for label, figure in _FIGURES.items():
+        if label == _THOUGHT and not statement.total.reasoning_tokens:
+            continue
         drawn.add_row(label, *(figure(item) for item in items))
     terminal.show(drawn, err=err, elsewhere=None if err else terminal.WIDE)
     for note in statement.notes:
@@ -259,6 +267,7 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
         terminal.show(charged, err=err, elsewhere=None if err else terminal.WIDE)
 
 
+_THOUGHT = "of them thinking"
 _FIGURES: dict[str, Callable[[Item], str]] = {
     "role": lambda i: visible_line(i.role),
     "model": lambda i: visible_line(i.model),
@@ -267,6 +276,7 @@ _FIGURES: dict[str, Callable[[Item], str]] = {
     "prompt tokens": lambda i: f"{i.prompt_tokens:,}",
     "of them cached": lambda i: f"{i.cached_tokens:,}",
     "completion tokens": lambda i: f"{i.completion_tokens:,}",
+    _THOUGHT: lambda i: f"{i.reasoning_tokens:,}",
     "wasted tokens": lambda i: f"{i.wasted_tokens:,}",
     "dollars": lambda i: f"{i.picousd / PICO:.6f}",
     "FLOPs": lambda i: f"{i.flops:.3g}",

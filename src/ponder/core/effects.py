@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
 from ponder.core.steering import Action
-from ponder.core.trace import Score, Trace
+from ponder.core.thinking import Thinking
+from ponder.core.trace import Delta, Score, Trace
 
 if TYPE_CHECKING:
     from ponder.core.session import Session
@@ -27,6 +28,7 @@ class Sampling:
 
     ``top_logprobs`` asks for that many of the likeliest tokens at each place (0: none) and for the
     log-probability of the one that was drawn. A model that does not know them gives what it knows.
+    ``thinking`` is how long the model's own thinking shall be (None: as it is by itself).
     """
 
     length: int = 1024
@@ -35,12 +37,17 @@ class Sampling:
     stop: tuple[str, ...] = ()
     logprobs: bool = False
     top_logprobs: int = 0
+    thinking: Thinking | None = None
 
     def describe(self) -> dict[str, Any]:
         """As JSON, without what older journals have no word for where it is not asked for."""
         how = {**asdict(self), "stop": list(self.stop)}
         if not self.top_logprobs:
             del how["top_logprobs"]
+        if self.thinking is None:
+            del how["thinking"]
+        else:
+            how["thinking"] = str(self.thinking)
         return how
 
 
@@ -123,10 +130,11 @@ class Call:
 
     ``path`` says where in the run it was asked for. ``prompt_tokens`` and ``completion_tokens``
     grow as the model works, so that a cancelled call is booked as far as it came; the model's
-    edge adds what it knows of ``cached_tokens`` and ``wasted_tokens``, and the ``trace`` once it
-    has come, so that it is not lost if the call is cancelled on its way out. ``spent`` is set by
-    whoever books the call, ``replayed`` by whoever answered it from the journal. ``session`` is
-    that of a verifier, which may ask models in its turn.
+    edge adds what it knows of ``cached_tokens``, ``wasted_tokens`` and ``reasoning_tokens`` (part
+    of the completion's), and the ``trace`` once it has come, so that it is not lost if the call is
+    cancelled on its way out. ``spent`` is set by whoever books the call, ``replayed`` by whoever
+    answered it from the journal. ``session`` is that of a verifier, which may ask models in its
+    turn. ``watch`` is told of each delta.
     """
 
     path: str
@@ -135,17 +143,19 @@ class Call:
     completion_tokens: int = 0
     cached_tokens: int = 0
     wasted_tokens: int = 0
+    reasoning_tokens: int = 0
     trace: Trace | None = None
     spent: Item | None = None
     replayed: bool = False
     session: Session | None = field(default=None, repr=False)
-    watch: Callable[[Call], None] | None = field(default=None, repr=False)
+    watch: Callable[[Delta], None] | None = field(default=None, repr=False)
 
-    def progress(self, prompt_tokens: int, completion_tokens: int) -> None:
+    def progress(self, delta: Delta) -> None:
         """The model reports how far it is."""
-        self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
+        self.prompt_tokens = delta.prompt_tokens
+        self.completion_tokens = delta.tokens if delta.due is None else delta.due
         if self.watch is not None:
-            self.watch(self)
+            self.watch(delta)
 
 
 Handler = Callable[[Call], Awaitable[Result]]

@@ -39,11 +39,18 @@ class SampleStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleGrew:
-    """A sample has so many tokens by now. Throttled: not every token is an event."""
+class Grew:
+    """A sample has grown. Not every token is an event, but every word is in one: deltas that come
+    soon after each other are told together.
+    """
 
     path: str
+    text: str
+    """What was added to its text since the last such event."""
+    reasoning: str
+    """What was added to its reasoning."""
     tokens: int
+    """Number of its completion tokens by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +176,7 @@ Decision = Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | 
 Event = (
     RunStarted
     | SampleStarted
-    | SampleGrew
+    | Grew
     | SampleFinished
     | SampleLost
     | Scored

@@ -16,8 +16,10 @@ class Item:
 
     ``prompt_tokens`` includes the ``cached_tokens``, which were not evaluated anew.
     ``completion_tokens`` reached a trace; ``wasted_tokens`` were generated and then cancelled,
-    lost or unreadable. ``seconds`` is wall time, each instant shared equally among the calls in
-    flight, so that items add up and never exceed the time that passed.
+    lost or unreadable. ``reasoning_tokens`` are the part of ``completion_tokens`` that the model
+    spent on thinking of its own, as far as it says. ``seconds`` is wall time, each instant
+    shared equally among the calls in flight, so that items add up and never exceed the time that
+    passed.
     """
 
     role: str
@@ -31,6 +33,7 @@ class Item:
     picousd: int = 0
     flops: int = 0
     seconds: float = 0.0
+    reasoning_tokens: int = 0
 
     @property
     def cost(self) -> Cost:
@@ -52,14 +55,17 @@ class Item:
             self.picousd + other.picousd,
             self.flops + other.flops,
             self.seconds + other.seconds,
+            self.reasoning_tokens + other.reasoning_tokens,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Figures as a receipt prints them: dollars as a float."""
+        """Figures as a receipt prints them: dollars as a float, thinking where there was some."""
         figures = asdict(self)
+        thought = figures.pop("reasoning_tokens")
+        rare = {"reasoning_tokens": thought} if thought else {}
         usd = figures.pop("picousd") / PICO
         flops, seconds = figures.pop("flops"), figures.pop("seconds")
-        return {**figures, "usd": usd, "flops": flops, "seconds": round(seconds, 6)}
+        return {**figures, **rare, "usd": usd, "flops": flops, "seconds": round(seconds, 6)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,25 @@ from typing import Literal
 from ponder.core.answer import Answer
 from ponder.core.problem import Problem
 
-Finish = Literal["stop", "length"]
+Finish = Literal["stop", "length", "refusal", "error"]
+"""Why a sample ended: by itself (or at a stop string), at a limit of its length, since it was
+withheld or cut off for what it says, or since its server failed in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """An increment of a sample that is being generated."""
+
+    text: str = ""
+    """What was added to its text; of a sample that nobody watches, it may be left out."""
+    reasoning: str = ""
+    """What was added to its reasoning, likewise."""
+    tokens: int = 0
+    """Number of completion tokens so far."""
+    prompt_tokens: int = 0
+    """Number of tokens of its prompt, or a bound of it."""
+    due: int | None = None
+    """Number of completion tokens that it costs should it be cancelled now, if not ``tokens``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +37,7 @@ class Trace:
     """One chain of reasoning, whole or partial.
 
     ``text`` is the whole assistant turn so far, ``tokens`` the completion tokens spent on it.
+    ``reasoning`` is what the model thought apart from that: no answer is read from it.
     ``finish`` is None while the chain can still be continued. ``logprobs`` are natural logarithms,
     one per token, or None where none were asked for; ``top`` those of the likeliest tokens at each
     place. ``id`` is the path of the effect that made it: unique in a run, and the same in every run
@@ -34,6 +53,7 @@ class Trace:
     id: str = ""
     parent: str = ""
     top: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)
+    reasoning: str = ""
 
     @classmethod
     def empty(cls, problem: Problem) -> Trace:
@@ -46,8 +66,13 @@ class Trace:
 
     @property
     def done(self) -> bool:
-        """Whether the chain has ended."""
+        """True if the chain has ended."""
         return self.finish is not None
+
+    @property
+    def cut(self) -> bool:
+        """True if the chain has ended before the model was done with it."""
+        return self.finish not in (None, "stop")
 
     @property
     def order(self) -> tuple[int, ...]:

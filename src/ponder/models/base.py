@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ponder.core.errors import MalformedReply
+from ponder.core.errors import CapabilityError, MalformedReply
 from ponder.core.problem import Message
+from ponder.core.thinking import Thinking
+from ponder.core.trace import Delta, Finish
 from ponder.models import sound
 
 Capability = Literal["prefill", "logprobs", "top_logprobs", "seed", "stop", "n", "native_thinking"]
-Finish = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Request:
     not repeated in the completion. ``max_tokens`` bounds the completion. ``temperature`` 0 is
     greedy. ``seed`` is in [0, 2**31). Generation stops before any string of ``stop``.
     ``top_logprobs`` is how many of the likeliest tokens are wanted at each place (0: none).
+    ``thinking`` is asked of the model's own thinking (needs ``native_thinking``). ``watched`` is
+    True if somebody reads the text as it grows: otherwise a model need not tell it before its end.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +41,8 @@ class Request:
     stop: tuple[str, ...] = ()
     logprobs: bool = False
     top_logprobs: int = 0
+    thinking: Thinking | None = None
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,8 @@ class Completion:
     completion token (untempered), or is None where none were asked for. ``seconds`` is wall time.
     ``top`` has, per completion token, the likeliest tokens and their natural log-probabilities.
     ``stopped_at`` is the stop string that ended it, '' if the model ended by itself, None if that
-    is unknown.
+    is unknown. ``reasoning`` is what the model thought by itself, apart from the text, and
+    ``reasoning_tokens``, where it says so, are the part of ``completion_tokens`` spent on that.
 
     Every completion is sound, whichever model made it: the text can be written as UTF-8, and
     log-probabilities are finite and not above 0; if one of them is not, there are none.
@@ -68,16 +74,22 @@ class Completion:
     seconds: float = 0.0
     top: tuple[Mapping[str, float], ...] | None = None
     stopped_at: str | None = None
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
     def __post_init__(self) -> None:
         prompt, completion = self.prompt_tokens, self.completion_tokens
-        for count in (prompt, completion, self.cached_tokens, self.wasted_tokens):
+        for count in (
+            prompt, completion, self.cached_tokens, self.wasted_tokens, self.reasoning_tokens,
+        ):  # fmt: skip
             if type(count) is not int or not 0 <= count <= sound.MOST_TOKENS:
                 raise MalformedReply(
                     "the model counts tokens in other than whole numbers up to 2**53."
                 )
         if (text := sound.whole(self.text)) is not self.text:
             object.__setattr__(self, "text", text)
+        if self.reasoning:
+            object.__setattr__(self, "reasoning", sound.whole(self.reasoning))
         if self.logprobs and (chances := sound.chances(self.logprobs)) is not self.logprobs:
             object.__setattr__(self, "logprobs", chances)
         if self.top:
@@ -119,13 +131,26 @@ class ModelInfo:
     context: int = 0
     local: bool = False
 
+    def check(self, thinking: Thinking | None) -> None:
+        """Refuse a wish about thinking that the model knows nothing of.
 
-Progress = Callable[[int, int], None]
-"""Called with (prompt tokens, completion tokens so far) as a sample grows. If the caller cancels,
-the last call is what the sample has cost."""
+        Raises:
+            CapabilityError: it has no thinking of its own.
+        """
+        if thinking is not None and "native_thinking" not in self.capabilities:
+            raise CapabilityError(
+                f"thinking={thinking} is asked of {self.name}, which has no thinking of its own "
+                "that could be set: leave it out, or, if this endpoint has it, say capabilities = "
+                '["native_thinking", ...] in ponder.toml.'
+            )
 
 
-def silent(prompt_tokens: int, completion_tokens: int) -> None:
+Progress = Callable[[Delta], None]
+"""Called as a sample grows. If the caller cancels, the last call says what the sample has cost. Of
+a request that is ``watched``, the deltas' texts, one after the other, are the completion's."""
+
+
+def silent(delta: Delta) -> None:
     """The Progress of a caller who does not watch."""
 
 

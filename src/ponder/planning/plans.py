@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName
+from ponder.core.thinking import LEVELS, Thinking
 from ponder.strategies import registry
-from ponder.strategies.knobs import Knob, Range, knobs, read
+from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def _sampling(
     length: Annotated[int, Range(1, 10**6)],
     temperature: Annotated[float, Range(0, 5)],
     top_p: Annotated[float, Range(0.01, 1)],
+    thinking: Annotated[Thinking | None, Parsed(Thinking.read, (*LEVELS, "TOKENS"))],
 ) -> None:
     """The knobs that every strategy has: how its samples are drawn."""
 
@@ -61,10 +63,10 @@ def plan(
     """The plan of an effort, with whatever is set by hand in its place.
 
     ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
-    ``top_p``). Another strategy than the plan's starts from that strategy's own defaults; only one
-    of ``SAMPLING`` keeps the plan's ``n``. A ``budget`` replaces the plan's where it sets a
-    limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the plan's own token budget,
-    which was made for the plan's own numbers.
+    ``top_p``, ``thinking``). Another strategy than the plan's starts from that strategy's own
+    defaults; only one of ``SAMPLING`` keeps the plan's ``n``. A ``budget`` replaces the plan's
+    where it sets a limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the plan's
+    own token budget, which was made for the plan's own numbers.
 
     Raises:
         UnknownName: effort, strategy or knob does not exist.

@@ -40,8 +40,11 @@ class Spec:
     version: str = field(default_factory=lambda: __version__)
 
     def to_json(self) -> dict[str, Any]:
-        """For the journal."""
-        return asdict(self)
+        """For the journal; no thinking where none is asked for."""
+        written = asdict(self)
+        if self.sampling.thinking is None:
+            del written["sampling"]["thinking"]
+        return written
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spec:
@@ -92,14 +95,15 @@ class Spec:
         )
 
     def check(self, info: ModelInfo, *, priced: bool, model: str = "") -> None:
-        """Whether the run's model, or another one that it asks by the name ``model``, can do what
-        the strategy needs, and the budget be kept.
+        """Check that the run's model, or another one that it asks by the name ``model``, can do
+        what the strategy needs, and that the budget can be kept.
 
         Raises:
             CapabilityError: it cannot.
             UsageError: nobody knows what the model costs, in a unit that the budget limits.
         """
         payable(self.budget, info, priced=priced)
+        info.check(self.sampling.thinking)
         needs = registry.find(self.strategy).needed(self.knobs, model)
         lacking = [n for n in needs if n not in info.capabilities]
         if lacking:

@@ -44,6 +44,12 @@ from ponder.util.worker import gone, number, this_one
 _figures = attrgetter(*(f.name for f in fields(Item)))
 
 
+def _costs(spent: Item) -> tuple[Any, ...]:
+    """The figures in their order; the last one, of thinking, only where there was some."""
+    figures: tuple[Any, ...] = _figures(spent)
+    return figures if spent.reasoning_tokens else figures[:-1]
+
+
 class Journal:
     """All runs of one file. Safe to open from several processes; use from one thread at a time.
 
@@ -205,7 +211,7 @@ class Journal:
     ) -> None:
         """Add a row; it is durable once ``settled`` or ``flush`` returns."""
         packed = None if result is None else pack(result)
-        spent = None if call.spent is None else _figures(call.spent)
+        spent = None if call.spent is None else _costs(call.spent)
         record = jsontext.dumps((call.path, effect.describe(), packed, lost, spent))
         self._pending.append((run, seq, record))
 

@@ -199,6 +199,7 @@ class _Packed:
     id: str
     parent: str
     top: tuple[Mapping[str, float], ...] | None = None
+    reasoning: str = ""
 
 
 def _check_trace(value: Any) -> None:
@@ -212,11 +213,11 @@ def _check_trace(value: Any) -> None:
 
 def _item(spent: Any) -> Item:
     names = [f.name for f in fields(Item)]
-    if not isinstance(spent, list) or len(spent) != len(names):
+    if not isinstance(spent, list) or len(names) - len(spent) not in (0, 1):  # thinking is rare
         raise Malformed("its costs are no list of figures")
-    item: Item = decode(Item, dict(zip(names, spent, strict=True)), "its costs")
+    item: Item = decode(Item, dict(zip(names, spent, strict=False)), "its costs")
     for name in ("calls", "failed", "prompt_tokens", "cached_tokens", "completion_tokens",
-                 "wasted_tokens"):  # fmt: skip
+                 "wasted_tokens", "reasoning_tokens"):  # fmt: skip
         _count(getattr(item, name), name)
     if min(item.picousd, item.flops, item.seconds) < 0:
         raise Malformed("its costs are below zero")
@@ -256,6 +257,7 @@ def pack(result: Result) -> Any:
             "id": result.id,
             "parent": result.parent,
             **top,
+            **({"reasoning": result.reasoning} if result.reasoning else {}),
         }
     return [asdict(item) for item in result]
 

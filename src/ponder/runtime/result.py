@@ -17,9 +17,10 @@ StoppedBy = Stop | Literal["done", "interrupt", "lost", "accepted"]
 class Candidate:
     """One distinct answer: how many samples gave it, its best score, and the tokens spent on it.
 
-    ``text`` is the reasoning of the sample that stands for it: the one with the best score, else
-    the one asked for first. ``said`` is what verifiers said of that sample. Samples without an
-    answer are gathered in one candidate with ``answer`` None and no votes.
+    ``text`` is that of the sample that stands for it: the one with the best score, else the one
+    asked for first; ``reasoning`` is what the model thought apart from that text. ``said`` is what
+    verifiers said of that sample. Samples without an answer are gathered in one candidate with
+    ``answer`` None and no votes.
     """
 
     answer: str | None
@@ -28,9 +29,10 @@ class Candidate:
     tokens: int
     text: str
     said: tuple[Score, ...] = ()
+    reasoning: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder solve --json``; ``said`` where a verifier was asked."""
+        """As in ``ponder solve --json``; ``said`` and ``reasoning`` where there is some."""
         said = [
             {"verifier": s.verifier, "score": s.value, "verdict": s.verdict, "detail": s.detail}
             for s in self.said
@@ -41,6 +43,7 @@ class Candidate:
             "score": self.score,
             "tokens": self.tokens,
             "text": self.text,
+            **({"reasoning": self.reasoning} if self.reasoning else {}),
         }
         return {**known, "said": said} if said else known
 
@@ -118,6 +121,7 @@ def candidates(
                 tokens=sum(t.tokens for t in group),
                 text=stands.text,
                 said=tuple(scores.get(stands.id, ())),
+                reasoning=stands.reasoning,
             )
         )
     return tuple(found)

@@ -67,7 +67,8 @@ class Job:
     def drawn(self) -> dict[str, Any]:
         """How samples are drawn, as knobs."""
         how = self.sampling
-        return {"length": how.length, "temperature": how.temperature, "top_p": how.top_p}
+        known = {"length": how.length, "temperature": how.temperature, "top_p": how.top_p}
+        return known if how.thinking is None else {**known, "thinking": str(how.thinking)}
 
     def check(self) -> None:
         """Whether at least one sample fits into the budget and the model's context.

@@ -95,7 +95,7 @@ def stack(
     if journal:
         book = Book(journal, run, rows, ordered=ordered)
         handler, decide = recorded(handler, book), book.decide
-    handler = traced(handler, publish, ledger, watched=watched)
+    handler = traced(handler, publish, ledger, loop.time, watched=watched)
     return Stack(handler, ledger, purse, rows, decide)
 
 

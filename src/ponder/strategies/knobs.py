@@ -28,6 +28,16 @@ class Open:
     prefix: str
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A value of a type of its own."""
+
+    read: Callable[[Any], Any]
+    """Makes it of what a person, or a program, wrote; raises ``UsageError``."""
+    values: tuple[str, ...]
+    """What it may be, to a person."""
+
+
 StepKind = Annotated[str, Open(tuple(SEPARATORS), MARKS)]
 """The knob ``steps``: what a step is (``core.steps``)."""
 
@@ -35,7 +45,7 @@ StepKind = Annotated[str, Open(tuple(SEPARATORS), MARKS)]
 @dataclass(frozen=True, slots=True)
 class Knob:
     """One knob: ``kind`` is int, float, bool or str; ``choices`` where only these are allowed, and
-    texts that begin with ``prefix``.
+    texts that begin with ``prefix``. ``parsed`` is of a knob with a type of its own.
     """
 
     name: str
@@ -44,10 +54,13 @@ class Knob:
     range: Range | None = None
     choices: tuple[str, ...] = ()
     prefix: str = ""
+    parsed: Parsed | None = None
 
     @property
     def values(self) -> tuple[str, ...]:
         """The choices as they are told."""
+        if self.parsed:
+            return self.parsed.values
         return (*self.choices, f"{self.prefix}TEXT") if self.prefix else self.choices
 
     def read(self, value: Any) -> Any:
@@ -56,6 +69,8 @@ class Knob:
         Raises:
             UsageError: wrong type, out of range, or not among the choices.
         """
+        if self.parsed:
+            return self.parsed.read(value)
         if self.choices:
             rest = value.removeprefix(self.prefix) if isinstance(value, str) else value
             if value not in self.choices and (rest == value or not rest):
@@ -104,7 +119,9 @@ def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
         name, hint, more = parameter.name, hints[parameter.name], None
         if get_origin(hint) is Annotated:
             hint, more = get_args(hint)
-        if isinstance(more, Open):
+        if isinstance(more, Parsed):
+            found[name] = Knob(name, object, parameter.default, parsed=more)
+        elif isinstance(more, Open):
             found[name] = Knob(name, str, parameter.default, None, more.names, more.prefix)
         else:
             choices = get_args(hint) if get_origin(hint) is Literal else ()

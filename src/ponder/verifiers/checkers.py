@@ -103,7 +103,7 @@ class Schema:
 
         async def judge(trace: Trace) -> Score:
             text = trace.answer.text if trace.answer else trace.text
-            found, late = await satisfying(text, problem.schema, trace.finish == "length")
+            found, late = await satisfying(text, problem.schema, trace.cut)
             if late:
                 return Score(0.0, self.name, "the schema takes too long on it", "timeout")
             if found is None and not trace.done:

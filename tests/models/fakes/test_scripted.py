@@ -32,7 +32,10 @@ def test_a_string_is_as_many_tokens_as_words_and_is_cut_at_the_bound() -> None:
     async def main() -> None:
         model = Scripted(["one two", "one two three", "one two three four"])
         told: list[tuple[int, int]] = []
-        done = [await model.generate(ASKED, lambda p, c: told.append((p, c))) for _ in range(3)]
+        done = [
+            await model.generate(ASKED, lambda d: told.append((d.prompt_tokens, d.tokens)))
+            for _ in range(3)
+        ]
         assert [(c.text, c.finish, c.completion_tokens) for c in done] == [
             ("one two", "stop", 2),
             ("one two three", "stop", 3),

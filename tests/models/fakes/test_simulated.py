@@ -37,8 +37,8 @@ def test_everything_follows_from_the_seed_and_stays_within_the_protocol(
     async def main() -> Completion:
         model = Simulated(length=30)
         told: list[tuple[int, int]] = []
-        request = Request(ASKED, max_tokens, seed=seed, logprobs=logprobs)
-        done = await model.generate(request, lambda p, c: told.append((p, c)))
+        request = Request(ASKED, max_tokens, seed=seed, logprobs=logprobs, watched=True)
+        done = await model.generate(request, lambda d: told.append((d.prompt_tokens, d.tokens)))
         assert done.prompt_tokens == model.prompt_bound(ASKED) == 6
         assert 1 <= done.completion_tokens <= max_tokens
         assert done.finish == "length" or len(done.text.split()) == done.completion_tokens
@@ -103,7 +103,7 @@ def test_time_passes_token_by_token_and_a_cancelled_sample_has_told_how_far_it_c
         done = await model.generate(Request(ASKED, 16, seed=1))
         assert (done.completion_tokens, done.seconds, loop.time()) == (16, 2.0, 2.0)
         task = asyncio.ensure_future(
-            model.generate(Request(ASKED, 16, seed=1), lambda _, c: told.append(c))
+            model.generate(Request(ASKED, 16, seed=1), lambda d: told.append(d.tokens))
         )
         await asyncio.sleep(1.0625)
         task.cancel()

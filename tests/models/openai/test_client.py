@@ -20,10 +20,12 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Completion, Model, Request
 from ponder.models.openai.client import GROUP, Endpoint, OpenAICompat
 from ponder.models.openai.endpoint import PROMPTS, find_proxy
 from ponder.models.openai.wire import share
+from tests.support.deltas import booking, costs
 from tests.support.loopback import Loopback, Step, answer, choice, delta, error, sse, usage
 
 ASK = Request((Message("user", "What is 6 x 7?"),), max_tokens=20, seed=3)
@@ -176,7 +178,7 @@ async def test_logprobs_that_did_not_come_are_none(given: Any) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "finish"),
-    [("stop", "stop"), ("eos", "stop"), ("length", "length"), ("content_filter", "length")],
+    [("stop", "stop"), ("eos", "stop"), ("length", "length"), ("content_filter", "refusal")],
 )
 async def test_finish_reasons(reason: str, finish: str) -> None:
     async with Loopback(answer(choice(finish=reason))) as server:
@@ -266,7 +268,7 @@ async def test_a_stream_and_its_progress() -> None:
     seen: list[tuple[int, int]] = []
     async with Loopback(sse(*events)) as server:
         client = model(server.url, stream=True)
-        completion = await client.generate(ASK, lambda p, c: seen.append((p, c)))
+        completion = await client.generate(ASK, booking(seen))
         await client.close()
     assert server.requests[0].json["stream"] is True
     assert server.requests[0].json["stream_options"] == {"include_usage": True}
@@ -318,7 +320,7 @@ async def test_a_cancelled_stream_was_booked_as_far_as_it_came() -> None:
     seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
     async with Loopback(sse(delta("a"), delta("b"), done=False, hang=True)) as server:
         client = model(server.url, stream=True)
-        task = asyncio.create_task(client.generate(ASK, lambda *now: seen.put_nowait(now)))
+        task = asyncio.create_task(client.generate(ASK, lambda d: seen.put_nowait(costs(d))))
         last = await seen.get()
         while last != (BOUND, 2):
             last = await seen.get()
@@ -427,7 +429,7 @@ async def test_who_leaves_during_a_pause_is_not_asked_for_again() -> None:
         endpoint = Endpoint(name="test", base_url=server.url, model="m", capabilities=MANY)
         client = OpenAICompat(endpoint, sleep=pause)
         for seen in booked:
-            report = client.generate(ASK, lambda *now, seen=seen: seen.append(now))
+            report = client.generate(ASK, booking(seen))
             tasks.append(asyncio.create_task(report))
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await client.close()
@@ -458,7 +460,7 @@ async def test_who_left_has_paid_and_the_others_do_not_pay_again() -> None:
         client = model(server.url, capabilities=MANY)
         tasks = []
         for seen in booked:
-            sample = client.generate(ASK, lambda *now, seen=seen: seen.append(now))
+            sample = client.generate(ASK, booking(seen))
             tasks.append(asyncio.create_task(sample))
         await server.seen(requests=1)
         tasks[0].cancel()
@@ -497,7 +499,7 @@ async def test_who_leaves_before_the_group_is_sent_is_not_asked_for() -> None:
 
 
 async def test_a_bug_of_the_watcher_reaches_it() -> None:
-    def broken(prompt: int, completion: int) -> None:
+    def broken(delta: Delta) -> None:
         raise ZeroDivisionError
 
     async with Loopback(answer()) as server:

@@ -23,6 +23,7 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.models.base import Request
 from ponder.models.openai.client import Endpoint, OpenAICompat
+from tests.support.deltas import costs
 from tests.support.loopback import Loopback, Step, answer, choice, delta, error, sse, usage
 
 ASK = Request((Message("user", "What is 6 x 7?"),), max_tokens=20)
@@ -345,6 +346,6 @@ async def test_progress_tells_the_worst_case_while_nothing_is_known() -> None:
     seen: list[tuple[int, int]] = []
     async with Loopback(error(500), answer()) as server:
         client = model(server.url)
-        await client.generate(ASK, lambda prompt, completion: seen.append((prompt, completion)))
+        await client.generate(ASK, lambda d: seen.append(costs(d)))
         await client.close()
     assert seen == [(BOUND, 20), (0, 0), (BOUND, 20), (10, 5)]

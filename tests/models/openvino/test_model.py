@@ -18,8 +18,9 @@ from ponder.core.problem import Message
 from ponder.models.base import Completion, Request, Shape
 from ponder.models.gguf.metadata import Header, metadata_only, read_header
 from ponder.models.openvino.cache import BLOCK, PIECE, Blocks, pieces
-from ponder.models.openvino.engine import Done, Engine, Job, Setup, _load
+from ponder.models.openvino.engine import Engine, _load
 from ponder.models.openvino.machine import free_memory, usable_cores
+from ponder.models.openvino.messages import Done, Job, Setup
 from ponder.models.openvino.model import Metrics, OpenVINO, Settings, can_load, load
 from tests.support.gguf_files import write_gguf
 
@@ -119,7 +120,7 @@ async def test_prompt_bound_is_exact_and_progress_ends_at_the_cost(model: OpenVI
     seen: list[tuple[int, int]] = []
     request = ask("Why is the sky blue?", max_tokens=5)
     before = model.metrics().tokens
-    done = await model.generate(request, lambda *counts: seen.append(counts))
+    done = await model.generate(request, lambda d: seen.append((d.prompt_tokens, d.tokens)))
     assert model.metrics().tokens == before + done.completion_tokens
     assert model.prompt_bound(request.messages) == done.prompt_tokens
     assert seen[0] == (done.prompt_tokens, 0)
@@ -236,7 +237,9 @@ async def test_cancelled_samples_leave_the_engine_to_the_others(model: OpenVINO)
     seen: list[int] = []
     long = [
         asyncio.ensure_future(
-            model.generate(ask(max_tokens=4000, seed=s, stop=("@@@",)), lambda p, c: seen.append(c))
+            model.generate(
+                ask(max_tokens=4000, seed=s, stop=("@@@",)), lambda d: seen.append(d.tokens)
+            )
         )
         for s in range(40)
     ]

@@ -192,7 +192,7 @@ async def test_qwen_is_asked_as_a_chat_and_pooled_by_step(monkeypatch: pytest.Mo
     told: list[tuple[int, int]] = []
     async with Loopback(pooled([0.1, 0.9], [0.75, 0.25])) as server:
         client: Model = model(server.url, key_env="PRM_KEY", extra_body={"priority": 1})
-        done = await client.generate(ASK, lambda p, c: told.append((p, c)))
+        done = await client.generate(ASK, lambda d: told.append((d.prompt_tokens, d.tokens)))
         await client.close()
     [seen] = server.requests
     assert seen.path == "/pooling"

@@ -13,7 +13,7 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Call, Effect, Generate, Handler, Result, Sampling, Steer, Verify
 from ponder.core.errors import LimitReached, ModelTimeout
 from ponder.core.ledger import Item, Ledger
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Delta, Score, Trace
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.handlers.admission import Purse
 from ponder.runtime.handlers.budgeted import LEAST, budgeted
@@ -63,13 +63,13 @@ async def generous(call: Call) -> Result:
     """As many tokens as it may have."""
     assert isinstance(call.effect, Generate)
     length = call.effect.sampling.length
-    call.progress(PROMPT_TOKENS, length)
+    call.progress(Delta("", "", length, PROMPT_TOKENS))
     return ended(call.effect.start.tokens + length, "length")
 
 
 def test_a_sample_is_booked_as_what_it_was() -> None:
     async def inner(call: Call) -> Result:
-        call.progress(PROMPT_TOKENS, 5)
+        call.progress(Delta("", "", 5, PROMPT_TOKENS))
         call.cached_tokens, call.wasted_tokens = 4, 3
         return ended(5)
 
@@ -151,7 +151,7 @@ def test_what_a_failed_sample_cost_is_wasted() -> None:
 
 def test_a_cancelled_sample_is_booked_as_far_as_it_came() -> None:
     async def inner(call: Call) -> Result:
-        call.progress(PROMPT_TOKENS, 3)
+        call.progress(Delta("", "", 3, PROMPT_TOKENS))
         await asyncio.sleep(10)
         raise AssertionError("it was cancelled")
 

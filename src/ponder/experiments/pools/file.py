@@ -112,7 +112,7 @@ _TYPES: dict[str, Any] = {
 """Fields of a header that something is made of; the others are only kept."""
 _SAMPLE_FIELDS = {
     "answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "usd", "key", "cut", "text",
-    "verified",
+    "verified", "reasoning",
 }  # fmt: skip
 _ENTRY_FIELDS = {"problem_id", "gold", "answer_type", "level", "samples"}
 
@@ -237,7 +237,7 @@ def sample_from(value: Any) -> Sample:
         if correct not in (0, 1):
             raise BrokenLine(f"'correct' must be true or false, not {shown(correct)}")
         correct = bool(correct)
-    for name in ("key", "text"):
+    for name in ("key", "text", "reasoning"):
         if (text := value.get(name)) is not None and type(text) is not str:
             raise BrokenLine(f"'{name}' must be a string, not {shown(text)}")
     return Sample(
@@ -253,6 +253,7 @@ def sample_from(value: Any) -> Sample:
         value.get("text"),
         _verified(value.get("verified")),
         {k: v for k, v in value.items() if k not in _SAMPLE_FIELDS} if len(value) > 2 else {},
+        value.get("reasoning") or "",
     )
 
 

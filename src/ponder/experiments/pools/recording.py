@@ -136,8 +136,9 @@ def _sample(result: Mapping[str, Any], spent: Spent) -> Sample:
         round(spent.seconds, 3),
         spent.picousd / PICO if spent.picousd else None,
         key,
-        result["finish"] == "length",
+        result["finish"] not in (None, "stop"),
         result["text"],
+        reasoning=result.get("reasoning", ""),
     )
 
 
@@ -151,6 +152,7 @@ def _nothing(outcome: Outcome) -> str:
 
 def _check(asked: Recording, info: ModelInfo, *, priced: bool) -> None:
     payable(asked.budget, info, priced=priced)
+    info.check(asked.sampling.thinking)
     if asked.sampling.logprobs and "logprobs" not in info.capabilities:
         raise CapabilityError(
             f"{info.name} gives no log-probabilities, which --confidence needs: leave it out, or "

@@ -19,6 +19,7 @@ class Sample:
     """One recorded sample. None is unknown; ``answer`` None is a sample that gave no answer.
 
     Answers of the same ``key`` are one vote. ``cut`` samples ended at their limit of tokens.
+    ``reasoning`` is what the model thought apart from its text.
     ``verified`` is what each score cost to find, by the score's name and then by unit. ``extra``
     are fields that the format does not know; they are kept as they are.
     """
@@ -35,6 +36,7 @@ class Sample:
     text: str | None = None
     verified: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As in the file; what is unknown is left out, but for the answer and the tokens."""
@@ -49,6 +51,8 @@ class Sample:
             value = getattr(self, name)
             if value is not None and value is not False:
                 known[name] = value
+        if self.reasoning:
+            known["reasoning"] = self.reasoning
         if self.verified:
             known["verified"] = self.verified
         return {**known, **self.extra}

@@ -133,7 +133,7 @@ def _trace(sample: Sample, problem: Problem, k: int) -> Trace:
     finish: Any = "length" if sample.cut else "stop"
     return Trace(
         problem, sample.text or sample.answer or "", int(sample.tokens or 0), finish, answer,
-        id=str(k),
+        id=str(k), reasoning=sample.reasoning,
     )  # fmt: skip
 
 

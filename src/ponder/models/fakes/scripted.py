@@ -8,7 +8,9 @@ from typing import get_args
 
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.fakes.words import deltas
 
 Reply = str | Completion | ModelError
 
@@ -19,7 +21,8 @@ class Scripted:
     """Answers from a list, in the order in which requests begin, or from a function of the request.
 
     A string is a finished reply of as many tokens as it has words (cut at ``max_tokens``, and at
-    the first of the request's stop strings); an error is raised. ``requests`` keeps what was asked;
+    the first of the request's stop strings); a ``Completion``, which may have reasoning, comes as
+    it is; an error is raised. What comes is told word by word. ``requests`` keeps what was asked;
     ``running`` counts what is in flight. With a ``gate`` every reply waits until it is set.
 
     Raises:
@@ -49,10 +52,11 @@ class Scripted:
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """The next reply of the script."""
+        self.info.check(request.thinking)
         self.requests.append(request)
         reply = self._reply(request)
         prompt = self.prompt_bound(request.messages, request.prefix)
-        progress(prompt, 0)
+        progress(Delta(prompt_tokens=prompt))
         self.running += 1
         try:
             await (self.gate.wait() if self.gate else asyncio.sleep(0))
@@ -60,13 +64,16 @@ class Scripted:
             self.running -= 1
         if isinstance(reply, ModelError):
             raise reply
-        if isinstance(reply, Completion):
-            return reply
+        done = reply if isinstance(reply, Completion) else self._spoken(reply, request, prompt)
+        for delta in deltas(done, watched=request.watched):
+            progress(delta)
+        return done
+
+    def _spoken(self, reply: str, request: Request, prompt: int) -> Completion:
         found = [(at, stop) for stop in request.stop if (at := reply.find(stop)) >= 0]
         at, stopped_at = min(found, default=(len(reply), ""))
         words = reply[:at].split(" ")
         kept = words[: request.max_tokens]
-        progress(prompt, len(kept))
         return Completion(
             " ".join(kept),
             "stop" if len(kept) == len(words) else "length",

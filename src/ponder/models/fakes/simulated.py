@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
 
 _OPEN = "\\boxed{"
@@ -73,6 +74,7 @@ class Simulated:
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Draw one sample. The right answer is 42."""
+        self.info.check(request.thinking)
         rng = random.Random(request.seed)
         right = rng.random() < self._accuracy
         answer = "42" if right else rng.choices(self._decoys, self._popularity)[0]
@@ -81,22 +83,34 @@ class Simulated:
         wanted = 1 if made_to else 1 + int(rng.expovariate(1 / max(1, self._length - 1)))
         tokens = min(wanted, request.max_tokens)
         mean = -0.3 + (0.1 * self._signal * (right - 0.5)) + rng.gauss(0, 0.1)
-        for count in range(tokens):
-            progress(prompt, count + 1)
-            if self._speed:
-                await asyncio.sleep(1 / self._speed)
-        await asyncio.sleep(0)
         words = [_WORDS[i % len(_WORDS)] for i in range(tokens - 1)]
         finished = wanted <= request.max_tokens
         last = f"{answer}}}" if made_to else f"{_OPEN}{answer}}}"
-        return Completion(
-            " ".join([*words, last] if finished else words),
+        text, stopped_at = " ".join([*words, last] if finished else words), None
+        if found := [(at, stop) for stop in request.stop if (at := text.find(stop)) >= 0]:
+            at, stopped_at = min(found)
+            text, finished = text[:at], True
+            tokens = text.count(" ") + 1
+        said = text.split(" ")
+        done = Completion(
+            text,
             "stop" if finished else "length",
             prompt,
             tokens,
             logprobs=(min(mean, -0.001),) * tokens if request.logprobs else None,
             seconds=tokens / self._speed if self._speed else 0.0,
+            stopped_at=stopped_at,
         )
+        if request.watched or self._speed:
+            for count in range(tokens):
+                word = " " * (count > 0) + said[count] if count < len(said) else ""
+                progress(Delta(word if request.watched else "", "", count + 1, prompt))
+                if self._speed:
+                    await asyncio.sleep(1 / self._speed)
+        else:
+            progress(Delta(tokens=tokens, prompt_tokens=prompt))
+        await asyncio.sleep(0)
+        return done
 
     async def close(self) -> None:
         """Nothing to release."""

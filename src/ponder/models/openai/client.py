@@ -34,8 +34,18 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
-from ponder.models.openai.endpoint import Encoder, Endpoint, Prompt, chat_url, find_key, find_proxy
+from ponder.models.openai.callers import Caller, Outcomes, tie
+from ponder.models.openai.endpoint import (
+    Encoder,
+    Endpoint,
+    Prompt,
+    chat_url,
+    effort,
+    find_key,
+    find_proxy,
+)
 from ponder.models.openai.stream import Stream, receive
 from ponder.models.openai.wire import (
     Reply,
@@ -67,24 +77,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitt
 
 
 @dataclass(slots=True, eq=False)
-class _Caller:
-    """Who waits for one sample. A request that is not shared is awaited itself: no future."""
-
-    progress: Progress
-    future: asyncio.Future[Completion] | None = None
-
-    @property
-    def waits(self) -> bool:
-        return self.future is None or not self.future.done()
-
-
-@dataclass(slots=True, eq=False)
 class _Link:
     """What belongs to one event loop: connections, and requests of this tick to send together."""
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
-    pending: dict[object, tuple[Request, list[_Caller]]] = field(default_factory=dict)
+    pending: dict[object, tuple[Request, list[Caller]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -95,9 +93,6 @@ class _Failure:
     message: str
     spent: Spent = Spent()
     after: float = 0.0  # seconds that the server asks to wait
-
-
-_Outcomes = list[tuple[_Caller, Completion | ModelError]]
 
 
 class OpenAICompat:
@@ -152,13 +147,13 @@ class OpenAICompat:
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
 
-        While nothing is known of a sample on its way, ``progress`` says its worst case.
+        While nothing is known of a sample on its way, its worst case is ``due``.
         """
         self._check(request)
         link = await self._link()
         if "n" in self._info.capabilities:
             return await self._join(link, request, progress)
-        [(_, outcome)] = await self._run(link, request, [_Caller(progress)])
+        [(_, outcome)] = await self._run(link, request, [Caller(progress)])
         if isinstance(outcome, ModelError):
             raise outcome
         return outcome
@@ -173,6 +168,9 @@ class OpenAICompat:
             await held[1].aclose()
 
     def _check(self, request: Request) -> None:
+        if request.thinking is not None:
+            self._info.check(request.thinking)
+            effort(request.thinking)
         wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
         wanted["top_logprobs"] = request.top_logprobs
         for capability, value in wanted.items():
@@ -224,7 +222,7 @@ class OpenAICompat:
             loop.call_soon(self._flush, loop, link)
         same = replace(request, seed=0)
         future: asyncio.Future[Completion] = loop.create_future()
-        link.pending.setdefault(same, (request, []))[1].append(_Caller(progress, future))
+        link.pending.setdefault(same, (request, []))[1].append(Caller(progress, future))
         return await future
 
     def _flush(self, loop: asyncio.AbstractEventLoop, link: _Link) -> None:
@@ -233,11 +231,11 @@ class OpenAICompat:
             for start in range(0, len(callers), GROUP):
                 group = callers[start : start + GROUP]
                 futures = [caller.future for caller in group if caller.future]
-                _tie(loop.create_task(self._run(link, request, group)), futures)
+                tie(loop.create_task(self._run(link, request, group)), futures)
 
     # -- attempts ----------------------------------------------------------------------------------
 
-    async def _run(self, link: _Link, request: Request, callers: list[_Caller]) -> _Outcomes:
+    async def _run(self, link: _Link, request: Request, callers: list[Caller]) -> Outcomes:
         """Try until it succeeds, may not be tried again, or nobody waits.
 
         The prompt is booked on the first caller.
@@ -245,11 +243,11 @@ class OpenAICompat:
         started = time.perf_counter()
         prompt = self._encoder.prompt(request.messages, request.prefix)
 
-        def report(prompt_tokens: int, completion_tokens: int) -> None:
+        def report(delta: Delta) -> None:
             for caller in callers:
-                if caller.waits:
-                    caller.progress(prompt_tokens, completion_tokens)
-                prompt_tokens = 0
+                caller.tell(delta)
+                if delta.prompt_tokens:
+                    delta = replace(delta, prompt_tokens=0)
 
         attempt = 0
         while True:
@@ -264,13 +262,13 @@ class OpenAICompat:
                     result, request, len(callers), prompt.tokens, seconds, self._who
                 )
                 for caller, outcome in zip(callers, outcomes, strict=True):
-                    if isinstance(outcome, Completion) and caller.waits:
-                        caller.progress(outcome.prompt_tokens, outcome.completion_tokens)
+                    if isinstance(outcome, Completion):
+                        caller.end(outcome, watched=request.watched)
                 return list(zip(callers, outcomes, strict=True))
             hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
             if hopeless or result.spent.total:  # what was paid for is not paid for twice here
                 return _fail(result, request, callers)
-            report(0, 0)
+            report(Delta())
             jitter = self._rng.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
             await self._sleep(min(PATIENCE, result.after) + jitter)
             attempt += 1
@@ -279,12 +277,18 @@ class OpenAICompat:
         self, link: _Link, request: Request, prompt: Prompt, samples: int, report: Progress
     ) -> Reply | _Failure:
         """One HTTP request; everything that can go wrong with it is classified here."""
+
+        def grown() -> None:
+            assert stream
+            told = stream.fresh() if request.watched else ("", "")
+            report(Delta(*told, stream.spent, bound))
+
         streamed = self.endpoint.stream and samples == 1
         limit = most_bytes(request, samples, streamed=streamed)
         stream = Stream(request, limit) if streamed else None
         bound, status, body, after = prompt.tokens, 0, b"", 0.0
         failure: _Failure | None = None
-        report(bound, 0 if streamed else request.max_tokens)
+        report(Delta(prompt_tokens=bound, due=None if streamed else request.max_tokens))
         try:
             async with link.session.post(
                 self._url,
@@ -297,7 +301,7 @@ class OpenAICompat:
                 if status >= 300:
                     body = await read_error(response, self._key)
                 elif stream:
-                    await receive(response, stream, lambda seen: report(bound, seen))
+                    await receive(response, stream, grown)
                 else:
                     body, more = await read_body(response, limit)
                     if more:
@@ -356,32 +360,8 @@ class OpenAICompat:
         return _Failure(kind, message, after=after)
 
 
-def _tie(task: asyncio.Task[_Outcomes], futures: list[asyncio.Future[Completion]]) -> None:
-    """Pass the task's outcomes to the futures, and cancel it once all of them are cancelled."""
-
-    def settle(task: asyncio.Task[_Outcomes]) -> None:
-        bug = None if task.cancelled() else task.exception()
-        for caller, outcome in [] if task.cancelled() or bug else task.result():
-            if caller.future and not caller.future.done():
-                if isinstance(outcome, ModelError):
-                    caller.future.set_exception(outcome)
-                else:
-                    caller.future.set_result(outcome)
-        for future in futures:
-            if not future.done():
-                future.set_exception(bug) if bug else future.cancel()
-
-    def left(future: asyncio.Future[Completion]) -> None:
-        if future.cancelled() and all(f.done() for f in futures):
-            task.cancel()
-
-    task.add_done_callback(settle)
-    for future in futures:
-        future.add_done_callback(left)
-
-
-def _fail(failure: _Failure, request: Request, callers: list[_Caller]) -> _Outcomes:
-    outcomes: _Outcomes = []
+def _fail(failure: _Failure, request: Request, callers: list[Caller]) -> Outcomes:
+    outcomes: Outcomes = []
     prompt = failure.spent.prompt
     parts = share(failure.spent.completion, [1] * len(callers), request.max_tokens)
     for caller, tokens in zip(callers, parts, strict=True):

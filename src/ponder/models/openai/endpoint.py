@@ -13,8 +13,9 @@ from typing import Literal
 from yarl import URL
 
 from ponder.core import jsontext
-from ponder.core.errors import UsageError
+from ponder.core.errors import CapabilityError, UsageError
 from ponder.core.problem import Message
+from ponder.core.thinking import Thinking
 from ponder.models.base import Capability, Request
 from ponder.models.received import least_tokens
 
@@ -109,9 +110,23 @@ class Encoder:
             fields["n"] = samples
         if stream:
             fields |= {"stream": True, "stream_options": {"include_usage": True}}
+        if request.thinking is not None:
+            fields |= effort(request.thinking)
         if request.prefix and endpoint.prefill == "continue_final_message":
             fields |= {"continue_final_message": True, "add_generation_prompt": False}
         return self._head + prompt.body + b", " + jsontext.dumps(fields)[1:].encode()
+
+
+def effort(thinking: Thinking) -> dict[str, object]:
+    """The protocol's word for thinking; ``CapabilityError`` for a number, which it has none for."""
+    if thinking.tokens:
+        raise CapabilityError(
+            f"thinking={thinking} is a number of tokens, and this protocol knows efforts alone: "
+            "say low, medium or high."
+        )
+    if thinking.level == "auto":
+        return {}
+    return {"reasoning_effort": {"off": "none", "max": "xhigh"}.get(thinking.level, thinking.level)}
 
 
 def chat_url(endpoint: Endpoint) -> URL:

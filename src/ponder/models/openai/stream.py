@@ -8,7 +8,10 @@ from typing import Any
 
 import aiohttp
 
-from ponder.models.base import Finish, Request
+from ponder.core.trace import Finish
+from ponder.models import sound
+from ponder.models.base import Request
+from ponder.models.finish import read_finish
 from ponder.models.openai.wire import (
     Choice,
     Json,
@@ -17,10 +20,10 @@ from ponder.models.openai.wire import (
     Usage,
     count,
     parse,
-    read_finish,
     read_stop,
     read_tokens,
     read_usage,
+    thoughts_of,
 )
 from ponder.models.received import Malformed, Unpacker, least_tokens
 
@@ -48,9 +51,14 @@ class Stream:
     _false: bool = field(default=False, init=False)
     _characters: int = field(default=0, init=False)
     _text: list[str] = field(default_factory=list, init=False)
+    _reasoning: list[str] = field(default_factory=list, init=False)
+    _taken: tuple[int, int] = field(default=(0, 0), init=False)
+    _halves: tuple[str, str] = field(default=("", ""), init=False)
     _logprobs: list[float] = field(default_factory=list, init=False)
     _top: list[Any] = field(default_factory=list, init=False)
     _finish: Finish | None = field(default=None, init=False)
+    _refused: bool = field(default=False, init=False)
+    _vague: bool = field(default=False, init=False)
     _stopped_at: str | None = field(default=None, init=False)
     _done: bool = field(default=False, init=False)
 
@@ -104,6 +112,15 @@ class Stream:
         self._line += rest
         self._received += len(data)
 
+    def fresh(self) -> tuple[str, str]:
+        """Return the text and the reasoning that came since the last call."""
+        told, thought = self._taken
+        self._taken = len(self._text), len(self._reasoning)
+        text, half = _split("".join([self._halves[0], *self._text[told:]]))
+        reasoning, other = _split("".join([self._halves[1], *self._reasoning[thought:]]))
+        self._halves = half, other
+        return text, reasoning
+
     def reply(self) -> Reply:
         """The choice; one that went on beyond a limit is a truncated sample.
 
@@ -125,6 +142,7 @@ class Stream:
             tokens,
             self._stopped_at,
             self._counted,
+            "".join(self._reasoning),
         )
         return Reply([choice], self._usage if self.complete else None)
 
@@ -134,6 +152,8 @@ class Stream:
         event = line[5:].strip()
         if event == b"[DONE]":
             self._done = True
+            if self._vague:  # it had an empty word for its end
+                self._finish = self._finish or read_finish("", ended=True)
         else:
             self._chunk(parse(event))
 
@@ -157,20 +177,31 @@ class Stream:
         if text is not None and not isinstance(text, str):
             raise Malformed("a chunk's content is not text")
         tokens = read_tokens(choice, self.request)
-        thoughts = delta.get("reasoning_content") or delta.get("reasoning")
-        said = (text, thoughts, delta.get("refusal"))
-        self._characters += sum(len(part) for part in said if isinstance(part, str))
+        thoughts, refused = thoughts_of(delta), delta.get("refusal")
+        refused = refused if isinstance(refused, str) else ""
+        self._characters += len(text or "") + len(thoughts) + len(refused)
         seen = (tokens.count or 1) if any(map(delta.get, _SPOKEN)) else 0
         self._estimate(counted, seen)
         if self.complete or not _is_first(choice):
             return  # nobody asked for it: it counts, and that is all
         if not self.overrun:
-            self._text.append(text or "")
+            self._text.append(text or refused)
+            self._reasoning.append(thoughts)
+            self._refused = self._refused or bool(refused and not text)
             self._logprobs.extend(tokens.logprobs or ())
             self._top.extend(tokens.top or ())
-            if choice.get("finish_reason") is not None:
-                self._finish = read_finish(choice["finish_reason"])
-                self._stopped_at = read_stop(choice)
+            self._end(choice)
+
+    def _end(self, choice: dict[str, Json]) -> None:
+        reason = choice.get("finish_reason")
+        if reason is None:
+            return
+        if not isinstance(reason, str):
+            raise Malformed("a choice does not say why it ended")
+        finish = read_finish(reason, ended=False)
+        self._vague = finish is None
+        self._finish = "refusal" if finish and self._refused else finish
+        self._stopped_at = read_stop(choice)
 
     def _count(self, chunk: dict[str, Json]) -> int | None:
         """Number of tokens so far by the server's own count."""
@@ -190,6 +221,12 @@ class Stream:
         self.tokens = max(self.tokens, least, self._seen if self._false else 0)
 
 
+def _split(text: str) -> tuple[str, str]:
+    """A text that can be written, and the half of a pair of surrogates that it may end with."""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return sound.whole(text.removesuffix(half)), half
+
+
 def _is_first(choice: dict[str, Json]) -> bool:
     """True unless it says that it is another sample than the one that was asked for."""
     index = choice.get("index")
@@ -197,10 +234,10 @@ def _is_first(choice: dict[str, Json]) -> bool:
 
 
 async def receive(
-    response: aiohttp.ClientResponse, stream: Stream, tell: Callable[[int], None]
+    response: aiohttp.ClientResponse, stream: Stream, tell: Callable[[], None]
 ) -> None:
-    """Feed a response to the stream until there is nothing more to read; ``tell`` hears what it
-    has cost so far.
+    """Feed a response to the stream until there is nothing more to read; ``tell`` is called
+    whenever something has come.
 
     Raises:
         Malformed: it is not a stream of chunks, or cannot be unpacked.
@@ -209,6 +246,6 @@ async def receive(
     async for data in response.content.iter_any():
         for piece in unpacker.feed(data):
             stream.feed(piece)
-            tell(stream.spent)
+            tell()
             if stream.over:
                 return

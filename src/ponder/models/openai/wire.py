@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.errors import MalformedReply
+from ponder.core.trace import Finish
 from ponder.models import sound
-from ponder.models.base import Completion, Finish, Request
+from ponder.models.base import Completion, Request
+from ponder.models.finish import read_finish
 from ponder.models.received import CHARACTERS, Malformed, least_tokens
 
 Json = Any  # what json.loads returns; nothing below trusts it
@@ -24,6 +26,8 @@ class Usage:
     prompt: int
     completion: int
     cached: int
+    reasoning: int = 0
+    """Number of completion tokens that were thinking, as far as it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Choice:
     """As in ``Completion``, but not checked: any text."""
     counted: int = 0
     """Number of its tokens by the server's count, should that be above what was asked for."""
+    reasoning: str = ""
+    """What was thought before the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,9 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
         raise Malformed("its usage has no token counts")
     details = usage.get("prompt_tokens_details")
     cached = count(details, "cached_tokens") if isinstance(details, dict) else None
-    return Usage(prompt, completion, min(cached or 0, prompt))
+    details = usage.get("completion_tokens_details")
+    thought = count(details, "reasoning_tokens") if isinstance(details, dict) else None
+    return Usage(prompt, completion, min(cached or 0, prompt), min(thought or 0, completion))
 
 
 def count(counts: dict[str, Json], name: str) -> int | None:
@@ -147,18 +155,27 @@ def _read_choice(choice: Json, request: Request, prefix: str) -> Choice:
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         raise Malformed("a choice has no message")
-    finish = read_finish(choice.get("finish_reason"))
-    text = message.get("content")
-    thoughts = message.get("reasoning_content") or message.get("reasoning")
-    if text is None and isinstance(thoughts, str) and finish == "length":
+    finish = _finish_of(choice)
+    text, refused, thoughts = message.get("content"), message.get("refusal"), thoughts_of(message)
+    if not text and isinstance(refused, str) and refused:
+        text, finish = refused, "refusal"
+    elif text is None and (thoughts and finish != "stop"):
         text = ""  # cut off while it was still thinking
     if not isinstance(text, str):
         raise Malformed("a choice's content is not text")
     tokens = read_tokens(choice, request)
-    thought = len(thoughts) if isinstance(thoughts, str) else 0
-    weight = tokens.count or len(text) + thought + 1
+    weight = tokens.count or len(text) + len(thoughts) + 1
     text = text.removeprefix(prefix)
-    return Choice(text, finish, weight, len(text) + thought, tokens, read_stop(choice))
+    characters, stop = len(text) + len(thoughts), read_stop(choice)
+    return Choice(text, finish, weight, characters, tokens, stop, reasoning=thoughts)
+
+
+def thoughts_of(message: dict[str, Json]) -> str:
+    """What a message, or a delta of one, holds of the model's thinking: servers differ in where."""
+    for name in ("reasoning_content", "reasoning"):
+        if isinstance(thoughts := message.get(name), str) and thoughts:
+            return thoughts
+    return ""
 
 
 def read_stop(choice: dict[str, Json]) -> str | None:
@@ -170,11 +187,13 @@ def read_stop(choice: dict[str, Json]) -> str | None:
     return None
 
 
-def read_finish(reason: Json) -> Finish:
-    """Why a choice ended; ``Malformed`` if it does not say."""
-    if not isinstance(reason, str):
+def _finish_of(choice: dict[str, Json]) -> Finish:
+    """Why a choice of a whole reply ended; ``Malformed`` if it does not say."""
+    reason = choice.get("finish_reason")
+    found = read_finish(reason, ended=True) if isinstance(reason, str) else None
+    if found is None:
         raise Malformed("a choice does not say why it ended")
-    return "length" if reason in ("length", "content_filter") else "stop"
+    return found
 
 
 def read_tokens(choice: dict[str, Json], request: Request) -> Tokens:
@@ -239,11 +258,14 @@ def share_out(
         weights = [c.weight if isinstance(c, Choice) else 0 for c in choices]
         counts = share(usage.completion, weights, most)
         prompt, cached = usage.prompt, usage.cached
+        lengths = [len(c.reasoning) if isinstance(c, Choice) else 0 for c in choices]
+        thoughts = share(usage.reasoning, lengths, most)
     else:
+        thoughts = [0] * samples
         counts = [max(most, c.counted) if isinstance(c, Choice) else most for c in choices]
         prompt, cached = bound, 0
     outcomes: list[Completion | MalformedReply] = []
-    for choice, tokens in zip(choices, counts, strict=True):
+    for choice, tokens, thought in zip(choices, counts, thoughts, strict=True):
         if isinstance(choice, Choice):
             logprobs, top = choice.tokens.logprobs, choice.tokens.top
             text, finish, stop = choice.text, choice.finish, choice.stopped_at
@@ -260,6 +282,8 @@ def share_out(
                 seconds,
                 top if top and len(top) <= max(most, tokens) and any(top) else None,
                 stop if stop is None or stop in request.stop else "",
+                choice.reasoning[: most * CHARACTERS],
+                min(thought, tokens),
             )
         else:
             outcome = MalformedReply(

@@ -31,8 +31,8 @@ from ponder.core.errors import ModelError, PonderError
 from ponder.models.catalog import models_dir
 from ponder.models.fetch import ensure_room
 from ponder.models.gguf.metadata import Header, metadata_only, read_header
-from ponder.models.openvino.engine import Setup
 from ponder.models.openvino.machine import usable_cores
+from ponder.models.openvino.messages import Setup
 from ponder.models.openvino.process import Process
 from ponder.util.lock import exclusive
 

@@ -28,78 +28,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
 from ponder.models.openvino.cache import BLOCK, PIECE, Blocks, chain, pieces, tail
-
-Tokens = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What to load and how. ``path`` and ``tokenizer`` are GGUF files, or the folder of both in
-    OpenVINO's own format. ``blocks`` is the size of the cache. ``save`` writes what is made of GGUF
-    files beside them, in that format.
-    """
-
-    path: str
-    tokenizer: str
-    slots: int
-    blocks: int
-    properties: dict[str, str | int]
-    save: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One sample to generate."""
-
-    id: int
-    prompt: Tokens
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    stop: tuple[str, ...]
-    logprobs: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Stop generating the sample, if it still is."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A finished sample; with ``error`` a lost one."""
-
-    id: int
-    tokens: Tokens = ()
-    logprobs: tuple[float, ...] = ()
-    finish: str = "length"
-    cached: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """What the engine says of itself: ``requests`` under way, ``steps`` taken and ``tokens``
-    generated since it was loaded, ``cache_usage`` in percent of the cache.
-    """
-
-    requests: int = 0
-    steps: int = 0
-    cache_usage: float = 0.0
-    tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What one step brought. ``grown``: tokens per sample so far (0: its prompt is under way)."""
-
-    metrics: Metrics = Metrics()
-    grown: dict[int, int] = field(default_factory=dict)
-    done: list[Done] = field(default_factory=list)
-    error: str = ""  # nothing more will come
+from ponder.models.openvino.messages import Done, Frame, Job, Metrics, Setup, Tokens
 
 
 @dataclass(slots=True)
@@ -123,6 +52,8 @@ class Live:
     cached: int
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    before: int = 0  # tokens[before:told] are decoded again beside the next, since the first token
+    told: int = 0  # of a text may lose its blank; the text of tokens[:told] was told
 
 
 class Engine:
@@ -170,7 +101,7 @@ class Engine:
         said = self._pipeline.get_metrics()  # of the step's beginning
         left = said.requests if self._pipeline.has_non_finished_requests() else 0
         metrics = Metrics(left, self._steps, said.cache_usage, self._tokens)
-        return Frame(metrics, grown, done)
+        return Frame(metrics, grown, done, texts=self._texts())
 
     def _admit(self, grown: dict[int, int]) -> None:
         """Start the leaders, or their next pieces, for which there are slots and room."""
@@ -251,6 +182,23 @@ class Engine:
             if any(stop in end for stop in live.job.stop):
                 live.handle.cancel()
                 yield self._finish(live, "stop")
+
+    def _texts(self) -> dict[int, str]:
+        """What the watched samples have grown by, decoded all at once.
+
+        A character of several tokens waits for the last of them.
+        """
+        grown = [v for v in self._live.values() if v.job.watched and v.told < len(v.tokens)]
+        if not grown:
+            return {}
+        spans = [v.tokens[v.before : v.told] for v in grown] + [v.tokens[v.before :] for v in grown]
+        said = self._tokenizer.decode(spans)
+        texts = {}
+        for live, old, new in zip(grown, said[: len(grown)], said[len(grown) :], strict=True):
+            if len(new) > len(old) and not new.endswith("\ufffd"):
+                texts[live.job.id] = new[len(old) :]
+                live.before, live.told = live.told, len(live.tokens)
+        return texts
 
     def _finish(self, live: Live, finish: str, error: str = "") -> Done:
         del self._live[live.job.id]

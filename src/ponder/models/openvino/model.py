@@ -25,15 +25,18 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
 from ponder.models.gguf import metadata
 from ponder.models.gguf.metadata import Header, metadata_only, read_header
 from ponder.models.openvino import converted
 from ponder.models.openvino.cache import BLOCK
 from ponder.models.openvino.converted import Converted
-from ponder.models.openvino.engine import Done, Job, Metrics, Setup, Tokens, brief, import_genai
+from ponder.models.openvino.engine import brief, import_genai
 from ponder.models.openvino.machine import free_memory, usable_cores
+from ponder.models.openvino.messages import Done, Job, Metrics, Setup, Tokens
 from ponder.models.openvino.process import Process
+from ponder.models.openvino.told import Told
 
 __all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "convert", "load"]
 
@@ -255,12 +258,15 @@ class OpenVINO:
         Of the samples of one prompt the first evaluates it; the others report it as cached, except
         for its last token. A text that is cut off by the context ends with ``length``.
         """
+        self._info.check(request.thinking)
         start = time.perf_counter()
         prompt = self._loaded.tokens(request.messages, request.prefix)
         room = self._room(len(prompt))
 
-        def grown(tokens: int) -> None:
-            progress(len(prompt), tokens)
+        told = Told(request.stop)
+
+        def grown(tokens: int, text: str) -> None:
+            progress(Delta(told.add(text), "", tokens, len(prompt)))
 
         done = await self._loaded.process.run(
             lambda id: Job(
@@ -272,6 +278,7 @@ class OpenVINO:
                 request.seed,
                 tuple(stop for stop in map(_utf8, request.stop) if stop),
                 request.logprobs,
+                request.watched,
             ),
             grown,
         )
@@ -280,6 +287,8 @@ class OpenVINO:
                 done.error, prompt_tokens=len(prompt), completion_tokens=len(done.tokens)
             )
         text, stopped_at = self._text(done, request.stop)
+        rest = told.rest(text) if request.watched else ""
+        progress(Delta(rest, "", len(done.tokens), len(prompt)))
         return Completion(
             text=text,
             finish="stop" if done.finish == "stop" else "length",

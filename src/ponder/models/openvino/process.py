@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ponder.core.errors import ModelError
-from ponder.models.openvino.engine import Cancel, Done, Frame, Job, Metrics, Setup
+from ponder.models.openvino.messages import Cancel, Done, Frame, Job, Metrics, Setup
 
 _CHILD = "from ponder.models.openvino.engine import serve; serve()"
 
@@ -27,7 +27,10 @@ class _Waiter:
     id: int
     loop: Loop
     future: asyncio.Future[Done]
-    grown: Callable[[int], None]
+    grown: Callable[[int, str], None]
+
+
+_News = tuple[_Waiter, tuple[int, str] | Done]
 
 
 class Process:
@@ -60,15 +63,16 @@ class Process:
 
     @property
     def dead(self) -> bool:
-        """Whether it has failed or been stopped; ``error`` says which."""
+        """True if it has failed or been stopped; ``error`` says which."""
         return bool(self.error)
 
     def ready(self, timeout: float) -> bool:
         """Wait until it has loaded or died, for ``timeout`` seconds at most."""
         return self._first.wait(timeout)
 
-    async def run(self, job: Callable[[int], Job], grown: Callable[[int], None]) -> Done:
+    async def run(self, job: Callable[[int], Job], grown: Callable[[int, str], None]) -> Done:
         """Generate a sample; ``job`` gets its id. Cancelling ends it before the next step.
+        ``grown`` is told the number of tokens so far, and of a watched sample what was added.
 
         Raises:
             ModelError: the process has ended.
@@ -134,11 +138,13 @@ class Process:
 
     def _deliver(self, frame: Frame) -> None:
         """Hand the news to each event loop that waits for some, in one go."""
-        news: dict[Loop, list[tuple[_Waiter, int | Done]]] = {}
+        news: dict[Loop, list[_News]] = {}
         with self._lock:
             for id, tokens in frame.grown.items():
                 if waiter := self._waiters.get(id):
-                    news.setdefault(waiter.loop, []).append((waiter, tokens))
+                    news.setdefault(waiter.loop, []).append(
+                        (waiter, (tokens, frame.texts.get(id, "")))
+                    )
             for done in frame.done:
                 if waiter := self._waiters.pop(done.id, None):
                     news.setdefault(waiter.loop, []).append((waiter, done))
@@ -157,7 +163,7 @@ class Process:
             self._outbox.put(Cancel(id))
 
 
-def _tell(news: list[tuple[_Waiter, int | Done]]) -> None:
+def _tell(news: list[_News]) -> None:
     for waiter, item in news:
         if waiter.future.done():
             continue
@@ -165,6 +171,6 @@ def _tell(news: list[tuple[_Waiter, int | Done]]) -> None:
             waiter.future.set_result(item)
             continue
         try:
-            waiter.grown(item)
+            waiter.grown(*item)
         except Exception as error:  # one caller's mistake is not the others' loss
             waiter.future.set_exception(error)

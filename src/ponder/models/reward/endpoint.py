@@ -34,6 +34,7 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.core.steps import BETWEEN
+from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.openai.endpoint import Endpoint, chat_url, find_key, find_proxy
 from ponder.models.openai.wire import parse, reason_of, retry_after
@@ -107,7 +108,7 @@ class RewardEndpoint:
         asked = formats.solution(request.messages)
         loop = asyncio.get_running_loop()
         slots = self._slots.setdefault(loop, asyncio.Semaphore(self.endpoint.concurrency))
-        progress(0, 0)
+        progress(Delta())
         bound = self.prompt_bound(request.messages)
         limit = FIXED + bound * PER_TOKEN  # one value per token, at the most
         async with slots, self._connected() as http:
@@ -126,9 +127,10 @@ class RewardEndpoint:
             raise MalformedReply(
                 f"{self._who} sent a malformed reply: {problem}", prompt_tokens=spent
             ) from None
-        progress(spent, 0)
+        text = formats.packed(scores)
+        progress(Delta(text, prompt_tokens=spent))
         seconds = time.perf_counter() - started
-        return Completion(formats.packed(scores), "stop", spent, 0, seconds=seconds)
+        return Completion(text, "stop", spent, 0, seconds=seconds)
 
     async def close(self) -> None:
         """Nothing stays open."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from ponder.core.errors import MissingExtra, ModelError, RequestRefused, UsageError
 from ponder.core.problem import Message
+from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.reward import formats
 from ponder.models.reward.formats import Format, Solution
@@ -101,7 +102,7 @@ class TransformersReward:
         asked = formats.solution(request.messages)
         encoded = self._encoded(asked)
         spent = sum(len(tokens) for tokens, _ in encoded)
-        progress(spent, 0)
+        progress(Delta(prompt_tokens=spent))
         try:
             scores = await asyncio.to_thread(self._scores, encoded)
         except (RuntimeError, IndexError, ValueError) as error:
@@ -114,7 +115,9 @@ class TransformersReward:
                 prompt_tokens=spent,
             )
         seconds = time.perf_counter() - started
-        return Completion(formats.packed(scores), "stop", spent, 0, seconds=seconds)
+        text = formats.packed(scores)
+        progress(Delta(text, prompt_tokens=spent))
+        return Completion(text, "stop", spent, 0, seconds=seconds)
 
     async def close(self) -> None:
         """It stays loaded, for the runs to come."""

@@ -77,7 +77,7 @@ def budgeted(
             raise
         if grant.length < effect.sampling.length:
             call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
-        prompt = cached = completion = wasted = failed = 0
+        prompt = cached = completion = wasted = failed = thought = 0
         mark = ledger.depart()
         try:
             async with asyncio.timeout_at(deadline) as timer:
@@ -85,6 +85,7 @@ def budgeted(
             assert isinstance(trace, Trace)
             prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
             completion = trace.tokens - effect.start.tokens
+            thought = call.reasoning_tokens
             answered = answered or (trace.answer is not None and effect.role == GENERATE)
             if grant.limit and trace.finish == "length":
                 purse.fired = grant.limit
@@ -112,6 +113,7 @@ def budgeted(
                 cost.picousd,
                 cost.flops,
                 ledger.arrive(mark),
+                thought,
             )
             ledger.book(call.spent)
             purse.settle(grant, call.spent)

@@ -17,12 +17,12 @@ SPARE = 64
 
 
 def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
-    """Whether the model did not end its turn with this step.
+    """True if the model did not end its turn with this step.
 
     Where nobody says what ended it, one of ``stops`` is taken to have, unless nothing was written.
     """
-    if done.finish == "length" or done.stopped_at:
-        return True
+    if done.finish != "stop" or done.stopped_at:
+        return done.finish not in ("refusal", "error")
     return done.stopped_at is None and bool(stops and done.text)
 
 
@@ -46,13 +46,16 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             how.stop,
             how.logprobs or (how.top_logprobs > 0 and "logprobs" in able),
             how.top_logprobs if "top_logprobs" in able else 0,
+            how.thinking,
+            call.watch is not None,
         )
         done = await model.generate(request, call.progress)
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
+        call.reasoning_tokens = done.reasoning_tokens
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         finish: Finish | None = done.finish
-        cut = finish == "length" or bool(done.stopped_at)
+        cut = finish != "stop" or bool(done.stopped_at)
         if effect.whole and _unfinished(done, how.stop) and not closed(text, effect.problem):
             used, context = done.prompt_tokens + done.completion_tokens, model.info.context
             full = tokens >= effect.whole or (context and used + SPARE >= context)
@@ -69,6 +72,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             call.path,
             start.id,
             None if done.top is None else (start.top or ()) + done.top,
+            start.reasoning + done.reasoning,
         )
         return call.trace
 

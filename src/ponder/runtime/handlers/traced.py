@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ponder.core.effects import Call, Generate, Handler, Result, Steer, Verify
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.events import (
+    Grew,
     SampleFinished,
-    SampleGrew,
     SampleLost,
     SampleStarted,
     Scored,
@@ -16,18 +17,57 @@ from ponder.core.events import (
     Subscriber,
 )
 from ponder.core.ledger import Ledger
-from ponder.core.trace import Trace
+from ponder.core.trace import Delta, Trace
 
-EVERY = 8
-"""Tokens between two ``SampleGrew`` events of one sample."""
+EVERY = 0.1
+"""Seconds between two ``Grew`` events of one sample."""
 
 
-def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool) -> Handler:
+class _Growing:
+    """Tells of one sample as it grows: at once, then at most every ``EVERY`` seconds."""
+
+    def __init__(self, path: str, publish: Subscriber, clock: Callable[[], float]) -> None:
+        self._path, self._publish, self._clock = path, publish, clock
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._tokens, self._told, self._next = 0, -1, 0.0
+
+    def add(self, delta: Delta) -> None:
+        """Take in what was added; what is not told now is told with the next, or by ``end``."""
+        if delta.tokens < self._tokens:  # another attempt, whose text begins anew
+            self.end()
+            self._next = 0.0
+        if delta.text:
+            self._text.append(delta.text)
+        if delta.reasoning:
+            self._reasoning.append(delta.reasoning)
+        self._tokens = delta.tokens
+        if (now := self._clock()) >= self._next:
+            self._next = now + EVERY
+            self._tell()
+
+    def end(self) -> None:
+        """Tell what is left."""
+        if self._text or self._reasoning or self._told not in (-1, self._tokens):
+            self._tell()
+
+    def _tell(self) -> None:
+        text, reasoning = "".join(self._text), "".join(self._reasoning)
+        self._text.clear()
+        self._reasoning.clear()
+        self._told = self._tokens
+        self._publish(Grew(self._path, text, reasoning, self._tokens))
+
+
+def traced(
+    inner: Handler,
+    publish: Subscriber,
+    ledger: Ledger,
+    clock: Callable[[], float],
+    *,
+    watched: bool,
+) -> Handler:
     """Tell ``publish`` of every call; unless ``watched``, only of results and losses."""
-
-    def grew(call: Call) -> None:
-        if call.completion_tokens % EVERY == 0:
-            publish(SampleGrew(call.path, call.completion_tokens))
 
     def booked(call: Call) -> str:
         return call.spent.role if call.spent else ""
@@ -36,11 +76,17 @@ def traced(inner: Handler, publish: Subscriber, ledger: Ledger, *, watched: bool
         effect = call.effect
         if isinstance(effect, Steer):  # the session says what was done
             return await inner(call)
+        growing = None
         if watched and isinstance(effect, Generate):
             publish(SampleStarted(call.path, effect.role))
-            call.watch = grew
+            growing = _Growing(call.path, publish, clock)
+            call.watch = growing.add
         try:
-            result = await inner(call)
+            try:
+                result = await inner(call)
+            finally:
+                if growing is not None:
+                    growing.end()
         except (ModelError, LimitReached) as error:
             publish(SampleLost(call.path, str(error), booked(call)))
             raise

@@ -155,7 +155,7 @@ def _candidate(trace: Trace) -> Candidate:
         answer.text if answer else None,
         answer.key if answer else None,
         trace.tokens,
-        trace.finish == "length",
+        trace.cut,
         {} if sure is None else {"mean_logprob": round(sure, 6)},
     )
 

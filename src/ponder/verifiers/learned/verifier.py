@@ -63,7 +63,7 @@ class Learned:
                 if score.value is not None:
                     known_[name] = score.value
         samples = [
-            Seen(t.answer.key if t.answer else None, t.tokens, t.finish == "length", scores, t.done)
+            Seen(t.answer.key if t.answer else None, t.tokens, t.cut, scores, t.done)
             for t, scores in zip(traces, found, strict=True)
         ]
         agreeing = self.scorer.agreement.of([sample.key for sample in samples])

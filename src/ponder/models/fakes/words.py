@@ -1,0 +1,28 @@
+"""A finished reply as the deltas of which it could have come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ponder.core.trace import Delta
+from ponder.models.base import Completion
+
+
+def deltas(done: Completion, *, watched: bool) -> Iterator[Delta]:
+    """Yield it word by word, reasoning first; all at once, without the words, to nobody."""
+    prompt, tokens = done.prompt_tokens, done.completion_tokens
+    if watched:
+        pieces = [(word, "") for word in _words(done.reasoning)]
+        pieces += [("", word) for word in _words(done.text)]
+        for place, (thought, word) in enumerate(pieces[:-1], 1):
+            yield Delta(word, thought, tokens * place // len(pieces), prompt)
+        if pieces:
+            thought, word = pieces[-1]
+            yield Delta(word, thought, tokens, prompt)
+            return
+    yield Delta(tokens=tokens, prompt_tokens=prompt)
+
+
+def _words(text: str) -> list[str]:
+    first, *rest = text.split(" ")
+    return [word for word in (first, *(f" {word}" for word in rest)) if word]
