@@ -13,7 +13,7 @@ from ponder import Budget, Message, Problem, Result, UsageError
 from ponder.core.events import Event, RunStarted, SampleFinished
 from ponder.models.fakes.scripted import Scripted
 from ponder.planning.spec import infer
-from ponder.runtime.journal import shared
+from ponder.runtime.journal import Journal
 
 QUESTION = "How many is six times seven?"
 
@@ -23,6 +23,7 @@ def test_what_is_exported_is_explicit_and_there() -> None:
         "Answer",
         "Budget",
         "Candidate",
+        "Engine",
         "Item",
         "Message",
         "ModelError",
@@ -121,7 +122,7 @@ async def test_resume_takes_up_what_was_cut_off(tmp_path: Path) -> None:
             break
     await events.aclose()
     gate.set()
-    [run] = shared(journal).runs()
+    [run] = Journal(journal).runs()
     assert run.state == "running"
     result = await ponder.aresume(run.id, model=model, journal=journal)
     whole = await ponder.asolve(QUESTION, model=model, journal=False)

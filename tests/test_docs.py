@@ -98,8 +98,8 @@ def test_most_documented_commands_are_run() -> None:
     assert sum(map(is_run_here, commands())) >= 10
 
 
-def test_the_python_example_works() -> None:
-    [example] = blocks("README.md", "python")
+@pytest.mark.parametrize("example", blocks("README.md", "python"))
+def test_the_python_examples_work(example: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, timeout=600
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ponder.core.ledger import Item, Receipt
     from ponder.core.problem import Message, Problem
     from ponder.core.trace import Score, Trace
+    from ponder.runtime.engine import Engine
     from ponder.runtime.result import Candidate, Result
 
 _WHERE = {
@@ -29,6 +30,7 @@ _WHERE = {
     "core.ledger": ("Item", "Receipt"),
     "core.problem": ("Message", "Problem"),
     "core.trace": ("Score", "Trace"),
+    "runtime.engine": ("Engine",),
     "runtime.result": ("Candidate", "Result"),
 }
 _MODULES = {name: module for module, names in _WHERE.items() for name in names}
@@ -37,6 +39,7 @@ __all__ = [
     "Answer",
     "Budget",
     "Candidate",
+    "Engine",
     "Item",
     "Message",
     "ModelError",

@@ -17,7 +17,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
-from ponder.answers.reading import read
 from ponder.core.budget import Budget
 from ponder.core.effects import Call
 from ponder.core.errors import LimitReached, RunFailed, UsageError
@@ -26,13 +25,13 @@ from ponder.core.problem import Message, Problem
 from ponder.core.run import Run, ignore
 from ponder.core.session import Session
 from ponder.models import catalog
-from ponder.models import config as configuration
 from ponder.models.base import Model
-from ponder.models.opening import Opened, Teller, open_model
+from ponder.models.config import Config
+from ponder.models.opening import Opened
 from ponder.planning import plans
 from ponder.planning import trust as trusting
 from ponder.planning.spec import Spec, payable, spec
-from ponder.runtime.journal import shared
+from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
 from ponder.strategies import registry
@@ -50,28 +49,28 @@ def journal_path() -> Path:
 @asynccontextmanager
 async def prepare(
     asked: Spec,
+    engine: Engine,
     *,
     model: Model | Opened | None = None,
     journal: Path | str | bool = True,
     run: str = "",
     publish: Subscriber = ignore,
-    teller: Teller | None = None,
 ) -> AsyncIterator[Runner]:
-    """Open the model and the journal, and yield a runner that is ready to ``go``.
+    """Compose a run of what the engine has, and yield a runner that is ready to ``go``.
 
     ``model`` is used, and left open, if given (with its pricing and notes if it is an ``Opened``);
-    else ``asked.model`` is opened. ``run`` is the ID of a run to resume. ``teller`` is told what
-    takes time or is decided for the caller.
+    else the engine's of the name ``asked.model``. ``run`` is the ID of a run to resume.
     """
-    async with AsyncExitStack() as closing:
-        used = await closing.enter_async_context(opened(model or asked.model, teller))
+    await engine.tools.reader.check(asked.problem)
+    async with AsyncExitStack() as using:
+        used = await using.enter_async_context(opened(model or asked.model, engine))
         asked.check(used.model.info, priced=used.pricing is not None)
-        verifiers = known(asked.verifier)
+        verifiers = known(asked.verifier, tools=engine.tools)
         strategy = registry.find(asked.strategy)
         judges = [name for v in verifiers.values() for name in v.models]
         members = strategy.models(asked.knobs)
         names = [*judges, *members]
-        others = await closing.enter_async_context(opened_all(names, asked.budget, teller))
+        others = await using.enter_async_context(opened_all(names, asked.budget, engine))
         for name in members:
             other = others[name]
             asked.check(other.model.info, priced=other.pricing is not None, model=name)
@@ -84,7 +83,7 @@ async def prepare(
             budget=asked.budget,
             seed=asked.seed,
             model=used.model,
-            read=read,
+            read=engine.tools.reader.read,
             verifiers=verifiers,
             verifier=asked.verifier,
             pricing=used.pricing,
@@ -96,12 +95,12 @@ async def prepare(
         await _rehearse(asked)
         book = None
         if journal:
-            book = shared(journal_path() if journal is True else journal)
+            book = engine.journal(journal_path() if journal is True else journal)
             if run:
                 book.claim(run)
             else:
                 run = book.create(asked.to_json())
-        yield Runner(job, journal=book, run=run, publish=publish)
+        yield engine.start(job, journal=book, run=run, publish=publish)
 
 
 async def _rehearse(asked: Spec) -> None:
@@ -120,45 +119,38 @@ async def _rehearse(asked: Spec) -> None:
 
 
 @asynccontextmanager
-async def opened(model: str | Model | Opened, teller: Teller | None) -> AsyncIterator[Opened]:
-    """A model for one run. One that is open already is left open, and embedded ones stay loaded,
-    for the runs to come.
-    """
-    if not isinstance(model, str):
+async def opened(model: str | Model | Opened, engine: Engine) -> AsyncIterator[Opened]:
+    """The model itself, or the engine's of that name."""
+    if isinstance(model, str):
+        async with engine.model(model) as used:
+            yield used
+    else:
         yield model if isinstance(model, Opened) else Opened(model)
-        return
-    used = await open_model(model, configuration.load(), teller or Teller())
-    try:
-        yield used
-    finally:
-        if not used.model.info.local:
-            await used.model.close()
 
 
 @asynccontextmanager
 async def opened_all(
-    names: Sequence[str], budget: Budget, teller: Teller | None
+    names: Sequence[str], budget: Budget, engine: Engine
 ) -> AsyncIterator[dict[str, Opened]]:
-    """The models that are asked beside the run's own, by name, each opened once.
+    """The models that are asked beside the run's own, by name.
 
     Raises:
         UsageError: the budget cannot be kept with one of them.
     """
-    async with AsyncExitStack() as closing:
+    async with AsyncExitStack() as using:
         found = {}
         for name in dict.fromkeys(names):
-            used = found[name] = await closing.enter_async_context(opened(name, teller))
+            used = found[name] = await using.enter_async_context(engine.model(name))
             payable(budget, used.model.info, priced=used.pricing is not None)
         yield found
 
 
-def model_name(name: str | None) -> str:
+def model_name(name: str | None, config: Config) -> str:
     """The name of the model to open: the one given, the configured default, or Ponder's own.
 
     Raises:
         UsageError: there is no such model, or a default that only a caller may choose.
     """
-    config = configuration.load()
     catalog.resolve(name, config)
     return name or config.model or catalog.DEFAULT
 
@@ -178,6 +170,7 @@ class Options(TypedDict, total=False):
     system: str
     seed: int
     journal: Path | str | bool
+    engine: Engine | None
 
 
 class Watched(Options, total=False):
@@ -201,6 +194,7 @@ async def asolve(
     system: str = "",
     seed: int = 0,
     journal: Path | str | bool = True,
+    engine: Engine | None = None,
     on_event: Subscriber = ignore,
 ) -> Result:
     """Answer one question within a budget.
@@ -221,6 +215,8 @@ async def asolve(
         system: a system message.
         seed: same seed, same samples, as far as the model allows.
         journal: a path, True for the default one, False for none.
+        engine: keeps models, connections and workers for the calls to come; by default there is one
+            for this call alone.
         on_event: told of every event.
 
     Raises:
@@ -232,27 +228,32 @@ async def asolve(
     given = None if model is None or isinstance(model, str) else model
     if given is not None and not hasattr(given, "generate"):
         raise UsageError(f"model must be a name, a path or a Model, not {given!r}.")
-    asked = spec(
-        question,
-        model=given.info.name if given else model_name(cast(str | None, model)),
-        effort=effort,
-        strategy=strategy,
-        knobs=knobs,
-        budget=budget,
-        verifier=verifier,
-        answer_type=answer_type,
-        choices=choices,
-        schema=schema,
-        system=system,
-        seed=seed,
-    )
-    async with prepare(asked, model=given, journal=journal, publish=on_event) as runner:
-        return await runner.go()
+    async with engine_of(engine) as using:
+        asked = spec(
+            question,
+            model=given.info.name if given else model_name(cast(str | None, model), using.config),
+            effort=effort,
+            strategy=strategy,
+            knobs=knobs,
+            budget=budget,
+            verifier=verifier,
+            answer_type=answer_type,
+            choices=choices,
+            schema=schema,
+            system=system,
+            seed=seed,
+        )
+        ready = prepare(asked, using, model=given, journal=journal, publish=on_event)
+        async with ready as runner:
+            return await runner.go()
 
 
 def solve(question: Question, **options: Unpack[Watched]) -> Result:
-    """``asolve`` for synchronous callers; takes the same arguments. Works in notebooks too."""
-    return wait(lambda: asolve(question, **options))
+    """``asolve`` for synchronous callers; takes the same arguments. Works in notebooks too.
+
+    ``engine`` is one that was opened with ``with``: for many questions, so that models stay open.
+    """
+    return wait(lambda: asolve(question, **options), options.get("engine"))
 
 
 async def stream(
@@ -281,8 +282,8 @@ async def aresume(
     model: Model | None = None,
     journal: Path | str | bool = True,
     trust: Collection[str] = (),
+    engine: Engine | None = None,
     on_event: Subscriber = ignore,
-    teller: Teller | None = None,
 ) -> Result:
     """Take up a run that was cut off or interrupted; what is recorded is not paid for again.
 
@@ -293,21 +294,20 @@ async def aresume(
     Raises:
         UsageError: no such run, or it has ended already, or its plan names what ``trust`` does not.
     """
-    ready = resuming(
-        run, model=model, journal=journal, trust=trust, publish=on_event, teller=teller
-    )
-    async with ready as runner:
-        return await runner.go()
+    async with engine_of(engine) as using:
+        ready = resuming(run, using, model=model, journal=journal, trust=trust, publish=on_event)
+        async with ready as runner:
+            return await runner.go()
 
 
 def resuming(
     run: str,
+    engine: Engine,
     *,
     model: Model | None = None,
     journal: Path | str | bool = True,
     trust: Collection[str] = (),
     publish: Subscriber = ignore,
-    teller: Teller | None = None,
 ) -> AbstractAsyncContextManager[Runner]:
     """``prepare`` for a run that is recorded already. Raises as ``aresume``."""
     if journal is False:
@@ -315,7 +315,7 @@ def resuming(
     path = journal_path() if journal is True else journal
     if not Path(path).exists():
         raise UsageError(f"there is no journal {path}: name the one that the run is in.")
-    row = shared(path).run(run)
+    row = engine.journal(path).run(run)
     if row.state == "done":
         raise UsageError(f"run {row.id} has ended: see it with 'ponder runs show {row.id}'.")
     if "problem" not in row.spec:
@@ -326,22 +326,26 @@ def resuming(
     own = Path(path).resolve() == journal_path().resolve()
     trusting.check(
         asked,
-        configuration.load(),
+        engine.config,
         trust,
         own=own,
         model=model is not None,
         how=f"ponder runs resume {row.id}" + ("" if own else f" --journal {path}"),
     )
-    return prepare(asked, model=model, journal=path, run=row.id, publish=publish, teller=teller)
+    return prepare(asked, engine, model=model, journal=path, run=row.id, publish=publish)
 
 
 def resume(run: str, **options: Any) -> Result:
     """``aresume`` for synchronous callers; takes the same arguments."""
-    return wait(lambda: aresume(run, **options))
+    return wait(lambda: aresume(run, **options), options.get("engine"))
 
 
-def wait(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end for a caller who has no event loop, or is in one."""
+def wait(start: Callable[[], Coroutine[Any, Any, T]], engine: Engine | None = None) -> T:
+    """Run a coroutine to its end, on the engine's loop if there is one, for a caller who has no
+    event loop, or is in one.
+    """
+    if engine is not None:
+        return engine.wait(start)
     if not _in_loop():
         return asyncio.run(start())
     with ThreadPoolExecutor(1, "ponder-solve") as thread:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ponder.answers.reading import read
 from ponder.api import Question, opened_all, wait
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
@@ -21,8 +20,9 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model
 from ponder.models.fakes.absent import Absent
-from ponder.models.opening import Opened, Teller
+from ponder.models.opening import Opened
 from ponder.planning.spec import SEEDS, problem
+from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.registry import known
 
@@ -64,25 +64,25 @@ def problem_from(data: Mapping[str, Any]) -> Problem:
 @asynccontextmanager
 async def world(
     verifier: str,
+    engine: Engine,
     *,
     model: str | Model = "",
     budget: Budget | None = None,
-    teller: Teller | None = None,
 ) -> AsyncIterator[World]:
-    """All that a verifier can ask, opened: its own models, and ``model`` as the run's.
+    """All that a verifier can ask, by the engine: its own models, and ``model`` as the run's.
 
     Raises:
         UsageError: there is no such verifier or model, or the budget cannot be kept.
     """
-    verifiers = known(verifier)
+    verifiers = known(verifier, tools=engine.tools)
     own = [model] if isinstance(model, str) and model else []
     judges = [name for judge in verifiers.values() for name in judge.models]
-    async with opened_all([*own, *judges], budget or Budget(), teller) as others:
+    async with opened_all([*own, *judges], budget or Budget(), engine) as others:
         if isinstance(model, str):
             used = others[model] if model else Opened(Absent())
         else:
             used = Opened(model)
-        yield World(used.model, read, verifiers, used.pricing, others)
+        yield World(used.model, engine.tools.reader.read, verifiers, used.pricing, others)
 
 
 async def ascore(
@@ -94,7 +94,7 @@ async def ascore(
     answer_type: str = "auto",
     budget: Budget | None = None,
     seed: int = 0,
-    teller: Teller | None = None,
+    engine: Engine | None = None,
 ) -> Scored:
     """What a verifier says of each text, as a reply to the question.
 
@@ -106,6 +106,7 @@ async def ascore(
         answer_type: how to read answers; ``auto`` guesses by the question's form.
         budget: limits of all of it.
         seed: same seed, same samples of what verifiers ask.
+        engine: as in ``ponder.asolve``.
 
     Raises:
         UsageError: no such verifier, or it asks a model and none is named.
@@ -117,11 +118,14 @@ async def ascore(
     if seed not in SEEDS:
         raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
     asked = problem(question, answer_type)
-    async with world(verifier, model=model, budget=budget, teller=teller) as there:
+    async with engine_of(engine) as using, AsyncExitStack() as opened:
+        await using.tools.reader.check(asked)
+        ready = world(verifier, using, model=model, budget=budget)
+        there = await opened.enter_async_context(ready)
         built = stack(there, budget or Budget(), whole=True)
         judged = there.verifiers[verifier]
         state = Run(built.perform, seed, Sampling(), verifier, joint=judged.joint)
-        answers = await asyncio.gather(*(read(text, asked, False) for text in texts))
+        answers = await asyncio.gather(*(there.read(text, asked, False) for text in texts))
         traces = [
             Trace(asked, text, finish="stop", answer=answer, id=str(i))
             for i, (text, answer) in enumerate(zip(texts, answers, strict=True))
@@ -132,4 +136,4 @@ async def ascore(
 
 def score(question: Question, texts: Sequence[str], **options: Any) -> Scored:
     """``ascore`` for synchronous callers; takes the same arguments."""
-    return wait(lambda: ascore(question, texts, **options))
+    return wait(lambda: ascore(question, texts, **options), options.get("engine"))

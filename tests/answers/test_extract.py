@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ponder.answers.equivalence import quick_key
 from ponder.answers.extract import extract, instruction
-from ponder.answers.reading import read
+from ponder.answers.reading import Reader
 from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem
 
 
@@ -157,7 +157,7 @@ SCHEMA = '{"type": "object", "required": ["a"]}'
     ],
 )
 async def test_json(schema: str, reply: str, answer: str | None) -> None:
-    found = await read(reply, problem("json", schema=schema), False)
+    found = await Reader().read(reply, problem("json", schema=schema), False)
     assert (found.text if found else None) == answer
 
 

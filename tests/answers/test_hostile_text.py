@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from ponder.answers.arithmetic import steps
 from ponder.answers.equivalence import choice_key, quick_key
 from ponder.answers.mathworker import MathWorker
-from ponder.answers.reading import read
+from ponder.answers.reading import Reader
 from ponder.answers.schemas import NONE, SchemaWorker, checked, satisfying
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Message, Problem
@@ -22,6 +23,13 @@ from ponder.verifiers.execution.codet import written
 from tests.support.replies import HOSTILE, KINDS, read_reply
 
 EXAMPLES = int(os.environ.get("PONDER_FUZZ_EXAMPLES", "300"))
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    made = Reader()
+    yield made
+    made.close()
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -57,12 +65,12 @@ def test_json_beyond_a_double_has_a_key(text: str, key: str) -> None:
      "0x" + "f" * 100_000, "(" * 100_000, "-" * 100_000 + "1", r"\frac{" * 3_000, "[" * 100_000],
 )  # fmt: skip
 async def test_a_number_beyond_measure_is_read_without_harm(
-    text: str, kind: AnswerType, monkeypatch: pytest.MonkeyPatch
+    reader: Reader, text: str, kind: AnswerType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ponder.answers.reading._WORKER.timeout", 0.5)  # a bomb has no answer
+    monkeypatch.setattr(reader.math, "timeout", 0.5)  # a bomb has no answer
     problem = Problem((Message("user", "?"),), kind)
     for reply in (text, rf"\boxed{{{text}}}", f"```python\n{text}\n```", f"Answer: {text}"):
-        found = await read(reply, problem, False)
+        found = await reader.read(reply, problem, False)
         assert found is None or found.key[1] == ":" or kind == "math"
 
 
@@ -130,9 +138,12 @@ def test_schemas_decide_exactly(schema: str, right: str, wrong: str) -> None:
         ("[" * 100_000, "is not one"),
     ],
 )
-def test_a_bad_schema_is_refused_in_one_sentence(schema: str, why: str) -> None:
+async def test_a_bad_schema_is_refused_in_one_sentence(
+    reader: Reader, schema: str, why: str
+) -> None:
+    asked = spec("?", model="m", answer_type="json", schema=schema)
     with pytest.raises(UsageError, match=why) as refused:
-        spec("?", model="m", answer_type="json", schema=schema)
+        await reader.check(asked.problem)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 700
 
@@ -167,7 +178,7 @@ async def test_a_schema_that_takes_too_long_ends_with_its_process(kind: str) -> 
     worker = SchemaWorker(timeout=60.0)
     schema, text = SLOW[kind]
     try:
-        worker.check(schema)
+        await worker.check(schema)
         worker.timeout = 1.0
         assert await worker.first(schema, [text]) is None
         worker.timeout = 60.0

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ponder.core.budget import Budget, Cost
+from ponder.core.budget import Budget
+from ponder.core.cost import Cost
 from ponder.core.errors import UsageError
 
 LIMITS = ["tokens", "usd", "flops", "seconds"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.budget import Cost
+from ponder.core.cost import Cost
 from ponder.core.ledger import Item, Ledger, Receipt
 from ponder.models.base import Shape
 

@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.core.budget import PICO, Budget, Cost
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO, Cost
 from ponder.core.errors import ModelError, PonderError, RunFailed
 from ponder.core.events import Event, Spent
 from ponder.core.ledger import Item

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ponder.core.budget import Budget, Cost
+from ponder.core.budget import Budget
+from ponder.core.cost import Cost
 from ponder.core.effects import Sampling
 from ponder.core.errors import LimitReached, MalformedReply, ModelTimeout, Overcharged, RunFailed
 from ponder.core.ledger import Item, Ledger

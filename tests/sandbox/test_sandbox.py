@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +257,7 @@ async def test_a_failure_of_monty_is_no_pass_whatever_a_test_catches(
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that has neither."""
 
     def absent(*anything: Any) -> Any:
@@ -266,10 +265,6 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(choice, "confined", absent)
     monkeypatch.setattr(choice, "monty", absent)
-    choice._found.cache_clear()
-    yield
-    choice.permit_unsafe(False)
-    choice._found.cache_clear()
 
 
 @pytest.mark.usefixtures("bare")

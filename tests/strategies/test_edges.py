@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ponder
-from ponder.answers.reading import read
+from ponder.answers.reading import Reader
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import BudgetTooSmall, ModelTimeout, RequestRefused, RunFailed
@@ -130,7 +130,7 @@ def test_a_step_ends_a_chain_by_a_closed_mark_alone(
     text: str, kind: str, strategy: str, knobs: dict[str, Any], answer: str
 ) -> None:
     model = Scripted(lambda r: "x}" if r.prefix.endswith("{") else text[len(r.prefix) :])
-    result = solved(model, strategy, knobs=knobs, read=read, problem=question("?", kind))
+    result = solved(model, strategy, knobs=knobs, read=Reader().read, problem=question("?", kind))
     assert result.answer == answer
 
 

@@ -41,8 +41,8 @@ def recorded(folder: Path) -> set[int]:
     path = folder / "results.sqlite"
     store = Store(path)
     journal = store.journal()
-    store.close()
     rows = [row for run in journal.runs() for row in journal.calls(run.id)]
+    store.close()
     return {row.effect["seed"] for row in rows if row.lost is None}
 
 

@@ -249,7 +249,9 @@ def read_toml(path: Path) -> None:
     for way in (
         lambda: config._read(path, trusted=True),
         lambda: config._read(path, trusted=False),
-        lambda: configurations.configurations(configurations.of_file(path, {})[1], "gsm8k"),
+        lambda: configurations.configurations(
+            configurations.of_file(path, {})[1], "gsm8k", config.load()
+        ),
     ):
         _tried(way)
 

@@ -36,14 +36,14 @@ class SchemaWorker(Worker):
     def __init__(self, timeout: float = SECONDS) -> None:
         super().__init__("schema", timeout, LONGEST)
 
-    def check(self, schema: str) -> None:
-        """Refuse what is no schema, or cannot be used. Blocks until the child has said so.
+    async def check(self, schema: str) -> None:
+        """Refuse what is no schema, or cannot be used.
 
         Raises:
             UsageError: it is none.
         """
         if schema.strip():
-            said = self.ask_now("checked", schema)
+            said = await self.ask("checked", schema)
             if said != "":
                 raise UsageError(said if isinstance(said, str) else _SLOW)
 
@@ -60,9 +60,6 @@ class SchemaWorker(Worker):
             raise UsageError(said)
         return said
 
-
-WORKER = SchemaWorker()
-"""One for the process; its child starts with the first schema."""
 
 # The child ----------------------------------------------------------------------------------------
 

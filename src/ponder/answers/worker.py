@@ -52,6 +52,12 @@ class Worker:
         if self._child is not None:
             self._child.stop()
 
+    def end(self) -> None:
+        """End the child and the thread for good, and wait until they are gone."""
+        self.close()
+        self._executor.shutdown()
+        self.close()  # a child that was about to start meanwhile
+
     async def ask(self, *request: str) -> Reply:
         """What the child says to an operation and its texts."""
         if sum(map(len, request)) > self._longest:
@@ -59,12 +65,6 @@ class Worker:
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, self._answer, request, self.timeout
         )
-
-    def ask_now(self, *request: str) -> Reply:
-        """As ``ask``, for a caller that can wait."""
-        if sum(map(len, request)) > self._longest:
-            return None
-        return self._executor.submit(self._answer, request, self.timeout).result()
 
     def _answer(self, request: tuple[str, ...], timeout: float) -> Reply:
         line = json.dumps(request)

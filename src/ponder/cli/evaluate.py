@@ -28,6 +28,7 @@ from ponder.experiments.evals.export import export as write
 from ponder.experiments.evals.grading import grade_outcomes
 from ponder.experiments.evals.store import Outcome, Store, Stored, store_path
 from ponder.experiments.suites.registry import find
+from ponder.runtime.engine import Engine
 
 if TYPE_CHECKING:
     from ponder.experiments.evals.figures import Comparison, Summary
@@ -100,6 +101,7 @@ def evaluate(
     folder: Path | None,
     as_json: bool,
     quiet: bool,
+    unsafe: bool,
     **words: Any,
 ) -> int:
     """Answer every problem of a suite with each configuration, grade, and compare.
@@ -116,7 +118,8 @@ def evaluate(
         suite, {k: v for k, v in given.items() if v not in (None, {})}, grid, file
     )
     found = find(suite)
-    wanted = reading.configurations(wishes, found.name)
+    engine = Engine(teller=Voice(quiet), unsafe=unsafe)
+    wanted = reading.configurations(wishes, found.name, engine.config)
     items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     if not items:
         raise UsageError(f"the suite {suite!r} has no problems: name another with --suite.")
@@ -125,7 +128,7 @@ def evaluate(
         tell_of_person(*(one.verifier or "" for one in wanted))
     store = Store(path or store_path(), make=True)
     try:
-        return asyncio.run(_evaluate(asked, store, regrade, as_json, quiet))
+        return asyncio.run(_evaluate(engine, asked, store, regrade, as_json, quiet))
     except UsageError:
         raise
     except (KeyboardInterrupt, PonderError) as ended:
@@ -163,21 +166,10 @@ def _wishes(
 
 
 async def _evaluate(
-    asked: Evaluation, store: Store, regrade: bool, as_json: bool, quiet: bool
+    engine: Engine, asked: Evaluation, store: Store, regrade: bool, as_json: bool, quiet: bool
 ) -> int:
-    names = [configuration.id for configuration in asked.configurations]
-    with Bar("evaluating", quiet) as bar:
-
-        def tell(far: Progress) -> None:
-            failed = f"{far.failed} failed" if far.failed else ""
-            bar.advance(far.done, far.wanted, far.kept, spending(far.tokens, far.usd, failed))
-
-        await carry_out(asked, store, tell=tell, teller=Voice(quiet))
-    if not (regrade or quiet):
-        _tell_kept(_of_items(store, asked))
-    with Bar("grading", quiet) as bar:
-        items = asked.items.values()
-        ungraded = await grade_outcomes(store, names, items, anew=regrade, tell=bar.advance)
+    async with engine:
+        ungraded = await _carried_out(engine, asked, store, regrade, quiet)
     held = _of_items(store, asked)
     figures = _figures()
     rows: list[Summary] = [figures.summary(*one) for one in held]
@@ -191,6 +183,27 @@ async def _evaluate(
         view.differences(rows, differences)
     _tell(held, ungraded)
     return 1 if ungraded or any(row.failed for row in rows) else 0
+
+
+async def _carried_out(
+    engine: Engine, asked: Evaluation, store: Store, regrade: bool, quiet: bool
+) -> str:
+    """Run and grade; returns why some could not be graded."""
+    names = [configuration.id for configuration in asked.configurations]
+    with Bar("evaluating", quiet) as bar:
+
+        def tell(far: Progress) -> None:
+            failed = f"{far.failed} failed" if far.failed else ""
+            bar.advance(far.done, far.wanted, far.kept, spending(far.tokens, far.usd, failed))
+
+        await carry_out(asked, store, tell=tell, engine=engine)
+    if not (regrade or quiet):
+        _tell_kept(_of_items(store, asked))
+    with Bar("grading", quiet) as bar:
+        items = asked.items.values()
+        return await grade_outcomes(
+            store, names, items, anew=regrade, tools=engine.tools, tell=bar.advance
+        )
 
 
 def _tell_kept(held: Sequence[Held]) -> None:

@@ -16,7 +16,8 @@ from ponder.cli.solve import knob_values
 from ponder.cli.terminal import say
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice
-from ponder.core.budget import PICO, Budget
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments.pools import file as pools
@@ -29,6 +30,7 @@ from ponder.experiments.suites.files import MappedFile
 from ponder.experiments.suites.grading import gold as golds
 from ponder.experiments.suites.registry import SUITES, find
 from ponder.planning import plans
+from ponder.runtime.engine import Engine
 
 _FILE = click.Path(path_type=Path)
 MOST = 4096
@@ -85,6 +87,7 @@ def record(
     folder: Path | None,
     force: bool,
     quiet: bool,
+    unsafe: bool,
 ) -> int:
     """Sample every problem of a suite N times, grade the samples, and write them as a pool.
 
@@ -93,20 +96,21 @@ def record(
     """
     found = find(suite)
     free(pool, force, inputs=files_of(suite))
+    engine = Engine(teller=Voice(quiet), unsafe=unsafe)
     given = {**knob_values(knobs)}
     sampling = plans.sampling(given, logprobs=confidence)
     items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     asked = recording.Recording(
         found.name,
         items,
-        api.model_name(model),
+        api.model_name(model, engine.config),
         n,
         sampling,
         Budget(max_tokens, max_usd, max_flops, max_seconds),
         seed,
     )
     try:
-        return asyncio.run(_record(asked, pool, quiet))
+        return asyncio.run(_record(engine, asked, pool, quiet))
     except (KeyboardInterrupt, RunFailed) as ended:
         kept = recording.journal_of(pool)
         if kept.exists():
@@ -116,21 +120,20 @@ def record(
         raise click.Abort from None
 
 
-async def _record(asked: recording.Recording, pool: Path, quiet: bool) -> int:
-    with Bar("sampling", quiet) as bar:
+async def _record(engine: Engine, asked: recording.Recording, pool: Path, quiet: bool) -> int:
+    async with engine:
+        with Bar("sampling", quiet) as bar:
 
-        def tell(far: Far) -> None:
-            bar.advance(far.done, far.wanted, far.replayed, _note(far))
+            def tell(far: Far) -> None:
+                bar.advance(far.done, far.wanted, far.replayed, _note(far))
 
-        header, entries, outcome = await recording.record(
-            asked, pool, tell=tell, teller=Voice(quiet)
-        )
-    golds_here = {item.problem_id: item.gold for item in asked.items.values()}
-    problem = ""
-    try:
-        entries = await _graded(entries, golds_here, quiet)
-    except UsageError as error:
-        problem = str(error)
+            header, entries, outcome = await recording.record(asked, pool, tell=tell, engine=engine)
+        golds_here = {item.problem_id: item.gold for item in asked.items.values()}
+        problem = ""
+        try:
+            entries = await _graded(engine, entries, golds_here, quiet)
+        except UsageError as error:
+            problem = str(error)
     problems, samples = pools.write(pool, header, entries)
     if not quiet:
         _tell(outcome, f"wrote {pool}: {problems} problems, {samples} samples")
@@ -167,10 +170,17 @@ def _tell(outcome: Outcome, line: str) -> None:
 
 
 async def _graded(
-    entries: Sequence[Entry], known: Mapping[str, golds.Gold], quiet: bool, *, keep: bool = False
+    engine: Engine,
+    entries: Sequence[Entry],
+    known: Mapping[str, golds.Gold],
+    quiet: bool,
+    *,
+    keep: bool = False,
 ) -> list[Entry]:
     with Bar("grading", quiet) as bar:
-        return await regrading.graded(entries, known, keep=keep, tell=bar.advance)
+        return await regrading.graded(
+            entries, known, keep=keep, tools=engine.tools, tell=bar.advance
+        )
 
 
 @click.command()
@@ -190,6 +200,7 @@ def grade(
     skip_broken: bool,
     force: bool,
     quiet: bool,
+    unsafe: bool,
 ) -> None:
     """Read the answers out of the samples' texts anew, and grade them anew.
 
@@ -203,7 +214,8 @@ def grade(
     known = {e.problem_id: _gold(e, items) for e in entries}
     asked = {e.problem_id: problem_of(e, items) for e in entries}
     kept = 0 if suite else sum(regrading.stands(s) for e in entries for s in e.samples)
-    entries = asyncio.run(_regraded(entries, asked, known, quiet, keep=not suite))
+    engine = Engine(unsafe=unsafe)
+    entries = asyncio.run(_regraded(engine, entries, asked, known, quiet, keep=not suite))
     problems, samples = pools.write(output, source.header, entries)
     if not quiet:
         say(f"wrote {output}: {problems} problems, {samples} samples", err=True)
@@ -213,6 +225,7 @@ def grade(
 
 
 async def _regraded(
+    engine: Engine,
     entries: Sequence[Entry],
     asked: Mapping[str, Problem],
     known: Mapping[str, golds.Gold],
@@ -220,7 +233,9 @@ async def _regraded(
     *,
     keep: bool,
 ) -> list[Entry]:
-    return await _graded(await regrading.reread(entries, asked), known, quiet, keep=keep)
+    async with engine:
+        read = await regrading.reread(entries, asked, engine.tools.reader)
+        return await _graded(engine, read, known, quiet, keep=keep)
 
 
 def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:

@@ -25,6 +25,7 @@ from ponder.core.search import Tree
 from ponder.core.steering import AT_A_NODE, KINDS, Action
 from ponder.planning.spec import Spec
 from ponder.runtime import history
+from ponder.runtime.engine import Engine
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
 from ponder.runtime.runner import Runner
@@ -207,16 +208,16 @@ def resume(
 ) -> int:
     """Take up a run that was cut off; what is recorded is not paid for again."""
 
+    engine = Engine(teller=Voice(quiet))
+
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
-        ready = api.resuming(
-            run, journal=journal or True, trust=trust, publish=publish, teller=Voice(quiet)
-        )
+        ready = api.resuming(run, engine, journal=journal or True, trust=trust, publish=publish)
         if not (quiet or as_json):
             with _open(journal) as book:
                 tell_of_person(str(book.run(run).spec.get("verifier") or ""))
         return ready
 
-    return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+    return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
 
 
 @runs.command()

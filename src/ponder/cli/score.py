@@ -19,6 +19,7 @@ from ponder.cli.voice import Voice, tell_of_person
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError
 from ponder.core.problem import Problem
+from ponder.runtime.engine import Engine
 
 _FILE = click.Path(path_type=Path)
 _FIELDS = {"question", "answer_type", "choices", "schema", "tests"}
@@ -51,6 +52,7 @@ def score(
     max_flops: float | None,
     seed: int,
     as_json: bool,
+    unsafe: bool,
 ) -> int:
     """Score each of CANDIDATES as a reply to PROBLEM, in their order.
 
@@ -64,17 +66,21 @@ def score(
     budget = Budget(max_tokens, max_usd, max_flops, max_seconds)
     if not as_json:
         tell_of_person(name)
-    ready = verification.ascore(
-        asked,
-        texts,
-        verifier=name,
-        model=model,
-        budget=budget,
-        seed=seed,
-        teller=Voice(as_json),
-    )
+
+    async def carry_out() -> verification.Scored:
+        async with Engine(teller=Voice(as_json), unsafe=unsafe) as engine:
+            return await verification.ascore(
+                asked,
+                texts,
+                verifier=name,
+                model=model,
+                budget=budget,
+                seed=seed,
+                engine=engine,
+            )
+
     try:
-        scored = asyncio.run(ready)
+        scored = asyncio.run(carry_out())
     except Overcharged as reached:
         raise RunFailed(str(reached)) from None
     except LimitReached as reached:

@@ -21,9 +21,9 @@ from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
-from ponder.models import config as configuration
 from ponder.planning.plans import COMMON, DEFAULT, PLANS
 from ponder.planning.spec import spec
+from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import STRATEGIES
@@ -110,6 +110,7 @@ def solve(
     as_json: bool,
     show_trace: bool,
     quiet: bool,
+    unsafe: bool,
     **options: Any,
 ) -> int:
     """Answer QUESTION (or --file, or standard input) within a budget.
@@ -118,11 +119,11 @@ def solve(
     """
     if journal and no_journal:
         raise UsageError("--journal and --no-journal exclude each other: give one of them.")
-    config = configuration.load()
+    engine = Engine(teller=Voice(quiet), unsafe=unsafe)
     asked = spec(
         _question(question, file),
-        model=api.model_name(model),
-        effort=effort or config.effort or DEFAULT,
+        model=api.model_name(model, engine.config),
+        effort=effort or engine.config.effort or DEFAULT,
         knobs=knob_values(knobs),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
@@ -136,9 +137,9 @@ def solve(
         tell_of_person(asked.verifier)
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
-        return api.prepare(asked, journal=recorded, publish=publish, teller=Voice(quiet))
+        return api.prepare(asked, engine, journal=recorded, publish=publish)
 
-    return present(prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+    return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
 
 
 def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:
@@ -160,10 +161,12 @@ def verifier_name(name: str | None, rubric: str | None, script: str | None) -> s
     return f"{whole}{'' if colon else ':'}{'&' if '?' in whole else '?'}rubric={rubric}"
 
 
-def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -> int:
+def present(
+    engine: Engine, prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool
+) -> int:
     """Run with a live view where somebody watches, print the result, return the exit code."""
     try:
-        result = asyncio.run(_watched(prepare, quiet=quiet or as_json))
+        result = asyncio.run(_watched(engine, prepare, quiet=quiet or as_json))
     except RunFailed as failed:
         if failed.receipt and not quiet:
             view.receipt(failed.receipt, err=True)
@@ -179,9 +182,9 @@ def present(prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool) -
     return 130 if result.stopped_by == "interrupt" else 1
 
 
-async def _watched(prepare: Prepare, *, quiet: bool) -> Result:
+async def _watched(engine: Engine, prepare: Prepare, *, quiet: bool) -> Result:
     watcher = view.watcher(quiet)
-    async with prepare(watcher.update) as runner, _interruptible(runner):
+    async with engine, prepare(watcher.update) as runner, _interruptible(runner):
         with watcher:
             return await runner.go()
 

@@ -13,13 +13,15 @@ from ponder.cli.record import DATA, files_of, items_of, problem_of
 from ponder.cli.terminal import say
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
-from ponder.core.budget import PICO, Budget
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO
 from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError
 from ponder.core.ledger import Receipt
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import verifying
 from ponder.experiments.pools.recording import journal_of
 from ponder.experiments.pools.samples import Entry, first
+from ponder.runtime.engine import Engine
 from ponder.verifiers import registry
 from ponder.verifiers.learned.verifier import Learned
 
@@ -61,6 +63,7 @@ def verify(
     skip_broken: bool,
     force: bool,
     quiet: bool,
+    unsafe: bool,
 ) -> None:
     """Score every sample of POOL with a verifier, and keep the score and what it cost.
 
@@ -105,7 +108,7 @@ def verify(
         Budget(max_tokens, max_usd, max_flops, max_seconds),
     )
     try:
-        found, receipt = asyncio.run(_verified(asked, path, output, quiet))
+        found, receipt = asyncio.run(_verified(asked, path, output, quiet, unsafe))
     except (KeyboardInterrupt, LimitReached) as ended:
         kept = journal_of(output)
         say(f"what has come is in {kept}; the same command goes on from there", err=True)
@@ -129,8 +132,9 @@ def verify(
 
 
 async def _verified(
-    asked: verifying.Verifying, source: Path, output: Path, quiet: bool
+    asked: verifying.Verifying, source: Path, output: Path, quiet: bool, unsafe: bool
 ) -> tuple[list[Entry], Receipt]:
+    engine = Engine(teller=Voice(quiet), unsafe=unsafe)
     with Bar("verifying", quiet) as bar:
 
         def tell(done: int, receipt: Receipt) -> None:
@@ -138,4 +142,5 @@ async def _verified(
             note = spending(total.cost.tokens, total.picousd / PICO)
             bar.advance(done, len(asked.entries), 0, note)
 
-        return await verifying.verify(asked, source, output, tell=tell, teller=Voice(quiet))
+        async with engine:
+            return await verifying.verify(asked, source, output, tell=tell, engine=engine)

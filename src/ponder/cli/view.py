@@ -14,7 +14,8 @@ from rich.table import Table
 from ponder.cli import tables, terminal
 from ponder.cli.chains import Chain, Screen
 from ponder.cli.terminal import say, say_text, text
-from ponder.core.budget import PICO, Budget
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO
 from ponder.core.events import (
     Event,
     Grew,

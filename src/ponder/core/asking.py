@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from ponder.core.branches import Branches
-from ponder.core.effects import GENERATE, Call, Generate, Verify
+from ponder.core.effects import GENERATE, Asker, Call, Generate, Verify
 from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import SampleFinished, Scored
 from ponder.core.problem import Message, Problem
@@ -24,14 +24,11 @@ from ponder.core.run import Run
 from ponder.core.steps import Step
 from ponder.core.trace import Score, Trace
 
-if TYPE_CHECKING:
-    from ponder.core.session import Session
-
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Asking:
+class Asking(Asker):
     """One session of a run: its verbs take structural paths, and its children fork theirs."""
 
     def __init__(self, run: Run, path: str = "") -> None:
@@ -190,7 +187,7 @@ class Asking:
         silent = [trace for trace in traces if trace.answer is None]
         keep = None if len(silent) < len(traces) else max(silent, key=lambda t: len(t.text))
         judging = type(self)(replace(self._run, model="", keep=keep, tree=None), path)
-        call = Call(path, effect, session=cast("Session", judging))
+        call = Call(path, effect, session=judging)
         scores = cast(tuple[Score, ...], await self._run.perform(call))
         self._run.note(Scored(path, effect.traces, scores))
         return list(scores)

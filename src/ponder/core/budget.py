@@ -1,4 +1,4 @@
-"""Limits, each with its unit, and what a limit is compared with."""
+"""Limits, each with its unit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import math
 from dataclasses import asdict, dataclass
 
 from ponder.core.errors import UsageError
-
-PICO = 10**12
-"""Picodollars in a dollar. Money is counted in whole picodollars, so that sums are exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +36,3 @@ class Budget:
                 )
         if self.tokens is not None and self.tokens != int(self.tokens):
             raise UsageError(f"the budget's tokens must be a whole number, not {self.tokens!r}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an effect costs against the limits, in exact whole units. Time is not among them: it
-    passes by itself.
-    """
-
-    tokens: int = 0
-    picousd: int = 0
-    flops: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.tokens + other.tokens, self.picousd + other.picousd, self.flops + other.flops
-        )
-
-    def __sub__(self, other: Cost) -> Cost:
-        return Cost(
-            self.tokens - other.tokens, self.picousd - other.picousd, self.flops - other.flops
-        )

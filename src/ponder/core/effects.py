@@ -6,17 +6,13 @@ import functools
 import hashlib
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
 from ponder.core.steering import Action
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta, Score, Trace
-
-if TYPE_CHECKING:
-    from ponder.core.session import Session
-
 
 GENERATE = "generate"
 """The role of samples that may become the run's answer."""
@@ -124,6 +120,10 @@ Effect = Generate | Verify | Steer
 Result = Trace | tuple[Score, ...] | tuple[Action, ...]
 
 
+class Asker:
+    """One session of a run, which asks for effects; ``core.session.Session`` has the verbs."""
+
+
 @dataclass(slots=True)
 class Call:
     """One effect on its way through the handlers.
@@ -147,7 +147,7 @@ class Call:
     trace: Trace | None = None
     spent: Item | None = None
     replayed: bool = False
-    session: Session | None = field(default=None, repr=False)
+    session: Asker | None = field(default=None, repr=False)
     watch: Callable[[Delta], None] | None = field(default=None, repr=False)
 
     def progress(self, delta: Delta) -> None:

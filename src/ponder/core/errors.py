@@ -25,10 +25,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from ponder.core.ledger import Receipt
+from ponder.core.ledger import Receipt
 
 Limit = Literal["tokens", "usd", "flops", "seconds"]
 Stop = Limit | Literal["overcharged"]

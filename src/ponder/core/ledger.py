@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ponder.core.budget import PICO, Cost
+from ponder.core.cost import PICO, Cost
 
 
 @dataclass(frozen=True, slots=True)

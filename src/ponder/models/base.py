@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ponder.core.errors import CapabilityError, MalformedReply
 from ponder.core.problem import Message
@@ -188,6 +188,16 @@ class Model(Protocol):
 
     async def close(self) -> None:
         """Release connections, threads and memory. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Mortal(Protocol):
+    """A model in a process that may end by itself; then it is of no more use."""
+
+    @property
+    def dead(self) -> bool:
+        """True once it has ended."""
         ...
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
-import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,27 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
         path = found.path
     else:
         path = await in_thread(_pulled, found, teller)
-    model = await in_thread(_embedded, path, _label(found), config.engine, teller)
+    model = await in_thread(_embedded, path, _label(found), config.engine, teller, unwanted=_shut)
     return Opened(model, None, ("this machine's own model: no dollars.",), path)
+
+
+def identity(name: str, config: Config) -> Hashable:
+    """What two names of one model have in common.
+
+    Raises:
+        UnknownName, UsageError: as ``open_model``.
+    """
+    if reward_hf.is_named(name):
+        return name
+    found = catalog.resolve(name, config)
+    if isinstance(found, GgufFile):
+        return found.path.resolve()
+    return catalog.status(found).path.resolve() if isinstance(found, Entry) else name
+
+
+def _shut(model: Model) -> None:
+    """Close a model that nobody waits for any more."""
+    asyncio.run(model.close())
 
 
 def _label(found: Entry | GgufFile) -> str:
@@ -80,12 +99,7 @@ def _pulled(entry: Entry, teller: Teller) -> Path:
         return catalog.pull(entry, report)
 
 
-_servers: dict[Path, Model] = {}
-_loading = threading.Lock()
-
-
 def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller) -> Model:
-    """A model stays loaded until the process ends, for all of its runs."""
     with open_regular(path, "the model") as file:
         if file.read(4) != b"GGUF":
             raise UsageError(f"{path} is not a GGUF file.")
@@ -103,12 +117,10 @@ def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller
         raise MissingExtra("llamacpp", f"{path.name} cannot be loaded by OpenVINO ({reason}) and")
     from ponder.models.llamacpp import open_llamacpp
 
-    with _loading:
-        if path not in _servers:
-            teller.tell(f"{name} runs on llama.cpp, since {reason}.")
-            known_here = {k: settings[k] for k in ("slots", "threads", "context") if k in settings}
-            _servers[path] = open_llamacpp(path, **known_here)
-        return _servers[path]
+    teller.tell(f"{name} runs on llama.cpp, since {reason}.")
+    return open_llamacpp(
+        path, **{k: settings[k] for k in ("slots", "threads", "context") if k in settings}
+    )
 
 
 def _endpoint(found: EndpointConfig) -> Opened:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 from ponder._version import __version__
-from ponder.answers import schemas
 from ponder.answers.extract import instruction
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
@@ -258,8 +257,6 @@ def problem(
     else:
         raise UnknownName("answer type", answer_type, (*ANSWER_TYPES, "auto"))
     made = Problem(asked, kind, tuple(choices), schema)
-    if kind == "json":
-        schemas.WORKER.check(schema)  # refuses one that is none, before anything is spent
     if r"\boxed" not in last.content:
         told = replace(last, content=f"{last.content.rstrip()}\n\n{instruction(made)}")
         asked = (*asked[:-1], told)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-import threading
 import time
 import weakref
 from contextlib import suppress
@@ -282,19 +281,3 @@ class Journal:
         """Commit and close the file."""
         self.flush()
         self._end()
-
-
-def shared(path: Path | str, *, join: bool = False) -> Journal:
-    """The journal of this file that this thread has open already, or else opens now. With ``join``,
-    its tables are added to a results store that has none.
-
-    Opening and closing a database costs more than a short run. Raises as ``Journal``.
-    """
-    name = str(Path(path).absolute())
-    journals: dict[str, Journal] = _shared.__dict__
-    if name not in journals or not Path(path).exists():
-        journals[name] = Journal(path, join=join)
-    return journals[name]
-
-
-_shared = threading.local()

@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ponder.core.budget import PICO, Budget
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO, Cost
 from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
 from ponder.core.events import (
@@ -30,7 +31,7 @@ from ponder.core.trace import Score, Trace
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Purse
 from ponder.runtime.handlers.budgeted import LEAST
-from ponder.runtime.handlers.live import Reader
+from ponder.runtime.handlers.live import Read
 from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.inbox import Inbox, Postbox
 from ponder.runtime.journal import Journal
@@ -55,7 +56,7 @@ class Job:
     budget: Budget
     seed: int
     model: Model
-    read: Reader
+    read: Read
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     verifier: str = ""
     pricing: Pricing | None = None
@@ -115,7 +116,7 @@ class Runner:
         run: str = "",
         publish: Subscriber = ignore,
     ) -> None:
-        self._job, self._journal, self._run, self._publish = job, journal, run, publish
+        self._job, self._journal, self.run, self._publish = job, journal, run, publish
         self._traces: dict[str, Trace] = {}
         self._scores: dict[str, list[Score]] = {}
         self._lost = 0
@@ -124,6 +125,12 @@ class Runner:
         self._interrupted = False
         self._inbox = Postbox(journal, run) if journal else Inbox()
         self._decide: Callable[[Decision], None] = ignore
+        self._ledger, self._replayed = Ledger(), Cost()
+
+    @property
+    def spent(self) -> Cost:
+        """What this attempt at the run has spent so far."""
+        return self._ledger.spent - self._replayed
 
     def steer(self, action: Action) -> None:
         """Act on the run, at the next point where it offers what the action is about."""
@@ -159,13 +166,14 @@ class Runner:
             World(job.model, job.read, job.verifiers, job.pricing, job.others, job.cue),
             job.budget,
             journal=self._journal,
-            run=self._run,
+            run=self.run,
             inbox=self._inbox,
             publish=self._listen,
             last_word=True,
             watched=self._publish is not ignore,
         )
         ledger, self._purse, self._decide = built.ledger, built.purse, built.decide
+        self._ledger, self._replayed = ledger, ledger.spent
         self._purse.recall(
             [(r.spent, r.effect["length"]) for r in built.rows if r.spent and "length" in r.effect]
         )
@@ -176,7 +184,7 @@ class Runner:
         )
         info = job.model.info
         self._publish(
-            RunStarted(self._run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
+            RunStarted(self.run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
         )
         root = Session(state)
         self._task = asyncio.ensure_future(job.strategy(root, job.problem, **job.knobs))
@@ -244,13 +252,13 @@ class Runner:
         return -1.0 if value is None else value, trace.tokens
 
     def _failed(self, error: RunFailed, ledger: Ledger) -> RunFailed:
-        error.receipt, error.run = ledger.receipt(self._job.notes), self._run
+        error.receipt, error.run = ledger.receipt(self._job.notes), self.run
         self._close("failed", None)
         return error
 
     def _close(self, state: str, result: Result | None) -> None:
         if self._journal:
-            self._journal.finish(self._run, state, result.to_json() if result else None)
+            self._journal.finish(self.run, state, result.to_json() if result else None)
 
     def _result(self, chosen: Trace | None, stopped: StoppedBy, receipt: Receipt) -> Result:
         job, traces = self._job, list(self._traces.values())
@@ -260,7 +268,7 @@ class Runner:
             strategy=job.name,
             knobs={**job.knobs, **job.drawn()},
             model=job.model.info.name,
-            run=self._run or None,
+            run=self.run or None,
             seed=job.seed,
             stopped_by=stopped,
             receipt=receipt,

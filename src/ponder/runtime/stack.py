@@ -15,7 +15,7 @@ from ponder.core.run import Cue, boxed, ignore
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Purse
 from ponder.runtime.handlers.budgeted import budgeted
-from ponder.runtime.handlers.live import Reader, live
+from ponder.runtime.handlers.live import Read, live
 from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.handlers.recorded import Book, recorded
 from ponder.runtime.handlers.retried import retried
@@ -34,7 +34,7 @@ class World:
     """
 
     model: Model
-    read: Reader
+    read: Read
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     pricing: Pricing | None = None
     others: Mapping[str, Priced] = field(default_factory=dict)

@@ -18,14 +18,14 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import warnings
 import weakref
-from functools import lru_cache
 
 from ponder.core.errors import UsageError
 from ponder.sandbox.base import Limits, Sandbox, Script
 from ponder.sandbox.bubblewrap import bubblewrap
-from ponder.sandbox.monty import monty
+from ponder.sandbox.monty import Monty, monty
 from ponder.sandbox.pool import Pool
 from ponder.sandbox.process import Started, python
 
@@ -54,13 +54,38 @@ _PROBED = (
 )
 
 
-_permitted = False
+class Sandboxes:
+    """The sandboxes of one owner: equal wishes share one, and all of them end with it.
 
+    With ``unsafe``, programs are run without a sandbox, under limits alone, where none works.
+    """
 
-def permit_unsafe(permitted: bool = True) -> None:
-    """For the whole process: where no sandbox works, run programs without any."""
-    global _permitted
-    _permitted = permitted
+    def __init__(self, *, unsafe: bool = False) -> None:
+        self.unsafe = unsafe
+        self._found: dict[tuple[Limits, bool, tuple[str, ...]], Pool | Monty] = {}
+        self._finding = threading.Lock()
+
+    def find(
+        self,
+        limits: Limits | None = None,
+        *,
+        whole: bool = False,
+        libraries: tuple[str, ...] = (),
+    ) -> Sandbox:
+        """Return the sandbox for that wish, as ``find``; it is looked for once. Thread-safe."""
+        wish = limits or Limits(), whole, libraries
+        with self._finding:
+            if wish not in self._found:
+                self._found[wish] = find(
+                    wish[0], whole=whole, unsafe=self.unsafe, libraries=libraries
+                )
+            return self._found[wish]
+
+    def close(self) -> None:
+        """End all of them, and wait until their threads and processes are gone."""
+        with self._finding:
+            while self._found:
+                self._found.popitem()[1].end()
 
 
 def find(
@@ -69,8 +94,8 @@ def find(
     whole: bool = False,
     unsafe: bool = False,
     libraries: tuple[str, ...] = (),
-) -> Sandbox:
-    """The best sandbox of this machine; equal calls share one. Blocking: about 0.1 s, once.
+) -> Pool | Monty:
+    """Make the best sandbox of this machine. Blocking: about 0.1 s.
 
     ``whole``: it must run all of Python. ``libraries``: folders that programs may read, beside the
     standard library. ``unsafe``: without any, run programs all the same, under limits alone.
@@ -78,11 +103,7 @@ def find(
     Raises:
         UsageError: there is none, and it need not be ``unsafe``; says how to get one.
     """
-    return _found(limits or Limits(), whole, unsafe or _permitted, libraries)
-
-
-@lru_cache(64)
-def _found(limits: Limits, whole: bool, unsafe: bool, libraries: tuple[str, ...]) -> Sandbox:
+    limits = limits or Limits()
     with contextlib.suppress(OSError):
         return confined(limits, libraries)
     if not whole:

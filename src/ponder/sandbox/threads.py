@@ -29,6 +29,11 @@ class Threads:
         self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="ponder-sandbox")
         self.close = weakref.finalize(self, _close, self._executor, self.spares)
 
+    def end(self) -> None:
+        """Close, and wait until the threads are gone."""
+        self.close()
+        self._executor.shutdown()
+
     async def in_turn(self, work: Callable[[Turn], T]) -> T:
         """What ``work`` returns; if its caller is cancelled, so is its process."""
         turn = Turn()

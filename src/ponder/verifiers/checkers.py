@@ -19,20 +19,20 @@ import math
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ponder.answers.arithmetic import solves, steps
-from ponder.answers.reading import satisfying
 from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.regex import search
 from ponder.util.threads import in_thread
+from ponder.verifiers.base import Tools
 
 NO_ANSWER = "there is no answer in the reply"
 HOLDS = 0.5
@@ -89,6 +89,11 @@ class Schema:
     needs_logprobs: bool = False
     joint: bool = False
     models: tuple[str, ...] = ()
+    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
+
+    def using(self, tools: Tools) -> Schema:
+        """As ``Handy``."""
+        return replace(self, tools=tools)
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
@@ -103,7 +108,8 @@ class Schema:
 
         async def judge(trace: Trace) -> Score:
             text = trace.answer.text if trace.answer else trace.text
-            found, late = await satisfying(text, problem.schema, trace.cut)
+            reader = self.tools.reader
+            found, late = await reader.satisfying(text, problem.schema, trace.cut)
             if late:
                 return Score(0.0, self.name, "the schema takes too long on it", "timeout")
             if found is None and not trace.done:

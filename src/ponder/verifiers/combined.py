@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.base import Verifier
+from ponder.verifiers.base import Tools, Verifier, using
 
 
 def first_decisive(scores: Sequence[Score]) -> Score | None:
@@ -41,6 +41,10 @@ class Combined:
     name: str
     how: str
     parts: tuple[Verifier, ...]
+
+    def using(self, tools: Tools) -> Combined:
+        """As ``Handy``."""
+        return replace(self, parts=tuple(using(part, tools) for part in self.parts))
 
     @property
     def needs_logprobs(self) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.verifiers.base import Verifier
+from ponder.verifiers.base import Tools, Verifier, using
 from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
 from ponder.verifiers.combined import COMBINATIONS, combine
 from ponder.verifiers.confidence import certain, mean_logprob, sampled, unspread, windowed
@@ -168,9 +168,9 @@ def named(name: str) -> list[Named]:
     return []
 
 
-def known(*names: str) -> dict[str, Verifier]:
+def known(*names: str, tools: Tools | None = None) -> dict[str, Verifier]:
     """The verifiers that a run can ask: those named, those that these ask in their turn (``asks``),
-    and those that strategies ask by themselves.
+    and those that strategies ask by themselves. They use ``tools``.
 
     Raises:
         UnknownName, UsageError: as ``find``.
@@ -183,7 +183,7 @@ def known(*names: str) -> dict[str, Verifier]:
             found[name] = find(name)
             for part in within(found[name]):
                 wanted += getattr(part, "asks", ())
-    return found
+    return {name: using(one, tools) for name, one in found.items()} if tools else found
 
 
 def within(verifier: Verifier) -> Iterator[Verifier]:

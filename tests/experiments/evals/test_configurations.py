@@ -26,12 +26,13 @@ from ponder.experiments.evals.configurations import (
 )
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.grading.gold import Reference
+from ponder.models.config import load
 
 SIMULATED = {"model": "simulated"}
 
 
 def one(**said: Any) -> Configuration:
-    [found] = configurations([Wish({**SIMULATED, **said})], "s")
+    [found] = configurations([Wish({**SIMULATED, **said})], "s", load())
     return found
 
 
@@ -43,7 +44,7 @@ def written(folder: Path, text: str) -> Path:
 
 def from_file(folder: Path, text: str, **flags: str) -> list[Configuration]:
     suite, wishes = of_file(written(folder, text), flags)
-    return configurations(wishes, suite or "s")
+    return configurations(wishes, suite or "s", load())
 
 
 # Identity -----------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def test_labels_say_what_differs_from_the_defaults() -> None:
 
 def test_a_grid_is_a_product() -> None:
     wishes = of_flags(SIMULATED, ["n=1,2", "seed=0, 7", "budget.tokens=900,5000,6000"])
-    found = configurations(wishes, "s")
+    found = configurations(wishes, "s", load())
     assert len(found) == 12
     assert [(c.knobs["n"], c.seed, c.budget.tokens) for c in found[:4]] == [
         ("1", 0, 900), ("1", 0, 5000), ("1", 0, 6000), ("1", 7, 900),
@@ -139,7 +140,7 @@ def test_a_grid_is_a_product() -> None:
 def test_a_grid_goes_over_models_strategies_efforts_and_verifiers() -> None:
     said = ["model=simulated,simulated:length=9", "strategy=best_of_n", "effort=low,high",
             "verifier=mean_logprob,lowest_group"]  # fmt: skip
-    found = configurations(of_flags({}, said), "s")
+    found = configurations(of_flags({}, said), "s", load())
     assert len(found) == 8
     assert found[0].model == "simulated"
     assert (found[-1].model, found[-1].effort) == ("simulated:length=9", "high")
@@ -148,7 +149,7 @@ def test_a_grid_goes_over_models_strategies_efforts_and_verifiers() -> None:
 def test_commas_in_brackets_belong_to_a_value() -> None:
     both = "first(mean_logprob, product(lowest_group,mean_logprob))"
     said = [f"verifier={both},lowest_group", "strategy=best_of_n"]
-    found = configurations(of_flags(SIMULATED, said), "s")
+    found = configurations(of_flags(SIMULATED, said), "s", load())
     assert [c.verifier for c in found] == [both, "lowest_group"]
 
 
@@ -162,9 +163,9 @@ def test_values_of_a_grid_with_commas_stand_between_semicolons() -> None:
 
 
 def test_names_of_a_grid_say_where_on_it() -> None:
-    found = configurations(of_flags({**SIMULATED, "name": "vote"}, ["n=1,2"]), "s")
+    found = configurations(of_flags({**SIMULATED, "name": "vote"}, ["n=1,2"]), "s", load())
     assert [c.name for c in found] == ["vote n=1", "vote n=2"]
-    [alone] = configurations(of_flags({**SIMULATED, "name": "vote"}), "s")
+    [alone] = configurations(of_flags({**SIMULATED, "name": "vote"}), "s", load())
     assert alone.name == "vote"
 
 
@@ -176,7 +177,7 @@ def test_each_point_of_a_grid_is_what_the_flags_would_say(
     sizes: list[int], seeds: list[int]
 ) -> None:
     grid = [f"n={','.join(map(str, sizes))}", f"seed={','.join(map(str, seeds))}"]
-    found = configurations(of_flags(SIMULATED, grid), "s")
+    found = configurations(of_flags(SIMULATED, grid), "s", load())
     said = [
         Configuration("s", "simulated", effort=found[0].effort, knobs={"n": n}, seed=seed)
         for n in sizes
@@ -213,10 +214,10 @@ BAD_GRIDS = {
 def test_a_grid_that_does_not_fit_is_one_sentence(text: str) -> None:
     given = {} if text.startswith("model") else SIMULATED
     if not BAD_GRIDS[text]:
-        assert configurations(of_flags(given, [text]), "s")
+        assert configurations(of_flags(given, [text]), "s", load())
         return
     with pytest.raises(UsageError) as refused:
-        configurations(of_flags(given, [text]), "s")
+        configurations(of_flags(given, [text]), "s", load())
     assert BAD_GRIDS[text] in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -301,7 +302,7 @@ def test_flags_hold_where_the_file_says_nothing(tmp_path: Path) -> None:
     path = written(tmp_path, '[[configuration]]\nstrategy = "direct"\n')
     suite, wishes = of_file(path, {"model": "simulated", "effort": None, "suite": None})
     assert suite is None
-    [found] = configurations(wishes, "s")
+    [found] = configurations(wishes, "s", load())
     assert (found.model, found.strategy) == ("simulated", "direct")
     with pytest.raises(UsageError, match=r"strategy is said twice, in .*c\.toml and by a flag"):
         of_file(path, {"strategy": "direct"})

@@ -276,8 +276,6 @@ def test_event_loops_in_turn_and_at_once(model: OpenVINO) -> None:
 @needs_extra
 async def test_a_tiny_cache_and_closing() -> None:
     model = await asyncio.to_thread(load, GGUF, settings=TINY)
-    again = load(GGUF, settings=TINY)
-    assert again.metrics() == model.metrics()
     with pytest.raises(RequestRefused, match="the engine's cache holds 256"):
         await model.generate(ask("word " * 300))
     # Three samples that outgrow it together take turns.
@@ -287,8 +285,6 @@ async def test_a_tiny_cache_and_closing() -> None:
         *(model.generate(ask(max_tokens=200, seed=s)) for s in range(3)), return_exceptions=True
     )
     await settled(model, requests=3)
-    await again.close()
-    assert model.metrics().requests == 3
     await model.close()
     await model.close()
     assert {*map(str, await running)} == {"the model has been closed."}

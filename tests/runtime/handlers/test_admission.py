@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.core.budget import Budget, Cost
+from ponder.core.budget import Budget
+from ponder.core.cost import Cost
 from ponder.core.errors import LimitReached
 from ponder.core.ledger import Item, Ledger
 from ponder.runtime.handlers.admission import Grant, Purse

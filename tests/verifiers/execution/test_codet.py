@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.answers.reading import read
+from ponder.answers.reading import Reader
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message, Problem
@@ -140,7 +140,7 @@ async def go(name: str, model: Any, verifier: Any, **changes: Any) -> Result:
         "knobs": {"n": 8},
         "verifiers": {verifier.name: verifier},
         "verifier": verifier.name,
-        "read": read,
+        "read": Reader().read,
         **changes,
     }
     return await Runner(job(model, "best_of_n", **fields)).go()

@@ -21,7 +21,7 @@ from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments.suites.base import Item
-from ponder.models import config
+from ponder.models.config import Config
 from ponder.planning import plans
 from ponder.planning.spec import Spec, spec
 from ponder.strategies import registry
@@ -126,15 +126,15 @@ class Wish:
     where: str = ""
 
 
-def configurations(wishes: Sequence[Wish], suite: str) -> list[Configuration]:
-    """What was said, checked.
+def configurations(wishes: Sequence[Wish], suite: str, config: Config) -> list[Configuration]:
+    """What was said, checked; ``config`` has the defaults.
 
     Raises:
         UsageError: a value does not fit, or two of them are the same.
     """
     found: dict[str, Configuration] = {}
     for wish in wishes:
-        one = _located(wish, suite)
+        one = _located(wish, suite, config)
         twin = found.setdefault(one.id, one)
         if twin is not one:
             which = one.label if one.label == twin.label else f"{one.label} and {twin.label}"
@@ -146,16 +146,16 @@ def configurations(wishes: Sequence[Wish], suite: str) -> list[Configuration]:
     return list(found.values())
 
 
-def _located(wish: Wish, suite: str) -> Configuration:
+def _located(wish: Wish, suite: str, config: Config) -> Configuration:
     try:
-        return _read(wish.said, suite)
+        return _read(wish.said, suite, config)
     except UsageError as error:
         if not wish.where:
             raise
         raise UsageError(f"{wish.where}: {error}") from None
 
 
-def _read(said: Mapping[str, Any], suite: str) -> Configuration:
+def _read(said: Mapping[str, Any], suite: str, config: Config) -> Configuration:
     for key in said:
         if key not in _KEYS:
             raise UnknownName("key", key, _KEYS)
@@ -169,8 +169,8 @@ def _read(said: Mapping[str, Any], suite: str) -> Configuration:
     if "seed" in known:
         known["seed"] = _whole(known["seed"])
     known["budget"] = budget(known.get("budget", {}))
-    known["model"] = api.model_name(known.get("model"))
-    known.setdefault("effort", config.load().effort or plans.DEFAULT)
+    known["model"] = api.model_name(known.get("model"), config)
+    known.setdefault("effort", config.effort or plans.DEFAULT)
     return Configuration(suite=suite, **known)
 
 

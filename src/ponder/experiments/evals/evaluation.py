@@ -13,12 +13,12 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ponder import api
-from ponder.core.budget import PICO
+from ponder.core.cost import PICO
 from ponder.core.effects import GENERATE
 from ponder.core.errors import (
     BudgetTooSmall,
@@ -31,10 +31,10 @@ from ponder.core.problem import Problem
 from ponder.experiments.evals.configurations import Configuration
 from ponder.experiments.evals.store import Outcome, Store, Stored
 from ponder.experiments.suites.base import Item
-from ponder.models import config
 from ponder.models.fetch import sha256_of
-from ponder.models.opening import Opened, Teller, open_model
+from ponder.models.opening import Opened
 from ponder.planning.spec import Spec
+from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.journal import Journal
 from ponder.util.bounded import bounded
 from ponder.verifiers.learned.verifier import Learned
@@ -100,11 +100,11 @@ async def evaluate(
     *,
     models: Mapping[str, Opened] | None = None,
     tell: Tell = lambda progress: None,
-    teller: Teller | None = None,
+    engine: Engine | None = None,
 ) -> None:
     """Run what the store does not hold yet. Cancelling it loses what is in flight, nothing else.
 
-    ``models`` are used, and left open, for configurations that name them; others are opened, once.
+    ``models`` are used, and left open, for configurations that name them; others are the engine's.
 
     Raises:
         UsageError: a configuration cannot be carried out, and nothing was spent; or the store holds
@@ -113,13 +113,12 @@ async def evaluate(
     """
     missing = list(_missing(asked, store))
     kept = len(asked.configurations) * len(asked.items) - len(missing)
-    given, own = models or {}, {}
-    try:
+    async with engine_of(engine) as using, AsyncExitStack() as closing:
+        opened = {**models} if models else {}
         for name in dict.fromkeys(task.configuration.model for task in missing):
-            if name not in given:
-                own[name] = await open_model(name, config.load(), teller or Teller())
-        opened = {**given, **own}
-        tasks = await _checked(asked, missing, opened)
+            if name not in opened:
+                opened[name] = await closing.enter_async_context(using.model(name))
+        tasks = await _checked(asked, missing, opened, using)
         hashes = await asyncio.to_thread(_hashes, opened)
         for configuration in asked.configurations:
             if used := opened.get(configuration.model):
@@ -127,11 +126,7 @@ async def evaluate(
             if configuration.name:
                 store.rename(configuration.id, configuration.name)
         state = Progress(kept + len(missing), kept, kept)
-        await _Runs(store, store.journal(), opened, state, tell).go(tasks, asked.at_once)
-    finally:
-        for used in own.values():
-            if not used.model.info.local:
-                await used.model.close()
+        await _Runs(store, using, opened, state, tell).go(tasks, asked.at_once)
 
 
 def _missing(asked: Evaluation, store: Store) -> Iterator[_Task]:
@@ -151,7 +146,7 @@ def _missing(asked: Evaluation, store: Store) -> Iterator[_Task]:
 
 
 async def _checked(
-    asked: Evaluation, tasks: Iterable[_Task], opened: Mapping[str, Opened]
+    asked: Evaluation, tasks: Iterable[_Task], opened: Mapping[str, Opened], engine: Engine
 ) -> list[_Task]:
     """The tasks, with those that do not fit marked.
 
@@ -164,7 +159,7 @@ async def _checked(
     for task in tasks:
         used, name = opened[task.configuration.model], task.id
         try:
-            async with api.prepare(task.asked, model=used, journal=False):
+            async with api.prepare(task.asked, engine, model=used, journal=False):
                 pass
         except BudgetTooSmall as error:
             misfits[name] = misfits.get(name, 0) + 1
@@ -215,11 +210,15 @@ class _Runs:
     """Carries tasks out; ``state`` is told of after each."""
 
     store: Store
-    journal: Journal
+    engine: Engine
     opened: Mapping[str, Opened]
     state: Progress
     tell: Tell
+    journal: Journal = field(init=False)
     _failures: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.journal = self.engine.journal(self.store.path, join=True)
 
     async def go(self, tasks: Sequence[_Task], at_once: int) -> None:
         """All of them, so many at a time, in their order."""
@@ -260,7 +259,7 @@ class _Runs:
     async def _go(self, task: _Task, run: str) -> str:
         """Carry out or resume a run; returns why it failed, if it did."""
         used = self.opened[task.configuration.model]
-        ready = api.prepare(task.asked, model=used, journal=self.store.path, run=run)
+        ready = api.prepare(task.asked, self.engine, model=used, journal=self.store.path, run=run)
         async with ready as runner:
             try:
                 await runner.go()

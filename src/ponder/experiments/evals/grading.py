@@ -11,6 +11,7 @@ from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.grading.confined import RunCode
 from ponder.experiments.suites.grading.grade import grade
 from ponder.util.bounded import bounded
+from ponder.verifiers.base import Tools
 
 
 async def grade_outcomes(
@@ -20,11 +21,13 @@ async def grade_outcomes(
     *,
     anew: bool = False,
     run: RunCode | None = None,
+    tools: Tools | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> str:
     """Grade what is not graded yet, or with ``anew`` everything: each distinct answer once.
 
-    ``tell`` hears of (answers graded, answers to grade). Returns why some could not be graded:
+    ``run`` and ``tools`` are as for ``grade``; ``tell`` hears of (answers graded, answers to
+    grade). Returns why some could not be graded:
     programs, where there is no safe way to run them; else nothing.
     """
     golds = {item.problem_id: item.gold for item in items}
@@ -35,6 +38,7 @@ async def grade_outcomes(
         if outcome.problem_id in golds and outcome.state != "open"
         if anew or outcome.correct is None
     )
+    tools = tools or Tools()
     done, refused = 0, dict[type, str]()
 
     async def one(pair: tuple[str, str | None]) -> None:
@@ -44,7 +48,7 @@ async def grade_outcomes(
         if type(gold) in refused:
             return
         try:
-            right = await grade(gold, answer, run=run)
+            right = await grade(gold, answer, run=run, tools=tools)
         except UsageError as error:
             refused[type(gold)] = str(error)
             return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ponder import api
 from ponder.core.errors import PonderError, UsageError
-from ponder.runtime.journal import Journal, shared
+from ponder.runtime.journal import Journal
 from ponder.runtime.records import LATEST, MOST
 from ponder.runtime.tables import FORMAT, STORE
 from ponder.util import sqlite as database
@@ -106,6 +106,7 @@ class Store:
 
     def __init__(self, path: Path, *, make: bool = False) -> None:
         self.path = path
+        self._journal: Journal | None = None
         if not make and not path.exists():
             raise UsageError(
                 f"there is no results store {path}: 'ponder eval' makes one; or name another with "
@@ -127,8 +128,10 @@ class Store:
                 )
 
     def journal(self) -> Journal:
-        """The journal in the same file."""
-        return shared(self.path, join=True)
+        """The journal in the same file, by a connection of its own."""
+        if self._journal is None:
+            self._journal = Journal(self.path, join=True)
+        return self._journal
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
@@ -262,7 +265,9 @@ class Store:
         self._execute("delete from configurations where id = ?", (configuration,))
 
     def close(self) -> None:
-        """Close the file; the journal's own connection stays."""
+        """Close the file."""
+        if self._journal is not None:
+            self._journal.close()
         self._db.close()
 
 

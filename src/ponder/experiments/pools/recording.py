@@ -20,8 +20,8 @@ from typing import Any
 from ponder import api
 from ponder._version import __version__
 from ponder.answers.extract import instruction
-from ponder.answers.reading import read
-from ponder.core.budget import PICO, Budget
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO
 from ponder.core.effects import Sampling
 from ponder.core.errors import CapabilityError, RunFailed, UsageError
 from ponder.core.ledger import Item as Spent
@@ -31,8 +31,9 @@ from ponder.experiments.pools.samples import Entry, Header, Sample
 from ponder.experiments.suites.base import Item
 from ponder.models.base import ModelInfo
 from ponder.models.fetch import sha256_of
-from ponder.models.opening import Opened, Teller
+from ponder.models.opening import Opened
 from ponder.planning.spec import payable
+from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
 from ponder.runtime.stack import World
@@ -65,7 +66,7 @@ async def record(
     *,
     opened: Opened | None = None,
     tell: Callable[[Progress], None] = lambda progress: None,
-    teller: Teller | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Header, list[Entry], Outcome]:
     """Record what the journal of ``pool`` does not hold yet; returns a pool that is not graded.
 
@@ -75,14 +76,14 @@ async def record(
         UsageError: the model cannot be asked so, or the journal holds another recording.
         RunFailed: the model gives no samples (any more); what has come is kept.
     """
-    async with api.opened(opened or asked.model, teller) as used:
+    async with engine_of(engine) as using, api.opened(opened or asked.model, using) as used:
         info = used.model.info
         _check(asked, info, priced=used.pricing is not None)
         sha256 = await asyncio.to_thread(sha256_of, used.path) if used.path else ""
         journal = Journal(journal_of(pool))
         try:
             run = claimed(journal, _identity(asked, sha256), pool)
-            world = World(used.model, read, pricing=used.pricing)
+            world = World(used.model, using.tools.reader.read, pricing=used.pricing)
             recorder = Recorder(
                 world, asked.items, asked.n, asked.sampling, asked.budget, asked.seed, journal,
                 run, tell,

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from ponder.answers.reading import read
+from ponder.answers.reading import Reader
 from ponder.core.problem import Problem
 from ponder.experiments.pools.samples import Entry, Sample
 from ponder.experiments.suites.grading.confined import RunCode
 from ponder.experiments.suites.grading.gold import Gold
 from ponder.experiments.suites.grading.grade import grade
 from ponder.util.bounded import bounded
+from ponder.verifiers.base import Tools
 
 Tell = Callable[[int, int], None]
 """Told (answers graded, answers to grade)."""
@@ -24,10 +25,11 @@ async def graded(
     *,
     keep: bool = False,
     run: RunCode | None = None,
+    tools: Tools | None = None,
     tell: Tell = lambda done, of: None,
 ) -> list[Entry]:
     """The entries with every ``correct`` set anew; ``golds`` are by problem. With ``keep``, samples
-    without a text keep the grades that they have.
+    without a text keep the grades that they have. ``run`` and ``tools`` are as for ``grade``.
 
     Raises:
         UsageError: programs are to be graded, and there is no safe way to run them here.
@@ -39,11 +41,12 @@ async def graded(
             s.answer for s in entry.samples if s.answer is not None and not (keep and stands(s))
         )
     ]
+    tools = tools or Tools()
     found: dict[tuple[str, str], bool] = {}
 
     async def one(pair: tuple[str, str]) -> None:
         problem, answer = pair
-        found[pair] = await grade(golds[problem], answer, run=run)
+        found[pair] = await grade(golds[problem], answer, run=run, tools=tools)
         tell(len(found), len(asked))
 
     await bounded(one, asked, os.cpu_count() or 1)
@@ -62,13 +65,15 @@ def stands(sample: Sample) -> bool:
     return sample.text is None and sample.correct is not None
 
 
-async def reread(entries: Sequence[Entry], problems: Mapping[str, Problem]) -> list[Entry]:
+async def reread(
+    entries: Sequence[Entry], problems: Mapping[str, Problem], reader: Reader
+) -> list[Entry]:
     """The entries with the answers read out of their texts anew; samples without text as is."""
 
     async def one(sample: Sample, problem: Problem) -> Sample:
         if sample.text is None:
             return sample
-        found = await read(sample.text, problem, sample.cut)
+        found = await reader.read(sample.text, problem, sample.cut)
         if found is None:
             return replace(sample, answer=None, key=None)
         return replace(sample, answer=found.text, key=found.key)

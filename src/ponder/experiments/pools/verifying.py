@@ -16,7 +16,8 @@ from typing import Any
 
 from ponder.answers.equivalence import quick_key
 from ponder.core.answer import Answer
-from ponder.core.budget import PICO, Budget
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO
 from ponder.core.effects import Sampling
 from ponder.core.ledger import Item as Spent
 from ponder.core.ledger import Receipt
@@ -26,7 +27,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments.pools.recording import claimed, journal_of
 from ponder.experiments.pools.samples import Entry, Sample
-from ponder.models.opening import Teller
+from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.journal import Journal
 from ponder.runtime.stack import World, stack
 from ponder.util.bounded import bounded
@@ -67,7 +68,7 @@ async def verify(
     output: Path,
     *,
     tell: Callable[[int, Receipt], None] = lambda done, receipt: None,
-    teller: Teller | None = None,
+    engine: Engine | None = None,
 ) -> tuple[list[Entry], Receipt]:
     """The entries with one more score per sample; abstentions leave none.
 
@@ -78,8 +79,10 @@ async def verify(
         UsageError: the verifier needs a model and none is named, or the journal is another's.
         LimitReached: the budget ended it. What was scored is in the journal.
     """
-    ready = world(asked.verifier, model=asked.model, budget=asked.budget, teller=teller)
-    async with ready as there:
+    async with (
+        engine_of(engine) as using,
+        world(asked.verifier, using, model=asked.model, budget=asked.budget) as there,
+    ):
         journal = Journal(journal_of(output))
         try:
             run = claimed(journal, asked.identity(source.name), output)

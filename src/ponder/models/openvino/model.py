@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -106,7 +105,7 @@ def load(
     settings: Settings | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> OpenVINO:
-    """Load a GGUF file, or share it if it is loaded already; blocks for some seconds.
+    """Load a GGUF file; blocks for some seconds.
 
     ``on_progress`` is told a line when loading starts and every few seconds.
 
@@ -122,13 +121,7 @@ def load(
     found = converted.find(path)
     if found is None and (reason := metadata.can_load(path)):
         raise UsageError(f"{path.name} cannot be loaded: {reason}.")
-    with _lock:
-        loaded = _loaded.get((path, settings))
-        if loaded is None or loaded.process.dead:
-            tell = on_progress or (lambda line: None)
-            loaded = _loaded[path, settings] = _Loaded(path, found, name, settings, tell)
-        loaded.users += 1
-    return OpenVINO(loaded, name)
+    return OpenVINO(_Loaded(path, found, name, settings, on_progress or (lambda line: None)), name)
 
 
 def convert(path: Path, name: str, on_progress: Callable[[str], None]) -> None:
@@ -138,7 +131,7 @@ def convert(path: Path, name: str, on_progress: Callable[[str], None]) -> None:
 
 
 class _Loaded:
-    """An engine and what is needed to talk to it; shared by all who load the same file alike."""
+    """An engine and what is needed to talk to it."""
 
     def __init__(
         self,
@@ -148,7 +141,6 @@ class _Loaded:
         settings: Settings,
         tell: Callable[[str], None],
     ) -> None:
-        self.users, self.key = 0, (path, settings)
         self.header = found.header if found else read_header(path)
         self.context = self.header.context
         if settings.context:
@@ -158,16 +150,6 @@ class _Loaded:
         setup = Setup(str(path), "", settings.slots, self.blocks, _properties(settings))
         self.process, self.tokenizer = _start(setup, found, name, self.header, tell)
         self.tokens = lru_cache(PROMPTS)(self._tokens)
-
-    def leave(self) -> None:
-        """One user fewer; the last one ends the process."""
-        with _lock:
-            self.users -= 1
-            if self.users:
-                return
-            if _loaded.get(self.key) is self:
-                del _loaded[self.key]
-        self.process.stop()
 
     def _tokens(self, messages: tuple[Message, ...], prefix: str) -> Tokens:
         turns = [{"role": m.role, "content": _utf8(m.content)} for m in messages]
@@ -226,8 +208,6 @@ def _started(setup: Setup, name: str, tell: Callable[[str], None]) -> _Started:
 
 
 _Started = tuple[Process, Any]  # and the tokenizer of this process
-_loaded: dict[tuple[Path, Settings], _Loaded] = {}
-_lock = threading.Lock()
 
 
 class OpenVINO:
@@ -300,16 +280,21 @@ class OpenVINO:
             stopped_at=stopped_at,
         )
 
+    @property
+    def dead(self) -> bool:
+        """True once the engine has ended (see ``Mortal``)."""
+        return self._loaded.process.dead
+
     def metrics(self) -> Metrics:
         """What the engine said after its last step."""
         return self._loaded.process.metrics
 
     async def close(self) -> None:
-        """Leave the engine; the last to leave ends its process, and whatever it is generating."""
+        """End the engine's process, and whatever it is generating."""
         if self._closed:
             return
         self._closed = True
-        await asyncio.to_thread(self._loaded.leave)
+        await asyncio.to_thread(self._loaded.process.stop)
 
     def _room(self, prompt: int) -> int:
         """How many tokens may follow a prompt of that many."""

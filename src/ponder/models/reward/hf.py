@@ -26,8 +26,6 @@ from ponder.models.reward import formats
 from ponder.models.reward.formats import Format, Solution
 
 PREFIX, WITH_CODE = "transformers:", "transformers+code:"
-_loaded: dict[str, TransformersReward] = {}
-_loading = threading.Lock()
 
 
 def is_named(name: str) -> bool:
@@ -36,7 +34,7 @@ def is_named(name: str) -> bool:
 
 
 def load(name: str) -> TransformersReward:
-    """Load what a name such as ``transformers:qwen:PATH`` says, or share it; blocks.
+    """Load what a name such as ``transformers:qwen:PATH`` says; blocks.
 
     Raises:
         MissingExtra: transformers or torch is not installed.
@@ -49,15 +47,12 @@ def load(name: str) -> TransformersReward:
     format = formats.find_format(kind)
     if any(importlib.util.find_spec(module) is None for module in ("transformers", "torch")):
         raise MissingExtra("hf", "a process reward model in this process")
-    with _loading:
-        if name not in _loaded:
-            try:
-                tokenizer, model = _open(path, format, trusted)
-            except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-                why = " ".join(str(error).split())[:300]
-                raise UsageError(f"transformers cannot load {path}: {why}") from error
-            _loaded[name] = TransformersReward(name, format, tokenizer, model)
-        return _loaded[name]
+    try:
+        tokenizer, model = _open(path, format, trusted)
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise UsageError(f"transformers cannot load {path}: {why}") from error
+    return TransformersReward(name, format, tokenizer, model)
 
 
 def _open(path: str, format: Format, trusted: bool) -> tuple[Any, Any]:
@@ -120,7 +115,7 @@ class TransformersReward:
         return Completion(text, "stop", spent, 0, seconds=seconds)
 
     async def close(self) -> None:
-        """It stays loaded, for the runs to come."""
+        """Nothing to close: its memory is given back with the object."""
 
     def _encoded(self, asked: Solution) -> list[tuple[list[int], list[int]]]:
         """Inputs, each with the places whose scores are wanted."""

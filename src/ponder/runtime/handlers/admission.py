@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 
-from ponder.core.budget import PICO, Budget, Cost
+from ponder.core.budget import Budget
+from ponder.core.cost import PICO, Cost
 from ponder.core.errors import Limit, LimitReached, Overcharged
 from ponder.core.ledger import Item, Ledger
 

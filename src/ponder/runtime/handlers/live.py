@@ -8,6 +8,7 @@ from ponder.answers.extract import closed
 from ponder.core.answer import Answer
 from ponder.core.effects import Call, Generate, Handler, Result, Verify
 from ponder.core.problem import Problem
+from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Completion, Model, Request
 from ponder.verifiers.base import Verifier
@@ -26,11 +27,11 @@ def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
     return done.stopped_at is None and bool(stops and done.text)
 
 
-Reader = Callable[[str, Problem, bool], Awaitable[Answer | None]]
+Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
 """Reads the answer out of (text, problem, whether the text was cut off)."""
 
 
-def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: Reader) -> Handler:
+def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: Read) -> Handler:
     """The handler that has nothing further in. The run's own model has the name ''."""
 
     async def generate(call: Call, effect: Generate) -> Trace:
@@ -81,7 +82,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         if isinstance(effect, Generate):
             return await generate(call, effect)
         assert isinstance(effect, Verify), effect
-        assert call.session is not None
+        assert isinstance(call.session, Session)
         verifier, problem = verifiers[effect.verifier], effect.traces[0].problem
         return tuple(await verifier.score(problem, effect.traces, call.session))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ponder.core.budget import Cost
+from ponder.core.cost import Cost
 from ponder.core.effects import Generate
 from ponder.core.problem import Problem
 from ponder.core.run import Cue, boxed

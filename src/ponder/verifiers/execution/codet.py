@@ -18,7 +18,7 @@ import ast
 import builtins
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ponder.answers.equivalence import parse_python
 from ponder.answers.extract import extract, instruction
@@ -28,8 +28,9 @@ from ponder.core.problem import AssertTests, Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Outcome, Sandbox, Script
+from ponder.verifiers.base import Tools
 from ponder.verifiers.execution.program import program
-from ponder.verifiers.execution.verifier import NO_PROGRAM, once_each, sandbox_of
+from ponder.verifiers.execution.verifier import NO_PROGRAM, once_each
 
 REPLIES = 4
 MOST_TESTS = 64
@@ -40,7 +41,7 @@ ASK = (
 )
 
 
-def codet(argument: str = "", sandbox: Sandbox | None = None, *, unsafe: bool = False) -> CodeT:
+def codet(argument: str = "", sandbox: Sandbox | None = None) -> CodeT:
     """As ``codet:REPLIES`` names it: how many replies with tests the model is asked for.
 
     Raises:
@@ -52,7 +53,7 @@ def codet(argument: str = "", sandbox: Sandbox | None = None, *, unsafe: bool = 
             "any from 1 to 64."
         )
     name = f"codet:{argument}" if argument else "codet"
-    return CodeT(int(argument or REPLIES), sandbox, unsafe, name)
+    return CodeT(int(argument or REPLIES), sandbox, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,15 @@ class CodeT:
 
     replies: int = REPLIES
     sandbox: Sandbox | None = None
-    unsafe: bool = False
     name: str = "codet"
     needs_logprobs: bool = False
     joint: bool = True
     models: tuple[str, ...] = ()
+    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
+
+    def using(self, tools: Tools) -> CodeT:
+        """As ``Handy``."""
+        return replace(self, tools=tools)
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
@@ -73,14 +78,14 @@ class CodeT:
         """One score per trace.
 
         Raises:
-            UsageError: there is no sandbox here, and this is not ``unsafe``.
+            UsageError: there is no sandbox here, and the tools are not ``unsafe``.
             LimitReached: the budget does not allow even one reply with tests.
         """
         solutions = [trace.answer.text for trace in traces if trace.answer is not None]
         if problem.answer_type != "code" or not solutions:
             why = "the answer is no program" if problem.answer_type != "code" else NO_PROGRAM
             return [Score(None, self.name, why) for _ in traces]
-        where = await sandbox_of(self.sandbox, unsafe=self.unsafe)
+        where = self.sandbox or await self.tools.sandbox()
         asked = question(problem)
 
         async def ask(child: Session) -> Trace:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ponder.core.collecting.collect import collect
@@ -21,7 +21,7 @@ from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.sandbox.base import Outcome, Output, Sandbox
-from ponder.sandbox.choice import find
+from ponder.verifiers.base import Tools
 from ponder.verifiers.execution.program import program, script, tested
 
 T = TypeVar("T")
@@ -38,16 +38,19 @@ _SHOWN = 60  # characters of a text within a detail
 class Execution:
     """A verifier that runs programs; without public tests it abstains.
 
-    ``sandbox`` is where; by default the best one of this machine. ``unsafe`` lets programs run
-    without any where there is none, which is warned of.
+    ``sandbox`` is where; by default the best one of ``tools``.
     """
 
     sandbox: Sandbox | None = None
-    unsafe: bool = False
     name: str = "execution"
     needs_logprobs: bool = False
     joint: bool = False
     models: tuple[str, ...] = ()
+    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
+
+    def using(self, tools: Tools) -> Execution:
+        """As ``Handy``."""
+        return replace(self, tools=tools)
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
@@ -55,27 +58,18 @@ class Execution:
         """One score per trace.
 
         Raises:
-            UsageError: there is no sandbox here, and this is not ``unsafe``.
+            UsageError: there is no sandbox here, and the tools are not ``unsafe``.
         """
         tests = problem.tests
         if not isinstance(tests, AssertTests | IoTests):
             return [Score(None, self.name, NO_TESTS) for _ in traces]
-        where = await sandbox_of(self.sandbox, unsafe=self.unsafe)
+        where = self.sandbox or await self.tools.sandbox()
 
         async def judge(answer: str) -> Score:
             return scored(await run(answer, tests, where), self.name, where.name)
 
         judged = await once_each(traces, judge)
         return [of_trace(trace, judged, self.name) for trace in traces]
-
-
-async def sandbox_of(given: Sandbox | None, *, unsafe: bool) -> Sandbox:
-    """The given one, or the best one here.
-
-    Raises:
-        UsageError: there is none, and it need not be ``unsafe``.
-    """
-    return given if given is not None else await asyncio.to_thread(find, unsafe=unsafe)
 
 
 async def run(answer: str, tests: AssertTests | IoTests, where: Sandbox) -> list[Outcome]:

@@ -23,14 +23,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.base import Verifier
+from ponder.verifiers.base import Tools, Verifier, using
 from ponder.verifiers.judge.asking import judged
 from ponder.verifiers.process.steps import AGGREGATES, prefixes
 
@@ -48,6 +48,10 @@ class Rollouts:
     search: str = "all"
     by: Verifier | None = None
     joint: bool = False
+
+    def using(self, tools: Tools) -> Rollouts:
+        """As ``Handy``."""
+        return self if self.by is None else replace(self, by=using(self.by, tools))
 
     @property
     def needs_logprobs(self) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import UsageError
-from ponder.experiments.suites.grading import confined
 from ponder.experiments.suites.grading.confined import Confined, Limits, Verdict
 from ponder.experiments.suites.grading.gold import HiddenTests
 from ponder.experiments.suites.grading.grade import grade, program, verdict
 from ponder.experiments.suites.registry import SUITES
+from ponder.sandbox import choice
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ async def test_without_confinement_it_is_refused(monkeypatch: pytest.MonkeyPatch
         assert whole
         raise UsageError("install bubblewrap")
 
-    monkeypatch.setattr(confined, "find", absent)
+    monkeypatch.setattr(choice, "find", absent)
     with pytest.raises(UsageError, match="install bubblewrap"):
         await grade(TESTS, "def double(n): return 2 * n", run=Confined())
 

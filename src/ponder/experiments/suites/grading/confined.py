@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ponder.sandbox.base import Limits, Sandbox, Script
-from ponder.sandbox.choice import find
+from ponder.sandbox.choice import Sandboxes
 
 __all__ = ["Confined", "Limits", "RunCode", "Verdict"]
 
@@ -43,24 +43,24 @@ class RunCode(Protocol):
 class Confined:
     """A ``RunCode``. Any number may run at once.
 
-    ``libraries`` are folders that programs may read, beside the standard library. With ``unsafe``,
-    a machine without a sandbox runs programs all the same, under limits alone.
+    ``libraries`` are folders that programs may read, beside the standard library. ``sandbox`` is
+    where they are run; by default one of ``sandboxes``.
     """
 
     limits: Limits = Limits()
     libraries: tuple[str, ...] = ()
-    unsafe: bool = False
     sandbox: Sandbox | None = None
+    sandboxes: Sandboxes = field(default_factory=Sandboxes)
 
     async def __call__(self, parts: Sequence[str]) -> Verdict:
         """Run the parts.
 
         Raises:
-            UsageError: there is no sandbox here, and this is not ``unsafe``.
+            UsageError: there is no sandbox here, and they are not ``unsafe``.
         """
         if self.sandbox is None:
             self.sandbox = await asyncio.to_thread(
-                find, self.limits, whole=True, unsafe=self.unsafe, libraries=self.libraries
+                self.sandboxes.find, self.limits, whole=True, libraries=self.libraries
             )
         [outcome] = await self.sandbox.test(parts[:-1], Script((parts[-1] if parts else "",)))
         if outcome.passed:

@@ -20,15 +20,13 @@ import re
 
 from ponder.answers.arithmetic import solves
 from ponder.answers.equivalence import MathOracle, choice_key, equivalent, plain_number
-from ponder.answers.mathworker import MathWorker
 from ponder.core.problem import AssertTests
 from ponder.experiments.suites.grading import gym
 from ponder.experiments.suites.grading.confined import Confined, RunCode, Verdict
 from ponder.experiments.suites.grading.gold import Arithmetic, Gold, HiddenTests, Reference, Scored
+from ponder.verifiers.base import Tools
 from ponder.verifiers.execution import program as execution_program
 
-_WORKER = MathWorker()  # one for the process; its child starts with the first formula
-_RUN = Confined()
 _LABELLED = re.compile(r"\W*([A-Z])[).:]\s", re.A)  # (B) The quail is ...
 _LABEL = re.compile(r"\([A-Za-z]\)")
 
@@ -39,10 +37,12 @@ async def grade(
     *,
     worker: MathOracle | None = None,
     run: RunCode | None = None,
+    tools: Tools | None = None,
 ) -> bool:
     """Whether ``answer`` (as extracted from a reply) is right.
 
-    ``worker`` reads formulas, ``run`` runs programs; by default those of this process.
+    ``worker`` reads formulas, ``run`` runs programs; by default those of ``tools``, without which
+    this call makes its own.
 
     Raises:
         UsageError: the gold is a program's tests, which assert nothing, or there is no safe way to
@@ -50,19 +50,24 @@ async def grade(
     """
     if answer is None or not answer.strip():
         return False
+    tools = tools or Tools()
+    worker = worker or tools.reader.math
     match gold:
         case Reference():
-            return await _matches(gold, answer, worker or _WORKER)
+            return await _matches(gold, answer, worker)
         case Arithmetic():
             return solves(answer, gold.numbers, gold.target)
         case HiddenTests():
+            run = run or Confined(sandboxes=tools.sandboxes)
             return (await verdict(gold, answer, run)).passed
         case Scored():
             if gold.answer_type == "number":
                 known = Reference(gold.answer, gold.answer_type)
-                return await _matches(known, answer, worker or _WORKER)
+                return await _matches(known, answer, worker)
             # Not by ``text_key``, to which '6 - 4' is '6 * 4': answers may be expressions.
-            return _plain(answer) == _plain(gold.answer) or await gym.full_score(gold, answer, run)
+            if _plain(answer) == _plain(gold.answer):
+                return True
+            return await gym.full_score(gold, answer, run or gym.confined(tools.sandboxes))
     raise TypeError(type(gold).__name__)
 
 
@@ -90,9 +95,9 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).rstrip(".").casefold()
 
 
-async def verdict(gold: HiddenTests, answer: str, run: RunCode | None = None) -> Verdict:
+async def verdict(gold: HiddenTests, answer: str, run: RunCode) -> Verdict:
     """Run the hidden tests on a program: whether they passed, why not, how it was confined."""
-    return await (run or _RUN)(program(gold, answer))
+    return await run(program(gold, answer))
 
 
 def program(gold: HiddenTests, answer: str) -> list[str]:

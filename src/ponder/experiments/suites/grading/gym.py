@@ -16,9 +16,10 @@ from typing import Any
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
 from ponder.experiments.suites.grading.confined import Confined, Limits, RunCode
 from ponder.experiments.suites.grading.gold import Scored
+from ponder.sandbox.choice import Sandboxes
 
 _LIBRARIES = tuple(path for path in sys.path if path.endswith("-packages"))
-_RUN = Confined(Limits(20, 60.0, 4 * 2**30, processes=64, files=512), _LIBRARIES)
+_LIMITS = Limits(20, 60.0, 4 * 2**30, processes=64, files=512)
 _SCORE = """
 import reasoning_gym
 task = reasoning_gym.create_dataset(request["task"], **request["options"])
@@ -71,7 +72,12 @@ def _has_own_scorer(task: str) -> bool:
     return bool(_tasks()[task][0].score_answer is not general.score_answer)
 
 
-async def full_score(gold: Scored, answer: str, run: RunCode | None = None) -> bool:
+def confined(sandboxes: Sandboxes) -> RunCode:
+    """Return what runs the scorers."""
+    return Confined(_LIMITS, _LIBRARIES, sandboxes=sandboxes)
+
+
+async def full_score(gold: Scored, answer: str, run: RunCode) -> bool:
     """Whether the task itself gives this answer the full score.
 
     Raises:
@@ -87,7 +93,7 @@ async def full_score(gold: Scored, answer: str, run: RunCode | None = None) -> b
         "answer": answer,
     }
     before = f"import sys; sys.path += {list(_LIBRARIES)!r}; request = {request!r}"
-    said = await (run or _RUN)([f"{before}\n{_SCORE}"])
+    said = await run([f"{before}\n{_SCORE}"])
     if not said.passed and said.why not in _WRONG:
         raise UsageError(
             f"reasoning-gym's scorer of {gold.task!r} did not run where programs are confined "

@@ -1,0 +1,34 @@
+"""A model of which no more than so many requests are in flight."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ponder.core.problem import Message
+from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, silent
+
+
+class Limited:
+    """A ``Model`` that lets others wait."""
+
+    def __init__(self, model: Model, at_once: int) -> None:
+        self._model, self._slots = model, asyncio.Semaphore(at_once)
+
+    @property
+    def info(self) -> ModelInfo:
+        """As the model says."""
+        return self._model.info
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """As the model says."""
+        return self._model.prompt_bound(messages, prefix)
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Generate one sample, once there is room for it."""
+        async with self._slots:
+            return await self._model.generate(request, progress)
+
+    async def close(self) -> None:
+        """Close the model."""
+        await self._model.close()
