@@ -12,7 +12,7 @@ import ponder
 from ponder import Budget, Message, Problem, Result, UsageError
 from ponder.core.events import Event, RunStarted, SampleFinished
 from ponder.models.fakes.scripted import Scripted
-from ponder.planning.spec import infer
+from ponder.planning.infer import infer
 from ponder.runtime.journal import Journal
 
 QUESTION = "How many is six times seven?"
@@ -178,6 +178,6 @@ def test_wrong_types_are_one_sentence(wrong: dict[str, Any], sentence: str) -> N
 
 
 def test_a_mixture_has_the_runs_own_model_once() -> None:
-    knobs = {"models": "simulated:accuracy=0.9,simulated"}
+    knobs = {"models": "simulated(accuracy=0.9), simulated"}
     with pytest.raises(UsageError, match="simulated is the run's own model and takes part anyhow"):
         ponder.solve("6 x 7 = ?", model="simulated", strategy="mixture", knobs=knobs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -18,10 +17,7 @@ import pytest
 
 from ponder.cli.main import main
 from ponder.models import config
-from ponder.models.fakes.scripted import Scripted
-from ponder.planning.plans import PLANS
-from ponder.runtime.runner import Runner
-from tests.support.jobs import job
+from ponder.planning.presets import PRESETS
 from tests.support.seeded import seeded_server
 
 ROOT = Path(__file__).parents[1]
@@ -118,24 +114,13 @@ def test_configuration_examples_are_valid(
         config.load(tmp_path)
 
 
-def test_the_strategy_of_contributing_runs() -> None:
-    example, line = blocks("CONTRIBUTING.md", "python")
-    namespace: dict[str, Any] = {"__name__": "example"}
-    exec(compile(example, "first_of_two.py", "exec", dont_inherit=True), namespace)
-    strategy = namespace["first_of_two"]
-    assert strategy.__name__ in line
-    model = Scripted(["\\boxed{1}", "\\boxed{2}", "\\boxed{2}"])
-    result = asyncio.run(Runner(job(model, strategy, knobs={"more": 1})).go())
-    assert result.answer == "2"
-
-
 @pytest.mark.parametrize("document", ["README.md", "docs/effort.md"])
 def test_the_effort_tables_say_what_the_plans_are(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     rows = {
         r[0].strip("`").split("`")[0]: r for r in re.findall(r"^\| (.*?) \|(.*)\|$", text, re.M)
     }
-    for name, plan in PLANS.items():
+    for name, plan in PRESETS.items():
         row = "|".join(rows[name])
         assert f"`{plan.strategy}`" in row
         assert f"{plan.sampling.length:,}" in row

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.planning.plans import COMMON, PLANS, plan
+from ponder.planning.presets import COMMON, PRESETS, preset
 from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import STRATEGIES
 
@@ -35,7 +35,7 @@ def default_of(knob: Knob) -> str:
     if knob.name in COMMON:
         if knob.parsed:
             return "none"
-        drawn = {getattr(plan(e, "self_consistency").sampling, knob.name) for e in PLANS}
+        drawn = {getattr(preset(e, "self_consistency").sampling, knob.name) for e in PRESETS}
         return f"`{number(*drawn)}`" if len(drawn) == 1 else "the effort's"
     if knob.kind is bool:
         return f"`{str(knob.default).lower()}`"

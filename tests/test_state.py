@@ -42,7 +42,7 @@ CACHES = frozenset({
     "cli.tree_page._files",
     "cli.tree_page._read",
     "util.sqlite._made_by",
-    "verifiers.checkers.script",
+    "verifiers.checkers._loaded",
 })  # fmt: skip
 
 

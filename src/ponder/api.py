@@ -18,24 +18,23 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Call
-from ponder.core.errors import LimitReached, RunFailed, UsageError
+from ponder.core.errors import UsageError
 from ponder.core.events import Event, Subscriber
 from ponder.core.problem import Message, Problem
-from ponder.core.run import Run, ignore
-from ponder.core.session import Session
+from ponder.core.run import ignore
 from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.opening import Opened
-from ponder.planning import plans
+from ponder.planning import presets
 from ponder.planning import trust as trusting
-from ponder.planning.spec import Spec, payable, spec
+from ponder.planning.capabilities import check, payable
+from ponder.planning.plan import resolve
+from ponder.planning.spec import Spec
+from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
-from ponder.strategies import registry
-from ponder.verifiers.registry import known
 
 T = TypeVar("T")
 Question = str | Sequence[Message] | Problem
@@ -63,20 +62,16 @@ async def prepare(
     """
     await engine.tools.reader.check(asked.problem)
     async with AsyncExitStack() as using:
+        plan = resolve(asked, engine.tools)
         used = await using.enter_async_context(opened(model or asked.model, engine))
-        asked.check(used.model.info, priced=used.pricing is not None)
-        verifiers = known(asked.verifier, tools=engine.tools)
-        strategy = registry.find(asked.strategy)
-        judges = [name for v in verifiers.values() for name in v.models]
-        members = strategy.models(asked.knobs)
-        names = [*judges, *members]
-        others = await using.enter_async_context(opened_all(names, asked.budget, engine))
-        for name in members:
+        check(plan, used.model.info, priced=used.pricing is not None)
+        others = await using.enter_async_context(opened_all(plan.others, asked.budget, engine))
+        for name in filter(None, plan.needs):
             other = others[name]
-            asked.check(other.model.info, priced=other.pricing is not None, model=name)
+            check(plan, other.model.info, priced=other.pricing is not None, model=name)
         job = Job(
             problem=asked.problem,
-            strategy=strategy.function,
+            strategy=plan.chosen,
             name=asked.strategy,
             knobs=asked.knobs,
             sampling=asked.sampling,
@@ -84,15 +79,14 @@ async def prepare(
             seed=asked.seed,
             model=used.model,
             read=engine.tools.reader.read,
-            verifiers=verifiers,
+            verifiers=plan.verifiers,
             verifier=asked.verifier,
             pricing=used.pricing,
             others=others,
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
-            steps=strategy.steps(asked.knobs),
+            steps=plan.chosen.stepwise,
         )
         job.check()
-        await _rehearse(asked)
         book = None
         if journal:
             book = engine.journal(journal_path() if journal is True else journal)
@@ -101,21 +95,6 @@ async def prepare(
             else:
                 run = book.create(asked.to_json())
         yield engine.start(job, journal=book, run=run, publish=publish)
-
-
-async def _rehearse(asked: Spec) -> None:
-    """Begin the strategy, up to its first effect: it may refuse knobs that do not go together.
-
-    Raises:
-        UsageError: they do not.
-    """
-
-    async def refuse(call: Call) -> Any:
-        raise LimitReached("tokens")
-
-    session = Session(Run(refuse, asked.seed, asked.sampling, asked.verifier))
-    with suppress(LimitReached, RunFailed):
-        await registry.find(asked.strategy).function(session, asked.problem, **asked.knobs)
 
 
 @asynccontextmanager
@@ -183,7 +162,7 @@ async def asolve(
     question: Question,
     *,
     model: str | Path | Model | None = None,
-    effort: str = plans.DEFAULT,
+    effort: str = presets.DEFAULT,
     strategy: str | None = None,
     knobs: Mapping[str, Any] | None = None,
     budget: Budget | None = None,

@@ -21,7 +21,8 @@ from ponder.core.trace import Score, Trace
 from ponder.models.base import Model
 from ponder.models.fakes.absent import Absent
 from ponder.models.opening import Opened
-from ponder.planning.spec import SEEDS, problem
+from ponder.planning.problems import problem
+from ponder.planning.spec import SEEDS
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.registry import known

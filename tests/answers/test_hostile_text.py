@@ -18,7 +18,7 @@ from ponder.answers.reading import Reader
 from ponder.answers.schemas import NONE, SchemaWorker, checked, satisfying
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Message, Problem
-from ponder.planning.spec import spec
+from ponder.planning.wishes import spec
 from ponder.verifiers.execution.codet import written
 from tests.support.replies import HOSTILE, KINDS, read_reply
 

@@ -61,7 +61,7 @@ def test_grades_that_are_kept_are_told_and_may_be_given_anew(
 def test_whoever_waits_for_a_person_is_told(tmp_path: Path, capsys: Capture) -> None:
     said = ("-s", "best_of_n", "--set", "n=2", "--limit", "1", "--verifier")
     told = "this run waits for a person: answer with 'ponder review'"
-    code, _, err = evaluate(capsys, tmp_path, *said, "human:0.01,mean_logprob")
+    code, _, err = evaluate(capsys, tmp_path, *said, "human(0.01, mean_logprob)")
     assert (code, told in err) == (0, True), err
     code, _, err = evaluate(capsys, tmp_path, *said, "regex:human")
     assert (code, told in err) == (0, False), err

@@ -160,7 +160,7 @@ def test_scores_that_were_paid_for_are_shown(
     server: Seeded, capsys: Capture, tmp_path: Path
 ) -> None:
     overcharging(server, after=1)  # the first reply is no verdict, and the one sample is
-    arguments = [one.replace("judge", "judge:?k=1") for one in candidates(tmp_path, 1)]
+    arguments = [one.replace("judge", "judge(k=1)") for one in candidates(tmp_path, 1)]
     code, out, err = ponder(capsys, *arguments, "--json")
     assert (code, err) == (1, "")
     scored = json.loads(out)

@@ -169,7 +169,7 @@ def test_a_tree_is_not_json(other: list[str], capsys: pytest.CaptureFixture[str]
 def test_who_resumes_a_run_that_waits_for_a_person_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    person = ["-s", "best_of_n", "--set", "n=2", "--verifier", "human:0.01,mean_logprob"]
+    person = ["-s", "best_of_n", "--set", "n=2", "--verifier", "human(0.01, mean_logprob)"]
     said = ["solve", QUESTION, "-m", "simulated", "--json", *person]
     run = json.loads(ponder(capsys, *said)[1])["run"]
     told = "this run waits for a person: answer with 'ponder review'"

@@ -50,7 +50,7 @@ def test_a_verifier_that_asks_a_model_is_on_the_receipt(
 ) -> None:
     asked = files(tmp_path, QUESTION, "\\boxed{34}", "\\boxed{7}")
     code, out, err = run(
-        capsys, "score", *asked, "--verifier", "judge:?k=2", "-m", "simulated", "--json"
+        capsys, "score", *asked, "--verifier", "judge(k=2)", "-m", "simulated", "--json"
     )
     assert code == 0, err
     [item] = json.loads(out)["receipt"]["items"]

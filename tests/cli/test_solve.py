@@ -319,10 +319,10 @@ def test_what_the_verifier_said_of_each_candidate_is_shown(
 def test_rubrics_and_scripts_become_the_verifiers_name() -> None:
     assert verifier_name(None, None, None) is None
     assert verifier_name("judge", None, None) == "judge"
-    assert verifier_name(None, "r.txt", None) == "judge:?rubric=r.txt"
-    assert verifier_name("pairwise:big", "r.txt", None) == "pairwise:big?rubric=r.txt"
-    assert verifier_name("judge:big?k=5", "r.txt", None) == "judge:big?k=5&rubric=r.txt"
-    assert verifier_name(None, None, "check.py:score") == "script:check.py:score"
+    assert verifier_name(None, "r.txt", None) == "judge(rubric=r.txt)"
+    assert verifier_name("pairwise(big)", "r.txt", None) == "pairwise(big, rubric=r.txt)"
+    assert verifier_name("judge(big, k=5)", "r.txt", None) == "judge(big, k=5, rubric=r.txt)"
+    assert verifier_name(None, None, "check.py:score") == "script(check.py, score)"
 
 
 BAD_VERIFIERS = {

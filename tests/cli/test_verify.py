@@ -133,7 +133,7 @@ def test_a_budget_that_ends_it_keeps_what_has_come(
 
 BAD = {
     "no": "unknown verifier 'no'",
-    "mean_logprob:x": "takes nothing behind a colon",
+    "mean_logprob:x": "takes nothing in brackets",
     "mean_logprob": "a pool does not keep: record it with --confidence",
 }
 

@@ -63,8 +63,8 @@ def test_every_score_can_be_written_and_read_again(value: Any) -> None:
     assert Score(**again) == score
 
 
-NAMES = ["mean_logprob", "lowest_group", "lowest_group:2", "tail:3", "self_certainty:2"]
-NAMES += ["entropy:2", "lowest_group:2?top=2", "tail:2?top=2"]
+NAMES = ["mean_logprob", "lowest_group", "lowest_group(2)", "tail(3)", "self_certainty(2)"]
+NAMES += ["entropy(2)", "lowest_group(2, top=2)", "tail(2, top=2)"]
 
 
 async def judged(name: str, logprobs: tuple[float, ...], top: Any) -> Score:

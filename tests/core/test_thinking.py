@@ -10,8 +10,11 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import CapabilityError, UsageError
 from ponder.core.thinking import LEVELS, MOST, Thinking
 from ponder.models.base import ModelInfo
-from ponder.planning.plans import plan
-from ponder.planning.spec import Spec, spec
+from ponder.planning.capabilities import check
+from ponder.planning.plan import resolve
+from ponder.planning.presets import preset
+from ponder.planning.spec import Spec
+from ponder.planning.wishes import spec
 
 
 @given(st.sampled_from(LEVELS) | st.integers(1, MOST))
@@ -36,7 +39,7 @@ def test_no_effort_has_tokens_beside_it() -> None:
 
 
 def test_a_plan_carries_it_and_a_journal_knows_nothing_of_it_where_it_is_not_asked_for() -> None:
-    assert "thinking" not in plan().sampling.describe()
+    assert "thinking" not in preset().sampling.describe()
     assert "thinking" not in spec("2+2?", model="m").to_json()["sampling"]
     asked = spec("2+2?", model="m", knobs={"thinking": "8000"})
     assert asked.sampling == Sampling(1024, thinking=Thinking(tokens=8000))
@@ -46,6 +49,6 @@ def test_a_plan_carries_it_and_a_journal_knows_nothing_of_it_where_it_is_not_ask
 
 def test_a_model_that_does_not_think_is_not_asked_to() -> None:
     asked = spec("2+2?", model="m", knobs={"thinking": "low"})
-    asked.check(ModelInfo("m", frozenset({"native_thinking"})), priced=True)
+    check(resolve(asked), ModelInfo("m", frozenset({"native_thinking"})), priced=True)
     with pytest.raises(CapabilityError, match=r"thinking=low is asked of m, which has no thinking"):
-        asked.check(ModelInfo("m", frozenset({"logprobs"})), priced=True)
+        check(resolve(asked), ModelInfo("m", frozenset({"logprobs"})), priced=True)

@@ -37,6 +37,7 @@ from ponder.models.fakes.scripted import Scripted
 from ponder.models.opening import Opened
 from ponder.runtime import stack
 from ponder.strategies import registry
+from ponder.strategies.declaring import RUN, strategy
 from ponder.verifiers import registry as verifiers
 
 SECRET = "918273645"
@@ -110,6 +111,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Proble
     async def run(problem: Problem) -> Run:
         here = Run()
 
+        @strategy("watches", verifier=RUN)
         async def spy(s: Session, problem: Problem) -> Trace:
             here.seen += [s, problem]
             traces = await s.sample(problem, 3)
@@ -118,8 +120,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Proble
             return s.best(zip(traces, scores, strict=True))[0]
 
         _watch(monkeypatch, here)
-        strategy = registry.Strategy(spy, "watches", "no paper", lambda knobs: registry.RUN)
-        monkeypatch.setitem(registry.STRATEGIES, "spy", strategy)
+        monkeypatch.setitem(registry.STRATEGIES, "spy", spy)
         watching = verifiers.Kind(lambda argument: Watching(here.seen), "watches")
         monkeypatch.setitem(verifiers.KINDS, "watching", watching)
         model = Scripted(lambda request: "I cannot say.\n```python\nx = 1\n```\n\\boxed{Z}")

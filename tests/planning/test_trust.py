@@ -13,12 +13,13 @@ import ponder
 from ponder.api import journal_path
 from ponder.core.errors import UsageError
 from ponder.models import catalog, config
-from ponder.planning import spec
+from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
 from ponder.verifiers import registry
-from ponder.verifiers.checkers import script
+from ponder.verifiers.checkers import _loaded
 from ponder.verifiers.learned.features import Agreement
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid
+from ponder.verifiers.naming import canonical
 from ponder.verifiers.registry import Named, named
 from tests.support.commands import ponder as command
 from tests.support.fuzz import PROBLEM
@@ -28,14 +29,14 @@ REACHING = [
     "script:evil.py:f",
     "first(mean_logprob, script:evil.py:f)",
     "product(first(script:evil.py:f))",
-    "judge:grader",
-    "judge:?rubric=secret.txt",
-    "pairwise:grader?rubric=secret.txt",
-    "self_verify:grader",
-    "substitute:grader?k=1",
-    "process:reward",
-    "process:?k=4&by=script:evil.py:f",
-    "human:600,script:evil.py:f",
+    "judge(grader)",
+    "judge(rubric=secret.txt)",
+    "pairwise(grader, rubric=secret.txt)",
+    "self_verify(grader)",
+    "substitute(grader, k=1)",
+    "process(reward)",
+    "process(k=4, by=script:evil.py:f)",
+    "human(600, script:evil.py:f)",
 ]
 
 
@@ -43,7 +44,7 @@ REACHING = [
 def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a script that leaves a trace when it is run."""
     monkeypatch.chdir(tmp_path)
-    script.cache_clear()  # one process asks for a file once, whatever its folder
+    _loaded.cache_clear()  # one process asks for a file once, whatever its folder
     (tmp_path / "secret.txt").write_text("a rubric")
     (tmp_path / "evil.py").write_text(
         "from pathlib import Path\nPath('ran').touch()\ndef f(question, answer, reply): return 1\n"
@@ -68,27 +69,27 @@ def test_a_learned_verifier_names_nothing_by_itself(score: str, evil: Path) -> N
         registry.find(f"learned:{path}")
     assert str(refused.value) == (
         f"{path} looks at {score!r}, which runs code, opens a file or asks a model: if you trust "
-        f"it, name it too, as in learned:{path}({score})."
+        f"it, name it too, as in learned({path}, {canonical(score)})."
     )
     assert not (evil / "ran").exists()
 
 
 def test_a_learned_verifier_asks_what_its_caller_names(evil: Path) -> None:
-    path = saved(evil, "script:evil.py:f", "mean_logprob", "judge:grader")
-    name = f"learned:{path}(judge:grader, script:evil.py:f)"
+    path = saved(evil, "script:evil.py:f", "mean_logprob", "judge(grader)")
+    name = f"learned({path}, judge(grader), script:evil.py:f)"
     found = registry.find(name)
     assert (evil / "ran").exists()
     assert found.models == ("grader",)
     assert registry.find(found.name).name == found.name  # as the journal has it
     with pytest.raises(UsageError, match="does not look at 'arithmetic': leave it out"):
-        registry.find(f"learned:{path}(judge:grader, script:evil.py:f, arithmetic)")
+        registry.find(f"learned({path}, judge(grader), script:evil.py:f, arithmetic)")
 
 
 @pytest.mark.parametrize(
-    "score", ["mean_logprob", "tail:32", "regex:a.c", "judge", "execution", "first(tail, schema)"]
+    "score", ["mean_logprob", "tail(32)", "regex:a.c", "judge", "execution", "first(tail, schema)"]
 )
 def test_what_reaches_nothing_needs_no_name(score: str, evil: Path) -> None:
-    assert registry.find(f"learned:{saved(evil, score)}").name.startswith("learned:")
+    assert registry.find(f"learned:{saved(evil, score)}").name.startswith("learned(")
 
 
 def test_training_runs_nothing_that_a_pool_names(
@@ -119,11 +120,11 @@ def test_training_runs_nothing_that_a_pool_names(
         ("mean_logprob", []),
         ("regex:script:evil.py:f", []),
         ("unheard_of:x", []),
-        ("learned:a.json(judge:m, tail)", [Named("file", "a.json"), Named("model", "m")]),
+        ("learned(a.json, judge(m), tail)", [Named("file", "a.json"), Named("model", "m")]),
         ("learned:my (1).json", [Named("file", "my (1).json")]),
-        ("judge:m?k=5&rubric=a.txt", [Named("model", "m"), Named("file", "a.txt")]),
-        ("process:m?by=judge:n", [Named("model", "m"), Named("model", "n")]),
-        (" script:a.py:f ", [Named("script", "script:a.py:f")]),
+        ("judge(m, k=5, rubric=a.txt)", [Named("model", "m"), Named("file", "a.txt")]),
+        ("process(m, by=judge(n))", [Named("model", "m"), Named("model", "n")]),
+        (" script:a.py:f ", [Named("script", "script(a.py, f)")]),
     ],
 )
 def test_names_in_a_name(name: str, found: list[Named]) -> None:
@@ -135,7 +136,7 @@ def test_names_in_a_name(name: str, found: list[Named]) -> None:
 
 def recorded(path: Path, **changes: object) -> str:
     """A run that was cut off, of anybody's."""
-    asked = spec.spec(PROBLEM, model="simulated", strategy="best_of_n")
+    asked = spec(PROBLEM, model="simulated", strategy="best_of_n")
     book = Journal(path)
     run = book.create({**asked.to_json(), **changes})
     book.close()
@@ -145,11 +146,11 @@ def recorded(path: Path, **changes: object) -> str:
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
-        ({"verifier": "script:evil.py:f"}, "script:evil.py:f"),
-        ({"verifier": "first(mean_logprob, script:evil.py:f)"}, "script:evil.py:f"),
-        ({"verifier": "judge:?rubric=secret.txt#ab"}, "secret.txt#ab"),
+        ({"verifier": "script:evil.py:f"}, "script(evil.py, f)"),
+        ({"verifier": "first(mean_logprob, script:evil.py:f)"}, "script(evil.py, f)"),
+        ({"verifier": "judge(rubric=secret.txt#ab)"}, "secret.txt#ab"),
         ({"verifier": "learned:v.json#ab"}, "v.json#ab"),
-        ({"verifier": "judge:grader"}, "grader"),
+        ({"verifier": "judge(grader)"}, "grader"),
         ({"model": "my-server"}, "my-server"),
         ({"model": "./evil.gguf"}, "./evil.gguf"),
         ({"model": "hf:owner/repo/evil.gguf"}, "hf:owner/repo/evil.gguf"),
@@ -193,11 +194,11 @@ def test_a_relative_path_is_named_again_in_whatever_folder(
     evil: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for changes, name in (
-        ({"verifier": "script:evil.py:f"}, "script:evil.py:f"),
+        ({"verifier": "script:evil.py:f"}, "script(evil.py, f)"),
         ({"model": "evil.gguf"}, "evil.gguf"),
     ):
         code, _, err = command(capsys, "runs", "resume", recorded(journal_path(), **changes))
-        assert (code, f"--trust {name}'." in err) == (2, True)
+        assert (code, f"--trust {shlex.quote(name)}'." in err) == (2, True)
     assert not (evil / "ran").exists()
 
 

@@ -23,7 +23,7 @@ from ponder.models.base import Model, Request
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.scripted import Scripted
 from ponder.models.opening import Opened, Teller
-from ponder.planning.spec import spec
+from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result

@@ -20,7 +20,8 @@ from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, 
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.strategies.registry import RUN, STEPS, STRATEGIES
+from ponder.strategies.declaring import RUN, STEPS
+from ponder.strategies.registry import STRATEGIES, choose
 from ponder.verifiers.registry import find
 from tests.support.jobs import job
 from tests.support.searching import VALUES, ByPath, Tree, path_of
@@ -313,7 +314,7 @@ def test_an_attempt_without_an_answer_hides_no_answer(name: str) -> None:
     judge = find("judge")
     knobs: dict[str, Any] = {"rounds": 2} if name == "refine" else {"n": 2}
     if name == "mixture":
-        knobs = {"n": 1, "strategies": "refine?rounds=2,direct"}
+        knobs = {"n": 1, "strategies": "refine(rounds=2), direct"}
     for tokens in range(100, 1000, 20):
         first = iter(["no idea at all"])
 
@@ -327,10 +328,6 @@ def test_an_attempt_without_an_answer_hides_no_answer(name: str) -> None:
         budget = Budget(tokens=tokens)
         result = solved(Scripted(reply), name, by=judge, knobs=knobs, budget=budget)
         assert (result.answer is not None) == any(c.answer for c in result.candidates), tokens
-
-
-def defaults(name: str) -> dict[str, Any]:
-    return {knob.name: knob.default for knob in STRATEGIES[name].knobs.values()}
 
 
 STEPPING: list[tuple[str, dict[str, Any]]] = [
@@ -348,7 +345,7 @@ def test_whatever_the_budget_a_search_comes_to_an_answer(
     name: str, knobs: dict[str, Any], judge: str | None
 ) -> None:
     """From the least that is not refused; what judges and values cost leaves room for it, too."""
-    if judge and STRATEGIES[name].verifier({**defaults(name), **knobs}) != RUN:
+    if judge and choose(name, knobs).verifier != RUN:
         judge = None
     asked: dict[str, Any] = {"strategy": name, "knobs": knobs, "verifier": judge, "journal": False}
     question, model = "How many is six times seven?", "simulated:accuracy=0.6,length=200"

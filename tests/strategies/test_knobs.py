@@ -11,6 +11,7 @@ import pytest
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.strategies import registry
+from ponder.strategies.declaring import RUN
 from ponder.strategies.knobs import Knob, Open, Range, knobs, read
 
 
@@ -133,10 +134,10 @@ def test_an_unknown_strategy_names_the_nearest() -> None:
     ("name", "values", "verifier"),
     [
         ("direct", {}, ""),
-        ("best_of_n", {}, registry.RUN),
+        ("best_of_n", {}, RUN),
         ("self_consistency", {"weight": "votes"}, ""),
         ("self_consistency", {"weight": "confidence"}, "mean_logprob"),
-        ("self_consistency", {"weight": "score"}, registry.RUN),
+        ("self_consistency", {"weight": "score"}, RUN),
     ],
 )
 def test_a_strategy_says_which_verifier_it_asks(

@@ -25,7 +25,9 @@ from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Priced, Progress, Request, Shape, silent
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
-from ponder.planning.spec import spec
+from ponder.planning.capabilities import check
+from ponder.planning.plan import resolve
+from ponder.planning.wishes import spec
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from tests.support.jobs import job
@@ -375,7 +377,7 @@ async def test_several_strategies_by_several_models() -> None:
     """Each strategy by each model, but for one that is another model's alone."""
     big = Scripted(doubter, info=BIG)
     own = Scripted(doubter)
-    knobs = {"n": 2, "models": "big", "strategies": "direct, budget_forcing?waits=1@big"}
+    knobs = {"n": 2, "models": "big", "strategies": "direct, budget_forcing(waits=1)@big"}
     result = await go(own, "mixture", knobs=knobs, others={"big": Priced(big)})
     assert len(own.requests) == 2
     assert len(big.requests) == 2 + 2 * 2
@@ -388,7 +390,7 @@ async def test_what_a_member_proposes_is_not_the_runs_answer() -> None:
     big = Scripted(lambda r: "\\boxed{7}", info=BIG)
     events: list[Event] = []
     changes = {
-        **checked(Checker(), strategies="direct@big,refine?rounds=2,direct?@big", n=1),
+        **checked(Checker(), strategies="direct@big, refine(rounds=2), direct()@big", n=1),
         "others": {"big": Priced(big)},
     }
     mixed = job(Scripted(["\\boxed{40}", "\\boxed{41}"]), "mixture", **changes)
@@ -402,7 +404,7 @@ async def test_what_a_member_proposes_is_not_the_runs_answer() -> None:
 async def test_what_a_member_has_when_it_is_ended_is_its_answer(texts: list[str]) -> None:
     """By the budget or a lost request; or it ends with nothing better."""
     whole = await go(Scripted(texts), "refine", **checked(Checker(), rounds=2))
-    mixed = checked(Checker(), strategies="refine?rounds=3", n=1)
+    mixed = checked(Checker(), strategies="refine(rounds=3)", n=1)
     spent = whole.receipt.total
     limit = Budget(tokens=spent.prompt_tokens + spent.completion_tokens + 20)
     short = await go(Scripted([*texts, "\\boxed{42}"]), "mixture", budget=limit, **mixed)
@@ -428,7 +430,7 @@ async def test_a_mixture_that_ends_before_it_is_judged_has_the_vote() -> None:
 async def test_an_interrupted_mixture_has_what_its_members_had_chosen() -> None:
     """41 was better than 40 and than the next attempt, at which it is interrupted."""
     model = Stops(["\\boxed{40}", "\\boxed{41}", "\\boxed{40}", "\\boxed{40}"])
-    asked = job(model, "mixture", **checked(Checker(), n=1, strategies="refine?rounds=9"))
+    asked = job(model, "mixture", **checked(Checker(), n=1, strategies="refine(rounds=9)"))
     model.runner = Runner(asked)
     result = await model.runner.go()
     assert (result.answer, result.stopped_by) == ("41", "interrupt")
@@ -457,20 +459,20 @@ async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
     [
         ({"strategies": "mixture"}, "cannot be part of a mixture"),
         ({"strategies": "dirct"}, "unknown strategy 'dirct': did you mean 'direct'"),
-        ({"strategies": "direct?m=2"}, "unknown knob 'm'"),
-        ({"strategies": "refine?rounds=many"}, "'rounds' must be a whole number"),
-        ({"strategies": "refine?rounds"}, r"NAME\?KNOB=VALUE"),
-        ({"strategies": "direct@"}, "not 'direct@'"),
-        ({"strategies": "refine?rounds=2&rounds=3"}, "KNOB=VALUE or NAME@MODEL, not"),
-        ({"strategies": "direct,confident?n=4"}, "no chain is left to be stopped"),
-        ({"strategies": "direct,dvts?steps=at:a|"}, "cannot end at an empty text"),
-        ({"strategies": " , "}, "needs strategies"),
+        ({"strategies": "direct(m=2)"}, "unknown knob 'm'"),
+        ({"strategies": "refine(rounds=many)"}, "'rounds' must be a whole number"),
+        ({"strategies": "refine(rounds)"}, "a strategy takes KNOB=VALUE, so 'rounds'"),
+        ({"strategies": "direct@"}, "at the end: expected a model"),
+        ({"strategies": "refine(rounds=2, rounds=3)"}, "expected 'rounds' once"),
+        ({"strategies": "direct,confident(n=4)"}, "no chain is left to be stopped"),
+        ({"strategies": "direct,dvts(steps=at:a|)"}, "cannot end at an empty text"),
+        ({"strategies": " "}, "needs strategies"),
         (
-            {"strategies": "self_consistency?weight=confidence,best_of_n"},
+            {"strategies": "self_consistency(weight=confidence),best_of_n"},
             "ask different verifiers",
         ),
         ({"strategies": "direct@bg"}, "unknown model 'bg'"),
-        ({"strategies": "ab_mcts?models=bg"}, "unknown model 'bg'"),
+        ({"strategies": "ab_mcts(models=bg)"}, "unknown model 'bg'"),
     ],
 )
 async def test_members_that_cannot_be(knobs: dict[str, str], why: str) -> None:
@@ -484,9 +486,9 @@ async def test_every_model_must_have_what_its_strategies_need() -> None:
     knobs = {"strategies": "direct,budget_forcing@simulated"}
     plain = Scripted(["\\boxed{1}"], info=ModelInfo("plain", frozenset(), Shape(7), local=True))
     asked = spec("?", model="plain", strategy="mixture", knobs=knobs)
-    asked.check(plain.info, priced=True)
+    check(resolve(asked), plain.info, priced=True)
     with pytest.raises(CapabilityError, match="needs prefill and stop, which plain does not"):
-        asked.check(plain.info, priced=True, model="simulated")
+        check(resolve(asked), plain.info, priced=True, model="simulated")
     own = {"strategies": "direct@simulated,budget_forcing"}
     with pytest.raises(CapabilityError, match="needs prefill"):
         await ponder.asolve("?", model=plain, strategy="mixture", knobs=own, journal=False)

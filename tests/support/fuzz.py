@@ -34,7 +34,7 @@ from ponder.experiments.pools.importing import Foreign, Options
 from ponder.models import config
 from ponder.models.gguf import metadata as openvino_file
 from ponder.models.gguf import tensors as gguf
-from ponder.planning import spec
+from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
 from ponder.verifiers.human import verifier as human
 from ponder.verifiers.learned.features import Agreement, Seen
@@ -58,7 +58,7 @@ def journal(folder: Path) -> bytes:
     """Two runs: a search with a continuation, scores and a loss; and a recording."""
     path = folder / "journal"
     book = Journal(path)
-    asked = spec.spec(PROBLEM, model="simulated", strategy="ab_mcts", verifier="mean_logprob")
+    asked = spec(PROBLEM, model="simulated", strategy="ab_mcts", verifier="mean_logprob")
     run = book.create(asked.to_json())
     empty = Trace.empty(PROBLEM)
     first = replace(empty, text="six", tokens=3, id="0.0", logprobs=(-0.5, -0.25, -1.0))

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ponder.core.answer import Answer
@@ -21,7 +22,6 @@ from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
 from ponder.strategies import registry
-from ponder.strategies.knobs import read
 from ponder.verifiers.registry import find
 
 PROBLEM = Problem((Message("user", "What is six times seven ?"),), "number")
@@ -35,11 +35,12 @@ async def read_boxed(text: str, problem: Problem, truncated: bool) -> Answer | N
 
 def job(model: Model, strategy: Any = "direct", **changes: Any) -> Job:
     knobs = changes.pop("knobs", {})
+    function: Callable[..., Awaitable[Trace]]
     if isinstance(strategy, str):
-        known = registry.find(strategy)
-        function, name, knobs = known.function, strategy, read(known.knobs, knobs)
+        chosen = registry.choose(strategy, knobs)
+        function, name, knobs = chosen, strategy, chosen.values
     else:
-        function, name = strategy, strategy.__name__
+        function, name = partial(strategy, **knobs), strategy.__name__
     fields: dict[str, Any] = {
         "problem": PROBLEM,
         "strategy": function,

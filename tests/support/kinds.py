@@ -43,7 +43,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "cli/test_report.py::test_the_documented_examples",
         "cli/test_review.py::test_judgements_are_a_pool",
         "cli/test_verifier.py",
-        "planning/test_refs.py::test_every_reference_can_be_written",
+        "core/test_refs.py::test_every_reference_can_be_written",
         "planning/test_trust.py::test_training_runs_nothing",
         "runtime/handlers/test_admission.py::test_cancelled_calls_leak_nothing",
         "runtime/handlers/test_admission.py::test_grants_follow",

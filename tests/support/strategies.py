@@ -25,7 +25,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "budget_forcing": {"waits": 2},
     "early_exit": {"interval": 8},
     "decompose": {},
-    "mixture": {"n": 2, "rounds": 1, "strategies": "direct,beam_search?width=1&fan=2"},
+    "mixture": {"n": 2, "rounds": 1, "strategies": "direct, beam_search(width=1, fan=2)"},
     "refine": {"rounds": 3},
     "sequential_parallel": {"n": 4, "chains": 2},
 }

@@ -106,7 +106,7 @@ async def test_schema() -> None:
 async def test_regex() -> None:
     scores = await said(r"regex:^\d{4}-\d\d$", Problem(ASKED), "2026-11", "x 2026-11", None)
     assert told(scores) == [PASS, FAIL, FAIL]
-    assert scores[0].verifier == r"regex:^\d{4}-\d\d$"
+    assert scores[0].verifier == r"regex(^\d{4}-\d\d$)"
     assert told(await said("regex:a:b", Problem(ASKED), "xa:bx")) == [PASS]
     with pytest.raises(UsageError, match="not a regular expression"):
         find("regex:(")
@@ -180,8 +180,8 @@ async def test_what_a_script_prints_does_not_spoil_the_output(
 @pytest.mark.parametrize(
     ("argument", "complaint"),
     [
-        ("x", "write script:PATH.py:FUNCTION"),
-        ("x.py:", "write script:PATH.py:FUNCTION"),
+        ("x", "write script(PATH.py, FUNCTION)"),
+        ("x.py:", "write script(PATH.py, FUNCTION)"),
         ("nowhere.py:f", "there is no file nowhere.py"),
     ],
 )

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from ponder.core.errors import UsageError
 from ponder.models.base import ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
-from ponder.planning.spec import spec
+from ponder.planning.capabilities import check
+from ponder.planning.plan import resolve
+from ponder.planning.wishes import spec
 from ponder.verifiers import registry
 from ponder.verifiers.confidence import (
     entropy,
@@ -151,12 +153,12 @@ SURE = trace(0, logprobs=(HALF, 0.0), top=tuple(places(FLAT, PEAKED)))
 BARE = trace(1)
 VALUES = {
     "mean_logprob": 2**-0.5,
-    "lowest_group:1": 0.5,
-    "tail:1": 1.0,
+    "lowest_group(1)": 0.5,
+    "tail(1)": 1.0,
     "tail": 2**-0.5,
-    "lowest_group:1?top=2": TOKEN["flat"] / (1 + TOKEN["flat"]),
-    "tail:1?top=2": TOKEN["peaked"] / (1 + TOKEN["peaked"]),
-    "self_certainty:2": (-math.log(0.36) / 4) / (1 - math.log(0.36) / 4),
+    "lowest_group(1, top=2)": TOKEN["flat"] / (1 + TOKEN["flat"]),
+    "tail(1, top=2)": TOKEN["peaked"] / (1 + TOKEN["peaked"]),
+    "self_certainty(2)": (-math.log(0.36) / 4) / (1 - math.log(0.36) / 4),
     "entropy": math.exp(-(math.log(2) - 0.9 * math.log(0.9) - 0.1 * math.log(0.1)) / 2),
 }
 
@@ -171,11 +173,11 @@ async def test_scores_by_name(name: str) -> None:
 
 
 BAD = {
-    "lowest_group:0": "expected a whole number from 1 to",
+    "lowest_group(0)": "expected a whole number from 1 to",
     "tail:x": "expected a whole number from 1 to",
-    "tail:?tip=3": "the only option is top",
-    "tail:?top=99": "expected a whole number from 1 to 20",
-    "entropy:0": "expected a whole number from 1 to 20",
+    "tail(tip=3)": "unknown option of verifier 'tail' 'tip': did you mean 'top'",
+    "tail(top=99)": "top must be a whole number from 1 to 20",
+    "entropy(0)": "expected a whole number from 1 to 20",
 }
 
 
@@ -190,10 +192,10 @@ def test_bad_names_are_one_sentence(name: str) -> None:
     ("name", "alternatives"),
     [
         ("mean_logprob", 0),
-        ("lowest_group:64", 0),
-        ("tail:128?top=5", 5),
+        ("lowest_group(64)", 0),
+        ("tail(128, top=5)", 5),
         ("self_certainty", 20),
-        ("first(mean_logprob, product(tail, entropy:7))", 7),
+        ("first(mean_logprob, product(tail, entropy(7)))", 7),
     ],
 )
 def test_a_run_asks_for_what_its_verifier_needs(name: str, alternatives: int) -> None:
@@ -203,8 +205,8 @@ def test_a_run_asks_for_what_its_verifier_needs(name: str, alternatives: int) ->
 
 
 def test_a_model_without_alternatives_is_refused_before_the_first_token() -> None:
-    asked = spec("6 x 7 = ?", model="m", strategy="best_of_n", verifier="entropy")
+    asked = resolve(spec("6 x 7 = ?", model="m", strategy="best_of_n", verifier="entropy"))
     able = EVERYTHING - {"top_logprobs"}
     with pytest.raises(UsageError, match="'entropy' needs the alternatives of each token"):
-        asked.check(ModelInfo("m", able, Shape(1), local=True), priced=False)
-    asked.check(ModelInfo("m", EVERYTHING, Shape(1), local=True), priced=False)
+        check(asked, ModelInfo("m", able, Shape(1), local=True), priced=False)
+    check(asked, ModelInfo("m", EVERYTHING, Shape(1), local=True), priced=False)

@@ -94,10 +94,10 @@ def test_names_are_read() -> None:
 
 BAD = {
     "mean_logprb": "did you mean 'mean_logprob'?",
-    "mean_logprob:7": "takes nothing behind a colon",
+    "mean_logprob:7": "takes nothing in brackets: leave '7' out",
     "first(mean_logprob)": "combines two verifiers or more",
-    "first(mean_logprob,": "expected ')' at its end",
-    "second(mean_logprob, lowest_group)": "unknown verifier 'second(mean_logprob, lowest_group)'",
+    "first(mean_logprob,": "at the end: expected a name",
+    "second(mean_logprob, lowest_group)": "unknown verifier 'second'",
     "product(mean_logprob, no)": "unknown verifier 'no'",
 }
 
@@ -110,8 +110,8 @@ def test_bad_names_are_one_sentence(name: str) -> None:
 
 
 def test_an_argument_may_be_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = registry.Kind(lambda argument: Fixed(argument, {}), "asks", argument="MODEL")
+    kind = registry.Kind(lambda given: Fixed(given.model, {}), "asks", places=("MODEL",))
     monkeypatch.setitem(registry.KINDS, "ask", kind)
-    with pytest.raises(UsageError, match="'ask' needs an argument: write ask:MODEL"):
+    with pytest.raises(UsageError, match=r"'ask' needs an argument: write ask\(MODEL\)"):
         registry.find("ask")
     assert registry.find("ask:big:one").name == "big:one"

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import ponder
+from ponder.cli.once import Group
 from ponder.cli.terminal import prepare, say
 from ponder.core.errors import PonderError, UsageError
 
@@ -36,7 +37,7 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     """Imports a command when it is used, so that help and usage errors are quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

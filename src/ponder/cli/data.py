@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ponder.cli import terminal
+from ponder.cli.once import Group
 from ponder.cli.tables import table
 from ponder.cli.terminal import say, say_json, say_text
 from ponder.core.errors import UsageError
@@ -26,7 +27,7 @@ _FOLDER = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """List benchmark suites and show their problems."""
 
@@ -112,7 +113,7 @@ def show(
     for item in shown:
         level = "" if item.level is None else f", level {item.level}"
         say(f"{item.problem_id} ({item.problem.answer_type}{level})", bold=True)
-        say_text("\n\n".join(m.content for m in item.problem.messages))
+        say_text("\n\n".join(m.content for m in item.problem.shown))
         if gold:
             told = item.gold.to_json()
             say_text(f"gold: {told if isinstance(told, str) else json.dumps(told)}")

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from ponder.cli import evaluate_view as view
 from ponder.cli.bar import Bar, spending
+from ponder.cli.once import Group
 from ponder.cli.output import free
 from ponder.cli.record import DATA
 from ponder.cli.solve import knob_values
@@ -45,7 +46,7 @@ _STORE = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, nothing else.")
 
 
-@click.group("eval", invoke_without_command=True)
+@click.group("eval", cls=Group, invoke_without_command=True)
 @click.option("--suite", metavar="SUITE", help="As in 'ponder data show'.")
 @click.option("-m", "--model", metavar="MODEL", help="As in 'ponder solve'.")
 @click.option("-e", "--effort", metavar="EFFORT", help="As in 'ponder solve'.")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
 
+from ponder.cli.once import Group
 from ponder.cli.tables import table
 from ponder.cli.terminal import Words, confirm, console, progress, say, say_json, show
 from ponder.core.errors import UsageError
@@ -17,7 +18,7 @@ from ponder.models.openvino import converted
 from ponder.models.openvino.model import convert
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """List, pull and remove the models that run on this machine."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from ponder.cli.once import Group
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.record import grade, record
 from ponder.cli.tables import table
@@ -33,7 +34,7 @@ _OUT = click.option(
 _FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
 
 
-@click.group()
+@click.group(cls=Group)
 def pool() -> None:
     """Record, grade, re-score, import, strip and merge samples."""
 

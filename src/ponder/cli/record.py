@@ -11,6 +11,7 @@ import click
 from ponder import api
 from ponder.cli import view
 from ponder.cli.bar import Bar, spending
+from ponder.cli.once import Command
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.solve import knob_values
 from ponder.cli.terminal import say
@@ -29,7 +30,7 @@ from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.files import MappedFile
 from ponder.experiments.suites.grading import gold as golds
 from ponder.experiments.suites.registry import SUITES, find
-from ponder.planning import plans
+from ponder.planning import presets
 from ponder.runtime.engine import Engine
 
 _FILE = click.Path(path_type=Path)
@@ -44,7 +45,7 @@ DATA = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--suite", required=True, metavar="SUITE", help="As in 'ponder data show'.")
 @click.option("-m", "--model", metavar="MODEL", help="As in 'ponder solve'.")
 @click.option(
@@ -58,7 +59,7 @@ DATA = click.option(
     "knobs",
     multiple=True,
     metavar="KNOB=VALUE",
-    help=f"How samples are drawn: {', '.join(plans.COMMON)}; repeatable.",
+    help=f"How samples are drawn: {', '.join(presets.COMMON)}; repeatable.",
 )
 @click.option("--confidence", is_flag=True, help="Score samples by their log-probabilities, too.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of sampling.")
@@ -98,7 +99,7 @@ def record(
     free(pool, force, inputs=files_of(suite))
     engine = Engine(teller=Voice(quiet), unsafe=unsafe)
     given = {**knob_values(knobs)}
-    sampling = plans.sampling(given, logprobs=confidence)
+    sampling = presets.sampling(given, logprobs=confidence)
     items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     asked = recording.Recording(
         found.name,
@@ -183,7 +184,7 @@ async def _graded(
         )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", metavar="POOL", type=_FILE)
 @click.option("-o", "--output", type=_FILE, required=True, metavar="POOL", help="Where to write.")
 @click.option("--suite", metavar="SUITE", help="Where the references are, if not in the pool.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ponder.cli.once import Command
 from ponder.cli.output import free
 from ponder.cli.terminal import say
 from ponder.core.errors import MissingExtra, UsageError
@@ -24,7 +25,7 @@ _FILE = click.Path(path_type=Path)
 _NEEDED = ("numpy", "scipy", "matplotlib", "jinja2")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", metavar="RESULTS_OR_POOL...", type=_FILE, nargs=-1, required=True)
 @click.option(
     "-o", "--output", "output", type=_FILE, required=True, metavar="FILE", help="The page, HTML."

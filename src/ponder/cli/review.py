@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from ponder.cli import terminal, view
+from ponder.cli.once import Command
 from ponder.cli.output import free
 from ponder.cli.terminal import VisibleConsole, say, say_json, say_text, text
 from ponder.core.errors import UsageError
@@ -69,7 +70,7 @@ class Desk:
         return line.strip()
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--queue", "path", type=_FILE, metavar="PATH", help="Instead of the default queue.")
 @click.option("--list", "listing", is_flag=True, help="Show what waits, and since when.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from ponder import api
 from ponder._version import __version__
-from ponder.answers.extract import instruction
 from ponder.cli import terminal, tree, tree_view, view
+from ponder.cli.once import Group
 from ponder.cli.output import free
 from ponder.cli.solve import present
 from ponder.cli.terminal import say, say_json
@@ -34,12 +33,9 @@ _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the defaul
 _SUFFIXES = (".html", ".mmd")
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """List, show, resume and remove recorded runs."""
-
-
-_MESSAGES = (Message("user", "?"),)  # the instruction follows from the rest of a problem
 
 
 @contextmanager
@@ -57,8 +53,7 @@ def _summary(row: RunRow) -> dict[str, object]:
     try:
         if asked := _asked(row):
             strategy, model = asked.strategy, asked.model
-            told = replace(asked.problem, messages=_MESSAGES)
-            question = asked.problem.messages[-1].content.removesuffix(instruction(told))
+            question = asked.problem.messages[-1].content
     except UsageError as error:  # one damaged row hides no others
         question = f"({error})"
     return {
@@ -151,10 +146,14 @@ def show(
         view.run(_summary(row), calls, row.result)
 
 
+_MANY = Problem((Message("user", "?"),))
+"""Stands for the problems of a recording."""
+
+
 def _tree(book: Journal, row: RunRow) -> Tree:
     """The search tree of a run as it is recorded so far."""
     asked = _asked(row)
-    problem = asked.problem if asked else Problem(_MESSAGES)
+    problem = asked.problem if asked else _MANY
     return history.tree(problem, book.calls(row.id), book.decisions(row.id))
 
 

@@ -11,6 +11,7 @@ import click
 
 from ponder import verification
 from ponder.cli import view
+from ponder.cli.once import Command
 from ponder.cli.solve import verifier_name
 from ponder.cli.tables import table
 from ponder.cli.terminal import say_json, show
@@ -25,7 +26,7 @@ _FILE = click.Path(path_type=Path)
 _FIELDS = {"question", "answer_type", "choices", "schema", "tests"}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("problem", metavar="PROBLEM.json", type=_FILE)
 @click.argument("candidates", metavar="CANDIDATES.jsonl", type=_FILE)
 @click.option("--verifier", metavar="NAME", help="As in 'ponder solve'.")

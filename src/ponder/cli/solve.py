@@ -14,6 +14,7 @@ import click
 
 from ponder import api
 from ponder.cli import view
+from ponder.cli.once import Command
 from ponder.cli.terminal import say, say_json
 from ponder.cli.unsafe import UNSAFE
 from ponder.cli.voice import Voice, tell_of_person
@@ -21,12 +22,14 @@ from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
-from ponder.planning.plans import COMMON, DEFAULT, PLANS
-from ponder.planning.spec import spec
+from ponder.core.refs import Ref
+from ponder.planning.presets import COMMON, DEFAULT, PRESETS
+from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import STRATEGIES
+from ponder.verifiers.naming import Arguments, canonical, spelled
 from ponder.verifiers.registry import KINDS
 
 Prepare = Callable[[Subscriber], AbstractAsyncContextManager[Runner]]
@@ -34,7 +37,7 @@ Prepare = Callable[[Subscriber], AbstractAsyncContextManager[Runner]]
 
 def _efforts() -> str:
     lines = []
-    for name, plan in PLANS.items():
+    for name, plan in PRESETS.items():
         knobs = "".join(f" {k}={v}" for k, v in plan.knobs.items())
         lines.append(
             f"{name:<8} {plan.strategy}{knobs}, {plan.sampling.length} tokens a sample, "
@@ -52,16 +55,23 @@ def _strategies() -> str:
 
 
 @click.command(
+    cls=Command,
     context_settings={"max_content_width": 100},
     epilog=f"\b\nEfforts:\n{_efforts()}\n\n\b\nStrategies and their knobs:\n{_strategies()}",
 )
 @click.argument("question", required=False)
 @click.option("-f", "--file", "file", metavar="PATH", help="Read the question from a file.")
 @click.option("-m", "--model", metavar="MODEL", help="Catalog name, .gguf, hub file, endpoint.")
-@click.option("-e", "--effort", metavar="EFFORT", help=f"{', '.join(PLANS)} (default: {DEFAULT}).")
+@click.option(
+    "-e", "--effort", metavar="EFFORT", help=f"{', '.join(PRESETS)} (default: {DEFAULT})."
+)
 @click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
-@click.option("--verifier", metavar="NAME", help=f"{', '.join(KINDS)}.")
+@click.option(
+    "--verifier",
+    metavar="NAME(...)",
+    help=f"{', '.join(KINDS)}; with arguments as in judge(MODEL, k=5).",
+)
 @click.option(
     "--rubric", metavar="PATH", help="What a good answer is, for --verifier judge or pairwise."
 )
@@ -151,14 +161,15 @@ def verifier_name(name: str | None, rubric: str | None, script: str | None) -> s
     if script is not None:
         if name is not None or rubric is not None:
             raise UsageError("--verifier-script is a verifier of its own: give it alone.")
-        return f"script:{script}"
+        return canonical(f"script:{script}")
     if rubric is None:
         return name
-    kind, colon, _ = (name or "judge").partition(":")
-    if kind not in ("judge", "pairwise"):
+    asked = spelled(name or "judge")
+    if asked.name not in ("judge", "pairwise"):
         raise UsageError(f"--rubric is for the verifiers judge and pairwise, not for {name!r}.")
-    whole = name or "judge"
-    return f"{whole}{'' if colon else ':'}{'&' if '?' in whole else '?'}rubric={rubric}"
+    if "rubric" in asked.options:
+        raise UsageError(f"{name!r} has a rubric already: leave one of the two out.")
+    return Arguments(asked).replaced("rubric", Ref(rubric)).name
 
 
 def present(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import click
 
+from ponder.cli.once import Command
 from ponder.cli.terminal import say, say_json
-from ponder.planning.plans import COMMON
+from ponder.planning.presets import COMMON
+from ponder.strategies.declaring import RUN, Strategy
 from ponder.strategies.knobs import Knob
-from ponder.strategies.registry import RUN, STRATEGIES, Strategy
+from ponder.strategies.registry import STRATEGIES
+from ponder.strategies.schema import schema
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def strategies(as_json: bool) -> None:
     """List the strategies: their knobs with defaults, what they need, and their papers."""
@@ -23,6 +26,7 @@ def strategies(as_json: bool) -> None:
                     k.name: {"default": k.default, "values": _values(k)}
                     for k in strategy.knobs.values()
                 },
+                "schema": schema(strategy),
                 "needs": list(strategy.needs),
                 "verifier": _asks(strategy),
                 "paper": strategy.paper,

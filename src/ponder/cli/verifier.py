@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ponder.cli.once import Group
 from ponder.cli.output import free
 from ponder.cli.terminal import say, say_json
 from ponder.core.errors import MissingExtra, UsageError
+from ponder.core.refs import Ref
 from ponder.experiments.evals.configurations import listed
 from ponder.experiments.pools import file as pools
-from ponder.verifiers import registry
+from ponder.verifiers import naming, registry
 from ponder.verifiers.learned import scorer as learned_scorer
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 
 
-@click.group()
+@click.group(cls=Group)
 def verifier() -> None:
     """Train a verifier from recorded samples, and say what it is worth."""
 
@@ -104,7 +106,9 @@ def train(
         say(f"{coefficient:+8.3f}  {name}", err=True)
     for name in scorer.scores:
         if registry.named(name):  # anybody's pool may hold the name: it is not looked at
-            say(f"a run has to name {name!r} itself: learned:{output}({name})", err=True)
+            score = naming.expanded(naming.spelled(name))
+            whole = Ref("learned", (Ref(str(output)), score))
+            say(f"a run has to name {name!r} itself: {whole}", err=True)
             continue
         try:
             registry.find(name)

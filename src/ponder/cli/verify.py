@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ponder.cli.bar import Bar, spending
+from ponder.cli.once import Command
 from ponder.cli.output import free, tell_skipped
 from ponder.cli.record import DATA, files_of, items_of, problem_of
 from ponder.cli.terminal import say
@@ -28,7 +29,7 @@ from ponder.verifiers.learned.verifier import Learned
 _FILE = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", metavar="POOL", type=_FILE)
 @click.option("--verifier", required=True, metavar="NAME", help="As in 'ponder solve'.")
 @click.option("--as", "name", metavar="SCORE", help="The score's name.  [default: the verifier's]")

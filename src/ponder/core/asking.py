@@ -119,8 +119,8 @@ class Asking(Asker):
         """The messages to show, with the hints that a person gave; () for the problem's own."""
         steering = self._run.steering
         if not steering.hints:
-            return () if prompt == problem.messages else prompt
-        *before, last = prompt or problem.messages
+            return () if prompt == problem.shown else prompt
+        *before, last = prompt or problem.shown
         return (*before, replace(last, content=steering.hinted(last.content)))
 
     async def extend(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ponder.core.ledger import Item
@@ -74,7 +74,7 @@ class Generate:
     @property
     def messages(self) -> tuple[Message, ...]:
         """What the model is shown."""
-        return self.prompt or self.problem.messages
+        return self.prompt or self.problem.shown
 
     def describe(self) -> dict[str, Any]:
         """What the journal compares: the whole effect, long texts by digest."""
@@ -171,8 +171,8 @@ def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def digest(problem: Problem) -> str:
-    """A short fingerprint of a problem, the same in every process."""
-    return _fingerprint(problem)
+    """A short fingerprint of what a problem shows, the same in every process."""
+    return _fingerprint(replace(problem, messages=problem.shown, instruction=""))
 
 
 def _fingerprint(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ponder.core.collecting.collect import collect
@@ -129,16 +129,30 @@ def _texts(fields: Mapping[str, Any]) -> bool:
 class Problem:
     """Chat messages and how the answer is to be read.
 
-    ``choices`` are the options' labels, for ``choice`` (empty: any single letter).
-    ``schema`` is a JSON Schema as JSON text, for ``json`` (empty: any JSON).
-    ``tests`` are public tests that come with the question, never the hidden ones.
+    A model is shown ``shown``: the messages with the instruction behind the last of them.
     """
 
     messages: tuple[Message, ...]
+    """What was asked, as it was asked."""
     answer_type: AnswerType = "text"
+    """How the answer is to be read."""
     choices: tuple[str, ...] = ()
+    """The options' labels, for ``choice`` (empty: any single letter)."""
     schema: str = ""
+    """A JSON Schema as JSON text, for ``json`` (empty: any JSON)."""
     tests: Tests | None = None
+    """Public tests that come with the question, never the hidden ones."""
+    instruction: str = field(default="", repr=False)
+    """What Ponder adds: the form that the answer is to have."""
+
+    @property
+    def shown(self) -> tuple[Message, ...]:
+        """The messages that a model is shown."""
+        if not self.instruction:
+            return self.messages
+        *before, last = self.messages
+        told = f"{last.content.rstrip()}\n\n{self.instruction}"
+        return (*before, replace(last, content=told))
 
     def __post_init__(self) -> None:
         if self.answer_type not in ANSWER_TYPES:

@@ -295,7 +295,7 @@ class GgufFile:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """``simulated``, or ``simulated:OPTIONS``: the model of ``models.fakes.simulated``."""
+    """``simulated``, or ``simulated(KEY=VALUE, ...)``: the model of ``models.fakes.simulated``."""
 
     options: str = ""
 
@@ -329,8 +329,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
                 "own ponder.toml."
             )
         return endpoint
-    if name.startswith("simulated:"):
-        return SimulatedWorld(name.removeprefix("simulated:"))
+    if made := re.fullmatch(r"simulated(?::(.*)|\((.*)\))", name):
+        return SimulatedWorld(made[1] or made[2] or "")
     if not spec and config.model_of_project:
         raise UsageError(
             f"the default model {name!r} is a project's choice, and Ponder loads no files on its "

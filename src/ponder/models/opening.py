@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
+from ponder.core.refs import parse
 from ponder.models import catalog
 from ponder.models.base import Model, Priced
 from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
@@ -142,8 +143,9 @@ _OPTIONS = {"accuracy": float, "decoys": int, "length": int, "signal": float, "s
 
 def _simulated(options: str) -> Simulated:
     values: dict[str, Any] = {}
-    for option in filter(None, options.split(",")):
-        name, _, value = option.partition("=")
+    ref = parse(f"simulated({options})")
+    said = dict.fromkeys((arg.text for arg in ref.args), "")
+    for name, value in {**said, **{key: one.text for key, one in ref.options.items()}}.items():
         if name not in _OPTIONS:
             raise UnknownName("option of the simulated model", name, _OPTIONS)
         try:

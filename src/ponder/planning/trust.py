@@ -14,15 +14,18 @@ samples, scores and prices, which are data, nothing is asked either.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ponder.core.errors import UsageError
+from ponder.core.refs import parse
 from ponder.models import catalog
 from ponder.models.config import Config
 from ponder.planning.spec import Spec
 from ponder.strategies import registry as strategies
+from ponder.verifiers import naming
 from ponder.verifiers import registry as verifiers
 
 
@@ -39,7 +42,8 @@ def check(
         UsageError: it does; says which names, and how to give them.
     """
     names = dict.fromkeys(_names(asked, config, own=own, model=model))
-    missing = [name for name in names if name not in trusted]
+    known = {*trusted, *map(naming.canonical, trusted)}
+    missing = [name for name in names if name not in known]
     if missing:
         given = " ".join(f"--trust {shlex.quote(name)}" for name in names)
         raise UsageError(
@@ -51,7 +55,7 @@ def check(
 
 def _names(asked: Spec, config: Config, *, own: bool, model: bool) -> Iterator[str]:
     models = [] if model else [asked.model]
-    models += strategies.find(asked.strategy).models(asked.knobs)
+    models += strategies.choose(asked.strategy, asked.knobs).models
     for named in verifiers.named(asked.verifier) if asked.verifier else ():
         if named.kind == "model":
             models.append(named.text)
@@ -63,11 +67,11 @@ def _names(asked: Spec, config: Config, *, own: bool, model: bool) -> Iterator[s
 
 
 def _absolute(script: str) -> bool:
-    return Path(script.partition(":")[2].strip()).is_absolute()
+    return Path(parse(script).args[0].text).is_absolute()
 
 
 def _of_ponder(name: str) -> bool:
-    kind = name.partition(":")[0]
+    kind = re.split(r"[:(]", name, maxsplit=1)[0]
     return kind == "simulated" or any(name == entry.name for entry in catalog.entries())
 
 

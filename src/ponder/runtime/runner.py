@@ -39,7 +39,8 @@ from ponder.runtime.result import Result, StoppedBy, agreement, candidates, ends
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier
 
-Strategy = Callable[..., Awaitable[Trace]]
+Strategy = Callable[[Session, Problem], Awaitable[Trace]]
+"""A strategy with its knobs, ready to be carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Job:
             BudgetTooSmall: it does not fit; says how much one needs.
         """
         least = min(LEAST, self.sampling.length)
-        prompt = self.model.prompt_bound(self.problem.messages)
+        prompt = self.model.prompt_bound(self.problem.shown)
         context = self.model.info.context
         if context and prompt + least > context:
             raise BudgetTooSmall(
@@ -86,7 +87,7 @@ class Job:
                 f"{self.model.info.name} has {context:,}, {least} of them for an answer."
             )
         if self.steps:  # at the least an answer is asked for, without any step before it
-            prompt = self.model.prompt_bound(self.problem.messages, self.cue(self.problem).text)
+            prompt = self.model.prompt_bound(self.problem.shown, self.cue(self.problem).text)
         cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
         limit = Purse(self.budget, Ledger()).exceeded(cost)
         if limit is not None:
@@ -187,7 +188,7 @@ class Runner:
             RunStarted(self.run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
         )
         root = Session(state)
-        self._task = asyncio.ensure_future(job.strategy(root, job.problem, **job.knobs))
+        self._task = asyncio.ensure_future(job.strategy(root, job.problem))
         if self._interrupted:
             self._task.cancel()
         chosen: Trace | None = None

@@ -20,30 +20,41 @@ from random import Random
 from typing import Annotated
 
 from ponder.core.problem import Message, Problem
+from ponder.core.refs import Ref, parse_list
 from ponder.core.search import ROOT, Node, Tree
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.bandit import Beta
 from ponder.policies.tree import visited
+from ponder.strategies.declaring import RUN, Member, strategy
 from ponder.strategies.knobs import Range
-from ponder.strategies.members import listed
 from ponder.strategies.revising import again
 
 REVISE = "This attempt was judged: {said}. Solve the question again, better."
 
 
+def _attempts(*, models: str = "") -> tuple[Ref, ...]:
+    return tuple(Ref("direct", model=model.text) for model in parse_list(models))
+
+
+@strategy(
+    "a tree of attempts, wider or deeper by their scores",
+    "Inoue 2025",
+    verifier=RUN,
+    members=_attempts,
+)
 async def ab_mcts(
     s: Session,
     problem: Problem,
+    members: Sequence[Member],
     *,
     n: Annotated[int, Range(1, 4096)] = 16,
     batch: Annotated[int, Range(1, 256)] = 1,
-    models: str = "",
 ) -> Trace:
     """Make n attempts, ``batch`` at a time, where the scores recommend, unless there can be none
     better than one of them; return the best.
     """
-    made_by: dict[str, list[float]] = {name: [] for name in ("", *listed(models))}
+    made_by: dict[str, list[float]] = {name: [] for name in ("", *(m.model for m in members))}
     tree = s.tree(problem)
 
     async def attempt(child: Session, parent: Node, model: str) -> tuple[Node, str, Trace]:
@@ -104,7 +115,7 @@ def below(tree: Tree, node: Node) -> list[float]:
 def shown(problem: Problem, parent: Node) -> tuple[Message, ...]:
     """The messages that ask for a child of ``parent``: the question anew, or for a revision."""
     if parent.id == ROOT:
-        return problem.messages
+        return problem.shown
     value = "" if parent.value is None else f"{parent.value:.2f} of 1"
     said = ", ".join(filter(None, (value, parent.score.detail))) or "no opinion"
     return again(problem, [(parent.trace.text, REVISE.format(said=said))])

@@ -20,9 +20,11 @@ from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
 from ponder.policies.select import top_k
-from ponder.strategies.knobs import Range, StepKind
+from ponder.strategies.declaring import RUN, STEPS, strategy
+from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 
+@strategy("the best beginnings are continued", "Snell 2024", verifier=RUN, needs=STEPS)
 async def beam_search(
     s: Session,
     problem: Problem,
@@ -31,7 +33,7 @@ async def beam_search(
     fan: Annotated[int, Range(1, 256)] = 4,
     lookahead: Annotated[int, Range(0, 8)] = 0,
     steps: StepKind = "paragraph",
-    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+    step_tokens: StepTokens = 256,
 ) -> Trace:
     """Grow the best ``width`` chains step by step; return the best of those that ended."""
     unit = step(steps, step_tokens)

@@ -15,9 +15,11 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.ranking import Ranking
+from ponder.strategies.declaring import RUN, strategy
 from ponder.strategies.knobs import Range
 
 
+@strategy("a verifier picks", "Cobbe 2021; Li 2023", verifier=RUN)
 async def best_of_n(
     s: Session,
     problem: Problem,

@@ -19,12 +19,14 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
 from ponder.core.trace import Trace
+from ponder.strategies.declaring import STEPS, strategy
 from ponder.strategies.knobs import Range
 
 END = "</think>"
 """The end of thinking, where a model has such a mark."""
 
 
+@strategy("one chain is made to think longer", "Muennighoff 2025", needs=STEPS)
 async def budget_forcing(
     s: Session,
     problem: Problem,

@@ -23,9 +23,24 @@ from ponder.core.steps import Step
 from ponder.core.trace import Trace
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.poll import Poll
+from ponder.strategies.declaring import STEPS, Values, strategy
 from ponder.strategies.knobs import Range
 
 
+def _check(values: Values) -> None:
+    if values["n"] <= values["warmup"]:
+        raise UsageError(
+            f"with n={values['n']} and warmup={values['warmup']} no chain is left to be stopped: "
+            "set n above warmup."
+        )
+
+
+@strategy(
+    "chains that become unsure are stopped, the others vote",
+    "Fu 2025",
+    needs=("logprobs", *STEPS),
+    check=_check,
+)
 async def confident(
     s: Session,
     problem: Problem,
@@ -37,10 +52,6 @@ async def confident(
     consensus: Annotated[float, Range(0.5, 1)] = 0.95,
 ) -> Trace:
     """Draw at most n chains, stop those that are unsure, and let the others vote."""
-    if n <= warmup:
-        raise UsageError(
-            f"with n={n} and warmup={warmup} no chain is left to be stopped: set n above warmup."
-        )
     poll = Poll(n, "never", 1.0)
     lows: dict[str, float] = {}
 

@@ -15,6 +15,7 @@ from typing import Annotated
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
+from ponder.strategies.declaring import strategy
 from ponder.strategies.knobs import Range
 
 PLAN = "plan"
@@ -26,15 +27,16 @@ SPLIT = (
 _NUMBERED = re.compile(r"^\s*(?:\d+[.):]|[-*])\s+(.+?)\s*$", re.M)
 
 
+@strategy("smaller questions first", "Zhou 2022")
 async def decompose(
     s: Session,
     problem: Problem,
     *,
     most: Annotated[int, Range(1, 16)] = 4,
-    split_length: Annotated[int, Range(16, 4096)] = 256,
+    split_length: Annotated[int, Range(16, 4096), "Most tokens of the split."] = 256,
 ) -> Trace:
     """Answer at most ``most`` smaller questions first, then the question itself."""
-    question = problem.messages[-1].content
+    question = problem.shown[-1].content
     asked = Problem((Message("user", SPLIT.format(most=most, question=question)),))
     plan = await s.grow(Trace.empty(asked), role=PLAN, length=split_length)
     parts = split(plan.text)[:most]
@@ -42,15 +44,15 @@ async def decompose(
     left = s.length
     for i, part in enumerate(parts):
         told = f"{_facts(solved)}Of this question:\n\n{question}\n\nAnswer only this part: {part}"
-        smaller = Problem((*problem.messages[:-1], Message("user", told)))
+        smaller = Problem((*problem.shown[:-1], Message("user", told)))
         length = max(1, left // (len(parts) - i + 1))
         reply = await s.grow(Trace.empty(smaller), role=PLAN, length=length)
         left -= reply.tokens
         solved.append((part, reply.text.strip()))
     if not solved:
         return await s.grow(Trace.empty(problem))
-    last = replace(problem.messages[-1], content=f"{_facts(solved)}{question}")
-    prompt = (*problem.messages[:-1], last)
+    last = replace(problem.shown[-1], content=f"{_facts(solved)}{question}")
+    prompt = (*problem.shown[:-1], last)
     return await s.grow(Trace.empty(problem), prompt=prompt, length=max(1, left))
 
 

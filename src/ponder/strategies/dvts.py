@@ -15,9 +15,16 @@ from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Trace
 from ponder.policies.select import top_k
-from ponder.strategies.knobs import Range, StepKind
+from ponder.strategies.declaring import RUN, STEPS, strategy
+from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 
+@strategy(
+    "trees of their own, each searched greedily",
+    "Beeching 2024",
+    verifier=RUN,
+    needs=STEPS,
+)
 async def dvts(
     s: Session,
     problem: Problem,
@@ -25,7 +32,7 @@ async def dvts(
     trees: Annotated[int, Range(1, 256)] = 4,
     fan: Annotated[int, Range(1, 256)] = 4,
     steps: StepKind = "paragraph",
-    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+    step_tokens: StepTokens = 256,
 ) -> Trace:
     """Search ``trees`` trees greedily, each on its own; return the best of their chains."""
     unit = step(steps, step_tokens)

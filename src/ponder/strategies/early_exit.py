@@ -15,9 +15,11 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
 from ponder.core.trace import Trace
+from ponder.strategies.declaring import STEPS, strategy
 from ponder.strategies.knobs import Range
 
 
+@strategy("one chain is probed, and stopped when it has settled", "Fu 2024", needs=STEPS)
 async def early_exit(
     s: Session,
     problem: Problem,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.steps import MARKS, SEPARATORS
+from ponder.core.steps import MARKS, SEPARATORS, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,13 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The names that a text may be, and what any other text begins with."""
+    """The names that a text may be, what any other text begins with, and what refuses such a text
+    with a ``UsageError``.
+    """
 
     names: tuple[str, ...]
     prefix: str
+    check: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,17 @@ class Parsed:
     """What it may be, to a person."""
 
 
-StepKind = Annotated[str, Open(tuple(SEPARATORS), MARKS)]
+StepKind = Annotated[str, Open(tuple(SEPARATORS), MARKS, step), "What ends a step."]
 """The knob ``steps``: what a step is (``core.steps``)."""
+StepTokens = Annotated[int, Range(1, 4096), "Most tokens that a step may have."]
+"""The knob ``step_tokens``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Knob:
     """One knob: ``kind`` is int, float, bool or str; ``choices`` where only these are allowed, and
-    texts that begin with ``prefix``. ``parsed`` is of a knob with a type of its own.
+    texts that begin with ``prefix`` and that ``check`` does not refuse. ``parsed`` is of a knob
+    with a type of its own. ``about`` is what is said of it beside it.
     """
 
     name: str
@@ -55,6 +61,8 @@ class Knob:
     choices: tuple[str, ...] = ()
     prefix: str = ""
     parsed: Parsed | None = None
+    check: Callable[[str], object] | None = None
+    about: str = ""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -77,6 +85,8 @@ class Knob:
                 raise UsageError(
                     f"knob {self.name!r} must be one of {', '.join(self.values)}, not {value!r}."
                 )
+            if self.check:
+                self.check(value)
             return value
         try:
             number = self._number(value)
@@ -116,16 +126,19 @@ def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is not parameter.KEYWORD_ONLY:
             continue
-        name, hint, more = parameter.name, hints[parameter.name], None
-        if get_origin(hint) is Annotated:
-            hint, more = get_args(hint)
-        if isinstance(more, Parsed):
-            found[name] = Knob(name, object, parameter.default, parsed=more)
-        elif isinstance(more, Open):
-            found[name] = Knob(name, str, parameter.default, None, more.names, more.prefix)
-        else:
-            choices = get_args(hint) if get_origin(hint) is Literal else ()
-            found[name] = Knob(name, str if choices else hint, parameter.default, more, choices)
+        name, hint, default = parameter.name, hints[parameter.name], parameter.default
+        hint, *said = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+        about = next((one for one in said if isinstance(one, str)), "")
+        bounds = next((one for one in said if isinstance(one, Range)), None)
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        kind = str if choices else hint
+        found[name] = Knob(name, kind, default, bounds, choices, about=about)
+        if parsed := next((one for one in said if isinstance(one, Parsed)), None):
+            found[name] = Knob(name, object, default, parsed=parsed, about=about)
+        if opened := next((one for one in said if isinstance(one, Open)), None):
+            found[name] = replace(
+                found[name], choices=opened.names, prefix=opened.prefix, check=opened.check
+            )
     return found
 
 

@@ -22,9 +22,17 @@ from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
 from ponder.policies.bandit import allowed, puct, uct
 from ponder.policies.tree import favourite, seal, select, shares, visited
-from ponder.strategies.knobs import Range, StepKind
+from ponder.strategies.declaring import RUN, STEPS, strategy
+from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 
+@strategy(
+    "a tree of steps, visited where it pays",
+    "Kocsis 2006; Hao 2023",
+    verifier=RUN,
+    needs=STEPS,
+    more=lambda values: ("logprobs",) if values["rule"] == "puct" else (),
+)
 async def mcts(
     s: Session,
     problem: Problem,
@@ -32,12 +40,12 @@ async def mcts(
     expansions: Annotated[int, Range(1, 4096)] = 16,
     fan: Annotated[int, Range(1, 64)] = 4,
     rule: Literal["uct", "puct"] = "uct",
-    c: Annotated[float, Range(0, 100)] = 1.0,
+    c: Annotated[float, Range(0, 100), "How much exploring is worth."] = 1.0,
     alpha: Annotated[float, Range(0, 1)] = 0.0,
     rollout: bool = False,
     choose: Literal["visits", "value"] = "visits",
     steps: StepKind = "paragraph",
-    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+    step_tokens: StepTokens = 256,
 ) -> Trace:
     """Expand the most promising beginning ``expansions`` times; return the best chain."""
     unit, whole = step(steps, step_tokens), Step((), s.length)

@@ -9,17 +9,19 @@ Reasoning in Language Models through Multiagent Debate'); the last round votes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
 
+from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
-from ponder.core.session import Part, Session
+from ponder.core.refs import Ref, parse_list
+from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.vote import Vote
+from ponder.strategies.declaring import RUN, Member, Values, strategy
 from ponder.strategies.knobs import Range
-from ponder.strategies.members import Member, members
 from ponder.strategies.revising import again
 
 DEBATE = (
@@ -38,59 +40,77 @@ class Agent:
     trace: Trace
 
 
-def mixing(part: Callable[[Member], Part]) -> Callable[..., Awaitable[Trace]]:
-    """The strategy, for whoever can tell what a member does."""
+def _members(
+    *,
+    strategies: Annotated[str, "Strategies, such as direct, refine(rounds=2)@MODEL."] = "direct",
+    models: Annotated[str, "Models beside the run's own."] = "",
+) -> tuple[Ref, ...]:
+    """Each of ``strategies`` by the run's own model and by each of ``models``; one that names a
+    model is by that alone.
+    """
+    whom = ["", *dict.fromkeys(model.text for model in parse_list(models))]
+    refs = parse_list(strategies)
+    if not refs:
+        raise UsageError("a mixture needs strategies: name one, such as direct.")
+    return tuple(replace(r, model=m) for r in refs for m in ([r.model] if r.model else whom))
 
-    async def mixture(
-        s: Session,
-        problem: Problem,
-        *,
-        strategies: str = "direct",
-        models: str = "",
-        n: Annotated[int, Range(1, 256)] = 4,
-        rounds: Annotated[int, Range(0, 16)] = 0,
-        pick: Literal["vote", "best"] = "vote",
-    ) -> Trace:
-        """Run each strategy n times by the run's model and by each of ``models``, and merge."""
 
-        standing: dict[int, Trace] = {}
+def _picking(values: Values) -> str:
+    return RUN if values["pick"] == "best" else ""
 
-        async def speak(child: Session, place: int, member: Member) -> Agent:
-            def stands(trace: Trace) -> None:
-                standing[place] = trace
-                _propose(s, standing.values())
 
-            trace = await child.delegate(part(member), problem, member.model, stands)
-            stands(trace)
-            return Agent(member.model, trace)
+@strategy(
+    "several models or strategies vote, or debate",
+    "Li 2024; Du 2023",
+    verifier=_picking,
+    members=_members,
+)
+async def mixture(
+    s: Session,
+    problem: Problem,
+    members: Sequence[Member],
+    *,
+    n: Annotated[int, Range(1, 256)] = 4,
+    rounds: Annotated[int, Range(0, 16)] = 0,
+    pick: Annotated[Literal["vote", "best"], "Who decides: a vote, or the verifier."] = "vote",
+) -> Trace:
+    """Run each strategy n times by the run's model and by each of ``models``, and merge."""
+    standing: dict[int, Trace] = {}
 
-        async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
-            said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
-            prompt = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-            start = Trace.empty(problem)
-            revised = await child.grow(start, prompt=prompt, model=agent.model)
-            child.revise(revised, agent.trace)
-            return Agent(agent.model, revised)
+    async def speak(child: Session, place: int, member: Member) -> Agent:
+        def stands(trace: Trace) -> None:
+            standing[place] = trace
+            _propose(s, standing.values())
 
-        agents = await s.gather(
-            partial(speak, place=place, member=member)
-            for place, member in enumerate(members(strategies, models) * n)
-        )
-        for _ in range(rounds):
-            stay = await s.steer([agent.trace for agent in agents])
-            agents = [agent for agent in agents if agent.trace in stay] or agents
-            turns = [
-                partial(answer, agent=agent, others=[a for a in agents if a is not agent])
-                for agent in agents
-            ]
-            agents = await s.gather(turns) or agents
-            _propose(s, [agent.trace for agent in agents])
-        traces = [agent.trace for agent in agents]
-        if pick == "best":
-            return s.best(zip(traces, await s.score(traces), strict=True))[0]
-        return _propose(s, traces) or s.first(traces)
+        trace = await child.delegate(member.work, problem, member.model, stands)
+        stands(trace)
+        return Agent(member.model, trace)
 
-    return mixture
+    async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
+        said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
+        prompt = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
+        start = Trace.empty(problem)
+        revised = await child.grow(start, prompt=prompt, model=agent.model)
+        child.revise(revised, agent.trace)
+        return Agent(agent.model, revised)
+
+    agents = await s.gather(
+        partial(speak, place=place, member=member)
+        for place, member in enumerate(tuple(members) * n)
+    )
+    for _ in range(rounds):
+        stay = await s.steer([agent.trace for agent in agents])
+        agents = [agent for agent in agents if agent.trace in stay] or agents
+        turns = [
+            partial(answer, agent=agent, others=[a for a in agents if a is not agent])
+            for agent in agents
+        ]
+        agents = await s.gather(turns) or agents
+        _propose(s, [agent.trace for agent in agents])
+    traces = [agent.trace for agent in agents]
+    if pick == "best":
+        return s.best(zip(traces, await s.score(traces), strict=True))[0]
+    return _propose(s, traces) or s.first(traces)
 
 
 def _propose(s: Session, traces: Iterable[Trace]) -> Trace | None:

@@ -24,9 +24,16 @@ from ponder.core.steps import Step, step
 from ponder.core.trace import Trace
 from ponder.policies.particles import Particle, Past, log_likelihood, picked, resampled
 from ponder.policies.resample import multinomial, normalised
-from ponder.strategies.knobs import Range, StepKind
+from ponder.strategies.declaring import RUN, STEPS, strategy
+from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 
+@strategy(
+    "chains are resampled by weight",
+    "Puri 2025",
+    verifier=RUN,
+    needs=STEPS,
+)
 async def particle_filter(
     s: Session,
     problem: Problem,
@@ -36,7 +43,7 @@ async def particle_filter(
     threshold: Annotated[float, Range(0, 1)] = 0.5,
     pick: Literal["vote", "best"] = "vote",
     steps: StepKind = "paragraph",
-    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+    step_tokens: StepTokens = 256,
 ) -> Trace:
     """Draw n chains from the posterior, step by step; return the answer that weighs most."""
     unit = step(steps, step_tokens)

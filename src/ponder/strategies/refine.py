@@ -15,6 +15,7 @@ from typing import Annotated
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, rank
+from ponder.strategies.declaring import RUN, strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
 
@@ -30,17 +31,18 @@ CRITIC = "critique"
 """The role that critiques are booked under."""
 
 
+@strategy("attempts are criticised and revised", "Madaan 2023", verifier=RUN)
 async def refine(
     s: Session,
     problem: Problem,
     *,
     rounds: Annotated[int, Range(1, 64)] = 4,
-    critique_length: Annotated[int, Range(16, 4096)] = 256,
+    critique_length: Annotated[int, Range(16, 4096), "Most tokens of a critique."] = 256,
 ) -> Trace:
     """At most ``rounds`` attempts; return the best of them."""
     attempts: list[Trace] = []
     scores: list[Score] = []
-    prompt = problem.messages
+    prompt = problem.shown
     for left in reversed(range(rounds)):
         last = await s.grow(Trace.empty(problem), prompt=prompt)
         if attempts:

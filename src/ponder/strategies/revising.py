@@ -14,4 +14,4 @@ def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> tuple[Messag
         for text, said in attempts
         for turn in (Message("assistant", text.strip() or "(nothing)"), Message("user", said))
     ]
-    return (*problem.messages, *turns)
+    return (*problem.shown, *turns)

@@ -18,20 +18,36 @@ from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.poll import Poll
 from ponder.policies.stopping import Rule
+from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Range
 
 BY = {"confidence": "mean_logprob", "score": ""}
 """The verifier that weighs a vote; '' is the run's."""
 
 
+def _weighing(values: Values) -> str:
+    return {"votes": "", "confidence": "mean_logprob", "score": RUN}[values["weight"]]
+
+
+def _check(values: Values) -> None:
+    if values["stop"] == "bayes" and values["weight"] != "votes":
+        raise UsageError("stop=bayes counts votes: use it with weight=votes, or take stop=exact.")
+
+
+@strategy(
+    "independent chains vote",
+    "Wang 2023; Aggarwal 2023",
+    verifier=_weighing,
+    check=_check,
+)
 async def self_consistency(
     s: Session,
     problem: Problem,
     *,
     n: Annotated[int, Range(1, 4096)] = 8,
-    weight: Literal["votes", "confidence", "score"] = "votes",
+    weight: Annotated[Literal["votes", "confidence", "score"], "What a vote weighs."] = "votes",
     stop: Rule = "exact",
-    threshold: Annotated[float, Range(0.5, 1.0)] = 0.95,
+    threshold: Annotated[float, Range(0.5, 1.0), "How sure stop=bayes must be."] = 0.95,
     batch: Annotated[int, Range(1, 4096)] = 1,
 ) -> Trace:
     """Sample up to n chains, at least ``batch`` at once; return one that holds the winning answer.
@@ -40,8 +56,6 @@ async def self_consistency(
     run's verifier gives it (``score``); never more than 1, so ``exact`` is exact for all of them.
     Where the verifier abstains on all chains, they have one vote each.
     """
-    if stop == "bayes" and weight != "votes":
-        raise UsageError("stop=bayes counts votes: use it with weight=votes, or take stop=exact.")
 
     async def ballot(child: Session) -> tuple[Trace, float]:
         trace = await child.grow(Trace.empty(problem))

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
+from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
 
@@ -24,6 +25,11 @@ ASK = (
 )
 
 
+def _picking(values: Values) -> str:
+    return RUN if values["pick"] == "best" else ""
+
+
+@strategy("chains, each revised in turn", "Snell 2024", verifier=_picking)
 async def sequential_parallel(
     s: Session,
     problem: Problem,

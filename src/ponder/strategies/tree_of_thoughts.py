@@ -22,7 +22,8 @@ from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
 from ponder.policies.select import top_k
-from ponder.strategies.knobs import Range, StepKind
+from ponder.strategies.declaring import RUN, STEPS, Values, strategy
+from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 VALUE = "value"
 """The role that the model's own values are booked under."""
@@ -33,11 +34,21 @@ ASK = (
 WORDS = {"sure": 1.0, "likely": 0.5, "impossible": 0.0}
 
 
+def _valuing(values: Values) -> str:
+    return RUN if values["value"] == "verifier" else ""
+
+
+@strategy(
+    "steps valued by the model, breadth or depth first",
+    "Yao 2023",
+    verifier=_valuing,
+    needs=STEPS,
+)
 async def tree_of_thoughts(
     s: Session,
     problem: Problem,
     *,
-    search: Literal["bfs", "dfs"] = "bfs",
+    search: Annotated[Literal["bfs", "dfs"], "Breadth or depth first."] = "bfs",
     width: Annotated[int, Range(1, 256)] = 3,
     fan: Annotated[int, Range(1, 256)] = 3,
     value: Literal["model", "verifier"] = "model",
@@ -45,7 +56,7 @@ async def tree_of_thoughts(
     threshold: Annotated[float, Range(0, 1)] = 0.2,
     expansions: Annotated[int, Range(1, 4096)] = 32,
     steps: StepKind = "paragraph",
-    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+    step_tokens: StepTokens = 256,
 ) -> Trace:
     """Search the tree of thoughts, at most ``expansions`` beginnings; return the best chain."""
     unit = step(steps, step_tokens)
@@ -77,7 +88,7 @@ async def _valued(s: Session, traces: Sequence[Trace], *, votes: int) -> list[tu
     """The model's own value of each beginning, the mean of its votes; none where it was lost."""
 
     async def vote(child: Session, trace: Trace) -> float | None:
-        question = trace.problem.messages[-1].content
+        question = trace.problem.shown[-1].content
         asked = Problem((Message("user", ASK.format(question=question, text=trace.text)),))
         about = replace(Trace.empty(asked), id=trace.id)  # so that the journal says of what it is
         said = await child.grow(about, role=VALUE, length=8, keep=trace)

@@ -18,11 +18,18 @@ from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Trace
-from ponder.strategies.knobs import Range, StepKind
+from ponder.strategies.declaring import RUN, STEPS, strategy
+from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 WARNING = "\n\n(This was tried and is wrong, so do otherwise: {said})"
 
 
+@strategy(
+    "a chain that goes back where a step does not hold",
+    "Yao 2023",
+    verifier=RUN,
+    needs=STEPS,
+)
 async def verify_and_backtrack(
     s: Session,
     problem: Problem,
@@ -31,7 +38,7 @@ async def verify_and_backtrack(
     tries: Annotated[int, Range(1, 64)] = 3,
     most: Annotated[int, Range(1, 4096)] = 32,
     steps: StepKind = "paragraph",
-    step_tokens: Annotated[int, Range(1, 4096)] = 256,
+    step_tokens: StepTokens = 256,
 ) -> Trace:
     """Draw at most ``most`` steps, going back where one does not hold; return the chain."""
     unit = step(steps, step_tokens)
@@ -83,5 +90,5 @@ def _warned(problem: Problem, wrong: list[str]) -> tuple[Message, ...]:
     """The question, and what did not hold."""
     if not wrong:
         return ()
-    *before, last = problem.messages
+    *before, last = problem.shown
     return (*before, replace(last, content=last.content + WARNING.format(said="; ".join(wrong))))

@@ -1,14 +1,14 @@
 """Problems that can be checked themselves: a puzzle, a schema, a pattern, a user's own function.
 
-===========================  =======================================================================
-verifier                     an answer passes if
-===========================  =======================================================================
-``arithmetic``               it solves the problem's ``ArithmeticTests`` (Game of 24, Countdown); a
-                             chain that goes on fails by its first wrong step
-``schema``                   it is JSON that satisfies the problem's own schema
-``regex:PATTERN``            the pattern is found in it (``re.search``)
-``script:PATH.py:FUNCTION``  a function of the user's says so; it may also give a number from 0 to 1
-===========================  =======================================================================
+=============================  =====================================================================
+verifier                       an answer passes if
+=============================  =====================================================================
+``arithmetic``                 it solves the problem's ``ArithmeticTests`` (Game of 24, Countdown);
+                               a chain that goes on fails by its first wrong step
+``schema``                     it is JSON that satisfies the problem's own schema
+``regex("PATTERN")``           the pattern is found in it (``re.search``)
+``script(PATH.py, FUNCTION)``  a function of the user's says so; it may give a number from 0 to 1
+=============================  =====================================================================
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from typing import Any
 from ponder.answers.arithmetic import solves, steps
 from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Problem
+from ponder.core.refs import Ref
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.regex import search
 from ponder.util.threads import in_thread
 from ponder.verifiers.base import Tools
+from ponder.verifiers.naming import Arguments
 
 NO_ANSWER = "there is no answer in the reply"
 HOLDS = 0.5
@@ -131,7 +133,7 @@ class Regex:
     @property
     def name(self) -> str:
         """With its pattern."""
-        return f"regex:{self.pattern}"
+        return str(Ref("regex", (Ref(self.pattern),)))
 
     def __post_init__(self) -> None:
         try:
@@ -181,7 +183,7 @@ class Script:
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
         """One score per trace; what is no score is an error of that one, and an abstention."""
-        question = problem.messages[-1].content
+        question = problem.shown[-1].content
         return await in_thread(lambda: [self._judge(question, t) for t in traces])
 
     def _judge(self, question: str, trace: Trace) -> Score:
@@ -206,18 +208,21 @@ class Script:
         return Score(value, self.name)
 
 
-@lru_cache(64)
-def script(argument: str) -> Script:
-    """As ``script:PATH.py:FUNCTION`` names it. The file is run once.
+def script(given: Arguments) -> Script:
+    """``script(PATH.py, FUNCTION)``. The file is run once.
 
     Raises:
         UsageError: there is no such file or function, or the file cannot be run.
     """
-    name = f"script:{argument}"
-    file, _, function = argument.rpartition(":")
-    path = Path(file)
+    file, function = given.text(0) or "", given.text(1) or ""
     if not file.endswith(".py") or not function.isidentifier():
-        raise UsageError(f"verifier {name!r}: write script:PATH.py:FUNCTION.")
+        raise UsageError(f"verifier {given.name!r}: write script(PATH.py, FUNCTION).")
+    return _loaded(file, function)
+
+
+@lru_cache(64)
+def _loaded(file: str, function: str) -> Script:
+    name, path = str(Ref("script", (Ref(file), Ref(function)))), Path(file)
     if not path.is_file():
         raise UsageError(f"verifier {name!r}: there is no file {file}.")
     found = importlib.util.spec_from_file_location(f"ponder_script_{path.stem}", path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
+from ponder.core.refs import Ref, parse
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Tools, Verifier, using
@@ -96,5 +97,5 @@ def combine(how: str, parts: Sequence[Verifier]) -> Combined:
     """
     if len(parts) < 2:
         raise UsageError(f"{how}(...) combines two verifiers or more, such as {how}(A, B).")
-    names = ", ".join(part.name for part in parts)
-    return Combined(f"{how}({names})", how, tuple(parts))
+    name = Ref(how, tuple(parse(part.name) for part in parts))
+    return Combined(str(name), how, tuple(parts))

@@ -33,10 +33,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
+from ponder.verifiers.naming import Arguments
 
 Place = Mapping[str, float]
 """The likeliest tokens at one place of a trace, and their natural log-probabilities."""
@@ -164,19 +164,17 @@ def sampled(name: str, measure: Callable[[Sequence[float]], float | None]) -> Co
     return Confidence(name, lambda trace: measure(trace.logprobs or ()))
 
 
-def certain(argument: str) -> Confidence:
-    """``self_certainty[:K]``, with K alternatives per place.
+def certain(given: Arguments) -> Confidence:
+    """``self_certainty(K)``, with K alternatives per place.
 
     Raises:
         UsageError: K is not as it must be.
     """
-    return Confidence(
-        *_topped("self_certainty", argument, lambda trace: _share(self_certainty(trace.top or ())))
-    )
+    return _topped(given, lambda trace: _share(self_certainty(trace.top or ())))
 
 
-def unspread(argument: str) -> Confidence:
-    """``entropy[:K]``, with K alternatives per place.
+def unspread(given: Arguments) -> Confidence:
+    """``entropy(K)``, with K alternatives per place.
 
     Raises:
         UsageError: K is not as it must be.
@@ -186,44 +184,24 @@ def unspread(argument: str) -> Confidence:
         found = entropy(trace.top or ())
         return None if found is None else math.exp(-found)
 
-    return Confidence(*_topped("entropy", argument, measure))
+    return _topped(given, measure)
 
 
-def _topped(name: str, argument: str, measure: Measure) -> tuple[str, Measure, int]:
-    full = f"{name}:{argument}" if argument else name
-    return full, measure, _whole(name, argument, 20) if argument else TOP
+def _topped(given: Arguments, measure: Measure) -> Confidence:
+    return Confidence(given.name, measure, given.whole(0, TOP, high=20))
 
 
-def windowed(name: str) -> Callable[[str], Confidence]:
-    """What makes ``lowest_group`` or ``tail`` of ``[WINDOW][?top=K]``: with K alternatives per
-    place by DeepConf's formula, else by what the sampled tokens tell.
+def windowed(given: Arguments) -> Confidence:
+    """``lowest_group(WINDOW, top=K)`` or ``tail(WINDOW, top=K)``: with K alternatives per place by
+    DeepConf's formula, else by what the sampled tokens tell.
 
-    Raises (when called):
+    Raises:
         UsageError: WINDOW or K is not as it must be.
     """
-    of_sampled = {"lowest_group": lowest_group, "tail": tail}[name]
-    of_top = {"lowest_group": lowest_group_confidence, "tail": tail_confidence}[name]
-
-    def make(argument: str) -> Confidence:
-        size, mark, option = argument.partition("?")
-        window = _whole(name, size, 1_000_000) if size else WINDOW
-        full = f"{name}:{argument}" if argument else name
-        if not mark:
-            return sampled_in(full, window)
-        key, _, k = option.partition("=")
-        if key != "top":
-            raise UsageError(f"verifier {name!r}: the only option is top, as in {name}:64?top=20.")
-        return Confidence(full, lambda t: _share(of_top(t.top or (), window)), _whole(name, k, 20))
-
-    def sampled_in(full: str, window: int) -> Confidence:
-        return sampled(full, lambda logprobs: of_sampled(logprobs, window))
-
-    return make
-
-
-def _whole(name: str, text: str, high: int) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= high):
-        raise UsageError(
-            f"verifier {name!r}: expected a whole number from 1 to {high}, not {text!r}."
-        )
-    return int(text)
+    of_sampled = {"lowest_group": lowest_group, "tail": tail}[given.kind]
+    of_top = {"lowest_group": lowest_group_confidence, "tail": tail_confidence}[given.kind]
+    window = given.whole(0, WINDOW, high=1_000_000)
+    if given.at("top") is None:
+        return sampled(given.name, lambda logprobs: of_sampled(logprobs, window))
+    top = given.whole("top", TOP, high=20)
+    return Confidence(given.name, lambda t: _share(of_top(t.top or (), window)), top)

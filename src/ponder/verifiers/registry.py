@@ -1,11 +1,11 @@
 """Every verifier, by name. A new one is a file of its own and one line here.
 
-==========================  ========================================================================
-``mean_logprob``            a verifier
-``judge:MODEL``             one that takes an argument
-``first(A, B, ...)``        the first that does not abstain (``combined``)
-``product(A, B, ...)``      the product of those that do not abstain
-==========================  ========================================================================
+===========================  =======================================================================
+``mean_logprob``             a verifier
+``judge(MODEL, k=5)``        one that takes arguments (``naming`` has the grammar)
+``first(A, B, ...)``         the first that does not abstain (``combined``)
+``product(A, B, ...)``       the product of those that do not abstain
+===========================  =======================================================================
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.refs import Ref
 from ponder.verifiers.base import Tools, Verifier, using
 from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
 from ponder.verifiers.combined import COMBINATIONS, combine
@@ -25,92 +26,121 @@ from ponder.verifiers.human.verifier import human
 from ponder.verifiers.judge.pairwise import pairwise
 from ponder.verifiers.judge.self_verify import self_verify, substitute
 from ponder.verifiers.judge.verifier import judge
-from ponder.verifiers.learned.verifier import learned, listed, split_given
+from ponder.verifiers.learned.verifier import learned
+from ponder.verifiers.naming import Arguments, expanded, spelled
 from ponder.verifiers.process.verifier import process
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a verifier is made of what follows the colon in its name, one line on it, its paper.
+    """A kind of verifier."""
 
-    ``argument`` names what follows the colon (empty: nothing may); in brackets it may be left out.
-    """
-
-    make: Callable[[str], Verifier]
+    make: Callable[[Arguments], Verifier]
+    """Makes one of its arguments."""
     summary: str
+    """One line on it."""
     paper: str = ""
-    argument: str = ""
+    """Whom it is by."""
+    places: tuple[str, ...] = ()
+    """What its arguments by place are; ``[...]`` may be left out, and ``...`` stands for more."""
+    options: tuple[str, ...] = ()
+    """Its arguments by name."""
 
-    def read(self, name: str, argument: str) -> Verifier:
-        """The verifier.
+    @property
+    def arguments(self) -> str:
+        """Its arguments, for help."""
+        return ", ".join([*self.places, *(f"{key}=..." for key in self.options)])
+
+    def read(self, ref: Ref) -> Verifier:
+        """Make the verifier that a reference names.
 
         Raises:
-            UsageError: the argument is missing, not wanted, or not as it must be.
+            UnknownName: it has no argument of such a name.
+            UsageError: an argument is missing, too many, or not as it must be.
         """
-        if argument and not self.argument:
-            raise UsageError(f"verifier {name!r} takes nothing behind a colon: leave it out.")
-        if not argument and self.argument and not self.argument.startswith("["):
-            raise UsageError(f"verifier {name!r} needs an argument: write {name}:{self.argument}.")
-        return self.make(argument)
+        needed = sum(not place.startswith(("[", ".")) for place in self.places)
+        if ref.model:
+            raise UsageError(f"verifier {ref.name!r} is by no model behind '@': leave it out.")
+        if len(ref.args) < needed:
+            raise UsageError(
+                f"verifier {ref.name!r} needs an argument: write {ref.name}({self.arguments})."
+            )
+        if len(ref.args) > len(self.places) and "..." not in self.places:
+            takes = f"takes {self.arguments}" if self.arguments else "takes nothing in brackets"
+            raise UsageError(
+                f"verifier {ref.name!r} {takes}: leave {str(ref.args[len(self.places)])!r} out."
+            )
+        for key in ref.options:
+            if key not in self.options:
+                raise UnknownName(f"option of verifier {ref.name!r}", key, self.options)
+        return self.make(Arguments(ref))
 
 
 KINDS: dict[str, Kind] = {
     "mean_logprob": Kind(lambda _: sampled("mean_logprob", mean_logprob), "mean token probability"),
     "lowest_group": Kind(
-        windowed("lowest_group"),
-        "confidence of the least confident passage",
-        "Fu 2025",
-        "[WINDOW][?top=K]",
+        windowed, "confidence of the least confident passage", "Fu 2025", ("[WINDOW]",), ("top",)
     ),
-    "tail": Kind(windowed("tail"), "confidence of the last passage", "Fu 2025", "[WINDOW][?top=K]"),
+    "tail": Kind(windowed, "confidence of the last passage", "Fu 2025", ("[WINDOW]",), ("top",)),
     "self_certainty": Kind(
-        certain, "how far each token's distribution is from uniform", "Kang 2025", "[K]"
+        certain, "how far each token's distribution is from uniform", "Kang 2025", ("[K]",)
     ),
-    "entropy": Kind(unspread, "how little each token's distribution is spread", "", "[K]"),
+    "entropy": Kind(unspread, "how little each token's distribution is spread", "", ("[K]",)),
     "judge": Kind(
-        judge, "a model grades each chain", "Liu 2023, G-Eval", "[MODEL][?k=5&see=text&rubric=PATH]"
+        judge, "a model grades each chain", "Liu 2023, G-Eval", ("[MODEL]",), ("k", "see", "rubric")
     ),
     "pairwise": Kind(
         pairwise,
         "a model compares chains in pairs",
         "Zheng 2023",
-        "[MODEL][?how=swiss&rounds=3&k=5&see=text&rubric=PATH]",
+        ("[MODEL]",),
+        ("how", "rounds", "k", "see", "rubric"),
     ),
     "self_verify": Kind(
         self_verify,
         "the model's probability that its answer is true",
         "Kadavath 2022",
-        "[MODEL][?k=5&see=answer]",
+        ("[MODEL]",),
+        ("k", "see"),
     ),
     "substitute": Kind(
         substitute,
         "the model puts the answer back into the problem",
         "Weng 2022",
-        "[MODEL][?k=1&length=256]",
+        ("[MODEL]",),
+        ("k", "length"),
     ),
     "process": Kind(
-        process(lambda name: find(name)),
+        process(lambda ref: found(ref)),
         "each step scored, by a reward model or by rollouts",
         "Lightman 2023; Wang 2023, Math-Shepherd; Luo 2024, OmegaPRM",
-        "[PRM][?agg=min] or process:?k=4&length=512&agg=min&search=all&by=VERIFIER",
+        ("[PRM]",),
+        ("agg", "k", "length", "search", "by"),
     ),
     "execution": Kind(lambda _: Execution(), "runs programs on the problem's public tests"),
-    "codet": Kind(codet, "the model writes tests; they and solutions vote", "Chen 2022", "[N]"),
+    "codet": Kind(
+        codet, "the model writes tests; they and solutions vote", "Chen 2022", ("[REPLIES]",)
+    ),
     "arithmetic": Kind(lambda _: Arithmetic(), "solves the problem's puzzle of numbers"),
     "schema": Kind(lambda _: Schema(), "satisfies the problem's JSON Schema"),
-    "regex": Kind(Regex, "a pattern is found in the answer", "", "PATTERN"),
-    "script": Kind(script, "a Python function of your own", "", "PATH.py:FUNCTION"),
+    "regex": Kind(
+        lambda given: Regex(given.text(0) or ""),
+        "a pattern is found in the answer",
+        "",
+        ('"PATTERN"',),
+    ),
+    "script": Kind(script, "a Python function of your own", "", ("PATH.py", "FUNCTION")),
     "learned": Kind(
         learned(lambda name: find(name), lambda name: bool(named(name))),
         "a calibrated scorer trained from recorded pools",
         "Platt 1999",
-        "FILE[(SCORE, ...)]",
+        ("FILE", "[SCORE]", "..."),
     ),
     "human": Kind(
-        human(lambda name: find(name)),
+        human(lambda ref: found(ref)),
         "a person, who answers with 'ponder review'",
         "",
-        "[SECONDS[,FALLBACK]]",
+        ("[SECONDS]", "[FALLBACK]"),
     ),
 }
 
@@ -138,34 +168,34 @@ _HARMLESS = frozenset({
 
 def named(name: str) -> list[Named]:
     """Return the code, files and models that a verifier's name names, wherever they stand in it.
-    Nothing is opened.
+    Nothing is opened. A text that is no verifier's name names nothing.
     """
-    text = name.strip()
-    head, bracket, rest = text.partition("(")
-    if bracket and head in COMBINATIONS:
-        return [found for part in listed(rest.removesuffix(")")) for found in named(part)]
-    kind, _, argument = (part.strip() for part in text.partition(":"))
-    if kind in _HARMLESS or (kind in KINDS and not argument):
+    try:
+        return list(_named(spelled(name)))
+    except UsageError:
         return []
-    match kind:
-        case "learned":
-            path, scores = split_given(argument)
-            return [Named("file", path), *(found for one in scores for found in named(one))]
-        case "human":
-            fallback = argument.partition(",")[2]
-            return named(fallback) if fallback else []
-        case "judge" | "pairwise" | "self_verify" | "substitute" | "process":
-            model, _, options = argument.partition("?")
-            found = [Named("model", model.strip())] if model.strip() else []
-            by = ""
-            if kind == "process":
-                options, _, by = options.partition("by=")
-            pairs = (option.partition("=") for option in options.split("&"))
-            found += [Named("file", value) for key, _, value in pairs if key == "rubric"]
-            return found + named(by)
-        case "script":
-            return [Named("script", text)]
-    return []
+
+
+def _named(ref: Ref) -> Iterator[Named]:
+    ref = expanded(ref)
+    if ref.name in COMBINATIONS:
+        for part in ref.args:
+            yield from _named(part)
+    elif ref.name == "script":
+        yield Named("script", str(ref))
+    elif ref.name in KINDS and ref.name not in _HARMLESS:
+        yield from _given(ref)
+
+
+def _given(ref: Ref) -> Iterator[Named]:
+    first, rest = ref.args[:1], ref.args[1:]
+    if ref.name != "human":
+        kind: Literal["file", "model"] = "file" if ref.name == "learned" else "model"
+        yield from (Named(kind, one.text) for one in first)
+    if "rubric" in ref.options:
+        yield Named("file", ref.options["rubric"].text)
+    for part in (*rest, *filter(None, [ref.options.get("by")])):
+        yield from _named(part)
 
 
 def known(*names: str, tools: Tools | None = None) -> dict[str, Verifier]:
@@ -175,15 +205,15 @@ def known(*names: str, tools: Tools | None = None) -> dict[str, Verifier]:
     Raises:
         UnknownName, UsageError: as ``find``.
     """
-    found: dict[str, Verifier] = {}
+    made: dict[str, Verifier] = {}
     wanted = ["mean_logprob", *filter(None, names)]
     while wanted:
         name = wanted.pop(0)
-        if name not in found:
-            found[name] = find(name)
-            for part in within(found[name]):
+        if name not in made:
+            made[name] = find(name)
+            for part in within(made[name]):
                 wanted += getattr(part, "asks", ())
-    return {name: using(one, tools) for name, one in found.items()} if tools else found
+    return {name: using(one, tools) for name, one in made.items()} if tools else made
 
 
 def within(verifier: Verifier) -> Iterator[Verifier]:
@@ -198,18 +228,22 @@ def find(name: str) -> Verifier:
 
     Raises:
         UnknownName: there is none; names the nearest.
-        UsageError: its argument is not as it must be.
+        UsageError: the name is not spelled as it must be, or an argument is not.
     """
-    text = name.strip()
-    head, bracket, rest = text.partition("(")
-    if bracket and head in COMBINATIONS:
-        if not rest.endswith(")"):
-            raise UsageError(f"verifier {text!r}: expected ')' at its end.")
-        return combine(head, [find(part) for part in listed(rest[:-1])])
-    kind, _, argument = text.partition(":")
-    if kind not in KINDS:
-        raise UnknownName("verifier", kind, (*KINDS, *(f"{c}(...)" for c in COMBINATIONS)))
-    return KINDS[kind].read(kind, argument)
+    return found(spelled(name))
+
+
+def found(ref: Ref) -> Verifier:
+    """The verifier that a reference names. Raises as ``find``."""
+    ref = expanded(ref)
+    if ref.name in COMBINATIONS:
+        if ref.options or ref.model:
+            raise UsageError(f"{ref.name}(...) combines verifiers and takes nothing else: {ref}.")
+        return combine(ref.name, [found(part) for part in ref.args])
+    if ref.name not in KINDS:
+        names = (*KINDS, *(f"{how}(...)" for how in COMBINATIONS))
+        raise UnknownName("verifier", ref.name, names)
+    return KINDS[ref.name].read(ref)
 
 
 def alternatives(verifier: Verifier) -> int:

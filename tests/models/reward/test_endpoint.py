@@ -60,7 +60,7 @@ def test_the_last_message_holds_the_steps() -> None:
 
 
 def test_who_wants_an_answer_is_told() -> None:
-    with pytest.raises(UsageError, match="answers nothing: use it as --verifier process:NAME"):
+    with pytest.raises(UsageError, match=r"answers nothing: use it as --verifier process\(NAME\)"):
         solution(ASK.messages[:1])
 
 

@@ -21,8 +21,8 @@ from ponder.sandbox.base import Outcome
 from ponder.verifiers.combined import combine
 from ponder.verifiers.execution.codet import (
     ASK,
+    CodeT,
     agreement,
-    codet,
     functions,
     passed,
     question,
@@ -101,8 +101,10 @@ def test_only_assertions_that_can_fail_are_tests(reply: str, tests: tuple[str, .
 
 
 def test_the_question_asks_for_tests_and_not_for_a_program() -> None:
-    told = "Write f.\n\nEnd with the complete program in one ```python block."
-    problem = Problem((Message("system", "Be brief."), Message("user", told)), "code")
+    told = "End with the complete program in one ```python block."
+    said = (Message("system", "Be brief."), Message("user", "Write f."))
+    problem = Problem(said, "code", instruction=told)
+    assert problem.shown == (said[0], Message("user", f"Write f.\n\n{told}"))
     asked = question(problem)
     assert asked.messages == (Message("system", "Be brief."), Message("user", f"Write f.\n\n{ASK}"))
     assert asked.tests is None
@@ -110,12 +112,12 @@ def test_the_question_asks_for_tests_and_not_for_a_program() -> None:
 
 @pytest.mark.parametrize("said", ["0", "x", "65", "-1", "٣"])
 def test_a_number_of_replies_that_is_none(said: str) -> None:
-    with pytest.raises(UsageError, match="write codet:4, or any from 1 to 64"):
+    with pytest.raises(UsageError, match="expected a whole number from 1 to 64"):
         find(f"codet:{said}")
 
 
 def test_its_name_says_how_it_was_asked_for() -> None:
-    assert (find("codet").name, find("codet:8").name) == ("codet", "codet:8")
+    assert (find("codet").name, find("codet(8)").name) == ("codet", "codet(8)")
 
 
 # A run --------------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ async def go(name: str, model: Any, verifier: Any, **changes: Any) -> Result:
 @pytest.mark.parametrize("name", NAMES)
 async def test_solutions_and_tests_vote_for_each_other(name: str) -> None:
     model = Scripted(both)
-    result = await go(name, model, codet(sandbox=sandbox(name)))
+    result = await go(name, model, CodeT(sandbox=sandbox(name)))
     assert "2 * n" in str(result.answer)
     booked = {(item.role, item.calls) for item in result.receipt.items}
     assert booked == {("generate", 8), ("verify", 4)}
@@ -158,7 +160,7 @@ async def test_solutions_and_tests_vote_for_each_other(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_first_execution_then_codet(name: str) -> None:
     where = sandbox(name)
-    pair = combine("first", [Execution(where), codet(sandbox=where)])
+    pair = combine("first", [Execution(where), CodeT(sandbox=where)])
     result = await go(name, Scripted(both), pair)
     assert "2 * n" in str(result.answer)
     assert {item.role for item in result.receipt.items} == {"generate", "verify"}
@@ -168,7 +170,7 @@ async def test_without_a_readable_test_it_abstains() -> None:
     def silent(request: Request) -> str:
         return "None." if "test cases" in request.messages[-1].content else RIGHT
 
-    result = await go("bubblewrap", Scripted(silent), codet("1", sandbox("bubblewrap")))
+    result = await go("bubblewrap", Scripted(silent), CodeT(1, sandbox("bubblewrap")))
     assert {c.score for c in result.candidates} == {None}
 
 
@@ -179,7 +181,7 @@ async def test_writing_tests_counts_against_the_budget() -> None:
         asked.append(request)
         return both(request)
 
-    verifier = codet(sandbox=sandbox("bubblewrap"))
+    verifier = CodeT(sandbox=sandbox("bubblewrap"))
     result = await go("bubblewrap", Scripted(counting), verifier, budget=Budget(tokens=100))
     assert result.receipt.total.cost.tokens <= 100
     assert asked

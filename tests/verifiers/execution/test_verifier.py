@@ -23,7 +23,8 @@ from ponder.core.problem import (
     read_tests,
 )
 from ponder.experiments.suites.registry import SUITES
-from ponder.planning.spec import Spec, spec
+from ponder.planning.spec import Spec
+from ponder.planning.wishes import spec
 from ponder.sandbox.base import Outcome, Output, Script
 from ponder.verifiers.execution.examples import examples
 from ponder.verifiers.execution.program import program, script, telling

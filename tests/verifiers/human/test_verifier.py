@@ -259,25 +259,25 @@ def test_the_runs_deadline_holds_while_it_waits(tmp_path: Path) -> None:
 
 def test_names() -> None:
     assert registry.find("human") == Human()
-    made = registry.find("human:90, mean_logprob")
+    made = registry.find("human(90, mean_logprob)")
     assert isinstance(made, Human)
     assert (made.name, made.seconds, made.asks) == (
-        "human:90,mean_logprob",
+        "human(90, mean_logprob)",
         90.0,
         ("mean_logprob",),
     )
     assert (made.joint, made.needs_logprobs, made.models) == (True, True, ())
-    assert list(registry.known("human:90,lowest_group")) == [
-        "mean_logprob", "human:90,lowest_group", "lowest_group",
+    assert list(registry.known("human(90, lowest_group)")) == [
+        "mean_logprob", "human(90, lowest_group)", "lowest_group",
     ]  # fmt: skip
 
 
 BAD = {
-    "human:soon": "expected the seconds to wait, such as human:600, not 'soon'",
-    "human:0": "expected the seconds to wait",
+    "human:soon": "expected the seconds to wait, such as human(600), not 'soon'",
+    "human(0)": "expected the seconds to wait",
     "human:inf": "expected the seconds to wait",
-    "human:5,": "expected a verifier behind the comma",
-    "human:5,nobody": "unknown verifier 'nobody'",
+    "human(5,)": "at ')': expected a name",
+    "human(5, nobody)": "unknown verifier 'nobody'",
 }
 
 

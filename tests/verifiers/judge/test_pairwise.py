@@ -14,7 +14,8 @@ from ponder.models.base import Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.verifiers import registry
 from ponder.verifiers.judge.asking import quoted
-from ponder.verifiers.judge.pairwise import Pairwise, pairwise, prompt
+from ponder.verifiers.judge.pairwise import Pairwise, prompt
+from ponder.verifiers.registry import find
 from tests.support.asking import PLAIN, ask, token
 from tests.support.jobs import PROBLEM, go, trace
 
@@ -52,7 +53,7 @@ def test_the_prompt() -> None:
 
 async def test_each_pair_is_asked_about_in_both_orders() -> None:
     model = Scripted(larger)
-    asked = await ask(pairwise(""), traces(2), model)
+    asked = await ask(find("pairwise"), traces(2), model)
     assert sorted(map(shown, model.requests)) == [(0, 1), (1, 0)]
     assert asked.values == [0.0, 1.0]
     assert [s.detail for s in asked.scores] == [
@@ -70,20 +71,20 @@ async def test_each_pair_is_asked_about_in_both_orders() -> None:
 @pytest.mark.parametrize("letter", "AB")
 async def test_a_judge_that_likes_a_position_decides_nothing(how: str, letter: str) -> None:
     model = Scripted(lambda request: token(letter, **{letter: 0.9, "C": 0.1}))
-    values = (await ask(pairwise(f"?how={how}"), traces(4), model)).values
+    values = (await ask(find(f"pairwise(how={how})"), traces(4), model)).values
     assert values == ([0.5] * 4 if how == "swiss" else [1.0, 0.5, 0.0, 0.0])
 
 
 async def test_an_inclination_by_hand() -> None:
     # Of (0, 1): A with 0.6, a tie with 0.4, that is 0.8 for 0; of (1, 0): A with 0.5, B with 0.5.
     replies = [token("A", A=0.6, C=0.4), token("A", A=0.5, B=0.5)]
-    values = (await ask(pairwise(""), traces(2), Scripted(replies))).values
+    values = (await ask(find("pairwise"), traces(2), Scripted(replies))).values
     assert values == [pytest.approx((0.8 + 0.5) / 2), pytest.approx((0.2 + 0.5) / 2)]
 
 
 async def test_a_knockout_finds_the_best_with_one_game_less_than_players() -> None:
     model = Scripted(larger)
-    asked = await ask(pairwise("?how=knockout"), traces(6), model)
+    asked = await ask(find("pairwise(how=knockout)"), traces(6), model)
     assert len(model.requests) == 2 * 5
     assert asked.values[5] == 1.0
     assert max(v for v in asked.values[:5] if v is not None) < 1
@@ -91,7 +92,7 @@ async def test_a_knockout_finds_the_best_with_one_game_less_than_players() -> No
 
 async def test_a_swiss_tournament_of_a_consistent_judge() -> None:
     model = Scripted(larger)
-    asked = await ask(pairwise(""), traces(5), model)
+    asked = await ask(find("pairwise"), traces(5), model)
     met = {frozenset(shown(r)) for r in model.requests}
     assert len(model.requests) == 2 * len(met) == 2 * 2 * 3  # two pairs in each of three rounds
     assert asked.values[4] == 1.0
@@ -100,7 +101,7 @@ async def test_a_swiss_tournament_of_a_consistent_judge() -> None:
 
 async def test_the_rounds_may_be_said() -> None:
     model = Scripted(larger)
-    await ask(pairwise("?rounds=1"), traces(8), model)
+    await ask(find("pairwise(rounds=1)"), traces(8), model)
     assert len(model.requests) == 2 * 4
 
 
@@ -109,7 +110,7 @@ async def test_half_of_a_pair_is_no_verdict() -> None:
         return larger(request) if shown(request) == (0, 1) else "neither, it seems to me"
 
     model = Scripted(once, info=PLAIN)
-    [first, second] = (await ask(pairwise(""), traces(2), model)).scores
+    [first, second] = (await ask(find("pairwise"), traces(2), model)).scores
     assert (first.value, second.value) == (None, None)
     assert first.detail == "won 0, tied 0, lost 0, 1 without a verdict"
 
@@ -118,19 +119,19 @@ async def test_a_lost_call_costs_one_game() -> None:
     def sometimes(request: Request) -> Any:
         return ModelTimeout("gone") if shown(request) == (1, 0) else larger(request)
 
-    asked = await ask(pairwise("?rounds=1"), traces(4), Scripted(sometimes))
+    asked = await ask(find("pairwise(rounds=1)"), traces(4), Scripted(sometimes))
     assert asked.values == [None, None, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("how", ["swiss", "knockout"])
 async def test_who_is_alone_meets_nobody(how: str) -> None:
-    [score] = (await ask(pairwise(f"?how={how}"), traces(1), Scripted([]))).scores
+    [score] = (await ask(find(f"pairwise(how={how})"), traces(1), Scripted([]))).scores
     assert (score.value, score.detail) == (None, "met nobody")
 
 
 async def test_a_budget_that_allows_nothing_ends_the_run() -> None:
     with pytest.raises(LimitReached):
-        await ask(pairwise(""), traces(2), Scripted(larger), budget=Budget(tokens=9))
+        await ask(find("pairwise"), traces(2), Scripted(larger), budget=Budget(tokens=9))
 
 
 async def test_best_of_n_asks_it_once_about_all() -> None:
@@ -142,16 +143,16 @@ async def test_best_of_n_asks_it_once_about_all() -> None:
         letter = "C" if first == second else "A" if first > second else "B"
         return token(letter, **{letter: 1.0})
 
-    verifier = pairwise("?how=knockout")
+    verifier = find("pairwise(how=knockout)")
     fields: dict[str, Any] = {"knobs": {"n": 4}, "verifiers": {verifier.name: verifier}}
     result = await go(Scripted(both), "best_of_n", verifier=verifier.name, **fields)
     assert result.answer == max(c.answer for c in result.candidates if c.answer)
 
 
 def test_its_name() -> None:
-    found = registry.find("pairwise:m?how=knockout&k=3")
+    found = registry.find("pairwise(m, how=knockout, k=3)")
     assert isinstance(found, Pairwise)
     assert (found.how, found.models, found.asker.k, found.joint) == ("knockout", ("m",), 3, True)
     assert registry.find(found.name) == found
     with pytest.raises(UsageError, match="did you mean 'knockout'"):
-        registry.find("pairwise:?how=knockot")
+        registry.find("pairwise(how=knockot)")

@@ -18,6 +18,7 @@ import pytest
 from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.refs import Ref
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, Request
@@ -28,6 +29,7 @@ from ponder.verifiers import registry
 from ponder.verifiers.learned.features import Agreement, Seen, rows, score_names
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid, Steps, digest_of, load
 from ponder.verifiers.learned.verifier import Learned, learned
+from ponder.verifiers.naming import Arguments
 from tests.support.jobs import job
 
 SCORER = Scorer(
@@ -42,6 +44,10 @@ SCORER = Scorer(
     frozenset({digest_of("p1", "salt")}),
     {"pools": ["a.jsonl"]},
 )
+
+
+def of(path: Path) -> Arguments:
+    return Arguments(Ref("learned", (Ref(str(path)),)))
 
 
 def saved(folder: Path, scorer: Scorer = SCORER, **changes: Any) -> Path:
@@ -204,7 +210,7 @@ def test_a_feature_that_no_run_can_ask_for(feature: str, why: str, tmp_path: Pat
 def test_it_needs_the_standard_library_alone() -> None:
     code = (
         "import sys; sys.modules.update(numpy=None, sklearn=None, scipy=None); "
-        "from ponder.verifiers import learned, learned_scorer as file; print(file.FORMAT)"
+        "from ponder.verifiers.learned import scorer as file, verifier; print(file.FORMAT)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
@@ -316,7 +322,7 @@ async def test_a_search_over_steps_goes_on_from_the_beginning_that_it_is_surest_
 
 async def test_the_other_verifiers_are_asked_through_the_session(tmp_path: Path) -> None:
     scorer = replace(CONFIDENT, features=("agreement", "score:asking"))
-    made = learned(lambda name: Asking(), lambda name: False)(str(saved(tmp_path, scorer)))
+    made = learned(lambda name: Asking(), lambda name: False)(of(saved(tmp_path, scorer)))
     assert (made.needs_logprobs, made.models, made.asks) == (False, ("big",), ("asking",))
 
     def reply(request: Request) -> str:
@@ -338,7 +344,7 @@ async def test_the_other_verifiers_are_asked_through_the_session(tmp_path: Path)
 
 async def test_what_a_verifier_cannot_say_is_missing(tmp_path: Path) -> None:
     scorer = replace(CONFIDENT, features=("agreement", "score:asking"))
-    made = learned(lambda name: Asking(), lambda name: False)(str(saved(tmp_path, scorer)))
+    made = learned(lambda name: Asking(), lambda name: False)(of(saved(tmp_path, scorer)))
 
     def reply(request: Request) -> Any:
         if "How good" in request.messages[0].content:

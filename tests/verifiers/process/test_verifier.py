@@ -22,7 +22,8 @@ from ponder.runtime.runner import Runner
 from ponder.verifiers import registry
 from ponder.verifiers.process.rollouts import Rollouts, agreement
 from ponder.verifiers.process.steps import AGGREGATES, prefixes, steps
-from ponder.verifiers.process.verifier import Process, process, read_scores
+from ponder.verifiers.process.verifier import Process, read_scores
+from ponder.verifiers.registry import find
 from tests.support.asking import ask
 from tests.support.jobs import PROBLEM, ByText, job, trace
 from tests.support.loopback import Loopback, Step
@@ -80,7 +81,7 @@ def scores(*values: float) -> Completion:
 @pytest.mark.parametrize(("agg", "value"), [("min", 0.5), ("last", 0.75), ("product", 0.375)])
 async def test_the_steps_of_a_trace_are_scored_and_made_one(agg: str, value: float) -> None:
     own, prm = Scripted([]), Scripted([scores(0.5, 0.75)], info=PRM)
-    verifier = registry.find(f"process:prm?agg={agg}")
+    verifier = registry.find(f"process(prm, agg={agg})")
     asked = await ask(verifier, [trace(0, text="one\n\ntwo")], own, others={"prm": prm})
     assert asked.values == [pytest.approx(value)]
     assert asked.scores[0].detail == f"{agg} of 0.50, 0.75"
@@ -99,12 +100,13 @@ async def test_the_steps_of_a_trace_are_scored_and_made_one(agg: str, value: flo
 
 async def test_lines_are_steps_where_no_line_is_blank() -> None:
     prm = Scripted([scores(0.5, 0.75)], info=PRM)
-    await ask(process_of("prm"), [trace(0, text="one\ntwo")], Scripted([]), others={"prm": prm})
+    await ask(
+        find("process(prm)"),
+        [trace(0, text="one\ntwo")],
+        Scripted([]),
+        others={"prm": prm},
+    )
     assert prm.requests[0].messages[-1].content == "one\n\ntwo"
-
-
-def process_of(argument: str) -> Any:
-    return process(registry.find)(argument)
 
 
 async def test_a_lost_call_is_an_abstention_on_that_trace_alone() -> None:
@@ -114,7 +116,7 @@ async def test_a_lost_call_is_an_abstention_on_that_trace_alone() -> None:
 
     prm = Scripted(sometimes, info=PRM)
     traces = [trace(0), trace(1), trace(2, text="")]
-    asked = await ask(process_of("prm"), traces, Scripted([]), others={"prm": prm})
+    asked = await ask(find("process(prm)"), traces, Scripted([]), others={"prm": prm})
     assert asked.values == [None, 0.5, None]
     assert [s.detail for s in asked.scores] == [
         "not judged: no answer in time",
@@ -125,7 +127,7 @@ async def test_a_lost_call_is_an_abstention_on_that_trace_alone() -> None:
 
 async def test_a_chat_model_in_its_place_is_told() -> None:
     own = Scripted([])
-    asked = await ask(process_of("m"), [trace(0)], own, others={"m": Scripted(["Looks good!"])})
+    asked = await ask(find("process(m)"), [trace(0)], own, others={"m": Scripted(["Looks good!"])})
     [score] = asked.scores
     assert score.value is None
     assert "is no process reward model" in score.detail
@@ -141,7 +143,7 @@ async def test_the_reward_model_spends_from_the_runs_budget() -> None:
     prm = Scripted(lambda request: scores(0.5), info=PRM)
     with pytest.raises(LimitReached):
         await ask(
-            process_of("prm"),
+            find("process(prm)"),
             [trace(0)],
             Scripted([]),
             others={"prm": prm},
@@ -166,7 +168,7 @@ async def test_an_endpoint_of_the_configuration_by_its_name(
             model=Scripted(["\\boxed{41}", "\\boxed{42}"]),
             strategy="best_of_n",
             knobs={"n": 2},
-            verifier="process:loop",
+            verifier="process(loop)",
             journal=False,
         )
     assert result.answer == "41"
@@ -196,7 +198,7 @@ async def test_agreement_by_hand() -> None:
             "first\n\nsecond\n\n": ["\\boxed{42}", "\\boxed{42}", "\\boxed{42}", "\\boxed{7}"],
         }
     )
-    asked = await ask(process_of("?k=4&agg=product"), [trace(0, "42", text=CHAIN)], model)
+    asked = await ask(find("process(k=4, agg=product)"), [trace(0, "42", text=CHAIN)], model)
     assert asked.values == [pytest.approx(0.5 * 0.75)]
     assert asked.scores[0].detail == "product of 0.50, 0.75"
     assert {(r.messages, r.max_tokens, r.logprobs) for r in model.requests} == {
@@ -208,7 +210,7 @@ async def test_agreement_by_hand() -> None:
 
 async def test_of_a_single_step_the_question_is_continued() -> None:
     model = by_prefix({"": ["\\boxed{42}", "\\boxed{41}"]})
-    asked = await ask(process_of("?k=2"), [trace(0, "42", text="\\boxed{42}")], model)
+    asked = await ask(find("process(k=2)"), [trace(0, "42", text="\\boxed{42}")], model)
     assert asked.values == [0.5]
 
 
@@ -216,7 +218,7 @@ async def test_an_unfinished_trace_is_continued_from_its_end_and_agrees_with_the
     replies = ["\\boxed{1}", "\\boxed{2}", "\\boxed{2}", "hm"]
     model = by_prefix({"first\n\n": replies, "first\n\nsecond": [*replies[:3], "\\boxed{2}"]})
     open_ = trace(0, text="first\n\nsecond", finish=None)
-    asked = await ask(process_of("?k=4"), [open_], model)
+    asked = await ask(find("process(k=4)"), [open_], model)
     assert asked.scores[0].detail == "min of 0.50, 0.75"
     assert asked.values == [0.5]
 
@@ -227,14 +229,14 @@ async def test_where_the_last_step_counts_alone_no_other_is_rolled_out(
 ) -> None:
     model = by_prefix({start: ["\\boxed{42}", "\\boxed{41}"]})
     last = trace(0, "42", text=CHAIN, finish=finish)
-    asked = await ask(process_of("?k=2&agg=last"), [last], model)
+    asked = await ask(find("process(k=2, agg=last)"), [last], model)
     assert (asked.values, asked.scores[0].detail) == ([0.5], "last of 0.50")
 
 
 async def test_another_verifier_may_say_what_success_is() -> None:
     model = by_prefix({"first\n\n": ["\\boxed{1}", "\\boxed{2}"], "first\n\nsecond\n\n": ["x"] * 2})
     by = ByText({"1": 0.25, "2": 0.75})
-    verifier = Rollouts("process:?k=2&by=by_text", k=2, by=by)
+    verifier = Rollouts("process(k=2, by=by_text)", k=2, by=by)
     asked = await ask(verifier, [trace(0, "42", text=CHAIN)], model)
     assert asked.scores[0].detail == "min of 0.50, ?"
     assert asked.values == [0.5]
@@ -242,20 +244,20 @@ async def test_another_verifier_may_say_what_success_is() -> None:
 
 async def test_rollouts_come_with_what_their_verifier_reads() -> None:
     model = Scripted(lambda request: "\\boxed{42}")
-    verifier = process_of("?k=1&by=entropy:3")
+    verifier = find("process(k=1, by=entropy(3))")
     assert verifier.needs_logprobs
     assert verifier.models == ()
     asked = await ask(verifier, [trace(0, "42", text="a\n\nb"), trace(1, text="")], model)
     assert asked.values[0] is not None
     assert asked.scores[1].detail == "there are no steps to continue from"
     assert [(r.logprobs, r.top_logprobs) for r in model.requests] == [(True, 3)]
-    assert not process_of("").needs_logprobs
+    assert not find("process").needs_logprobs
 
 
 async def test_a_budget_that_allows_some_rollouts_alone_gives_no_score() -> None:
     model = Scripted(lambda request: "\\boxed{42}")
     text = "one\n\ntwo\n\n\\boxed{42}"
-    verifier = process_of("?k=1&length=16")
+    verifier = find("process(k=1, length=16)")
     [score] = (
         await ask(verifier, [trace(0, "42", text=text)], model, budget=Budget(tokens=25))
     ).scores
@@ -273,14 +275,14 @@ async def test_rollouts_are_tried_with_the_answer_key_and_not_the_text() -> None
 
 async def test_lost_rollouts_are_left_out() -> None:
     model = Scripted([ModelTimeout("gone"), "\\boxed{42}"])
-    asked = await ask(process_of("?k=2"), [trace(0, "42", text="a\n\nb")], model)
+    asked = await ask(find("process(k=2)"), [trace(0, "42", text="a\n\nb")], model)
     assert asked.values == [1.0]
     assert asked.receipt.total.failed == 1
 
 
 async def test_without_a_single_rollout_there_is_no_score() -> None:
     model = Scripted(lambda request: ModelTimeout("gone"))
-    [score] = (await ask(process_of("?k=2"), [trace(0, "42", text="a\n\nb")], model)).scores
+    [score] = (await ask(find("process(k=2)"), [trace(0, "42", text="a\n\nb")], model)).scores
     assert (score.value, score.detail) == (None, "no rollout came to an answer")
 
 
@@ -293,7 +295,7 @@ async def test_bisection_finds_the_first_step_without_a_success(first_bad: int) 
         return "\\boxed{42}" if done <= first_bad else "\\boxed{0}"
 
     model = Scripted(roll)
-    asked = await ask(process_of("?k=1&search=bisect"), [trace(0, "42", text=chain)], model)
+    asked = await ask(find("process(k=1, search=bisect)"), [trace(0, "42", text=chain)], model)
     assert asked.values == [first_bad / 8]
     assert len(model.requests) <= 4 == math.ceil(math.log2(8 + 1))
     none = "no step without a success" if first_bad == 8 else f"none from step {first_bad + 1} on"
@@ -304,7 +306,7 @@ async def test_a_resumed_run_asks_no_rollout_twice(tmp_path: Path) -> None:
     def reply(request: Request) -> str:
         return "so\n\n\\boxed{42}" if not request.prefix else "\\boxed{42}"
 
-    verifier = process_of("?k=2")
+    verifier = find("process(k=2)")
     fields: dict[str, Any] = {"knobs": {"n": 2}, "verifiers": {verifier.name: verifier}}
     fields |= {"verifier": verifier.name}
     journal = Journal(tmp_path / "runs.sqlite")
@@ -327,28 +329,28 @@ async def test_a_resumed_run_asks_no_rollout_twice(tmp_path: Path) -> None:
 def test_names() -> None:
     for name in (
         "process",
-        "process:prm",
-        "process:transformers:qwen:owner/model?agg=last",
-        "process:?k=2&length=64&agg=product&search=bisect",
-        "process:?k=2&by=judge:m?k=3&see=answer",
+        "process(prm)",
+        "process(transformers:qwen:owner/model, agg=last)",
+        "process(k=2, length=64, agg=product, search=bisect)",
+        "process(k=2, by=judge(m, k=3, see=answer))",
     ):
         found = registry.find(name)
         assert (found.name, registry.find(found.name)) == (name, found)
-    prm = registry.find("process:transformers:qwen:owner/model?agg=last")
+    prm = find("process(transformers:qwen:owner/model, agg=last)")
     assert isinstance(prm, Process)
     assert (prm.models, prm.agg) == (("transformers:qwen:owner/model",), "last")
-    rolled = registry.find("process:?k=2&by=judge:m?k=3&see=answer")
+    rolled = find("process(k=2, by=judge(m, k=3, see=answer))")
     assert isinstance(rolled, Rollouts)
     assert rolled.by is not None
-    assert (rolled.by.name, rolled.models) == ("judge:m?k=3&see=answer", ("m",))
+    assert (rolled.by.name, rolled.models) == ("judge(m, k=3, see=answer)", ("m",))
 
 
 BAD = {
-    "process:prm?k=4": "k is for rollouts, and prm is a reward model",
-    "process:?agg=mean": "did you mean 'min'?",
-    "process:?by=pairwise": "pairwise compares traces with those beside them",
-    "process:?by=jugde": "did you mean 'judge'",
-    "process:?kk=4": "did you mean 'k'",
+    "process(prm, k=4)": "k is for rollouts, and prm is a reward model",
+    "process(agg=mean)": "did you mean 'min'?",
+    "process(by=pairwise)": "pairwise compares traces with those beside them",
+    "process(by=jugde)": "did you mean 'judge'",
+    "process(kk=4)": "did you mean 'k'",
 }
 
 

@@ -22,8 +22,9 @@ from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments.suites.base import Item
 from ponder.models.config import Config
-from ponder.planning import plans
-from ponder.planning.spec import Spec, spec
+from ponder.planning import presets
+from ponder.planning.spec import Spec
+from ponder.planning.wishes import spec
 from ponder.strategies import registry
 from ponder.util.files import read_regular
 
@@ -41,13 +42,13 @@ class Configuration:
     ``budget`` holds per problem. ``name`` is for people; without one, ``label`` says what it is.
 
     Raises:
-        UnknownName, UsageError: as ``ponder.planning.spec.spec``.
+        UnknownName, UsageError: as ``ponder.planning.wishes.spec``.
     """
 
     suite: str
     model: str
     strategy: str | None = None
-    effort: str = plans.DEFAULT
+    effort: str = presets.DEFAULT
     knobs: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget = Budget()
     verifier: str | None = None
@@ -99,8 +100,8 @@ class Configuration:
         found = self._spec(_ANY, self.seed)
         defaults = {k.name: k.default for k in registry.find(found.strategy).knobs.values()}
         said = {k: v for k, v in found.knobs.items() if v != defaults[k] or k in self.knobs}
-        said |= {k: getattr(found.sampling, k) for k in plans.COMMON if k in self.knobs}
-        if self.effort != plans.DEFAULT:
+        said |= {k: getattr(found.sampling, k) for k in presets.COMMON if k in self.knobs}
+        if self.effort != presets.DEFAULT:
             said["effort"] = self.effort
         if self.verifier:
             said["verifier"] = self.verifier
@@ -170,12 +171,12 @@ def _read(said: Mapping[str, Any], suite: str, config: Config) -> Configuration:
         known["seed"] = _whole(known["seed"])
     known["budget"] = budget(known.get("budget", {}))
     known["model"] = api.model_name(known.get("model"), config)
-    known.setdefault("effort", config.effort or plans.DEFAULT)
+    known.setdefault("effort", config.effort or presets.DEFAULT)
     return Configuration(suite=suite, **known)
 
 
 def _whole(value: Any) -> Any:
-    """A seed given as text, as a number; ``planning.spec`` checks its range."""
+    """A seed given as text, as a number; ``planning.wishes`` checks its range."""
     try:
         return int(value) if isinstance(value, str) else value
     except ValueError:
@@ -268,7 +269,7 @@ def _axes() -> list[str]:
         *_WORDS,
         "seed",
         *(f"budget.{unit}" for unit in UNITS),
-        *sorted(knobs | {*plans.COMMON}),
+        *sorted(knobs | {*presets.COMMON}),
     ]
 
 

@@ -91,7 +91,9 @@ class _Task:
 
 def digest(problem: Problem) -> str:
     """Of what is asked: equal for equal problems."""
-    return hashlib.blake2b(json.dumps(asdict(problem)).encode(), digest_size=8).hexdigest()
+    asked = asdict(replace(problem, messages=problem.shown))
+    del asked["instruction"]  # is shown
+    return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
 
 
 async def evaluate(

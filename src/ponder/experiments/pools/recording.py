@@ -32,7 +32,7 @@ from ponder.experiments.suites.base import Item
 from ponder.models.base import ModelInfo
 from ponder.models.fetch import sha256_of
 from ponder.models.opening import Opened
-from ponder.planning.spec import payable
+from ponder.planning.capabilities import payable
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow

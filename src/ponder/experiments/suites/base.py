@@ -16,7 +16,7 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Problem, Tests
 from ponder.experiments.suites.grading.gold import Gold
 from ponder.experiments.suites.rows import Row, read
-from ponder.planning.spec import spec
+from ponder.planning.wishes import spec
 
 VARIABLE = "PONDER_DATA"
 

@@ -32,7 +32,7 @@ from ponder.experiments.training.data import (
 )
 from ponder.verifiers.learned.features import MISSING, OWN, SCORE, Agreement, rows
 from ponder.verifiers.learned.scorer import Calibration, Scorer, Sigmoid, Steps, digest_of
-from ponder.verifiers.learned.verifier import KIND
+from ponder.verifiers.learned.verifier import LEARNED
 
 if TYPE_CHECKING:
     from sklearn.calibration import CalibratedClassifierCV
@@ -72,7 +72,7 @@ class Source:
     def score_names(self) -> tuple[str, ...]:
         """The scores that any sample has, and that a run could ask for."""
         found = dict.fromkeys(n for d in self.data for s in d.seen for n in s.scores)
-        return tuple(name for name in found if f"{KIND}:" not in name)
+        return tuple(name for name in found if not LEARNED.search(name))
 
     def recipe(self, scores: Sequence[str] = (), calibration: Method = "sigmoid") -> Recipe:
         """Learn from these scores (none named: from all that there are).

@@ -52,7 +52,7 @@ class Meter:
         """
         if "prefill" not in self._model.info.capabilities:
             return lambda length: Cost()
-        prompt = self._model.prompt_bound(chain.problem.messages, chain.text)
+        prompt = self._model.prompt_bound(chain.problem.shown, chain.text)
         cue = self._cue(chain.problem)
 
         def cost(length: int) -> Cost:

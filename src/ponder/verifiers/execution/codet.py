@@ -21,9 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ponder.answers.equivalence import parse_python
-from ponder.answers.extract import extract, instruction
+from ponder.answers.extract import extract
 from ponder.core.collecting.assertions import always_true, constant
-from ponder.core.errors import UsageError
 from ponder.core.problem import AssertTests, Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
@@ -31,6 +30,7 @@ from ponder.sandbox.base import Outcome, Sandbox, Script
 from ponder.verifiers.base import Tools
 from ponder.verifiers.execution.program import program
 from ponder.verifiers.execution.verifier import NO_PROGRAM, once_each
+from ponder.verifiers.naming import Arguments
 
 REPLIES = 4
 MOST_TESTS = 64
@@ -41,19 +41,13 @@ ASK = (
 )
 
 
-def codet(argument: str = "", sandbox: Sandbox | None = None) -> CodeT:
-    """As ``codet:REPLIES`` names it: how many replies with tests the model is asked for.
+def codet(given: Arguments) -> CodeT:
+    """``codet(REPLIES)``: how many replies with tests the model is asked for.
 
     Raises:
         UsageError: it is no such number.
     """
-    if argument and not (argument.isascii() and argument.isdigit() and 1 <= int(argument) <= 64):
-        raise UsageError(
-            f"codet:{argument} asks for no number of replies with tests: write codet:{REPLIES}, or "
-            "any from 1 to 64."
-        )
-    name = f"codet:{argument}" if argument else "codet"
-    return CodeT(int(argument or REPLIES), sandbox, name)
+    return CodeT(given.whole(0, REPLIES, high=64), name=given.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +107,7 @@ class CodeT:
 def question(problem: Problem) -> Problem:
     """What the model is asked: for tests of what was asked for."""
     *before, last = problem.messages
-    told = last.content.strip().removesuffix(instruction(problem)).strip()
-    return Problem((*before, replace(last, content=f"{told}\n\n{ASK}")), "code")
+    return Problem((*before, replace(last, content=f"{last.content.strip()}\n\n{ASK}")), "code")
 
 
 def functions(solutions: Sequence[str]) -> frozenset[str]:

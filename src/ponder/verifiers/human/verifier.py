@@ -20,7 +20,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +27,8 @@ import platformdirs
 
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import AnswerType, Problem
+from ponder.core.refs import Ref
+from ponder.core.refs import parse as parse_ref
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.util import sqlite as database
@@ -36,6 +37,7 @@ from ponder.util.sqlite import Format
 from ponder.util.worker import gone, this_one
 from ponder.verifiers.base import Verifier
 from ponder.verifiers.confidence import mean_logprob
+from ponder.verifiers.naming import Arguments
 
 KIND = "human"
 POLL = 0.5
@@ -140,8 +142,8 @@ class Item:
 def item(problem: Problem, traces: Sequence[Trace]) -> Item:
     """What a person is asked about these traces."""
     candidates = tuple(_candidate(trace) for trace in traces)
-    question = "\n\n".join(m.content for m in problem.messages if m.role != "assistant")
-    told = [problem.answer_type, [[m.role, m.content] for m in problem.messages]]
+    question = "\n\n".join(m.content for m in problem.shown if m.role != "assistant")
+    told = [problem.answer_type, [[m.role, m.content] for m in problem.shown]]
     known = json.dumps([*told, [[c.id, c.text] for c in candidates]])
     key = hashlib.blake2b(known.encode(errors="replace"), digest_size=8).hexdigest()
     return Item(key, question, problem.answer_type, candidates)
@@ -359,30 +361,30 @@ class Human:
             queue.leave(asked.key)
 
 
-def human(find: Callable[[str], Verifier]) -> Callable[[str], Human]:
-    """How the verifier is made of ``[SECONDS[,FALLBACK]]``; ``find`` knows the fallback.
+def human(find: Callable[[Ref], Verifier]) -> Callable[[Arguments], Human]:
+    """Return what makes ``human(SECONDS, FALLBACK)``; ``find`` finds the fallback.
 
     Raises (when called):
         UsageError: the seconds are no number above zero, or there is no such fallback.
     """
-    return partial(_made, find)
 
+    def make(given: Arguments) -> Human:
+        told, fallback = given.text(0), given.at(1)
+        if told is None:
+            return Human()
+        try:
+            seconds = float(told)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            raise UsageError(
+                f"verifier {KIND!r}: expected the seconds to wait, such as {KIND}(600), not "
+                f"{told!r}."
+            )
+        if fallback is None:
+            return Human(given.name, seconds)
+        part = find(fallback)
+        name = Ref(KIND, (Ref(told), parse_ref(part.name)))
+        return Human(str(name), seconds, part.name, (part,))
 
-def _made(find: Callable[[str], Verifier], argument: str) -> Human:
-    if not argument:
-        return Human()
-    told, comma, fallback = (part.strip() for part in argument.partition(","))
-    try:
-        seconds = float(told)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise UsageError(
-            f"verifier {KIND!r}: expected the seconds to wait, such as {KIND}:600, not {told!r}."
-        )
-    if not comma:
-        return Human(f"{KIND}:{argument}", seconds)
-    if not fallback:
-        raise UsageError(f"verifier {KIND!r}: expected a verifier behind the comma.")
-    part = find(fallback)
-    return Human(f"{KIND}:{told},{part.name}", seconds, part.name, (part,))
+    return make

@@ -163,9 +163,9 @@ def _clipped(value: float, labels: Labels) -> float:
 
 def question(problem: Problem) -> str:
     """What was asked, as text: a single question as it is, else each turn with its role."""
-    if len(problem.messages) == 1:
-        return problem.messages[0].content.strip()
-    return "\n\n".join(f"{m.role}: {m.content.strip()}" for m in problem.messages)
+    if len(problem.shown) == 1:
+        return problem.shown[0].content.strip()
+    return "\n\n".join(f"{m.role}: {m.content.strip()}" for m in problem.shown)
 
 
 def quoted(what: str, text: str) -> str:

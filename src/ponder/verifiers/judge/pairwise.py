@@ -6,7 +6,7 @@ outcome is the mean of both; where one of the two cannot be read, the game has n
 half of a pair would bring the bias back. Who meets whom is ``policies.tournament``'s business: a
 knockout asks about n - 1 pairs, a Swiss tournament about n/2 in each of its rounds.
 
-``pairwise[:MODEL][?how=swiss&rounds=3&k=5&see=text&rubric=PATH]``. A score says how a trace fared
+``pairwise(MODEL, how=swiss, rounds=3, k=5, see=text, rubric=PATH)``. A score says how a trace fared
 against those beside it, so it is comparable with theirs alone (``joint``).
 """
 
@@ -23,8 +23,8 @@ from ponder.core.trace import Score, Trace
 from ponder.policies import tournament
 from ponder.policies.tournament import Game, Pair
 from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, question, quoted
-from ponder.verifiers.judge.options import read_options, read_rubric
 from ponder.verifiers.judge.verifier import SEE, shown
+from ponder.verifiers.naming import Arguments, read_rubric
 
 CHOICES = {"A": 1.0, "B": 0.0, "C": 0.5}
 RUBRIC = "The better answer is more correct, more complete and more helpful; length is no merit."
@@ -139,20 +139,19 @@ def _record(player: int, games: Sequence[Game]) -> str:
     return f"won {told[0]}, tied {told[1]}, lost {told[2]}{unread}"
 
 
-def pairwise(argument: str) -> Pairwise:
+def pairwise(given: Arguments) -> Pairwise:
     """The verifier of that name.
 
     Raises:
         UsageError: an option is unknown or wrong, or the rubric cannot be read.
     """
-    known = ("how", "rounds", "k", "see", "rubric")
-    rubric, options = read_rubric(read_options("pairwise", argument, known))
+    rubric, given = read_rubric(given)
     return Pairwise(
-        options.name,
-        Asker("judge", options.model, options.whole("k", 0)),
-        options.one_of("how", HOW),
-        options.whole("rounds", 0),
+        given.name,
+        Asker("judge", given.model, given.whole("k", 0)),
+        given.one_of("how", HOW),
+        given.whole("rounds", 0),
         rubric or RUBRIC,
-        options.one_of("see", SEE),
-        options.models,
+        given.one_of("see", SEE),
+        given.models,
     )

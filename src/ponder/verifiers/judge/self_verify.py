@@ -12,7 +12,7 @@ and to end with a verdict (the backward verification of Weng et al. 2022, arXiv 
 3.2, without masking: the problem's own conditions are checked). The score is the share of ``k``
 checks that say 'correct'.
 
-``self_verify[:MODEL][?k=5&see=answer]``, ``substitute[:MODEL][?k=1&length=256]``. Without MODEL the
+``self_verify(MODEL, k=5, see=answer)``, ``substitute(MODEL, k=1, length=256)``. Without MODEL the
 run's own model checks itself, which is what the papers mean.
 """
 
@@ -26,8 +26,8 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, judged, question, quoted
-from ponder.verifiers.judge.options import read_options
 from ponder.verifiers.judge.verifier import shown
+from ponder.verifiers.naming import Arguments
 
 ROLE = "verify"
 TRUE = {"A": 1.0, "B": 0.0}
@@ -152,23 +152,21 @@ def find_verdict(reply: str) -> bool | None:
     return found[-1].casefold() == "correct" if found else None
 
 
-def self_verify(argument: str) -> SelfVerify:
+def self_verify(given: Arguments) -> SelfVerify:
     """The verifier of that name.
 
     Raises:
         UsageError: an option is unknown or wrong.
     """
-    options = read_options("self_verify", argument, ("k", "see"))
-    asker = Asker(ROLE, options.model, options.whole("k", 0))
-    return SelfVerify(options.name, asker, options.one_of("see", SEE), options.models)
+    asker = Asker(ROLE, given.model, given.whole("k", 0))
+    return SelfVerify(given.name, asker, given.one_of("see", SEE), given.models)
 
 
-def substitute(argument: str) -> Substitute:
+def substitute(given: Arguments) -> Substitute:
     """The verifier of that name.
 
     Raises:
         UsageError: an option is unknown or wrong.
     """
-    options = read_options("substitute", argument, ("k", "length"))
-    k, length = options.whole("k", 1), options.whole("length", 256, 16, 8192)
-    return Substitute(options.name, options.model, k, length, options.models)
+    k, length = given.whole("k", 1), given.whole("length", 256, 16, 8192)
+    return Substitute(given.name, given.model, k, length, given.models)

@@ -4,7 +4,7 @@ The score is the expected grade over the judge's distribution, not the grade tha
 say (section 2.1.3; ``judge_asking`` says what is done where the distribution is not known), mapped
 to 0..1. G-Eval lets the model write evaluation steps first; a rubric by the user takes that place.
 
-``judge[:MODEL][?k=5&see=text&rubric=PATH]``: ``k`` samples where the model tells no alternatives;
+``judge(MODEL, k=5, see=text, rubric=PATH)``: ``k`` samples where the model tells no alternatives;
 ``see=answer`` shows the judge the final answer alone, without the reasoning that may talk it over.
 """
 
@@ -17,7 +17,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, judged, question, quoted
-from ponder.verifiers.judge.options import read_options, read_rubric
+from ponder.verifiers.naming import Arguments, read_rubric
 
 GRADES = {str(grade): (grade - 1) / 4 for grade in range(1, 6)}
 RUBRIC = (
@@ -74,13 +74,13 @@ def shown(trace: Trace, see: str) -> str:
     return trace.text.strip()
 
 
-def judge(argument: str) -> Judge:
+def judge(given: Arguments) -> Judge:
     """The verifier of that name.
 
     Raises:
         UsageError: an option is unknown or wrong, or the rubric cannot be read.
     """
-    rubric, options = read_rubric(read_options("judge", argument, ("k", "see", "rubric")))
-    asker = Asker("judge", options.model, options.whole("k", 0))
-    see = options.one_of("see", SEE)
-    return Judge(options.name, asker, rubric or RUBRIC, see, options.models)
+    rubric, given = read_rubric(given)
+    asker = Asker("judge", given.model, given.whole("k", 0))
+    see = given.one_of("see", SEE)
+    return Judge(given.name, asker, rubric or RUBRIC, see, given.models)

@@ -8,12 +8,14 @@ of them: length and agreement, which only the end will tell, count as missing.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
+from ponder.core.refs import Ref
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.util.files import read_regular
@@ -21,8 +23,10 @@ from ponder.verifiers.base import Verifier
 from ponder.verifiers.confidence import Confidence
 from ponder.verifiers.learned.features import Seen
 from ponder.verifiers.learned.scorer import Scorer, parsed
+from ponder.verifiers.naming import Arguments, canonical, expanded, spelled
 
 KIND = "learned"
+LEARNED = re.compile(rf"\b{KIND}\s*[:(]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +106,23 @@ class Learned:
 
 def learned(
     find: Callable[[str], Verifier], reaches: Callable[[str], bool]
-) -> Callable[[str], Learned]:
-    """How the verifier is made that a file holds; ``find`` knows those that it looks at.
+) -> Callable[[Arguments], Learned]:
+    """Return what makes the verifier that a file holds; ``find`` finds those that it looks at.
 
     Its argument is ``PATH``, or ``PATH#DIGEST``, which is what it is called in a journal: that file
     as it was, since a run that is resumed must not mix two of them. A file may come from anybody,
     so a score of it that ``reaches`` outside, to code, another file or a model, is asked only if
-    the caller names it as well: ``PATH(script:check.py:f, judge:MODEL)``.
+    the caller names it as well: ``learned(PATH, judge(MODEL))``.
 
     Raises (when called):
         UsageError: the file is not as it must be, has changed, or looks at a score that is no
             verifier's, or that the caller has to name.
     """
 
-    def made(argument: str) -> Learned:
-        file, given = split_given(argument)
-        path, _, expected = file.partition("#")
+    def made(arguments: Arguments) -> Learned:
+        given = tuple(map(expanded, arguments.ref.args[1:]))
+        named = tuple(map(str, given))
+        path, _, expected = (arguments.text(0) or "").partition("#")
         raw = read_regular(path, "the learned verifier")
         scorer = parsed(raw, path)
         digest = hashlib.blake2b(raw, digest_size=4).hexdigest()
@@ -127,47 +132,25 @@ def learned(
                 f"says {expected}."
             )
         for name in scorer.scores:
-            if f"{KIND}:" in name:  # it might be itself
+            if LEARNED.search(name):  # it might be itself
                 raise UsageError(
                     f"{path} looks at {name!r}: a learned verifier asks no other learned one."
                 )
         asked = [name for name in scorer.scores if reaches(name)]
-        if unnamed := [name for name in asked if name not in given]:
+        if unnamed := [name for name in asked if canonical(name) not in named]:
             raise UsageError(
                 f"{path} looks at {' and '.join(map(repr, unnamed))}, which runs code, opens a "
                 f"file or asks a model: if you trust it, name it too, as in "
-                f"{KIND}:{path}({', '.join(asked)})."
+                f"{Ref(KIND, (Ref(path), *(expanded(spelled(name)) for name in asked)))}."
             )
-        if strange := [name for name in given if name not in scorer.scores]:
+        known = [canonical(name) for name in scorer.scores]
+        if strange := [name for name in named if name not in known]:
             raise UsageError(f"{path} does not look at {strange[0]!r}: leave it out.")
         parts = tuple(_part(name, path, find) for name in scorer.scores)
-        with_given = f"({', '.join(given)})" if given else ""
-        return Learned(f"{KIND}:{path}#{digest}{with_given}", scorer, parts)
+        whole = Ref(KIND, (Ref(f"{path}#{digest}"), *given))
+        return Learned(str(whole), scorer, parts)
 
     return made
-
-
-def split_given(argument: str) -> tuple[str, tuple[str, ...]]:
-    """The file, and the scores that the caller names behind it: ``PATH(SCORE, SCORE)``."""
-    if not argument.endswith(")"):
-        return argument, ()
-    depth = 0
-    for at in range(len(argument) - 1, -1, -1):
-        depth += (argument[at] == ")") - (argument[at] == "(")
-        if not depth:
-            return argument[:at], tuple(map(str.strip, listed(argument[at + 1 : -1])))
-    return argument, ()
-
-
-def listed(text: str) -> list[str]:
-    """The parts between the commas that are in no brackets."""
-    parts, depth, start = [], 0, 0
-    for i, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and not depth:
-            parts.append(text[start:i])
-            start = i + 1
-    return [*parts, text[start:]]
 
 
 def _part(name: str, path: str, find: Callable[[str], Verifier]) -> Verifier:

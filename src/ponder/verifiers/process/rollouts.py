@@ -14,8 +14,8 @@ before were judged when they were last.
 first step from which no rollout succeeds, by halving, in log2(steps) prefixes instead of all. The
 score is then the share of steps before that one.
 
-``process[:?k=4&length=512&agg=min&search=all&by=VERIFIER]``; what follows ``by=`` is its name, to
-the end. Rollouts continue the trace, so the run's model must be able to (``prefill``).
+``process(k=4, length=512, agg=min, search=all, by=VERIFIER)``. Rollouts continue the trace, so the
+run's model must be able to (``prefill``).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Scores each step of a trace, and makes one score of them.
 
-``process:MODEL[?agg=min]`` asks a process reward model (PRM: Lightman et al. 2023, arXiv
+``process(MODEL, agg=min)`` asks a process reward model (PRM: Lightman et al. 2023, arXiv
 2305.20050): an endpoint of ``ponder.toml`` with ``reward = FORMAT``, or one in this process,
 ``transformers:FORMAT:PATH``. It goes through the session as any model does, so its tokens are in
 the run's budget, receipt and journal, under the role ``verify``.
 
-``process[:?k=4&...]``, without a model, needs no PRM: see ``process_rollouts``.
+``process(k=4, ...)``, without a model, needs no PRM: see ``process.rollouts``.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from dataclasses import dataclass
 
 from ponder.core.errors import MalformedReply, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.refs import Ref, parse
 from ponder.core.session import Session
 from ponder.core.steps import BETWEEN
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Verifier
 from ponder.verifiers.judge.asking import judged
-from ponder.verifiers.judge.options import Options, read_options
+from ponder.verifiers.naming import Arguments
 from ponder.verifiers.process.rollouts import Rollouts
 from ponder.verifiers.process.steps import AGGREGATES, steps
 
 ROLE = "verify"
-OPTIONS = ("agg", "k", "length", "search")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Process:
             if not parts:
                 return Score(None, self.name, "there are no steps to score")
             turn = Message("assistant", BETWEEN.join(parts))
-            asked = Problem((*problem.messages, turn))
+            asked = Problem((*problem.shown, turn))
             said = await child.grow(
                 Trace.empty(asked),
                 role=ROLE,
@@ -92,42 +92,43 @@ def told(values: Sequence[float], agg: str) -> str:
     return f"{agg} of {', '.join(f'{value:.2f}' for value in values)}"
 
 
-def process(find: Callable[[str], Verifier]) -> Callable[[str], Verifier]:
-    """What makes the verifier of a name; ``find`` finds the one that judges rollouts.
+def process(find: Callable[[Ref], Verifier]) -> Callable[[Arguments], Verifier]:
+    """Return what makes the verifier; ``find`` finds the one that judges rollouts.
 
     Raises (when called):
-        UsageError: an option is unknown, wrong, or does not fit.
+        UsageError: an argument is wrong, or does not fit.
     """
 
-    def make(argument: str) -> Verifier:
-        options = read_options("process", argument, OPTIONS, rest="by")
-        agg = options.one_of("agg", tuple(AGGREGATES))
-        if not options.model:
-            return _rollouts(options, agg, find)
-        for key in options.values:
+    def make(given: Arguments) -> Verifier:
+        agg = given.one_of("agg", tuple(AGGREGATES))
+        if not given.model:
+            return _rollouts(given, agg, find)
+        for key in given.ref.options:
             if key != "agg":
                 raise UsageError(
-                    f"verifier 'process': {key} is for rollouts, and {options.model} is a reward "
+                    f"verifier 'process': {key} is for rollouts, and {given.model} is a reward "
                     f"model: leave one of the two out."
                 )
-        return Process(options.name, options.model, agg)
+        return Process(given.name, given.model, agg)
 
     return make
 
 
-def _rollouts(options: Options, agg: str, find: Callable[[str], Verifier]) -> Rollouts:
-    by = options.values.get("by", "")
+def _rollouts(given: Arguments, agg: str, find: Callable[[Ref], Verifier]) -> Rollouts:
+    by = given.at("by")
     judge = find(by) if by else None
     if judge is not None and judge.joint:
         raise UsageError(
             f"verifier 'process': {by} compares traces with those beside them, and a rollout has "
             "none: name another one as by."
         )
+    if judge is not None:
+        given = given.replaced("by", parse(judge.name))
     return Rollouts(
-        options.name,
-        options.whole("k", 4),
-        options.whole("length", 512, 16, 32_768),
+        given.name,
+        given.whole("k", 4),
+        given.whole("length", 512, 16, 32_768),
         agg,
-        options.one_of("search", ("all", "bisect")),
+        given.one_of("search", ("all", "bisect")),
         judge,
     )

@@ -1,5 +1,5 @@
-"""The dial: from an effort to a plan. A plan is a strategy, its knobs, how samples are drawn, and a
-budget. Every part of it can be set by hand instead.
+"""The dial: from an effort to a strategy, its knobs, how samples are drawn, and a budget. Every
+part can be set by hand instead.
 
 The lengths and numbers are not tuned on any benchmark: each step doubles the samples of the one
 before, and leaves room for a long chain of a small model.
@@ -20,25 +20,29 @@ from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Preset:
     """How to spend compute on one problem."""
 
     strategy: str
+    """The strategy's name."""
     knobs: Mapping[str, Any] = field(default_factory=dict)
+    """Those of its knobs that have another value than the default."""
     sampling: Sampling = Sampling()
+    """How samples are drawn."""
     budget: Budget = Budget()
+    """What may be spent."""
 
 
-PLANS: dict[str, Plan] = {
-    "minimal": Plan("direct", {}, Sampling(512, temperature=0.0), Budget(tokens=4_000)),
-    "low": Plan("self_consistency", {"n": 4}, Sampling(768), Budget(tokens=8_000)),
-    "medium": Plan("self_consistency", {"n": 8}, Sampling(1024), Budget(tokens=20_000)),
-    "high": Plan("self_consistency", {"n": 16}, Sampling(2048), Budget(tokens=60_000)),
-    "max": Plan("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
+PRESETS: dict[str, Preset] = {
+    "minimal": Preset("direct", {}, Sampling(512, temperature=0.0), Budget(tokens=4_000)),
+    "low": Preset("self_consistency", {"n": 4}, Sampling(768), Budget(tokens=8_000)),
+    "medium": Preset("self_consistency", {"n": 8}, Sampling(1024), Budget(tokens=20_000)),
+    "high": Preset("self_consistency", {"n": 16}, Sampling(2048), Budget(tokens=60_000)),
+    "max": Preset("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
 }
 DEFAULT = "medium"
 SAMPLING = ("self_consistency", "best_of_n")
-"""The strategies whose ``n`` is what the plans' is: the number of independent samples."""
+"""The strategies whose ``n`` is what the presets' is: the number of independent samples."""
 
 
 def _sampling(
@@ -54,27 +58,27 @@ def _sampling(
 COMMON: dict[str, Knob] = knobs(_sampling)
 
 
-def plan(
+def preset(
     effort: str = DEFAULT,
     strategy: str | None = None,
     given: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
-) -> Plan:
-    """The plan of an effort, with whatever is set by hand in its place.
+) -> Preset:
+    """The preset of an effort, with whatever is set by hand in its place.
 
     ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
-    ``top_p``, ``thinking``). Another strategy than the plan's starts from that strategy's own
-    defaults; only one of ``SAMPLING`` keeps the plan's ``n``. A ``budget`` replaces the plan's
-    where it sets a limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the plan's
-    own token budget, which was made for the plan's own numbers.
+    ``top_p``, ``thinking``). Another strategy than the preset's starts from its own defaults; only
+    one of ``SAMPLING`` keeps the preset's ``n``. A ``budget`` replaces the preset's where it sets a
+    limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the preset's own token
+    budget, which was made for the preset's own numbers.
 
     Raises:
         UnknownName: effort, strategy or knob does not exist.
         UsageError: a knob is out of range.
     """
-    if effort not in PLANS:
-        raise UnknownName("effort", effort, PLANS)
-    base, given = PLANS[effort], given or {}
+    if effort not in PRESETS:
+        raise UnknownName("effort", effort, PRESETS)
+    base, given = PRESETS[effort], given or {}
     name = strategy or base.strategy
     known = registry.find(name).knobs
     inherited = base.knobs if name == base.strategy or name in SAMPLING else {}
@@ -86,7 +90,7 @@ def plan(
     limits = Budget() if lifted else base.budget
     if budget is not None:
         limits = Budget(**{**asdict(limits), **_given(budget)})
-    return Plan(name, values, drawn, limits)
+    return Preset(name, values, drawn, limits)
 
 
 def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:

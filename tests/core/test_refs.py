@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.errors import UsageError
-from ponder.planning.refs import Ref, parse, parse_list
+from ponder.core.refs import Ref, parse, parse_list
 
 
 @pytest.mark.parametrize(

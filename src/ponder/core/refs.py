@@ -2,7 +2,7 @@
 
     NAME                              direct, codet, qwen2.5-coder-0.5b
     NAME(ARG, KEY=VALUE)              judge(big, k=5), beam_search(width=2, fan=2)
-    NAME(ARG, KEY=VALUE)@MODEL        direct@big, self_consistency(n=4)@big
+    NAME(ARG, KEY=VALUE)@MODEL        direct@big, direct@simulated(accuracy=0.8)
 
 Arguments and values are references themselves, nested at will. A text that holds one of
 ``, ( ) = @ "``, or begins or ends with a space, is quoted: ``"a, b"``; a backslash stands before a
@@ -39,6 +39,11 @@ class Ref:
     def plain(self) -> bool:
         """True if it is a name or a value and nothing more."""
         return not (self.args or self.options or self.model)
+
+    @property
+    def text(self) -> str:
+        """The value that it stands for: the name alone, unquoted, if there is nothing more."""
+        return self.name if self.plain else str(self)
 
     def __str__(self) -> str:
         parts = [
@@ -111,8 +116,12 @@ class _Reader:
                     break
                 if not self.took(","):
                     raise self._error("',' or ')'")
-        model = self._word("a model") if self.took("@") else ""
-        return Ref(name, tuple(args), options, model)
+        if not self.took("@"):
+            return Ref(name, tuple(args), options)
+        model = self.ref(depth + 1) if self._more() else None
+        if model is None or model.model:
+            raise self._error("a model")
+        return Ref(name, tuple(args), options, model.text)
 
     def took(self, mark: str) -> bool:
         """Step over a mark and the space before it, if it comes next."""
@@ -121,6 +130,10 @@ class _Reader:
             return False
         self._at += len(mark)
         return True
+
+    def _more(self) -> bool:
+        self._skip()
+        return self._at < len(self._text) and self._text[self._at] not in ",()=@"
 
     def end(self) -> None:
         self._skip()

@@ -12,35 +12,35 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName, UsageError
-from ponder.planning.plans import DEFAULT, PLANS, Plan, plan
+from ponder.planning.presets import DEFAULT, PRESETS, Preset, preset
 from ponder.strategies import registry
 from ponder.strategies.knobs import read
 
 
-@pytest.mark.parametrize("effort", PLANS)
+@pytest.mark.parametrize("effort", PRESETS)
 def test_every_effort_resolves_to_a_strategy_with_all_its_knobs(effort: str) -> None:
-    found = plan(effort)
-    assert found.strategy == PLANS[effort].strategy
+    found = preset(effort)
+    assert found.strategy == PRESETS[effort].strategy
     assert set(found.knobs) == set(registry.find(found.strategy).knobs)
-    assert found.knobs == read(registry.find(found.strategy).knobs, PLANS[effort].knobs)
-    assert (found.sampling, found.budget) == (PLANS[effort].sampling, PLANS[effort].budget)
+    assert found.knobs == read(registry.find(found.strategy).knobs, PRESETS[effort].knobs)
+    assert (found.sampling, found.budget) == (PRESETS[effort].sampling, PRESETS[effort].budget)
 
 
 def test_the_dial_is_monotone() -> None:
-    plans = [plan(effort) for effort in ("minimal", "low", "medium", "high", "max")]
-    assert list(PLANS) == ["minimal", "low", "medium", "high", "max"]
+    plans = [preset(effort) for effort in ("minimal", "low", "medium", "high", "max")]
+    assert list(PRESETS) == ["minimal", "low", "medium", "high", "max"]
     for lower, higher in itertools.pairwise(plans):
         assert lower.sampling.length < higher.sampling.length
         assert lower.knobs.get("n", 1) < higher.knobs["n"]
         assert lower.budget.tokens is not None
         assert higher.budget.tokens is not None
         assert lower.budget.tokens < higher.budget.tokens
-    assert plan() == plan(DEFAULT)
+    assert preset() == preset(DEFAULT)
 
 
-@pytest.mark.parametrize("effort", PLANS)
+@pytest.mark.parametrize("effort", PRESETS)
 def test_a_plans_budget_has_room_for_all_its_samples_and_a_prompt_each(effort: str) -> None:
-    found = plan(effort)
+    found = preset(effort)
     assert found.budget.tokens is not None
     assert found.knobs.get("n", 1) * found.sampling.length <= found.budget.tokens
 
@@ -57,7 +57,7 @@ def test_a_plans_budget_has_room_for_all_its_samples_and_a_prompt_each(effort: s
 )
 def test_an_unknown_name_is_told_with_the_nearest(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UnknownName) as error:
-        plan(**options)
+        preset(**options)
     assert str(error.value).startswith(sentence)
 
 
@@ -79,12 +79,12 @@ def test_an_unknown_name_is_told_with_the_nearest(options: dict[str, Any], sente
 def test_what_is_out_of_range_is_refused(given: dict[str, Any]) -> None:
     [name] = given
     with pytest.raises(UsageError, match=f"knob '{name}' must be"):
-        plan(given=given)
+        preset(given=given)
 
 
 def test_knobs_may_come_as_words() -> None:
     words = {"n": "16", "threshold": "0.5", "stop": "bayes", "temperature": "0", "length": "99"}
-    found = plan("low", given=words)
+    found = preset("low", given=words)
     chosen = {"n": 16, "threshold": 0.5, "stop": "bayes"}
     assert found.knobs == {**chosen, "weight": "votes", "batch": 1}
     assert found.sampling == Sampling(99, temperature=0.0)
@@ -92,50 +92,50 @@ def test_knobs_may_come_as_words() -> None:
 
 
 def test_another_strategy_keeps_the_plans_number_and_takes_its_own_defaults() -> None:
-    found = plan("high", "best_of_n")
-    assert found == Plan("best_of_n", {"n": 16, "pick": "best"}, Sampling(2048), Budget())
-    assert plan("high", "direct").knobs == {}
-    assert plan("minimal", "self_consistency").knobs["n"] == 8
+    found = preset("high", "best_of_n")
+    assert found == Preset("best_of_n", {"n": 16, "pick": "best"}, Sampling(2048), Budget())
+    assert preset("high", "direct").knobs == {}
+    assert preset("minimal", "self_consistency").knobs["n"] == 8
 
 
 def test_one_greedy_chain_is_fine_and_eight_equal_ones_are_not() -> None:
-    assert plan("minimal").sampling.temperature == 0
-    assert plan("minimal", "self_consistency").sampling.temperature == Sampling().temperature
-    by_hand = plan("minimal", "self_consistency", {"temperature": 0})
+    assert preset("minimal").sampling.temperature == 0
+    assert preset("minimal", "self_consistency").sampling.temperature == Sampling().temperature
+    by_hand = preset("minimal", "self_consistency", {"temperature": 0})
     assert by_hand.sampling.temperature == 0
 
 
 def test_a_budget_replaces_the_plans_limit_by_limit() -> None:
-    tokens = plan("medium").budget.tokens
-    assert plan("medium", budget=Budget(usd=1)).budget == Budget(tokens=tokens, usd=1)
-    assert plan("medium", budget=Budget(tokens=5)).budget == Budget(tokens=5)
-    assert plan("medium", budget=Budget(tokens=10**9)).budget == Budget(tokens=10**9)
-    assert plan("medium", budget=Budget()).budget == Budget(tokens=tokens)
+    tokens = preset("medium").budget.tokens
+    assert preset("medium", budget=Budget(usd=1)).budget == Budget(tokens=tokens, usd=1)
+    assert preset("medium", budget=Budget(tokens=5)).budget == Budget(tokens=5)
+    assert preset("medium", budget=Budget(tokens=10**9)).budget == Budget(tokens=10**9)
+    assert preset("medium", budget=Budget()).budget == Budget(tokens=tokens)
 
 
 @pytest.mark.parametrize("given", [{"n": 64}, {"length": 9000}])
 def test_more_by_hand_lifts_the_plans_own_budget_but_not_the_one_given(
     given: dict[str, Any],
 ) -> None:
-    assert plan("low", given=given).budget == Budget()
-    assert plan("low", given=given, budget=Budget(tokens=50)).budget == Budget(tokens=50)
+    assert preset("low", given=given).budget == Budget()
+    assert preset("low", given=given, budget=Budget(tokens=50)).budget == Budget(tokens=50)
 
 
 def test_plans_are_not_changed_by_who_reads_them() -> None:
-    before = repr(PLANS)
-    plan("low", given={"n": 64, "length": 7}, budget=Budget(tokens=5))
-    assert repr(PLANS) == before
+    before = repr(PRESETS)
+    preset("low", given={"n": 64, "length": 7}, budget=Budget(tokens=5))
+    assert repr(PRESETS) == before
 
 
 @given(
-    st.sampled_from(list(PLANS)),
+    st.sampled_from(list(PRESETS)),
     st.sampled_from([None, *registry.STRATEGIES]),
     st.integers(1, 10**6),
 )
 def test_every_effort_goes_with_every_strategy(
     effort: str, strategy: str | None, length: int
 ) -> None:
-    found = plan(effort, strategy, {"length": length})
-    assert found.strategy == (strategy or PLANS[effort].strategy)
+    found = preset(effort, strategy, {"length": length})
+    assert found.strategy == (strategy or PRESETS[effort].strategy)
     assert found.sampling.length == length
     assert set(found.knobs) == set(registry.find(found.strategy).knobs)

@@ -1,0 +1,59 @@
+"""What models must be able to do for a plan, and whether its budget can be kept with them."""
+
+from __future__ import annotations
+
+from ponder.core.budget import Budget
+from ponder.core.errors import CapabilityError, UsageError
+from ponder.models.base import ModelInfo
+from ponder.planning.plan import Plan
+
+
+def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None:
+    """Refuse a model that cannot do what a plan wants of it.
+
+    ``model`` is the name by which the plan has it, '' for the run's own; ``priced`` is True if its
+    price is known.
+
+    Raises:
+        CapabilityError: it lacks what the strategy or the verifier needs.
+        UsageError: nobody knows what the model costs, in a unit that the budget limits.
+    """
+    payable(plan.spec.budget, info, priced=priced)
+    info.check(plan.spec.sampling.thinking)
+    lacking = [need for need in plan.needs[model] if need not in info.capabilities]
+    if lacking:
+        raise CapabilityError(
+            f"strategy {plan.spec.strategy!r} needs {' and '.join(lacking)}, which {info.name} "
+            "does not have: use the embedded engine or llama.cpp, or, if this endpoint has them, "
+            'say prefill = "final_message" and capabilities = ["stop", ...] in ponder.toml.'
+        )
+    if plan.spec.sampling.logprobs and "logprobs" not in info.capabilities:
+        raise CapabilityError(
+            f"verifier {plan.spec.verifier!r} needs log-probabilities, which {info.name} does not "
+            "give: use the embedded engine or llama.cpp, or, if this endpoint has them, say "
+            'capabilities = ["logprobs", ...] in ponder.toml.'
+        )
+    if plan.spec.sampling.top_logprobs and "top_logprobs" not in info.capabilities:
+        raise CapabilityError(
+            f"verifier {plan.spec.verifier!r} needs the alternatives of each token, which "
+            f"{info.name} does not give: use llama.cpp, or, if this endpoint has them, say "
+            'capabilities = ["logprobs", "top_logprobs", ...] in ponder.toml.'
+        )
+
+
+def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:
+    """Refuse a budget that cannot be kept: one of a unit of which nobody knows the price.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if budget.usd is not None and not (priced or info.local):
+        raise UsageError(
+            f"a budget of dollars cannot be kept: no price is known for {info.name}; set price "
+            f"in [endpoints.{info.name}] of ponder.toml."
+        )
+    if budget.flops is not None and not info.shape.parameters:
+        raise UsageError(
+            f"a budget of FLOPs cannot be kept: the size of {info.name} is unknown; set "
+            f"parameters in [endpoints.{info.name}] of ponder.toml."
+        )

@@ -1,0 +1,54 @@
+"""A problem, made of what a caller asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ponder.answers.extract import instruction
+from ponder.core.errors import UnknownName, UsageError
+from ponder.core.problem import ANSWER_TYPES, Message, Problem
+from ponder.planning.infer import infer
+
+
+def problem(
+    question: str | Sequence[Message] | Problem,
+    answer_type: str = "auto",
+    *,
+    choices: Sequence[str] = (),
+    schema: str = "",
+    system: str = "",
+) -> Problem:
+    """What a caller asks, with the instruction that says how to answer; a ``Problem`` as it is.
+
+    Raises:
+        UsageError: the question is empty, or a value does not fit.
+    """
+    if isinstance(choices, str) or not all(isinstance(c, str) for c in choices):
+        raise UsageError(f"choices must be a list of texts, not {choices!r}.")
+    if choices and (not all(c.strip() for c in choices) or len({*choices}) < 2):
+        raise UsageError(
+            f"{', '.join(choices)!r} leaves nothing to choose: give two labels or more."
+        )
+    if isinstance(question, Problem):
+        return question
+    turns = [Message("user", question)] if isinstance(question, str) else question
+    if not isinstance(turns, Sequence) or not all(isinstance(m, Message) for m in turns):
+        raise UsageError(
+            f"the question must be a text, ponder.Messages or a ponder.Problem, not {question!r}."
+        )
+    asked = tuple(turns)
+    if not asked or not asked[-1].content.strip():
+        raise UsageError("the question is empty: give it as an argument, with --file, or on stdin.")
+    last = asked[-1]
+    if answer_type == "auto":
+        kind = infer(last.content, choices, schema)
+    elif answer_type in ANSWER_TYPES:
+        kind = next(t for t in ANSWER_TYPES if t == answer_type)
+    else:
+        raise UnknownName("answer type", answer_type, (*ANSWER_TYPES, "auto"))
+    made = Problem(asked, kind, tuple(choices), schema)
+    if r"\boxed" not in last.content:
+        made = replace(made, instruction=instruction(made))
+    head = (Message("system", system),) if system else ()
+    return replace(made, messages=(*head, *asked))

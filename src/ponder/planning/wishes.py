@@ -1,0 +1,72 @@
+"""From a caller's wishes to the value that is journaled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ponder.core.budget import Budget
+from ponder.core.errors import UsageError
+from ponder.core.problem import Message, Problem
+from ponder.planning import presets
+from ponder.planning.problems import problem
+from ponder.planning.spec import SEEDS, Spec
+from ponder.strategies import registry
+from ponder.strategies.declaring import RUN
+from ponder.verifiers import registry as verifiers
+
+VERIFIER = "mean_logprob"
+"""The verifier of a strategy that asks one, where none was named."""
+
+
+def spec(
+    question: str | Sequence[Message] | Problem,
+    *,
+    model: str,
+    effort: str = presets.DEFAULT,
+    strategy: str | None = None,
+    knobs: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+    verifier: str | None = None,
+    answer_type: str = "auto",
+    choices: Sequence[str] = (),
+    schema: str = "",
+    system: str = "",
+    seed: int = 0,
+) -> Spec:
+    """Read a caller's wishes. Arguments as in ``ponder.solve``.
+
+    Raises:
+        UnknownName: effort, strategy, knob, verifier or answer type does not exist.
+        UsageError: an empty question, or a value that does not fit.
+    """
+    words = {"effort": effort, "strategy": strategy, "verifier": verifier, "system": system}
+    words |= {"answer_type": answer_type, "schema": schema}
+    for name, word in words.items():
+        if not (isinstance(word, str) or (word is None and name in ("strategy", "verifier"))):
+            raise UsageError(f"{name} must be a text, not {word!r}.")
+    if budget is not None and not isinstance(budget, Budget):
+        raise UsageError(f"budget must be a ponder.Budget, not {budget!r}.")
+    if knobs is not None and not isinstance(knobs, Mapping):
+        raise UsageError(f"knobs must be a mapping such as {{'n': 16}}, not {knobs!r}.")
+    made = problem(question, answer_type, choices=choices, schema=schema, system=system)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed not in SEEDS:
+        raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
+    preset = presets.preset(effort, strategy, knobs, budget)
+    chosen = registry.choose(preset.strategy, preset.knobs)
+    if model in chosen.models:
+        raise UsageError(f"{model} is the run's own model and takes part anyhow: do not name it.")
+    asked = chosen.verifier
+    name = (VERIFIER if asked == RUN else asked) if verifier is None else verifier
+    sampling = preset.sampling
+    if name or verifier is not None:
+        judge = verifiers.find(name)
+        if verifier is not None and asked != RUN:
+            raise UsageError(
+                f"strategy {preset.strategy!r} with these knobs asks no verifier of yours: take "
+                "--strategy best_of_n, or self_consistency with --set weight=score."
+            )
+        name, top = judge.name, verifiers.alternatives(judge)  # a rubric's digest is in its name
+        sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
+    return Spec(made, model, preset.strategy, chosen.values, sampling, preset.budget, name, seed)

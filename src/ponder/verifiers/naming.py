@@ -1,0 +1,152 @@
+"""Verifiers' names: references (``core.refs``), and the one shorthand that people type.
+
+``KIND:TEXT`` is ``KIND("TEXT")``: all that follows the colon is one argument, as it stands; of a
+script, file and function. Within brackets it is the same, as far as the grammar lets a plain word
+go. The canonical name, which
+journals, pools and results have, is the reference's text. Names in data that spell nothing here are
+labels like any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ponder.core.errors import UnknownName, UsageError
+from ponder.core.refs import Ref, parse
+
+_SHORT = re.compile(r"\s*([a-z_]+):\s*(.*\S)\s*", re.DOTALL)
+
+
+def spelled(name: str) -> Ref:
+    """Return the reference that a verifier's name spells.
+
+    Raises:
+        UsageError: it spells none.
+    """
+    short = _SHORT.fullmatch(name)
+    return Ref(short[1], (Ref(short[2]),)) if short else parse(name)
+
+
+def expanded(ref: Ref) -> Ref:
+    """A reference to a verifier, with its shorthand written out."""
+    short = _SHORT.fullmatch(ref.name)
+    if ref.plain and short:
+        ref = Ref(short[1], (Ref(short[2]),))
+    if ref.name == "script" and len(ref.args) == 1:
+        file, _, function = ref.args[0].text.rpartition(":")
+        return replace(ref, args=(Ref(file), Ref(function)))
+    return ref
+
+
+def canonical(name: str) -> str:
+    """The canonical spelling of a verifier's name; the text itself if it spells none."""
+    try:
+        return str(expanded(spelled(name)))
+    except UsageError:
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a verifier's name gives it. A place is an argument's number from 0, a key its name."""
+
+    ref: Ref
+    """The whole name."""
+
+    @property
+    def kind(self) -> str:
+        """What kind of verifier it is."""
+        return self.ref.name
+
+    @property
+    def name(self) -> str:
+        """The verifier's name, to be read again."""
+        return str(self.ref)
+
+    @property
+    def model(self) -> str:
+        """The model that is named in the first place; '' is the run's own."""
+        return self.text(0) or ""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models to open beside the run's own."""
+        return (self.model,) if self.model else ()
+
+    def at(self, place: int | str) -> Ref | None:
+        """The argument; None if it is not given."""
+        if isinstance(place, str):
+            return self.ref.options.get(place)
+        return self.ref.args[place] if place < len(self.ref.args) else None
+
+    def text(self, place: int | str) -> str | None:
+        """The argument as a text."""
+        found = self.at(place)
+        return None if found is None else found.text
+
+    def whole(self, place: int | str, default: int, low: int = 1, high: int = 1024) -> int:
+        """The argument as a whole number from ``low`` to ``high``.
+
+        Raises:
+            UsageError: it is none.
+        """
+        text = self.text(place)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            what = f"{place} must be" if isinstance(place, str) else "expected"
+            raise UsageError(
+                f"verifier {self.kind!r}: {what} a whole number from {low} to {high}, not {text!r}."
+            )
+        return int(text)
+
+    def one_of(self, key: str, names: Sequence[str]) -> str:
+        """The argument as one of ``names``, by default the first.
+
+        Raises:
+            UnknownName: it is another.
+        """
+        text = self.text(key)
+        if text is None:
+            return names[0]
+        if text not in names:
+            raise UnknownName(f"{key} of verifier {self.kind!r}", text, names)
+        return text
+
+    def replaced(self, key: str, value: Ref) -> Arguments:
+        """These, with another value for an argument."""
+        return Arguments(replace(self.ref, options={**self.ref.options, key: value}))
+
+
+def read_rubric(given: Arguments) -> tuple[str, Arguments]:
+    """Return the text of the file that ``rubric`` names, and the arguments with its digest behind
+    the path.
+
+    A digest that is there already must be the file's: a run that is resumed with another rubric
+    would mix the scores of both.
+
+    Raises:
+        UsageError: the file cannot be read, is empty, or is not the one that it was.
+    """
+    named = given.text("rubric")
+    if named is None:
+        return "", given
+    path, _, expected = named.partition("#")
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"cannot read the rubric {path}: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"cannot read the rubric {path}: it is not UTF-8 text.") from None
+    if not text:
+        raise UsageError(f"the rubric {path} is empty: say in it what a good answer is.")
+    digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    if expected not in ("", digest):
+        raise UsageError(
+            f"the rubric {path} has changed: its digest is {digest}, and the name says {expected}."
+        )
+    return text, given.replaced("rubric", Ref(f"{path}#{digest}"))
