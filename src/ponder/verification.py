@@ -123,9 +123,9 @@ async def ascore(
         await using.tools.reader.check(asked)
         ready = world(verifier, using, model=model, budget=budget)
         there = await opened.enter_async_context(ready)
-        built = stack(there, budget or Budget(), whole=True)
+        built = stack(there, budget or Budget(), exact_length=True)
         judged = there.verifiers[verifier]
-        state = Run(built.perform, seed, Sampling(), verifier, joint=judged.joint)
+        state = Run(built.perform, seed, Sampling(), verifier, listwise=judged.listwise)
         answers = await asyncio.gather(*(there.read(text, asked, False) for text in texts))
         traces = [
             Trace(asked, text, finish="stop", answer=answer, id=str(i))

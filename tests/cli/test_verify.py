@@ -25,7 +25,7 @@ class Asking:
     """Asks the run's model about each trace, and gives it a score by its answer."""
 
     name: str = "asking"
-    joint: bool = False
+    listwise: bool = False
     needs_logprobs: bool = False
     models: tuple[str, ...] = ()
 

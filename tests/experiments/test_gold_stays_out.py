@@ -87,7 +87,7 @@ class Watching:
     seen: list[object]
     name: str = "watching"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

@@ -60,7 +60,7 @@ async def test_a_joint_verifier_is_asked_once_about_all() -> None:
             asked.append(len(traces))
             return await super().score(problem, traces, session)
 
-    result = await go(Scripted(both), verifiers={"judge": Together(joint=True)})
+    result = await go(Scripted(both), verifiers={"judge": Together(listwise=True)})
     assert asked == [4]
     assert result.answer == "0"
 

@@ -131,7 +131,7 @@ class World:
             if isinstance(event, Spent):
                 self.booked.append(event.item)
                 assert self.allows(event.total.cost)
-                assert self.allows(event.total.cost + runner._purse.reserved)
+                assert self.allows(event.total.cost + runner._admission.reserved)
             watch()
 
         model.watch = watch
@@ -165,9 +165,9 @@ class World:
             receipt = error.receipt if isinstance(error, RunFailed) else None
         watch()
         assert model.running == 0
-        assert runner._purse.reserved == Cost()
-        assert not runner._purse._queue
-        assert runner._purse._flying == 0
+        assert runner._admission.reserved == Cost()
+        assert not runner._admission._queue
+        assert runner._admission._flying == 0
         limit = self.budget.seconds
         assert limit is None or all(at < limit for at, _ in model.asked)
         assert sum(item.calls for item in self.booked) == len(model.asked)

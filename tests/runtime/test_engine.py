@@ -252,7 +252,7 @@ async def test_a_cancelled_run_disturbs_no_other() -> None:
             runs[0].cancel()
             with pytest.raises(asyncio.CancelledError):
                 await runs[0]
-            assert cancelled._purse.reserved == Cost()
+            assert cancelled._admission.reserved == Cost()
             assert model.running == 4
             gate.set()
             others = await asyncio.gather(*runs[1:])

@@ -17,7 +17,7 @@ from ponder.core.errors import LimitReached, MalformedReply, ModelTimeout, Overc
 from ponder.core.ledger import Item, Ledger
 from ponder.models.base import Completion
 from ponder.models.fakes.scripted import Reply, Scripted
-from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from tests.support.jobs import PROMPT_TOKENS, go
@@ -152,34 +152,34 @@ def test_an_honest_run_that_is_taken_up_is_none() -> None:
     run(main())
 
 
-# -- the purse -------------------------------------------------------------------------------------
+# -- admission ---------------------------------------------------------------------------------
 
 
 def worst(length: int) -> Cost:
     return Cost(tokens=length)
 
 
-async def reserved(purse: Purse, length: int) -> Any:
-    return await purse.reserve(length, length, worst)
+async def reserved(admission: Admission, length: int) -> Any:
+    return await admission.reserve(length, length, worst)
 
 
 def test_who_waits_is_refused_and_so_is_who_comes_later() -> None:
     async def main() -> None:
         ledger = Ledger(lambda: 0.0)
-        purse = Purse(Budget(tokens=100), ledger)
-        grant = await reserved(purse, 60)
-        waiting = [asyncio.ensure_future(reserved(purse, 60)) for _ in range(5)]
+        admission = Admission(Budget(tokens=100), ledger)
+        grant = await reserved(admission, 60)
+        waiting = [asyncio.ensure_future(reserved(admission, 60)) for _ in range(5)]
         await asyncio.sleep(0)
         spent = Item("generate", "m", completion_tokens=61)
         ledger.book(spent)
-        purse.settle(grant, spent)
+        admission.settle(grant, spent)
         said = "m charged 61 completion tokens where 60 were allowed: nothing more is sent to it."
         for refused in await asyncio.gather(*waiting, return_exceptions=True):
             assert isinstance(refused, Overcharged)
             assert (str(refused), refused.limit) == (said, "overcharged")
         with pytest.raises(LimitReached, match="m charged 61"):
-            await reserved(purse, 1)
-        assert purse.reserved == Cost()
+            await reserved(admission, 1)
+        assert admission.reserved == Cost()
         assert ledger.receipt().overcharged == said
 
     run(main())
@@ -188,13 +188,13 @@ def test_who_waits_is_refused_and_so_is_who_comes_later() -> None:
 def test_a_limit_is_passed_by_who_cost_more_and_not_by_who_comes_next() -> None:
     async def main() -> None:
         ledger = Ledger(lambda: 0.0)
-        purse = Purse(Budget(tokens=100), ledger)
-        grants = [await reserved(purse, 50) for _ in range(2)]
+        admission = Admission(Budget(tokens=100), ledger)
+        grants = [await reserved(admission, 50) for _ in range(2)]
         for grant, prompt in zip(grants, (60, 50), strict=True):
             assert not ledger.overcharged
             spent = Item("generate", "m", prompt_tokens=prompt)
             ledger.book(spent)
-            purse.settle(grant, spent)
+            admission.settle(grant, spent)
         assert "has passed the budget of tokens" in ledger.overcharged
 
     run(main())
@@ -205,10 +205,10 @@ def test_a_smaller_budget_than_was_spent_before_is_no_overcharge() -> None:
 
     async def main() -> None:
         ledger = Ledger(lambda: 0.0)
-        purse = Purse(Budget(tokens=100), ledger)
+        admission = Admission(Budget(tokens=100), ledger)
         ledger.book(Item("generate", "m", completion_tokens=500))
         with pytest.raises(LimitReached) as reached:
-            await reserved(purse, 10)
+            await reserved(admission, 10)
         assert reached.value.limit == "tokens"
         assert not ledger.overcharged
 

@@ -172,11 +172,11 @@ def coin(request: Request) -> str:
 
 
 def posterior() -> dict[str, float]:
-    joint = {
+    listwise = {
         x + y: PRIOR[x] * LIKELIHOOD[x] * PRIOR[y] * LIKELIHOOD[x + y] for x in "ab" for y in "ab"
     }
-    total = math.fsum(joint.values())
-    return {path: weight / total for path, weight in joint.items()}
+    total = math.fsum(listwise.values())
+    return {path: weight / total for path, weight in listwise.items()}
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])

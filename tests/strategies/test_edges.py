@@ -237,7 +237,7 @@ def test_a_tree_of_thoughts_expands_no_more_than_it_may() -> None:
 class Relative(ByPath):
     """The share of the others that a chain beats: 1 says the best of those asked about."""
 
-    joint: bool = True
+    listwise: bool = True
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         self.seen += [path_of(trace) for trace in traces]

@@ -182,7 +182,7 @@ class Checker:
     tells: bool = True
     name: str = "checker"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
 

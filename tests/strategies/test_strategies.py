@@ -246,7 +246,7 @@ class ByLength:
 
     name: str = "by_length"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

@@ -84,7 +84,7 @@ class Grader:
 
     name = "grader"
     needs_logprobs = False
-    joint = False
+    listwise = False
     models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

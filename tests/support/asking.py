@@ -49,9 +49,9 @@ async def ask(
     named = {name: Priced(other) for name, other in (others or {}).items()}
     world = World(model, read_boxed, {verifier.name: verifier}, None, named)
     built = stack(world, budget or Budget(), journal=journal, run=run)
-    state = Run(built.perform, 0, Sampling(100), verifier.name, joint=verifier.joint)
+    state = Run(built.perform, 0, Sampling(100), verifier.name, listwise=verifier.listwise)
     scores = await Session(state).score(traces)
-    assert built.purse.reserved.tokens == 0
+    assert built.admission.reserved.tokens == 0
     return Asked(scores, built.ledger.receipt())
 
 

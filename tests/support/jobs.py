@@ -83,7 +83,7 @@ async def go(
     try:
         return await runner.go()
     finally:
-        assert runner._purse.reserved.tokens == 0
+        assert runner._admission.reserved.tokens == 0
         assert not getattr(model, "running", 0)
 
 
@@ -198,7 +198,7 @@ class ByText:
     known: dict[str, float]
     name: str = "by_text"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

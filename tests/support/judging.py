@@ -18,7 +18,7 @@ class Judge:
 
     model: str = ""
     name: str = "judge"
-    joint: bool = False
+    listwise: bool = False
     needs_logprobs: bool = False
 
     @property

@@ -52,7 +52,7 @@ class ByPath:
     value: Callable[[str], float | None]
     name: str = "by_path"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
     seen: list[str] = field(default_factory=list)
 

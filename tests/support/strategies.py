@@ -56,7 +56,7 @@ class Opinion:
 
     name = "opinion"
     needs_logprobs = False
-    joint = False
+    listwise = False
     models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

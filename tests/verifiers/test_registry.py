@@ -25,7 +25,7 @@ class Fixed:
 
     name: str
     known: dict[str, float]
-    joint: bool = False
+    listwise: bool = False
     needs_logprobs: bool = False
     models: tuple[str, ...] = ()
     asked: list[list[str]] = field(default_factory=list)
@@ -58,7 +58,7 @@ async def test_first_asks_nobody_who_need_not_be_asked() -> None:
 
 
 async def test_a_joint_verifier_sees_all_traces() -> None:
-    a, b = Fixed("a", {"x": 0.1}), Fixed("b", {"x": 0.9, "y": 0.2}, joint=True)
+    a, b = Fixed("a", {"x": 0.1}), Fixed("b", {"x": 0.9, "y": 0.2}, listwise=True)
     found = await scores(combine("first", [a, b]), "x", "y")
     assert b.asked == [["x", "y"]]
     assert [s.value for s in found] == [0.1, 0.2]
@@ -78,11 +78,11 @@ async def test_product_multiplies_what_has_a_value() -> None:
 def test_a_combination_needs_what_its_parts_need() -> None:
     parts = [
         Fixed("a", {}, needs_logprobs=True, models=("m",)),
-        Fixed("b", {}, joint=True, models=("m", "k")),
+        Fixed("b", {}, listwise=True, models=("m", "k")),
     ]
     both = combine("product", parts)
-    assert (both.needs_logprobs, both.joint, both.models) == (True, True, ("m", "k"))
-    assert not combine("first", [Fixed("a", {}), Fixed("b", {})]).joint
+    assert (both.needs_logprobs, both.listwise, both.models) == (True, True, ("m", "k"))
+    assert not combine("first", [Fixed("a", {}), Fixed("b", {})]).listwise
 
 
 def test_names_are_read() -> None:

@@ -47,9 +47,9 @@ class Asking(Asker):
         return self._run.sampling.length
 
     @property
-    def joint(self) -> bool:
+    def listwise(self) -> bool:
         """True if traces must be scored together: the run's verifier compares them."""
-        return self._run.joint
+        return self._run.listwise
 
     def _seed(self, path: str) -> int:
         digest = hashlib.blake2b(f"{self._run.seed}:{path}".encode(), digest_size=4).digest()
@@ -72,8 +72,8 @@ class Asking(Asker):
         prompt: Sequence[Message] = (),
         role: str = GENERATE,
         model: str = "",
-        whole: int = 0,
-        keep: Trace | None = None,
+        max_total: int = 0,
+        reserve_for: Trace | None = None,
         **how: Any,
     ) -> Trace:
         """One chain, continued from ``start`` to its end, which is at the run's length at the
@@ -82,9 +82,8 @@ class Asking(Asker):
         ``prompt`` is shown to the model instead of the problem's own messages; what comes back is
         an answer to the problem all the same. ``role`` is what it is booked under: only what is
         generated in the usual one can become the run's answer. ``model`` is one of the run's other
-        models. With ``whole``, it is a step of a chain that may have that many tokens, and may go
-        on; what is asked about a chain has it as ``keep``: what it takes to make that answer is
-        left over.
+        models. With ``max_total``, it is a step of a chain limited to that many tokens, which may
+        go on. With ``reserve_for``, what it takes to make that chain answer is left over.
 
         Raises:
             ModelError: the chain was lost.
@@ -101,8 +100,8 @@ class Asking(Asker):
             self._seed(path),
             role,
             model or run.model,
-            whole,
-            keep or run.keep,
+            max_total,
+            reserve_for or run.reserve_for,
             shown,
         )
         try:
@@ -149,7 +148,7 @@ class Asking(Asker):
         if start.done:
             return start
         length = max(1, min(step.tokens, self.length - start.tokens))
-        return await self.grow(start, whole=self.length, length=length, stop=step.stops, **how)
+        return await self.grow(start, max_total=self.length, length=length, stop=step.stops, **how)
 
     def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
         """``n`` independent chains, delivered as they finish; see ``as_completed``."""
@@ -185,8 +184,8 @@ class Asking(Asker):
             return []
         effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
         silent = [trace for trace in traces if trace.answer is None]
-        keep = None if len(silent) < len(traces) else max(silent, key=lambda t: len(t.text))
-        judging = type(self)(replace(self._run, model="", keep=keep, tree=None), path)
+        longest = None if len(silent) < len(traces) else max(silent, key=lambda t: len(t.text))
+        judging = type(self)(replace(self._run, model="", reserve_for=longest, tree=None), path)
         call = Call(path, effect, session=judging)
         scores = cast(tuple[Score, ...], await self._run.perform(call))
         self._run.note(Scored(path, effect.traces, scores))
@@ -212,7 +211,7 @@ class Asking(Asker):
             for at, pair in enumerate(zip(traces, await self.score(traces), strict=True)):
                 yield at, *pair
 
-        if self.joint and not verifier:
+        if self.listwise and not verifier:
             yield together()
         else:
             async with self.as_completed([partial(one, at=i) for i in range(n)]) as arriving:

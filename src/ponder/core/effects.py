@@ -53,8 +53,8 @@ class Generate:
 
     ``role`` is what it is booked under. ``model`` is the name of another model than the run's.
     ``prompt`` is shown to the model instead of the problem's own messages.
-    With ``whole``, only a step is wanted, of a chain that may have that many tokens in all. What is
-    asked for the sake of a chain leaves over what it takes to make it answer: ``keep``.
+    ``max_total``: one step is wanted, of a chain limited to this many tokens in all.
+    ``reserve_for``: leave over what it takes to make this chain answer.
     """
 
     start: Trace
@@ -62,8 +62,8 @@ class Generate:
     seed: int
     role: str = GENERATE
     model: str = ""
-    whole: int = 0
-    keep: Trace | None = None
+    max_total: int = 0
+    reserve_for: Trace | None = None
     prompt: tuple[Message, ...] = ()
 
     @property
@@ -80,7 +80,7 @@ class Generate:
         """What the journal compares: the whole effect, long texts by digest."""
         common = _common(self.problem, self.sampling, self.role)
         shown = _fingerprint(self.prompt) if self.prompt else ""
-        other = {"model": self.model, "whole": self.whole, "prompt": shown}
+        other = {"model": self.model, "max_total": self.max_total, "prompt": shown}
         rare = {name: value for name, value in other.items() if value}
         return {"start": self.start.id, "seed": self.seed, **common, **rare}
 

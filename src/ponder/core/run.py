@@ -47,11 +47,11 @@ class Run:
     """Name of the run's verifier; '' if it has none."""
     publish: Subscriber = ignore
     """Told of every event."""
-    joint: bool = False
+    listwise: bool = False
     """True if the run's verifier judges a trace by those beside it."""
     model: str = ""
     """Name of the model that makes the chains; '' is the run's own."""
-    keep: Trace | None = None
+    reserve_for: Trace | None = None
     """The chain that a verifier is asked about: what it takes to make it answer is left over."""
     cue: Callable[[Problem], Cue] = boxed
     """How a chain of a problem is made to answer."""

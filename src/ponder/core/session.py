@@ -258,7 +258,7 @@ class Session(Asking):
         which says so unless the verifier compares.
         """
         trace, score = _judged(scored)
-        return not self.joint and trace.answer is not None and (score.value or 0.0) >= 1
+        return not self.listwise and trace.answer is not None and (score.value or 0.0) >= 1
 
     def settle(self, ended: Sequence[Node] | Sequence[tuple[Trace, Score]]) -> bool:
         """Propose the best of those that have ended; True if nothing can beat it."""

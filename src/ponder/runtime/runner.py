@@ -29,7 +29,7 @@ from ponder.core.session import Session
 from ponder.core.steering import Accepted, Action
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model, Priced, Pricing
-from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import LEAST
 from ponder.runtime.handlers.live import Read
 from ponder.runtime.handlers.meter import Meter
@@ -89,7 +89,7 @@ class Job:
         if self.steps:  # at the least an answer is asked for, without any step before it
             prompt = self.model.prompt_bound(self.problem.shown, self.cue(self.problem).text)
         cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
-        limit = Purse(self.budget, Ledger()).exceeded(cost)
+        limit = Admission(self.budget, Ledger()).exceeded(cost)
         if limit is not None:
             given = getattr(self.budget, limit)
             needs = {"tokens": f"{cost.tokens:,}", "flops": f"{_round_up(cost.flops):.2g}"}
@@ -122,7 +122,7 @@ class Runner:
         self._scores: dict[str, list[Score]] = {}
         self._lost = 0
         self._task: asyncio.Future[Trace] | None = None
-        self._purse = Purse(job.budget, Ledger())
+        self._admission = Admission(job.budget, Ledger())
         self._interrupted = False
         self._inbox = Postbox(journal, run) if journal else Inbox()
         self._decide: Callable[[Decision], None] = ignore
@@ -173,15 +173,15 @@ class Runner:
             last_word=True,
             watched=self._publish is not ignore,
         )
-        ledger, self._purse, self._decide = built.ledger, built.purse, built.decide
+        ledger, self._admission, self._decide = built.ledger, built.admission, built.decide
         self._ledger, self._replayed = ledger, ledger.spent
-        self._purse.recall(
+        self._admission.recall(
             [(r.spent, r.effect["length"]) for r in built.rows if r.spent and "length" in r.effect]
         )
         asked = job.verifiers.get(job.verifier)
-        joint = asked is not None and asked.joint
+        listwise = asked is not None and asked.listwise
         state = Run(
-            built.perform, job.seed, job.sampling, job.verifier, self._listen, joint, cue=job.cue
+            built.perform, job.seed, job.sampling, job.verifier, self._listen, listwise, cue=job.cue
         )
         info = job.model.info
         self._publish(
@@ -220,8 +220,8 @@ class Runner:
         if chosen is None or (chosen.answer is None and state.answered):
             voted = None if state.proposed else leader(list(self._traces.values()))
             chosen = voted or (state.best[0] if state.best else chosen)
-        if stopped == "done" and self._purse.fired is not None:
-            stopped = self._purse.fired
+        if stopped == "done" and self._admission.fired is not None:
+            stopped = self._admission.fired
         if ledger.overcharged:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))

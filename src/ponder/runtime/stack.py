@@ -13,7 +13,7 @@ from ponder.core.ledger import Ledger
 from ponder.core.problem import Problem
 from ponder.core.run import Cue, boxed, ignore
 from ponder.models.base import Model, Priced, Pricing
-from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import budgeted
 from ponder.runtime.handlers.live import Read, live
 from ponder.runtime.handlers.meter import Meter
@@ -43,13 +43,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """``perform`` answers effects; ``ledger`` and ``purse`` are what it books and pays from, and
+    """``perform`` answers effects, and books them in ``ledger`` as ``admission`` lets them through;
     ``rows`` are what the journal held at the beginning. ``decide`` records a decision.
     """
 
     perform: Handler
     ledger: Ledger
-    purse: Purse
+    admission: Admission
     rows: Sequence[Row] = ()
     decide: Callable[[Decision], None] = ignore
 
@@ -61,7 +61,7 @@ def stack(
     journal: Journal | None = None,
     run: str = "",
     ordered: bool = True,
-    whole: bool = False,
+    exact_length: bool = False,
     last_word: bool = False,
     inbox: Inbox | None = None,
     publish: Subscriber = ignore,
@@ -70,9 +70,9 @@ def stack(
     """Build the handlers of a run; call it on the event loop that the run will use.
 
     What the journal holds of ``run`` is booked at once and answered from; ``ordered`` says whether
-    in the order in which it was recorded. ``whole`` samples are refused by the budget rather than
-    shortened. With ``last_word``, a chain is to be made to answer should none have. ``watched``
-    publishes every event, not results alone.
+    in the order in which it was recorded. With ``exact_length``, samples are refused by the budget
+    rather than shortened. With ``last_word``, a chain is to be made to answer should none have.
+    ``watched`` publishes every event, not results alone.
     """
     loop = asyncio.get_running_loop()
     ledger = Ledger(loop.time)
@@ -83,20 +83,22 @@ def stack(
     deadline = None
     if budget.seconds is not None:
         deadline = loop.time() + budget.seconds - ledger.total.seconds
-    purse = Purse(budget, ledger)
+    admission = Admission(budget, ledger)
     models = {"": Priced(world.model, world.pricing), **world.others}
     meters = {name: Meter(used.model, used.pricing, world.cue) for name, used in models.items()}
     talkers = {name: used.model for name, used in models.items()}
     handler = steered(live(talkers, world.verifiers, world.read), inbox)
     answered = not last_word or any(_answer(row) for row in rows)
-    handler = budgeted(handler, purse, ledger, meters, deadline, whole=whole, answered=answered)
+    handler = budgeted(
+        handler, admission, ledger, meters, deadline, exact_length=exact_length, answered=answered
+    )
     handler = retried(handler)
     decide: Callable[[Decision], None] = ignore
     if journal:
         book = Book(journal, run, rows, ordered=ordered)
         handler, decide = recorded(handler, book), book.decide
     handler = traced(handler, publish, ledger, loop.time, watched=watched)
-    return Stack(handler, ledger, purse, rows, decide)
+    return Stack(handler, ledger, admission, rows, decide)
 
 
 def _answer(row: Row) -> bool:

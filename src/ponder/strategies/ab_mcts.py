@@ -9,7 +9,7 @@ children, of 'deeper' by those of what came of the children, of one child by its
 what came of it; where nothing was tried there is the prior alone. So the tree becomes as wide or as
 deep as the scores recommend, and no branching factor has to be chosen. Of several ``models`` the
 one that makes an attempt is drawn in the same way, by the scores of all that each has made so far
-(the joint selection of the authors' treequest).
+(the listwise selection of the authors' treequest).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ async def best_of_n(
                 edited = ranking.keep(await s.steer(ranking.traces))
                 for one, judged in zip(edited, await s.score(edited), strict=True):
                     s.propose(*ranking.add(-1, one, judged))
-                if ranking.settled and not s.joint:
+                if ranking.settled and not s.listwise:
                     break
         asked, n = asked + n, s.granted()
     return ranking.winner or s.fail()

@@ -48,7 +48,7 @@ async def refine(
         if attempts:
             s.revise(last, attempts[-1])
         attempts.append(last)
-        scores = await s.score(attempts) if s.joint else [*scores, *await s.score([last])]
+        scores = await s.score(attempts) if s.listwise else [*scores, *await s.score([last])]
         judged = list(zip(attempts, scores, strict=True))
         best, score = max(reversed(judged), key=rank)
         s.propose(best, score.value)

@@ -46,7 +46,7 @@ async def sequential_parallel(
     chains = min(chains, n)
     attempts: list[list[Trace]] = [[] for _ in range(chains)]
     found: list[tuple[Trace, Score]] = []
-    judged = pick == "best" and not s.joint
+    judged = pick == "best" and not s.listwise
 
     async def attempt(child: Session, chain: list[Trace]) -> tuple[list[Trace], Trace]:
         prompt = again(problem, [(t.text, ASK) for t in chain[-memory:]])
@@ -66,7 +66,7 @@ async def sequential_parallel(
             break
         stay = await s.steer([trace for trace, _ in found])
         found = [pair for pair in found if pair[0] in stay]
-    if pick == "best" and s.joint:
+    if pick == "best" and s.listwise:
         traces = [trace for trace, _ in found]
         found = list(zip(traces, await s.score(traces), strict=True))
     return s.best(found)[0]

@@ -91,7 +91,7 @@ async def _valued(s: Session, traces: Sequence[Trace], *, votes: int) -> list[tu
         question = trace.problem.shown[-1].content
         asked = Problem((Message("user", ASK.format(question=question, text=trace.text)),))
         about = replace(Trace.empty(asked), id=trace.id)  # so that the journal says of what it is
-        said = await child.grow(about, role=VALUE, length=8, keep=trace)
+        said = await child.grow(about, role=VALUE, length=8, reserve_for=trace)
         return read_value(said.text)
 
     async def valued(child: Session, trace: Trace) -> tuple[str, Score]:

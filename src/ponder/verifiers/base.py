@@ -61,7 +61,7 @@ class Verifier(Protocol):
         ...
 
     @property
-    def joint(self) -> bool:
+    def listwise(self) -> bool:
         """Whether a trace's score depends on the traces beside it."""
         ...
 

@@ -56,7 +56,7 @@ class Arithmetic:
 
     name: str = "arithmetic"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     async def score(
@@ -89,7 +89,7 @@ class Schema:
 
     name: str = "schema"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
     tools: Tools = field(default_factory=Tools, repr=False, compare=False)
 
@@ -127,7 +127,7 @@ class Regex:
 
     pattern: str
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     @property
@@ -176,7 +176,7 @@ class Script:
     name: str
     function: Callable[[str, str, str], Any]
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     async def score(

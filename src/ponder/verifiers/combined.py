@@ -53,9 +53,9 @@ class Combined:
         return any(part.needs_logprobs for part in self.parts)
 
     @property
-    def joint(self) -> bool:
+    def listwise(self) -> bool:
         """Whether one of them is."""
-        return any(part.joint for part in self.parts)
+        return any(part.listwise for part in self.parts)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ class Combined:
         given: list[list[Score]] = [[] for _ in traces]
         for part in self.parts:
             open_ = [i for i in range(len(traces)) if self.how != "first" or not _decided(given[i])]
-            if part.joint and open_:
+            if part.listwise and open_:
                 open_ = list(range(len(traces)))  # it judges a trace by those beside it
             if not open_:
                 break

@@ -141,7 +141,7 @@ class Confidence:
     measure: Measure
     top_logprobs: int = 0
     needs_logprobs: bool = True
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
 
     async def score(

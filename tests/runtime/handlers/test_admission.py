@@ -14,7 +14,7 @@ from ponder.core.budget import Budget
 from ponder.core.cost import Cost
 from ponder.core.errors import LimitReached
 from ponder.core.ledger import Item, Ledger
-from ponder.runtime.handlers.admission import Grant, Purse
+from ponder.runtime.handlers.admission import Admission, Grant
 from tests.support.virtual import Deadlock, run
 
 LEAST = 4
@@ -27,19 +27,19 @@ def words(length: int) -> Cost:
 
 @dataclass
 class Till:
-    """A purse with its ledger, and calls that take a while."""
+    """A admission with its ledger, and calls that take a while."""
 
     budget: Budget
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(lambda: 0.0)
-        self.purse = Purse(self.budget, self.ledger)
+        self.admission = Admission(self.budget, self.ledger)
         self.grants: list[Grant | str] = []
 
     def pay(self, cost: Cost, grant: Grant) -> None:
         tokens = Item("", "", 1, 0, cost.tokens, picousd=cost.picousd, flops=cost.flops)
         self.ledger.book(tokens)
-        self.purse.settle(grant)
+        self.admission.settle(grant)
 
     async def call(
         self,
@@ -50,7 +50,7 @@ class Till:
     ) -> Grant | str:
         """Wants ``length``, then uses up to ``used`` of it."""
         try:
-            grant = await self.purse.reserve(length, min(LEAST, length), worst)
+            grant = await self.admission.reserve(length, min(LEAST, length), worst)
         except LimitReached as refused:
             return refused.limit
         used_up = Cost()
@@ -94,7 +94,7 @@ def test_grants_follow_from_the_order_of_asking_whatever_finishes_first(
             for (length, used), wait in zip(wanted, seconds, strict=True)
         ]
         got = await asyncio.gather(*tasks)
-        assert till.purse.reserved == Cost()
+        assert till.admission.reserved == Cost()
         assert till.ledger.spent.tokens <= budget
         return [grant if isinstance(grant, str) else grant.length for grant in got]
 
@@ -107,11 +107,11 @@ def test_a_call_waits_while_something_in_flight_may_give_back() -> None:
         loop = asyncio.get_running_loop()
         first = asyncio.ensure_future(till.call(20, used=1, seconds=5))
         await asyncio.sleep(1)
-        second = await till.purse.reserve(20, LEAST, words)
+        second = await till.admission.reserve(20, LEAST, words)
         assert loop.time() == 5
         assert second == Grant(20, Cost(22), None)
         assert till.ledger.spent == Cost(3)
-        till.purse.settle(second)
+        till.admission.settle(second)
         await first
 
     run(main())
@@ -160,12 +160,12 @@ def test_a_call_is_shortened_to_exactly_what_is_left_by_the_limit_that_leaves_le
 
     async def main() -> None:
         till = Till(budget)
-        grant = await till.purse.reserve(20, LEAST, worst)
+        grant = await till.admission.reserve(20, LEAST, worst)
         assert grant == Grant(length, worst(length), limit)  # type: ignore[arg-type]
-        assert till.purse.fired is None  # not before the shorter length has cut something off
-        assert till.purse.reserved == worst(length)
-        till.purse.settle(grant)
-        assert till.purse.reserved == Cost()
+        assert till.admission.fired is None  # not before the shorter length has cut something off
+        assert till.admission.reserved == worst(length)
+        till.admission.settle(grant)
+        assert till.admission.reserved == Cost()
 
     run(main())
 
@@ -186,9 +186,9 @@ def test_a_call_of_which_not_even_the_least_fits_is_refused_by_name(
     async def main() -> None:
         till = Till(budget)
         with pytest.raises(LimitReached, match=f"limit on {limit} was reached") as refused:
-            await till.purse.reserve(20, LEAST, lambda n: Cost(2 + n, n, n * n))
-        assert refused.value.limit == limit == till.purse.fired
-        assert till.purse.reserved == Cost()
+            await till.admission.reserve(20, LEAST, lambda n: Cost(2 + n, n, n * n))
+        assert refused.value.limit == limit == till.admission.fired
+        assert till.admission.reserved == Cost()
 
     run(main())
 
@@ -206,9 +206,9 @@ def test_one_is_refused_and_a_smaller_one_behind_it_is_not() -> None:
 
 def test_dollars_are_counted_as_written_not_as_rounded_down_by_floats() -> None:
     """3e-8 * 10**12 is 29999.999999999996 as a float."""
-    purse = Purse(Budget(usd=3e-8), Ledger(lambda: 0.0))
-    assert purse.exceeded(Cost(picousd=30_000)) is None
-    assert purse.exceeded(Cost(picousd=30_001)) == "usd"
+    admission = Admission(Budget(usd=3e-8), Ledger(lambda: 0.0))
+    assert admission.exceeded(Cost(picousd=30_000)) is None
+    assert admission.exceeded(Cost(picousd=30_001)) == "usd"
 
 
 def test_a_waiter_that_is_cancelled_together_with_what_it_waits_for_leaks_nothing() -> None:
@@ -224,7 +224,7 @@ def test_a_waiter_that_is_cancelled_together_with_what_it_waits_for_leaks_nothin
         await asyncio.wait([flying, waiting])
         assert flying.cancelled()
         assert waiting.cancelled()
-        assert till.purse.reserved == Cost()
+        assert till.admission.reserved == Cost()
         assert isinstance(await till.call(20, used=1), Grant)
 
     run(main())
@@ -233,17 +233,17 @@ def test_a_waiter_that_is_cancelled_together_with_what_it_waits_for_leaks_nothin
 def test_a_waiter_that_is_cancelled_after_it_was_granted_gives_its_grant_on() -> None:
     async def main() -> None:
         till = Till(Budget(tokens=30))
-        first = await till.purse.reserve(20, LEAST, words)
-        waiting = asyncio.ensure_future(till.purse.reserve(20, LEAST, words))
+        first = await till.admission.reserve(20, LEAST, words)
+        waiting = asyncio.ensure_future(till.admission.reserve(20, LEAST, words))
         behind = asyncio.ensure_future(till.call(20, used=0))
         await asyncio.sleep(1)
-        till.purse.settle(first)  # grants the waiter, who is not awake yet
+        till.admission.settle(first)  # grants the waiter, who is not awake yet
         waiting.cancel()
         granted = await behind
         assert isinstance(granted, Grant)
         assert granted.length == 20
         assert waiting.cancelled()
-        assert till.purse.reserved == Cost()
+        assert till.admission.reserved == Cost()
 
     run(main())
 
@@ -267,11 +267,11 @@ def test_who_waits_behind_a_cancelled_waiter_moves_up() -> None:
 def test_a_refused_waiter_that_is_cancelled_at_that_moment_leaves_no_complaint() -> None:
     async def main() -> None:
         till = Till(Budget(tokens=10))
-        first = await till.purse.reserve(8, LEAST, words)
-        waiting = asyncio.ensure_future(till.purse.reserve(8, LEAST, words))
+        first = await till.admission.reserve(8, LEAST, words)
+        waiting = asyncio.ensure_future(till.admission.reserve(8, LEAST, words))
         await asyncio.sleep(1)
         till.ledger.book(Item("", "", prompt_tokens=10))
-        till.purse.settle(first)  # refuses the waiter, who is not awake yet
+        till.admission.settle(first)  # refuses the waiter, who is not awake yet
         waiting.cancel()
         await asyncio.wait([waiting])
         assert waiting.cancelled()
@@ -300,11 +300,11 @@ def test_cancelled_calls_leak_nothing_wherever_they_are(
             loop.call_at(cancelled_at, task.cancel)
             tasks.append(task)
         await asyncio.wait(tasks)
-        assert till.purse.reserved == Cost()
+        assert till.admission.reserved == Cost()
         assert till.ledger.spent.tokens <= budget
         left = budget - till.ledger.spent.tokens
         if left > 2:
-            grant = await till.purse.reserve(left - 2, left - 2, words)
+            grant = await till.admission.reserve(left - 2, left - 2, words)
             assert grant.length == left - 2
 
     run(main())

@@ -15,7 +15,7 @@ from ponder.core.errors import LimitReached, ModelTimeout
 from ponder.core.ledger import Item, Ledger
 from ponder.core.trace import Delta, Score, Trace
 from ponder.models.fakes.scripted import Scripted
-from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import LEAST, budgeted
 from ponder.runtime.handlers.meter import Meter
 from tests.support.jobs import PROBLEM, PROMPT_TOKENS
@@ -46,7 +46,7 @@ class World:
     ) -> None:
         self.effects: list[Effect] = []
         self.ledger = Ledger(asyncio.get_running_loop().time)
-        self.purse = Purse(Budget(tokens=tokens), self.ledger)
+        self.admission = Admission(Budget(tokens=tokens), self.ledger)
         deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
 
         async def noted(call: Call) -> Result:
@@ -55,7 +55,7 @@ class World:
 
         meters = {"": Meter(Scripted(lambda request: ""))}
         self.handle: Handler = budgeted(
-            noted, self.purse, self.ledger, meters, deadline, **{"answered": True, **how}
+            noted, self.admission, self.ledger, meters, deadline, **{"answered": True, **how}
         )
 
 
@@ -110,7 +110,7 @@ def test_a_sample_that_does_not_fit_is_shortened_and_the_next_is_refused() -> No
         world = World(generous, tokens=PROMPT_TOKENS + LEAST + 4)
         await world.handle(Call("0", sample()))
         assert world.effects == [sample(LEAST + 4)]
-        assert world.purse.fired == "tokens"
+        assert world.admission.fired == "tokens"
         with pytest.raises(LimitReached):
             await world.handle(Call("1", sample()))
         assert len(world.effects) == 1
@@ -124,7 +124,7 @@ def test_a_sample_too_short_to_say_anything_or_not_whole_is_never_sent(
     tokens: int, whole: bool
 ) -> None:
     async def go() -> None:
-        world = World(generous, tokens=tokens, whole=whole)
+        world = World(generous, tokens=tokens, exact_length=whole)
         with pytest.raises(LimitReached):
             await world.handle(Call("0", sample()))
         assert world.effects == []
@@ -183,7 +183,7 @@ def test_the_deadline_ends_what_is_under_way_and_lets_nothing_begin(effect: Effe
             assert reached.value.limit == "seconds"
             assert asyncio.get_running_loop().time() == 3.0
         assert len(world.effects) == 1
-        assert world.purse.fired == "seconds"
+        assert world.admission.fired == "seconds"
 
     run(go())
 
@@ -196,7 +196,7 @@ def test_a_timeout_that_is_not_the_deadline_s_is_passed_on() -> None:
         world = World(inner, seconds=3)
         with pytest.raises(TimeoutError, match="of a verifier's own"):
             await world.handle(Call("0", Verify((ended(5),), "v")))
-        assert world.purse.fired is None
+        assert world.admission.fired is None
 
     run(go())
 

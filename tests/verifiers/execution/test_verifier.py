@@ -146,8 +146,8 @@ async def test_without_public_tests_it_abstains_and_names_who_would_not(
     [score] = await find("execution").score(problem, replied(problem, "x = 1"), SESSION)
     assert (score.value, score.verdict) == (None, "abstain")
     assert "first(execution, codet)" in score.detail
-    assert find("first(execution, codet)").joint
-    assert not find("execution").joint
+    assert find("first(execution, codet)").listwise
+    assert not find("execution").listwise
 
 
 async def test_what_the_sandbox_cannot_run_is_no_wrong_program() -> None:

@@ -266,7 +266,7 @@ def test_names() -> None:
         90.0,
         ("mean_logprob",),
     )
-    assert (made.joint, made.needs_logprobs, made.models) == (True, True, ())
+    assert (made.listwise, made.needs_logprobs, made.models) == (True, True, ())
     assert list(registry.known("human(90, lowest_group)")) == [
         "mean_logprob", "human(90, lowest_group)", "lowest_group",
     ]  # fmt: skip

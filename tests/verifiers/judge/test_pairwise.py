@@ -152,7 +152,7 @@ async def test_best_of_n_asks_it_once_about_all() -> None:
 def test_its_name() -> None:
     found = registry.find("pairwise(m, how=knockout, k=3)")
     assert isinstance(found, Pairwise)
-    assert (found.how, found.models, found.asker.k, found.joint) == ("knockout", ("m",), 3, True)
+    assert (found.how, found.models, found.asker.k, found.listwise) == ("knockout", ("m",), 3, True)
     assert registry.find(found.name) == found
     with pytest.raises(UsageError, match="did you mean 'knockout'"):
         registry.find("pairwise(how=knockot)")

@@ -224,7 +224,7 @@ class Asking:
     """Asks the run's model how good a trace is."""
 
     name: str = "asking"
-    joint: bool = False
+    listwise: bool = False
     needs_logprobs: bool = False
     models: tuple[str, ...] = ("big",)
 
@@ -279,7 +279,7 @@ async def go(model: Any, verifier: Learned, journal: Journal | None = None, n: i
 async def test_best_of_n_follows_agreement_and_confidence(tmp_path: Path) -> None:
     made = registry.find(f"learned:{saved(tmp_path, CONFIDENT)}")
     assert isinstance(made, Learned)
-    assert (made.needs_logprobs, made.joint, made.models, made.asks) == (True, True, (), ())
+    assert (made.needs_logprobs, made.listwise, made.models, made.asks) == (True, True, (), ())
     # The single confident 7 does not beat two 5s that are nearly as confident.
     result = await go(Scripted(solver([-0.9, -0.2, -0.25, -0.1], " 557")), made)
     assert result.answer == "5"

@@ -101,9 +101,9 @@ async def _verified(
     run: str,
     tell: Callable[[int, Receipt], None],
 ) -> tuple[list[Entry], Receipt]:
-    built = stack(there, asked.budget, journal=journal, run=run, ordered=False, whole=True)
+    built = stack(there, asked.budget, journal=journal, run=run, ordered=False, exact_length=True)
     verifier = there.verifiers[asked.verifier]
-    state = Run(built.perform, asked.seed, Sampling(), asked.verifier, joint=verifier.joint)
+    state = Run(built.perform, asked.seed, Sampling(), asked.verifier, listwise=verifier.listwise)
     done = 0
 
     async def one(numbered: tuple[int, Entry]) -> list[Score]:

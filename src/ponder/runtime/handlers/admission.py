@@ -5,8 +5,8 @@ others, still in flight, may give back what they do not use. Only when nothing i
 shortened to what is left, or refused. So who is admitted, and at which length, follows from the
 costs of the calls before it and not from who finished first.
 
-Nobody can prevent an endpoint from charging more than it was allowed to. Once one has, the purse is
-closed: who waits is refused, and whatever is asked for after that.
+Nobody can prevent an endpoint from charging more than it was allowed to. Once one has, admission is
+closed: whatever waits is refused, and whatever is asked for after that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Waiting:
         return self.worst(length) + self.beside(length)
 
 
-class Purse:
+class Admission:
     """Keeps what is spent and reserved within the limits. Not shared between event loops."""
 
     def __init__(self, budget: Budget, ledger: Ledger) -> None:
@@ -96,7 +96,7 @@ class Purse:
 
         Raises:
             LimitReached: not even ``least`` fits, and nothing in flight could give anything back.
-            Overcharged: the purse is closed.
+            Overcharged: the admission is closed.
         """
         if self._ledger.overcharged:
             raise Overcharged(self._ledger.overcharged)
@@ -131,7 +131,7 @@ class Purse:
         self._pump()
 
     def audit(self, spent: Item, length: int) -> None:
-        """Close the purse if more was charged for calls than ``length`` tokens of completions, or
+        """Close admission if more was charged for calls than ``length`` tokens of completions, or
         if a limit was passed since one cost more than was set aside for it.
         """
         generated = spent.completion_tokens + spent.wasted_tokens

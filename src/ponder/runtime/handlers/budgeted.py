@@ -11,7 +11,7 @@ from ponder.core.effects import GENERATE, Call, Generate, Handler, Result, Steer
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
 from ponder.core.trace import Trace
-from ponder.runtime.handlers.admission import Purse
+from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.meter import Meter
 
 LEAST = 16
@@ -20,32 +20,32 @@ LEAST = 16
 
 def budgeted(
     inner: Handler,
-    purse: Purse,
+    admission: Admission,
     ledger: Ledger,
     meters: Mapping[str, Meter],
     deadline: float | None,
     *,
-    whole: bool = False,
+    exact_length: bool = False,
     answered: bool = False,
 ) -> Handler:
     """Wrap ``inner`` so that no limit is ever passed, unless an endpoint charges more than it was
     allowed to, after which nothing more is sent. ``meters`` are by the name of the model, ''
     for the run's own; ``deadline`` is a time of the event loop.
-    A sample that does not fit is shortened; if it is to be ``whole``, it is refused. As long as no
+    A sample that does not fit is shortened; with ``exact_length`` it is refused. As long as no
     chain is ``answered``, a step, and what is asked about a chain, leaves room for that chain to be
     made to answer.
     """
 
     def beside(effect: Generate) -> Callable[[int], Cost]:
-        chain = effect.start if effect.whole else effect.keep
+        chain = effect.start if effect.max_total else effect.reserve_for
         if answered or chain is None:
             return lambda length: Cost()
         then = meters[""].conclusion(chain)  # the run's own model has the last word
         # While it waits for its turn, another chain may come to an answer.
-        return lambda length: Cost() if answered else then(length if effect.whole else 0)
+        return lambda length: Cost() if answered else then(length if effect.max_total else 0)
 
     def too_late() -> LimitReached:
-        purse.fired = "seconds"
+        admission.fired = "seconds"
         return LimitReached("seconds")
 
     def in_time() -> None:
@@ -68,12 +68,12 @@ def budgeted(
                 raise too_late() from None
         meter = meters[effect.model]
         wanted = meter.room(effect)
-        least = wanted if whole else min(LEAST, wanted)
-        grant = await purse.reserve(wanted, least, meter.worst(effect), beside(effect))
+        least = wanted if exact_length else min(LEAST, wanted)
+        grant = await admission.reserve(wanted, least, meter.worst(effect), beside(effect))
         try:
             in_time()  # the wait may have been long
         except LimitReached:
-            purse.settle(grant)
+            admission.settle(grant)
             raise
         if grant.length < effect.sampling.length:
             call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
@@ -88,7 +88,7 @@ def budgeted(
             thought = call.reasoning_tokens
             answered = answered or (trace.answer is not None and effect.role == GENERATE)
             if grant.limit and trace.finish == "length":
-                purse.fired = grant.limit
+                admission.fired = grant.limit
             return trace
         except ModelError as error:
             prompt, wasted, failed = error.prompt_tokens, error.completion_tokens, 1
@@ -116,6 +116,6 @@ def budgeted(
                 thought,
             )
             ledger.book(call.spent)
-            purse.settle(grant, call.spent)
+            admission.settle(grant, call.spent)
 
     return handle

@@ -57,9 +57,9 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         finish: Finish | None = done.finish
         cut = finish != "stop" or bool(done.stopped_at)
-        if effect.whole and _unfinished(done, how.stop) and not closed(text, effect.problem):
+        if effect.max_total and _unfinished(done, how.stop) and not closed(text, effect.problem):
             used, context = done.prompt_tokens + done.completion_tokens, model.info.context
-            full = tokens >= effect.whole or (context and used + SPARE >= context)
+            full = tokens >= effect.max_total or (context and used + SPARE >= context)
             finish, cut = "length" if full else None, True
             text += done.stopped_at or ""
         answer = None if finish is None else await read(text, effect.problem, cut)

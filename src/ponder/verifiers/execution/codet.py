@@ -58,7 +58,7 @@ class CodeT:
     sandbox: Sandbox | None = None
     name: str = "codet"
     needs_logprobs: bool = False
-    joint: bool = True
+    listwise: bool = True
     models: tuple[str, ...] = ()
     tools: Tools = field(default_factory=Tools, repr=False, compare=False)
 

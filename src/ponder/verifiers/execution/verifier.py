@@ -44,7 +44,7 @@ class Execution:
     sandbox: Sandbox | None = None
     name: str = "execution"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
     models: tuple[str, ...] = ()
     tools: Tools = field(default_factory=Tools, repr=False, compare=False)
 

@@ -312,7 +312,7 @@ class Human:
     parts: tuple[Verifier, ...] = ()
     queue: Path | None = None
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    joint: bool = True
+    listwise: bool = True
 
     @property
     def needs_logprobs(self) -> bool:

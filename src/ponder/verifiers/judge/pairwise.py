@@ -7,7 +7,7 @@ half of a pair would bring the bias back. Who meets whom is ``policies.tournamen
 knockout asks about n - 1 pairs, a Swiss tournament about n/2 in each of its rounds.
 
 ``pairwise(MODEL, how=swiss, rounds=3, k=5, see=text, rubric=PATH)``. A score says how a trace fared
-against those beside it, so it is comparable with theirs alone (``joint``).
+against those beside it, so it is comparable with theirs alone (``listwise``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Pairwise:
     see: str = "text"
     models: tuple[str, ...] = ()
     needs_logprobs: bool = False
-    joint: bool = True
+    listwise: bool = True
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

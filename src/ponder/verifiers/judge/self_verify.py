@@ -43,7 +43,7 @@ class SelfVerify:
     see: str = "answer"
     models: tuple[str, ...] = ()
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
@@ -83,7 +83,7 @@ class Substitute:
     length: int = 256
     models: tuple[str, ...] = ()
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -37,7 +37,7 @@ class Judge:
     see: str = "text"
     models: tuple[str, ...] = ()
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -39,7 +39,7 @@ class Learned:
     name: str
     scorer: Scorer
     parts: tuple[Verifier, ...] = ()
-    joint: bool = True
+    listwise: bool = True
 
     @property
     def needs_logprobs(self) -> bool:

@@ -47,7 +47,7 @@ class Rollouts:
     agg: str = "min"
     search: str = "all"
     by: Verifier | None = None
-    joint: bool = False
+    listwise: bool = False
 
     def using(self, tools: Tools) -> Rollouts:
         """As ``Handy``."""

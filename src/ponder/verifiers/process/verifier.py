@@ -37,7 +37,7 @@ class Process:
     model: str
     agg: str = "min"
     needs_logprobs: bool = False
-    joint: bool = False
+    listwise: bool = False
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def process(find: Callable[[Ref], Verifier]) -> Callable[[Arguments], Verifier]:
 def _rollouts(given: Arguments, agg: str, find: Callable[[Ref], Verifier]) -> Rollouts:
     by = given.at("by")
     judge = find(by) if by else None
-    if judge is not None and judge.joint:
+    if judge is not None and judge.listwise:
         raise UsageError(
             f"verifier 'process': {by} compares traces with those beside them, and a rollout has "
             "none: name another one as by."
