@@ -20,7 +20,8 @@ from tests.support.seeded import configure, seeded_server
 
 
 def record(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> tuple[int, str, str]:
-    arguments = ["--suite", suite(folder), "-m", "simulated", "-o", str(folder / "pool.jsonl")]
+    usual = {"--suite": suite(folder), "-m": "simulated", "-o": str(folder / "pool.jsonl")}
+    arguments = [word for option in usual.items() if option[0] not in more for word in option]
     return ponder(capsys, "pool", "record", *arguments, *more)
 
 
