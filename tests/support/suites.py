@@ -6,7 +6,7 @@ from ponder.experiments.suites.base import Item
 
 
 def question(item: Item) -> str:
-    *_, last = item.problem.messages  # the puzzles have worked ones before
+    *_, last = item.problem.shown  # the puzzles have worked ones before
     assert last.role == "user"
     return last.content
 
