@@ -62,7 +62,7 @@ def solution(messages: Sequence[Message]) -> Solution:
     if last.role != "assistant":
         raise UsageError(
             "a reward model scores solutions and answers nothing: use it as --verifier "
-            "process:NAME."
+            "process(NAME)."
         )
     return Solution(_question(asked), tuple(_clean(step) for step in last.content.split(BETWEEN)))
 
