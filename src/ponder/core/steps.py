@@ -7,7 +7,7 @@ separator depends on how the model writes.
 ``paragraph``   a blank line
 ``line``        a line's end
 ``sentence``    a full stop, question or exclamation mark with space behind it, or a line's end
-``numbered``    the beginning of the next numbered step: a new line with 'Step', '**Step' or '#'
+``numbered``    the start of the next numbered step: a new line with 'Step', '**Step' or '#'
 ``tokens``      nothing but the number of tokens
 ``at:TEXT``     that text: a mark of the model's own, such as ``at:</step>``; several with ``|``,
                 and ``\\n`` for a line's end

@@ -25,7 +25,7 @@ class Particle:
     """A weighted trace."""
 
     trace: Trace
-    """The chain."""
+    """The trace."""
     past: Past = ()
     """Its prefixes and their log-likelihoods."""
     log_weight: float = 0.0

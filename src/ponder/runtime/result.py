@@ -54,16 +54,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one run.
-
-    ``answer`` is None if no sample held one. ``confidence`` is the share of the answered samples
-    that agree with it, None for fewer than two and where all grew from one beginning. ``silent``
-    counts samples without an answer, and those that were lost or cancelled. ``stopped_by`` is
-    ``done``, or the limit that cut the run short, or ``interrupt``, or ``lost``: a request failed
-    that it could not go on without, when there was an answer already; or ``overcharged``: an
-    endpoint charged more than it was allowed to, and the receipt says so; or ``accepted``: a person
-    took an answer.
-    """
+    """The outcome of one run."""
 
     answer: str | None
     """The answer; None if no sample had one."""

@@ -6,10 +6,10 @@ node: wider adds a child here, deeper descends to the best child by another draw
 child is a fresh attempt; elsewhere it revises the node's attempt, given the verifier's feedback.
 
 Each arm has a Beta posterior: 'wider' from the scores of the node's children, 'deeper' from those
-below the children, a single child from its own score and those below it. An untried
-arm has the prior. So the scores decide the shape of the tree, and no branching factor has to be
-chosen. With several ``models``, the model of an attempt is drawn in the same way, by the scores of
-all of its attempts so far (the listwise selection of the authors' treequest).
+below the children, a single child from its own score and those below it. An untried arm has the
+prior. So the scores decide the shape of the tree, and no branching factor has to be chosen. With
+several ``models``, the model of an attempt is drawn in the same way, by the scores of all of its
+attempts so far (the listwise selection of the authors' treequest).
 """
 
 from __future__ import annotations
