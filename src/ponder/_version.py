@@ -1,3 +1,3 @@
-"""The version of this Ponder."""
+"""The version of Ponder."""
 
 __version__ = "0.1.0"

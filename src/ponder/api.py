@@ -41,7 +41,7 @@ Question = str | Sequence[Message] | Problem
 
 
 def journal_path() -> Path:
-    """Where runs are recorded unless told otherwise: ``runs.sqlite`` in Ponder's home."""
+    """Return the default journal: ``runs.sqlite`` in Ponder's home."""
     return catalog.models_dir().parent / "runs.sqlite"
 
 
@@ -55,10 +55,10 @@ async def prepare(
     run: str = "",
     publish: Subscriber = ignore,
 ) -> AsyncIterator[Runner]:
-    """Compose a run of what the engine has, and yield a runner that is ready to ``go``.
+    """Set up a run with the engine's resources, and yield a runner that is ready to ``go``.
 
     ``model`` is used, and left open, if given (with its pricing and notes if it is an ``Opened``);
-    else the engine's of the name ``asked.model``. ``run`` is the ID of a run to resume.
+    otherwise the engine opens the model ``asked.model``. ``run`` is the ID of a run to resume.
     """
     await engine.tools.reader.check(asked.problem)
     async with AsyncExitStack() as using:
@@ -99,7 +99,7 @@ async def prepare(
 
 @asynccontextmanager
 async def opened(model: str | Model | Opened, engine: Engine) -> AsyncIterator[Opened]:
-    """The model itself, or the engine's of that name."""
+    """Yield the given model, or the engine's model of that name."""
     if isinstance(model, str):
         async with engine.model(model) as used:
             yield used
@@ -111,10 +111,10 @@ async def opened(model: str | Model | Opened, engine: Engine) -> AsyncIterator[O
 async def opened_all(
     names: Sequence[str], budget: Budget, engine: Engine
 ) -> AsyncIterator[dict[str, Opened]]:
-    """The models that are asked beside the run's own, by name.
+    """Yield the models that are used besides the run's own, by name.
 
     Raises:
-        UsageError: the budget cannot be kept with one of them.
+        UsageError: the budget cannot be enforced with one of them.
     """
     async with AsyncExitStack() as using:
         found = {}
@@ -125,10 +125,10 @@ async def opened_all(
 
 
 def model_name(name: str | None, config: Config) -> str:
-    """The name of the model to open: the one given, the configured default, or Ponder's own.
+    """Return the name of the model to open: the one given, the configured default, or Ponder's own.
 
     Raises:
-        UsageError: there is no such model, or a default that only a caller may choose.
+        UsageError: there is no such model, or the default needs the caller's explicit choice.
     """
     catalog.resolve(name, config)
     return name or config.model or catalog.DEFAULT
@@ -153,7 +153,7 @@ class Options(TypedDict, total=False):
 
 
 class Watched(Options, total=False):
-    """Those, and who is told of events."""
+    """The same, and a subscriber of events."""
 
     on_event: Subscriber
 
@@ -184,23 +184,24 @@ async def asolve(
             reference, or a ``Model``. By default the one in ``ponder.toml``, else a small one that
             runs on this machine.
         effort: ``minimal``, ``low``, ``medium``, ``high`` or ``max``; see ``docs/effort.md``.
-        strategy: instead of the plan's.
-        knobs: of the strategy, and ``length``, ``temperature``, ``top_p``; instead of the plan's.
-        budget: limits, each instead of the plan's.
-        verifier: for strategies that ask one; see ``docs/verifiers.md``.
-        answer_type: how to read answers; ``auto`` guesses by the question's form.
+        strategy: replaces the preset's.
+        knobs: those of the strategy, and ``length``, ``temperature``, ``top_p``; each replaces the
+            preset's.
+        budget: limits; each replaces the preset's.
+        verifier: for strategies that need one; see ``docs/verifiers.md``.
+        answer_type: the type of the answer; ``auto`` guesses by the question's form.
         choices: labels to choose from.
         schema: a JSON Schema as JSON text.
         system: a system message.
         seed: same seed, same samples, as far as the model allows.
         journal: a path, True for the default one, False for none.
-        engine: keeps models, connections and workers for the calls to come; by default there is one
-            for this call alone.
-        on_event: told of every event.
+        engine: keeps models, connections and workers for later calls; by default there is one for
+            this call alone.
+        on_event: called with every event.
 
     Raises:
-        UsageError: the call cannot be carried out as asked; nothing was spent.
-        RunFailed: no sample came back.
+        UsageError: the call is invalid; nothing was spent.
+        RunFailed: no sample arrived.
     """
     if isinstance(model, Path):
         model = str(model)
@@ -228,9 +229,10 @@ async def asolve(
 
 
 def solve(question: Question, **options: Unpack[Watched]) -> Result:
-    """``asolve`` for synchronous callers; takes the same arguments. Works in notebooks too.
+    """Answer one question: ``asolve`` for synchronous callers, with the same arguments.
 
-    ``engine`` is one that was opened with ``with``: for many questions, so that models stay open.
+    It works in notebooks too. For many questions, pass an ``engine`` that was opened with ``with``,
+    so that models stay open.
     """
     return wait(lambda: asolve(question, **options), options.get("engine"))
 
@@ -238,9 +240,9 @@ def solve(question: Question, **options: Unpack[Watched]) -> Result:
 async def stream(
     question: Question, **options: Unpack[Options]
 ) -> AsyncGenerator[Event | Result, None]:
-    """``asolve``, told as it goes: yields every event, and last the result.
+    """Run ``asolve`` and yield every event, then the result.
 
-    Closing the iterator cancels the run; what it has done stays in the journal.
+    Closing the iterator cancels the run; its calls so far stay in the journal.
     """
     told: asyncio.Queue[Event | None] = asyncio.Queue()
     task = asyncio.ensure_future(asolve(question, on_event=told.put_nowait, **options))
@@ -264,14 +266,14 @@ async def aresume(
     engine: Engine | None = None,
     on_event: Subscriber = ignore,
 ) -> Result:
-    """Take up a run that was cut off or interrupted; what is recorded is not paid for again.
+    """Resume an interrupted run; recorded calls are not paid for again.
 
-    ``run`` is its ID, or an unambiguous beginning of it; ``model`` is needed if the run had one
-    that was not opened by name. ``trust`` are the scripts, files and models that the run may use
-    though only its journal names them (``ponder.planning.trust``).
+    ``run`` is its ID, or an unambiguous prefix of it; ``model`` is needed if the run had one that
+    was not opened by name. ``trust`` are the scripts, files and models that the run may use though
+    only its journal names them (``ponder.planning.trust``).
 
     Raises:
-        UsageError: no such run, or it has ended already, or its plan names what ``trust`` does not.
+        UsageError: there is no such run, or it is done, or its plan has names that ``trust`` lacks.
     """
     async with engine_of(engine) as using:
         ready = resuming(run, using, model=model, journal=journal, trust=trust, publish=on_event)
@@ -288,7 +290,7 @@ def resuming(
     trust: Collection[str] = (),
     publish: Subscriber = ignore,
 ) -> AbstractAsyncContextManager[Runner]:
-    """``prepare`` for a run that is recorded already. Raises as ``aresume``."""
+    """Set up a recorded run as ``prepare`` does. Raises as ``aresume``."""
     if journal is False:
         raise UsageError("a run is resumed from its journal: name it.")
     path = journal_path() if journal is True else journal
@@ -315,13 +317,14 @@ def resuming(
 
 
 def resume(run: str, **options: Any) -> Result:
-    """``aresume`` for synchronous callers; takes the same arguments."""
+    """Resume a run: ``aresume`` for synchronous callers, with the same arguments."""
     return wait(lambda: aresume(run, **options), options.get("engine"))
 
 
 def wait(start: Callable[[], Coroutine[Any, Any, T]], engine: Engine | None = None) -> T:
-    """Run a coroutine to its end, on the engine's loop if there is one, for a caller who has no
-    event loop, or is in one.
+    """Run a coroutine to its end, for a caller without an event loop or inside one.
+
+    It runs on the engine's loop if an engine is given.
     """
     if engine is not None:
         return engine.wait(start)

@@ -1,4 +1,4 @@
-"""Verifiers on their own: ``score`` judges texts that came from anywhere."""
+"""Verifiers on their own: ``score`` scores texts from any source."""
 
 from __future__ import annotations
 
@@ -30,25 +30,27 @@ from ponder.verifiers.registry import known
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One score per text, in the texts' order, and what they cost. The receipt says so if an
-    endpoint charged more than it was allowed to: then the rest was not asked for.
-    """
+    """Scores of texts, and their cost."""
 
     scores: tuple[Score, ...]
+    """One score per text, in the texts' order."""
     receipt: Receipt
+    """The cost. If an endpoint charged more than a request allowed, the receipt states that, and
+    the remaining texts were not scored.
+    """
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``ponder score --json`` prints."""
+        """Return the object that ``ponder score --json`` prints."""
         scores = [{"score": s.value, "verdict": s.verdict, "detail": s.detail} for s in self.scores]
         return {"scores": scores, "receipt": self.receipt.to_json()}
 
 
 def problem_from(data: Mapping[str, Any]) -> Problem:
-    """A problem as a user writes it: ``question``, and perhaps ``answer_type``, ``choices``,
-    ``schema`` (a JSON Schema) and ``tests``.
+    """Return a problem from a user's data: ``question``, and optionally ``answer_type``,
+    ``choices``, ``schema`` (a JSON Schema) and ``tests``.
 
     Raises:
-        UsageError: a value does not fit.
+        UsageError: a value is invalid.
     """
     for name, kind in (("question", str), ("answer_type", str), ("choices", list)):
         if name in data and not isinstance(data[name], kind):
@@ -70,10 +72,10 @@ async def world(
     model: str | Model = "",
     budget: Budget | None = None,
 ) -> AsyncIterator[World]:
-    """All that a verifier can ask, by the engine: its own models, and ``model`` as the run's.
+    """Yield the resources of a verifier: its own models, and ``model`` as the run's.
 
     Raises:
-        UsageError: there is no such verifier or model, or the budget cannot be kept.
+        UsageError: there is no such verifier or model, or the budget cannot be enforced.
     """
     verifiers = known(verifier, tools=engine.tools)
     own = [model] if isinstance(model, str) and model else []
@@ -97,22 +99,22 @@ async def ascore(
     seed: int = 0,
     engine: Engine | None = None,
 ) -> Scored:
-    """What a verifier says of each text, as a reply to the question.
+    """Score each text as a reply to the question.
 
     Args:
         question: a text, chat messages, or a ``Problem`` (used as it is), which may hold tests.
-        texts: whole replies; answers are read out of them as ``solve`` does.
+        texts: whole replies; answers are read out of them as in ``solve``.
         verifier: its name; see ``docs/verifiers.md``.
-        model: for verifiers that ask the run's own model.
-        answer_type: how to read answers; ``auto`` guesses by the question's form.
-        budget: limits of all of it.
-        seed: same seed, same samples of what verifiers ask.
+        model: for verifiers that use the run's own model.
+        answer_type: the type of the answer; ``auto`` guesses by the question's form.
+        budget: limits of the whole call.
+        seed: same seed, same samples of the verifier's models.
         engine: as in ``ponder.asolve``.
 
     Raises:
-        UsageError: no such verifier, or it asks a model and none is named.
-        LimitReached: the budget does not allow to score all of them, or an endpoint charged more
-            than it was allowed to (``Overcharged``).
+        UsageError: there is no such verifier, or it needs a model and none is named.
+        LimitReached: the budget does not suffice to score all of them, or an endpoint charged more
+            than a request allowed (``Overcharged``).
     """
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise UsageError(f"texts must be a list of texts, not {texts!r}.")
@@ -136,5 +138,5 @@ async def ascore(
 
 
 def score(question: Question, texts: Sequence[str], **options: Any) -> Scored:
-    """``ascore`` for synchronous callers; takes the same arguments."""
+    """Score texts: ``ascore`` for synchronous callers, with the same arguments."""
     return wait(lambda: ascore(question, texts, **options), options.get("engine"))

@@ -1,3 +1,3 @@
-"""The nouns: problem, trace, answer, budget, ledger, effects, session, events, errors.
+"""The core types: problem, trace, answer, budget, ledger, effects, session, events, errors.
 Standard library only.
 """

@@ -1,8 +1,8 @@
-"""The verbs that ask: for chains, steps, scores, and what other strategies make of a problem.
+"""Verbs that request samples, steps and scores, and that run strategies inside strategies.
 
-Every verb that spends builds one effect per thing asked and hands it to ``perform``. Paths are
+Every verb that spends builds one effect per request and hands it to ``perform``. Paths are
 structural: the k-th verb of a session, its i-th child. Seeds are derived from (run seed, path). So
-a run is the same whatever finishes first, and a journal can answer for it.
+a run is the same whatever finishes first, and a journal can replay it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Asking(Asker):
 
     @property
     def length(self) -> int:
-        """Most tokens that a chain of this run may have."""
+        """Most tokens that a trace of this run may have."""
         return self._run.sampling.length
 
     @property
@@ -76,17 +76,17 @@ class Asking(Asker):
         reserve_for: Trace | None = None,
         **how: Any,
     ) -> Trace:
-        """One chain, continued from ``start`` to its end, which is at the run's length at the
-        latest. ``how`` overrides fields of ``Sampling``.
+        """Continue a trace from ``start`` to its end, or to the run's length limit.
 
-        ``prompt`` is shown to the model instead of the problem's own messages; what comes back is
-        an answer to the problem all the same. ``role`` is what it is booked under: only what is
-        generated in the usual one can become the run's answer. ``model`` is one of the run's other
-        models. With ``max_total``, it is a step of a chain limited to that many tokens, which may
-        go on. With ``reserve_for``, what it takes to make that chain answer is left over.
+        ``prompt`` is shown to the model instead of the problem's own messages; the result is still
+        an answer to the problem. ``role`` is the role it is booked under: only samples of the role
+        ``GENERATE`` can become the run's answer. ``model`` names one of the run's other models.
+        ``max_total``: generate one step only, of a trace limited to this many tokens in all.
+        ``reserve_for``: keep enough budget to force an answer from this trace afterwards. ``how``
+        overrides fields of ``Sampling``.
 
         Raises:
-            ModelError: the chain was lost.
+            ModelError: the request failed, and its sample is lost.
             LimitReached: the budget does not allow it.
         """
         run, path = self._run, self._next()
@@ -111,11 +111,11 @@ class Asking(Asker):
             raise
         run.note(SampleFinished(path, trace, False, role))
         if trace.answer is not None and role == GENERATE and self._earliest(trace):
-            run.hold(trace, None)  # should the budget end here
+            run.hold(trace, None)  # if the budget ends here
         return trace
 
     def _prompt(self, problem: Problem, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
-        """The messages to show, with the hints that a person gave; () for the problem's own."""
+        """Return the messages to show, with any hints from steering; () for the problem's own."""
         steering = self._run.steering
         if not steering.hints:
             return () if prompt == problem.shown else prompt
@@ -125,8 +125,10 @@ class Asking(Asker):
     async def extend(
         self, starts: Sequence[Trace], fan: int = 1, *, step: Step, **how: Any
     ) -> list[Trace]:
-        """Each chain continued by one step, ``fan`` times: in the order of the chains, lost ones
-        left out. A chain that has ended stays as it is, once.
+        """Continue each trace by one step, ``fan`` times.
+
+        Returns the results in the order of ``starts``, without lost ones. A finished trace is
+        returned once, unchanged.
 
         Raises:
             LimitReached: the budget did not allow even one.
@@ -139,10 +141,10 @@ class Asking(Asker):
         return await self.gather(branches)
 
     async def advance(self, start: Trace, *, step: Step, **how: Any) -> Trace:
-        """One chain continued by one step; one that has ended stays as it is.
+        """Continue a trace by one step; a finished trace is returned unchanged.
 
         Raises:
-            ModelError: the step was lost.
+            ModelError: the request failed, and the step is lost.
             LimitReached: the budget does not allow it.
         """
         if start.done:
@@ -151,12 +153,12 @@ class Asking(Asker):
         return await self.grow(start, max_total=self.length, length=length, stop=step.stops, **how)
 
     def sampling(self, problem: Problem, n: int, **how: Any) -> Branches[Trace]:
-        """``n`` independent chains, delivered as they finish; see ``as_completed``."""
+        """Draw ``n`` independent samples, delivered as they finish; see ``as_completed``."""
         start = Trace.empty(problem)
         return self.as_completed([lambda child: child.grow(start, **how)] * n)
 
     async def sample(self, problem: Problem, n: int, **how: Any) -> list[Trace]:
-        """``n`` independent chains, in the order in which they were asked for; lost ones left out.
+        """Draw ``n`` independent samples; return them in request order, without lost ones.
 
         Raises:
             LimitReached: the budget did not allow even one.
@@ -165,10 +167,10 @@ class Asking(Asker):
             return sorted([t async for t in traces], key=lambda t: t.order)
 
     async def conclude(self, trace: Trace) -> Trace:
-        """The trace itself if it has an answer, else one that it was made to give, greedily.
+        """Return the trace, after greedily forcing a final answer if it has none.
 
-        (Forcing the answer by what the assistant's turn goes on with: Muennighoff 2025, s1,
-        section 3.)
+        The answer is forced by continuing the assistant's turn with a cue (Muennighoff 2025, s1,
+        section 3).
         """
         if trace.answer is not None:
             return trace
@@ -179,7 +181,7 @@ class Asking(Asker):
     # Scores --------------------------------------------------------------------------------------
 
     async def score(self, traces: Sequence[Trace], verifier: str = "") -> list[Score]:
-        """One score per trace, by the named verifier or by the run's."""
+        """Return one score per trace, from the named verifier or from the run's."""
         if not traces:
             return []
         effect, path = Verify(tuple(traces), verifier or self._run.verifier), self._next()
@@ -195,8 +197,10 @@ class Asking(Asker):
     async def scored(
         self, problem: Problem, n: int, verifier: str = ""
     ) -> AsyncIterator[AsyncIterator[tuple[int, Trace, Score]]]:
-        """``n`` independent chains with their places and scores: each as it finishes, or, where the
-        run's verifier compares them, all of them once the last has come.
+        """Draw ``n`` independent samples and score them; yield (place, trace, score).
+
+        Each is delivered as it finishes. A listwise verifier scores them all after the last has
+        arrived.
 
         ``async with s.scored(problem, n) as arriving: async for at, trace, score in arriving: ...``
         """
@@ -226,12 +230,14 @@ class Asking(Asker):
         model: str = "",
         hear: Callable[[Trace], None] = lambda trace: None,
     ) -> Trace:
-        """What another strategy makes of the problem, with chains of ``model``. What it proposes is
-        its own answer, not the run's: ``hear`` is told of it, and it comes back if the budget or a
-        lost request ends the strategy.
+        """Run another strategy on the problem, with ``model``, and return its trace.
+
+        Its proposals are passed to ``hear`` and are not proposals of this run. If the budget or a
+        failed request ends the strategy, its best answer so far is returned.
 
         Raises:
-            ModelError, LimitReached, RunFailed: one of these ended it, and it had no answer.
+            ModelError, LimitReached, RunFailed: one of these ended the strategy before it had an
+                answer.
         """
         run = replace(self._run, model=model, hear=hear, best=None, proposed=False, tree=None)
         trace: Trace | None = None
@@ -245,14 +251,16 @@ class Asking(Asker):
         if run.best and run.answered and (trace is None or trace.answer is None):
             trace = run.best[0]
         assert trace is not None
-        return replace(trace, problem=problem)  # whatever it was asked in
+        return replace(trace, problem=problem)  # the strategy may have asked it in another form
 
     def as_completed(self, branches: Iterable[Callable[[Self], Awaitable[T]]]) -> Branches[T]:
-        """Run branches at once, each on a forked session, and iterate over results as they come:
+        """Run branches concurrently, each on a forked session, and iterate over results as they
+        arrive:
 
         ``async with s.as_completed(branches) as results: async for result in results: ...``
 
-        Leaving the block cancels what is still running. A branch that lost its sample is left out.
+        Leaving the block cancels the branches that are still running. A branch that lost its sample
+        is left out.
         """
         path, kind = self._next(), type(self)
         return Branches(
@@ -260,7 +268,9 @@ class Asking(Asker):
         )
 
     async def gather(self, branches: Iterable[Callable[[Self], Awaitable[T]]]) -> list[T]:
-        """Run branches at once, each on a forked session; results in order, lost ones left out."""
+        """Run branches concurrently, each on a forked session; return results in order, without
+        lost ones.
+        """
         numbered = [partial(_numbered, i, branch) for i, branch in enumerate(branches)]
         async with self.as_completed(numbered) as results:
             pairs = [pair async for pair in results]
@@ -269,15 +279,16 @@ class Asking(Asker):
     # Proposals -----------------------------------------------------------------------------------
 
     def propose(self, trace: Trace, score: float | None = None) -> None:
-        """Say which trace would be the answer if the run ended now; one without an answer is no
-        better than what was.
+        """Set the answer that the run would give if it ended now.
+
+        A trace without an answer never replaces one that has an answer.
         """
         if trace.answer is not None or not self._run.answered:
             self._run.proposed = True
             self._run.hold(trace, score)
 
     def _earliest(self, trace: Trace) -> bool:
-        """True if it is the earliest asked for of the answers, and none was proposed yet."""
+        """True if no trace was proposed yet and this answer was requested before all others."""
         run = self._run
         if run.best is None or not run.answered:
             return True

@@ -1,4 +1,4 @@
-"""Structured concurrency: branches that run at once, whose results come as they finish."""
+"""Structured concurrency: branches that run at once and deliver results as they finish."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class Branches(Generic[T]):
-    """Results of concurrent branches as they come; leaving the block cancels the rest.
+    """Results of concurrent branches, as they arrive; leaving the block cancels the rest.
 
-    A branch that ended in a ``ModelError`` or ``RunFailed`` is left out: one lost sample is data,
-    not a crash. So is one that the budget refused, unless there is nothing else to deliver: then
-    ``LimitReached`` is raised. Any other error is raised at once.
+    A branch that ends in a ``ModelError`` or ``RunFailed`` is left out: one lost sample is data,
+    not a crash. A branch that the budget refused is left out too, unless no branch delivers
+    anything: then ``LimitReached`` is raised. Any other error is raised at once.
     """
 
     def __init__(self, branches: Sequence[Callable[[], Awaitable[T]]]) -> None:
@@ -47,10 +47,10 @@ class Branches(Generic[T]):
             try:
                 await asyncio.wait(running)
             except asyncio.CancelledError as cancelled:
-                again = cancelled  # of us, who are leaving anyhow: first see the others out
+                again = cancelled  # we are cancelled too: wait for the others first
         for task in self._tasks:
             if not task.cancelled():
-                task.exception()  # looked at, so that asyncio does not warn of it
+                task.exception()  # retrieved, so that asyncio does not warn about it
         if again is not None:
             raise again
 

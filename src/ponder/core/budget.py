@@ -1,4 +1,4 @@
-"""Limits, each with its unit."""
+"""The limits of a run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from ponder.core.errors import UsageError
 class Budget:
     """Limits of one run; None means no limit.
 
-    ``tokens`` counts prompt and completion tokens of every role, cached and wasted ones too.
-    ``usd`` are dollars, ``flops`` floating-point operations, ``seconds`` wall time.
-
     Raises:
         UsageError: a limit is not a positive, finite number.
     """
 
     tokens: int | None = None
+    """Prompt and completion tokens of every role, including cached and wasted ones."""
     usd: float | None = None
+    """Dollars."""
     flops: float | None = None
+    """Floating-point operations."""
     seconds: float | None = None
+    """Wall time in seconds."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

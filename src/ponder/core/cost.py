@@ -1,4 +1,4 @@
-"""What is compared with a limit: exact sums in whole units."""
+"""Costs that are compared with a limit: exact sums in whole units."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ PICO = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an effect costs against the limits, in exact whole units. Time is not among them: it
-    passes by itself.
-    """
+    """Cost of an effect, in exact whole units. Time is not included: it passes by itself."""
 
     tokens: int = 0
+    """Tokens of prompt and completion, wasted ones included."""
     picousd: int = 0
+    """Picodollars."""
     flops: int = 0
+    """Floating-point operations."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(

@@ -1,4 +1,4 @@
-"""The requests that a strategy makes of the world, as frozen values, and who answers them."""
+"""Effects: the requests of a strategy, as frozen values, and the handlers that answer them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,29 @@ GENERATE = "generate"
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a continuation is drawn. ``length`` bounds its tokens; ``temperature`` 0 is greedy.
-
-    ``top_logprobs`` asks for that many of the likeliest tokens at each place (0: none) and for the
-    log-probability of the one that was drawn. A model that does not know them gives what it knows.
-    ``thinking`` is how long the model's own thinking shall be (None: as it is by itself).
-    """
+    """Sampling parameters of a continuation."""
 
     length: int = 1024
+    """Most tokens to generate."""
     temperature: float = 0.8
+    """0 is greedy."""
     top_p: float = 1.0
+    """Nucleus: tokens are drawn from this share of the probability mass."""
     stop: tuple[str, ...] = ()
+    """Generation stops before any of these strings."""
     logprobs: bool = False
+    """True to request the log-probability of each sampled token."""
     top_logprobs: int = 0
+    """Number of the likeliest tokens to request at each place, with their log-probabilities (0:
+    none). A model that cannot report them reports what it can.
+    """
     thinking: Thinking | None = None
+    """Limit of the model's own thinking (None: the model's default)."""
 
     def describe(self) -> dict[str, Any]:
-        """As JSON, without what older journals have no word for where it is not asked for."""
+        """Return it as JSON. Fields added later are omitted at their defaults, so that old journals
+        still match.
+        """
         how = {**asdict(self), "stop": list(self.stop)}
         if not self.top_logprobs:
             del how["top_logprobs"]
@@ -49,35 +55,35 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Continue ``start`` (an empty trace: begin). Answered with a ``Trace``.
-
-    ``role`` is what it is booked under. ``model`` is the name of another model than the run's.
-    ``prompt`` is shown to the model instead of the problem's own messages.
-    ``max_total``: one step is wanted, of a chain limited to this many tokens in all.
-    ``reserve_for``: leave over what it takes to make this chain answer.
-    """
+    """Continue ``start``. The result is a ``Trace``."""
 
     start: Trace
+    """The trace to continue; an empty one to begin."""
     sampling: Sampling
     seed: int
     role: str = GENERATE
+    """The role that it is booked under."""
     model: str = ""
+    """Name of the generating model; '' for the run's own."""
     max_total: int = 0
+    """Generate one step only, of a trace limited to this many tokens in all (0: no step)."""
     reserve_for: Trace | None = None
+    """Keep enough budget to force an answer from this trace afterwards."""
     prompt: tuple[Message, ...] = ()
+    """Shown to the model instead of the problem's own messages, if not empty."""
 
     @property
     def problem(self) -> Problem:
-        """What it is to answer."""
+        """The problem to answer."""
         return self.start.problem
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What the model is shown."""
+        """The messages that the model is shown."""
         return self.prompt or self.problem.shown
 
     def describe(self) -> dict[str, Any]:
-        """What the journal compares: the whole effect, long texts by digest."""
+        """Return the whole effect, as the journal compares it; long texts by digest."""
         common = _common(self.problem, self.sampling, self.role)
         shown = _fingerprint(self.prompt) if self.prompt else ""
         other = {"model": self.model, "max_total": self.max_total, "prompt": shown}
@@ -87,14 +93,14 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Score traces of one problem. Answered with one ``Score`` per trace, in their order."""
+    """Score traces of one problem. The result is one ``Score`` per trace, in their order."""
 
     traces: tuple[Trace, ...]
     verifier: str
     role: str = "verify"
 
     def describe(self) -> dict[str, Any]:
-        """What the journal compares."""
+        """Return the effect as the journal compares it."""
         return {
             "effect": "verify",
             "verifier": self.verifier,
@@ -104,15 +110,15 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """Let whoever watches act on what a strategy has. Answered with the actions that were taken."""
+    """Let an observer act on a strategy's traces. The result is the actions that were taken."""
 
     traces: tuple[Trace, ...]
-    """What the strategy would go on with."""
+    """The traces that the strategy would continue with."""
     known: Collection[str] = field(default=(), compare=False, repr=False)
-    """Ids of all traces that an action may be about."""
+    """Ids of all traces that an action may refer to."""
 
     def describe(self) -> dict[str, Any]:
-        """What the journal compares."""
+        """Return the effect as the journal compares it."""
         return {"effect": "steer", "traces": [t.id for t in self.traces]}
 
 
@@ -121,37 +127,42 @@ Result = Trace | tuple[Score, ...] | tuple[Action, ...]
 
 
 class Asker:
-    """One session of a run, which asks for effects; ``core.session.Session`` has the verbs."""
+    """A session of a run, which requests effects; ``core.session.Session`` has the verbs."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One effect on its way through the handlers.
-
-    ``path`` says where in the run it was asked for. ``prompt_tokens`` and ``completion_tokens``
-    grow as the model works, so that a cancelled call is booked as far as it came; the model's
-    edge adds what it knows of ``cached_tokens``, ``wasted_tokens`` and ``reasoning_tokens`` (part
-    of the completion's), and the ``trace`` once it has come, so that it is not lost if the call is
-    cancelled on its way out. ``spent`` is set by whoever books the call, ``replayed`` by whoever
-    answered it from the journal. ``session`` is that of a verifier, which may ask models in its
-    turn. ``watch`` is told of each delta.
-    """
+    """One effect on its way through the handlers."""
 
     path: str
+    """Structural path of the request in the run."""
     effect: Effect
+    """The effect to answer."""
     prompt_tokens: int = 0
+    """Prompt tokens so far. This and the next field grow while the model works, so that a cancelled
+    call is booked for what it used.
+    """
     completion_tokens: int = 0
+    """Completion tokens so far."""
     cached_tokens: int = 0
+    """Prompt tokens read from a cache, as far as the model reports them."""
     wasted_tokens: int = 0
+    """Tokens generated for nothing, as far as the model reports them."""
     reasoning_tokens: int = 0
+    """The part of ``completion_tokens`` spent on thinking, as far as reported."""
     trace: Trace | None = None
+    """The result once it has arrived, so that a later cancellation does not lose it."""
     spent: Item | None = None
+    """Set by the handler that books the call."""
     replayed: bool = False
+    """True if the journal answered the call."""
     session: Asker | None = field(default=None, repr=False)
+    """Session of a verifier, which may itself call models."""
     watch: Callable[[Delta], None] | None = field(default=None, repr=False)
+    """Called with each delta."""
 
     def progress(self, delta: Delta) -> None:
-        """The model reports how far it is."""
+        """Record a delta that the model reports."""
         self.prompt_tokens = delta.prompt_tokens
         self.completion_tokens = delta.tokens if delta.due is None else delta.due
         if self.watch is not None:
@@ -159,19 +170,19 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Result]]
-"""Answers a call. Handlers are stacked as web middleware is: each takes the next one in."""
+"""Answers a call. Handlers are stacked like web middleware: each wraps the next one in."""
 
 
 @functools.lru_cache(maxsize=256)
 def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
-    """What all samples of a wave share."""
+    """Return the part of the description that all samples of a wave share."""
     asked = {"effect": "generate", "problem": digest(problem), "role": role}
     return {**asked, **sampling.describe()}
 
 
 @functools.lru_cache(maxsize=256)
 def digest(problem: Problem) -> str:
-    """A short fingerprint of what a problem shows, the same in every process."""
+    """Return a short fingerprint of a problem's messages, the same in every process."""
     return _fingerprint(replace(problem, messages=problem.shown, instruction=""))
 
 

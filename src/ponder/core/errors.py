@@ -1,7 +1,7 @@
 """Every error that Ponder raises on purpose.
 
 PonderError
-├── UsageError              the caller's fault: exit code 2, nothing was spent for it
+├── UsageError              the caller's fault: exit code 2, nothing was spent on it
 │   ├── UnknownName         a strategy, knob, model, ... that does not exist; names the nearest
 │   ├── CapabilityError     the model lacks what the strategy needs
 │   ├── BudgetTooSmall      not even one sample fits; says how much one needs
@@ -9,11 +9,11 @@ PonderError
 │   └── ReplayMismatch      the journal holds another effect at this path
 ├── ModelError              the world's fault: one sample is lost, the run goes on
 │   ├── ModelTimeout        no answer in time
-│   ├── ModelUnreachable    refused, reset, cut off
+│   ├── ModelUnreachable    refused, reset, interrupted
 │   ├── RateLimited         429 to the last retry
 │   ├── ServerFault         5xx to the last retry
 │   ├── RequestRefused      any other 4xx: key, model name, length; retrying cannot help
-│   └── MalformedReply      an answer that is not one
+│   └── MalformedReply      a reply that breaks the protocol
 ├── RunFailed               too few samples were left to answer from: exit code 1
 └── LimitReached            control flow, not a failure: a budget refused an effect
     └── Overcharged         an endpoint charged more than a request allowed: nothing more is sent
@@ -31,11 +31,11 @@ from ponder.core.ledger import Receipt
 
 Limit = Literal["tokens", "usd", "flops", "seconds"]
 Stop = Limit | Literal["overcharged"]
-"""The reason for which nothing more is sent."""
+"""Reason why nothing more is sent."""
 
 
 class PonderError(Exception):
-    """The root of everything below. ``str(error)`` is one sentence meant for a person."""
+    """Root of all errors below. ``str(error)`` is one sentence meant for a person."""
 
 
 class UsageError(PonderError):
@@ -43,7 +43,7 @@ class UsageError(PonderError):
 
 
 class UnknownName(UsageError):
-    """``kind`` has no member called ``name``; suggests the nearest of ``known``."""
+    """No member of ``kind`` is called ``name``; the message suggests the nearest of ``known``."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -63,7 +63,7 @@ class BudgetTooSmall(UsageError):
 
 
 class MissingExtra(UsageError):
-    """An optional dependency is needed and absent."""
+    """An optional dependency is needed but not installed."""
 
     def __init__(self, extra: str, why: str) -> None:
         super().__init__(f"{why} needs the extra {extra!r}: pip install 'ponder[{extra}]'.")
@@ -71,14 +71,14 @@ class MissingExtra(UsageError):
 
 
 class ReplayMismatch(UsageError):
-    """A resumed run asked for another effect than the one that its journal holds."""
+    """A resumed run requested another effect than the one in its journal."""
 
 
 class ModelError(PonderError):
     """A request to a model failed for good.
 
-    ``prompt_tokens`` and ``completion_tokens`` are what was spent on it before it failed, as far as
-    that is known; the ledger books them as wasted.
+    ``prompt_tokens`` and ``completion_tokens`` are the tokens spent on it before it failed, as far
+    as they are known; the ledger books them as wasted.
     """
 
     def __init__(self, message: str, *, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
@@ -88,7 +88,7 @@ class ModelError(PonderError):
 
 
 class ModelTimeout(ModelError):
-    """No (further) answer within the time-out."""
+    """No reply, or no further part of one, arrived in time."""
 
 
 class ModelUnreachable(ModelError):
@@ -96,32 +96,32 @@ class ModelUnreachable(ModelError):
 
 
 class RateLimited(ModelError):
-    """The endpoint said 429 until the retries were used up."""
+    """The endpoint answered 429 until the retries were used up."""
 
 
 class ServerFault(ModelError):
-    """The endpoint said 5xx until the retries were used up."""
+    """The endpoint answered 5xx until the retries were used up."""
 
 
 class RequestRefused(ModelError):
-    """The endpoint refused the request itself (4xx); the same request would be refused again."""
+    """The endpoint refused the request itself (4xx); it would refuse the same request again."""
 
 
 class MalformedReply(ModelError):
-    """The reply is not what the protocol promises."""
+    """The reply does not follow the protocol."""
 
 
 class RunFailed(PonderError):
-    """No usable sample was left. ``receipt`` says what was spent all the same; ``run`` is the ID
-    with which the run can be resumed, if it was recorded.
-    """
+    """No usable sample was left."""
 
     receipt: Receipt | None = None
+    """The cost of the run up to its failure."""
     run: str = ""
+    """ID with which the run can be resumed; '' if it was not recorded."""
 
 
 class LimitReached(PonderError):
-    """A budget refused an effect. ``limit`` names which."""
+    """A budget refused an effect. ``limit`` names the limit."""
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(f"the budget's limit on {limit} was reached")
@@ -129,8 +129,8 @@ class LimitReached(PonderError):
 
 
 class Overcharged(LimitReached):
-    """An endpoint charged more than it was allowed to, which nobody can prevent, so no budget can
-    be promised with it any more. ``reason`` is one sentence.
+    """An endpoint charged more than a request allowed, so no budget can be guaranteed with it.
+    ``reason`` is one sentence.
     """
 
     def __init__(self, reason: str) -> None:

@@ -1,8 +1,8 @@
 """Events: facts about a run, as frozen values, for the terminal, a stream, a page, and the log.
 
-Some are reports of effects (a sample came back, a verifier spoke); the others are decisions: what a
-strategy, or a person, made of them and why. Decisions are recorded beside the results, and emitted
-again when a run is replayed, so any reader can fold them to the search tree (``core.search``).
+Some report effects (a sample arrived, a verifier scored); the others are decisions that a strategy
+or a person made, with reasons. Decisions are recorded beside the results and emitted again when a
+run is replayed, so any reader can fold them into the search tree (``core.search``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class SampleStarted:
-    """A sample was asked for."""
+    """A sample was requested."""
 
     path: str
     role: str
@@ -40,43 +40,42 @@ class SampleStarted:
 
 @dataclass(frozen=True, slots=True)
 class Grew:
-    """A sample has grown. Not every token is an event, but every word is in one: deltas that come
-    soon after each other are told together.
-    """
+    """A sample has grown. Deltas in quick succession are merged into one event."""
 
     path: str
     text: str
-    """What was added to its text since the last such event."""
+    """Text added since the last such event."""
     reasoning: str
-    """What was added to its reasoning."""
+    """Reasoning added since the last such event."""
     tokens: int
-    """Number of its completion tokens by now."""
+    """Number of completion tokens so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleFinished:
-    """A sample has come back, from the model or from the journal (``replayed``)."""
+    """A sample has arrived."""
 
     path: str
     trace: Trace
     replayed: bool
+    """True if it came from the journal and not from the model."""
     role: str = GENERATE
 
 
 @dataclass(frozen=True, slots=True)
 class SampleLost:
-    """A sample failed or was cancelled; ``reason`` is one sentence. ``role`` is what it was booked
-    under, '' if nothing was sent.
-    """
+    """A sample failed or was cancelled."""
 
     path: str
     reason: str
+    """One sentence."""
     role: str = ""
+    """The role that it was booked under; '' if nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A verifier spoke."""
+    """A verifier scored traces."""
 
     path: str
     traces: tuple[Trace, ...]
@@ -85,15 +84,17 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class VoteChanged:
-    """The vote as it stands: (answer, weight) from the leader down, and how many may still come."""
+    """The vote changed."""
 
     tally: tuple[tuple[str, float], ...]
+    """(Answer, weight) pairs, the leader first."""
     remaining: int
+    """Number of votes that may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """The best answer so far."""
+    """The best answer so far has changed."""
 
     trace: Trace
     score: float | None
@@ -101,31 +102,35 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A call was booked; ``total`` is the run's sum."""
+    """A call was booked."""
 
     item: Item
+    """The call."""
     total: Item
+    """The run's sum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A node was continued; ``children`` are the ids of what came back."""
+    """A node was expanded."""
 
     node: str
     children: tuple[str, ...]
+    """Ids of the new nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The strategy itself valued nodes, without a verifier: one score each, in their order."""
+    """The strategy itself scored nodes, without a verifier."""
 
     nodes: tuple[str, ...]
     scores: tuple[Score, ...]
+    """One score per node, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visited:
-    """A value in [0, 1] was added to a node and to all above it."""
+    """A value in [0, 1] was added to a node and to all of its ancestors."""
 
     node: str
     value: float
@@ -133,46 +138,53 @@ class Visited:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Nodes were given up; ``why`` says the reason to a person."""
+    """Nodes were dropped."""
 
     nodes: tuple[str, ...]
     why: str
+    """The reason, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """``node`` is an attempt that was made of an earlier one."""
+    """A trace was revised."""
 
     node: str
+    """The revision."""
     of: str
+    """The node that was revised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Steered:
-    """A person, or a program, intervened."""
+    """A person or a program intervened."""
 
     action: Action
 
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """A new node, with an edited text, takes the place of the one that it was made from."""
+    """A new node with an edited text replaces the node it was made from."""
 
     node: str
     text: str
     origin: str
+    """Id of the node that was edited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The run is over. ``chosen`` is the id of the trace that the answer came from, if any."""
+    """The run is over."""
 
     stopped_by: str
     chosen: str | None
+    """Id of the trace that the answer came from, if any."""
 
 
 Decision = Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | Ended
-"""What was decided. Recorded in the log; on replay emitted again, and never compared."""
+"""An event that records a decision. It is logged, and emitted again on replay without being
+compared.
+"""
 Event = (
     RunStarted
     | SampleStarted
@@ -186,4 +198,6 @@ Event = (
     | Decision
 )
 Subscriber = Callable[[Event], None]
-"""Told of every event, on the run's event loop. It must not block; what it raises ends the run."""
+"""Called with every event, on the run's event loop. It must not block; an exception in it ends the
+run.
+"""

@@ -1,12 +1,13 @@
-"""JSON that every reader can read: without NaN and infinities, which are no JSON."""
+"""Strict JSON, without NaN and infinities, which are not valid JSON."""
 
 from __future__ import annotations
 
 import json
 
 dumps = json.JSONEncoder(allow_nan=False).encode
-"""Encode a value; one encoder for all, since making one takes longer than a short value.
+"""Encode a value. There is one encoder for all, since making one takes longer than encoding a short
+value.
 
 Raises:
-    ValueError: a number in it is not finite.
+    ValueError: the value contains a number that is not finite.
 """

@@ -1,4 +1,4 @@
-"""What was spent: booked per role and model, call by call. The receipt is its final statement."""
+"""The ledger: costs booked per role and model, call by call. The receipt is its final statement."""
 
 from __future__ import annotations
 
@@ -12,37 +12,42 @@ from ponder.core.cost import PICO, Cost
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The sum of some calls of one role to one model.
-
-    ``prompt_tokens`` includes the ``cached_tokens``, which were not evaluated anew.
-    ``completion_tokens`` reached a trace; ``wasted_tokens`` were generated and then cancelled,
-    lost or unreadable. ``reasoning_tokens`` are the part of ``completion_tokens`` that the model
-    spent on thinking of its own, as far as it says. ``seconds`` is wall time, each instant
-    shared equally among the calls in flight, so that items add up and never exceed the time that
-    passed.
-    """
+    """The sum of some calls of one role to one model."""
 
     role: str
     model: str
     calls: int = 0
+    """Number of calls."""
     failed: int = 0
+    """Number of calls that failed."""
     prompt_tokens: int = 0
+    """Prompt tokens, including the cached ones."""
     cached_tokens: int = 0
+    """Prompt tokens that were not evaluated again."""
     completion_tokens: int = 0
+    """Completion tokens that reached a trace."""
     wasted_tokens: int = 0
+    """Completion tokens that were then cancelled, lost or unreadable."""
     picousd: int = 0
+    """Picodollars."""
     flops: int = 0
+    """Floating-point operations."""
     seconds: float = 0.0
+    """Wall time. Each instant is shared equally among the calls in flight, so items add up and
+    never exceed the time that passed.
+    """
     reasoning_tokens: int = 0
+    """The part of ``completion_tokens`` that the model spent on thinking, as far as it reports it.
+    """
 
     @property
     def cost(self) -> Cost:
-        """What counts against a budget."""
+        """The cost that counts against a budget."""
         tokens = self.prompt_tokens + self.completion_tokens + self.wasted_tokens
         return Cost(tokens, self.picousd, self.flops)
 
     def plus(self, other: Item) -> Item:
-        """Both together, under this item's role and model."""
+        """Return the sum of both, under this item's role and model."""
         return Item(
             self.role,
             self.model,
@@ -59,7 +64,9 @@ class Item:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Figures as a receipt prints them: dollars as a float, thinking where there was some."""
+        """Return the figures as a receipt prints them: dollars as a float, thinking only if there
+        was any.
+        """
         figures = asdict(self)
         thought = figures.pop("reasoning_tokens")
         rare = {"reasoning_tokens": thought} if thought else {}
@@ -70,14 +77,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A ledger's final statement: items by role and model, and notes on what they leave open.
-
-    ``overcharged`` is one sentence if an endpoint charged more than it was allowed to, else ''.
-    """
+    """The final statement of a ledger."""
 
     items: tuple[Item, ...]
+    """Items by role and model."""
     notes: tuple[str, ...] = ()
+    """Remarks on costs that the items do not cover."""
     overcharged: str = ""
+    """One sentence if an endpoint charged more than a request allowed, else ''."""
 
     @property
     def total(self) -> Item:
@@ -88,7 +95,7 @@ class Receipt:
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder solve --json``; ``overcharged`` where that is so."""
+        """Return it as in ``ponder solve --json``; ``overcharged`` only if set."""
         total = self.total.to_json()
         del total["role"], total["model"]
         shown = {"items": [i.to_json() for i in self.items], "total": total}
@@ -98,8 +105,8 @@ class Receipt:
 class Ledger:
     """Books items, and shares the passing time among the calls in flight (processor sharing).
 
-    ``total`` is the sum of all that was booked, ``spent`` what of it counts against a budget.
-    ``overcharged`` is as in ``Receipt``; who finds that out sets it.
+    ``total`` is the sum of everything booked; ``spent`` is the part that counts against a budget.
+    ``overcharged`` is as in ``Receipt``; the handler that detects it sets it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -109,7 +116,7 @@ class Ledger:
         self.spent = Cost()
         self.overcharged = ""
         self._flying = 0
-        self._share = 0.0  # seconds that one call, always in flight, would have been charged
+        self._share = 0.0  # seconds charged to a hypothetical call that is always in flight
         self._since = clock()
 
     def _tick(self) -> None:
@@ -119,19 +126,19 @@ class Ledger:
         self._since = now
 
     def depart(self) -> float:
-        """A call takes off. Returns the mark that ``arrive`` wants back."""
+        """Start the time of a call. Returns the mark to pass to ``arrive``."""
         self._tick()
         self._flying += 1
         return self._share
 
     def arrive(self, mark: float) -> float:
-        """A call has landed. Returns its share of the time, in seconds."""
+        """Stop the time of a call. Returns its share of the time, in seconds."""
         self._tick()
         self._flying -= 1
         return self._share - mark
 
     def book(self, item: Item) -> None:
-        """Add an item to those of its role and model."""
+        """Add an item to the sum of its role and model."""
         key = item.role, item.model
         before = self._items.get(key)
         self._items[key] = item if before is None else before.plus(item)
@@ -139,5 +146,5 @@ class Ledger:
         self.spent = self.total.cost
 
     def receipt(self, notes: tuple[str, ...] = ()) -> Receipt:
-        """The statement as of now."""
+        """Return the statement as of now."""
         return Receipt(tuple(self._items.values()), notes, self.overcharged)

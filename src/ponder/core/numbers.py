@@ -1,4 +1,4 @@
-"""Numbers from a file, read exactly and in bounded time."""
+"""Exact numbers from text, read in bounded time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _WRITTEN = re.compile(r"\s*[-+]?\d{0,200}(?:\.\d{0,200})?(?:[eE][-+]?\d{1,3}|/\d
 
 
 def exact(value: str | float) -> Fraction:
-    """The value of a number or of a text such as ``7/2``, ``0.5`` or ``1e3``.
+    """Return the value of a number or of a text such as ``7/2``, ``0.5`` or ``1e3``.
 
     Raises:
-        ValueError, ZeroDivisionError: it is none, is not finite, or has more than 200 digits or an
-            exponent beyond 999, which ``Fraction`` would write out.
+        ValueError, ZeroDivisionError: it is not a number, is not finite, or has more than 200
+            digits or an exponent beyond 999, which ``Fraction`` would write out.
     """
     text = str(value)
     if isinstance(value, bool) or not _WRITTEN.fullmatch(text):

@@ -1,4 +1,4 @@
-"""What is asked. A problem never holds the gold answer: that lives in ``experiments`` alone."""
+"""The problem to solve. It never holds the gold answer: that lives in ``experiments`` alone."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class AssertTests:
-    """Assertions about a program, as Python source; each is a test of its own.
-
-    ``entry_point`` is the function that the program must define (empty: any). ``preamble`` is what
-    the question shows before it (imports, helpers), and is run before the program. ``stub`` is all
-    that the question asks to complete, for an answer that is a function's body alone.
-    """
+    """Assertions about a program, as Python source; each is a test of its own."""
 
     code: str
+    """The assertions."""
     entry_point: str = ""
+    """The function that the program must define (empty: any)."""
     preamble: str = ""
+    """Code that precedes the function in the question (imports, helpers), run before the program.
+    """
     stub: str = ""
+    """The code that the question asks to complete, for an answer that is only a function's body."""
     kind: Literal["assert"] = "assert"
 
 
 @dataclass(frozen=True, slots=True)
 class IoCase:
-    """What a program is given as its standard input, and what it must print."""
+    """A program's standard input, and the output that it must print."""
 
     input: str
     output: str
@@ -57,7 +57,9 @@ class IoTests:
 
 @dataclass(frozen=True, slots=True)
 class ArithmeticTests:
-    """Any expression that uses each of ``numbers`` exactly once and makes ``target`` (``7/2``)."""
+    """A test for expressions: each of ``numbers`` is used exactly once, and the value is ``target``
+    (as ``7/2``).
+    """
 
     numbers: tuple[int, ...]
     target: str
@@ -68,14 +70,13 @@ Tests = AssertTests | IoTests | ArithmeticTests
 
 
 def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
-    """Tests as a user writes them, and as ``dataclasses.asdict`` does; its inverse.
+    """Return tests from a user's data. This is the inverse of ``dataclasses.asdict``.
 
-    ``{"kind": "assert", "code": ..., "entry_point": ...}``,
-    ``{"kind": "io", "cases": [{"input": ..., "output": ...}, ...]}`` or
-    ``{"kind": "arithmetic", "numbers": [...], "target": ...}``.
+    ``{"kind": "assert", "code": ..., "entry_point": ...}``, ``{"kind": "io", "cases": [{"input":
+    ..., "output": ...}, ...]}`` or ``{"kind": "arithmetic", "numbers": [...], "target": ...}``.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: it has none of these forms.
     """
     if data is None:
         return None
@@ -102,10 +103,10 @@ def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
 
 
 def check_tests(tests: Tests | None) -> None:
-    """Refuse tests that no program could fail, and those that are not run here.
+    """Refuse tests that no program could fail, and tests that cannot be run here.
 
     Raises:
-        UsageError: they are such.
+        UsageError: the tests are of this sort.
     """
     if isinstance(tests, AssertTests):
         collect(tests.code, tests.entry_point)
@@ -127,27 +128,26 @@ def _texts(fields: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Chat messages and how the answer is to be read.
-
-    A model is shown ``shown``: the messages with the instruction behind the last of them.
-    """
+    """A question as chat messages, and the form of its answer."""
 
     messages: tuple[Message, ...]
-    """What was asked, as it was asked."""
+    """The question, as the user asked it."""
     answer_type: AnswerType = "text"
-    """How the answer is to be read."""
+    """The type under which the answer is read."""
     choices: tuple[str, ...] = ()
-    """The options' labels, for ``choice`` (empty: any single letter)."""
+    """Labels of the options, for ``choice`` (empty: any single letter)."""
     schema: str = ""
     """A JSON Schema as JSON text, for ``json`` (empty: any JSON)."""
     tests: Tests | None = None
     """Public tests that come with the question, never the hidden ones."""
     instruction: str = field(default="", repr=False)
-    """What Ponder adds: the form that the answer is to have."""
+    """The form that the answer must have; Ponder appends it to the last message."""
 
     @property
     def shown(self) -> tuple[Message, ...]:
-        """The messages that a model is shown."""
+        """The messages that a model is shown: ``messages`` with the instruction appended to the
+        last one.
+        """
         if not self.instruction:
             return self.messages
         *before, last = self.messages

@@ -19,7 +19,7 @@ from ponder.core.errors import UsageError
 
 _PLAIN = re.compile(r'[^\s,()=@"](?:[^,()=@"]*[^\s,()=@"])?')
 DEPTH = 16
-"""References are not nested deeper."""
+"""Maximum nesting depth of references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,22 @@ class Ref:
     name: str
     """The name, or the text of a plain value."""
     args: tuple[Ref, ...] = ()
-    """Arguments by place."""
+    """Positional arguments."""
     options: Mapping[str, Ref] = field(default_factory=dict)
-    """Arguments by name."""
+    """Keyword arguments."""
     model: str = ""
-    """The model that it is to be done by; '' if none was named."""
+    """The model to use; '' if none was named."""
 
     @property
     def plain(self) -> bool:
-        """True if it is a name or a value and nothing more."""
+        """True if it is only a name or a value."""
         return not (self.args or self.options or self.model)
 
     @property
     def text(self) -> str:
-        """The value that it stands for: the name alone, unquoted, if there is nothing more."""
+        """The value: the bare name without quotes if there is nothing else, otherwise the whole
+        reference.
+        """
         return self.name if self.plain else str(self)
 
     def __str__(self) -> str:
@@ -62,10 +64,10 @@ def _quoted(text: str) -> str:
 
 
 def parse(text: str) -> Ref:
-    """Return the reference that a text spells.
+    """Parse a text as a reference.
 
     Raises:
-        UsageError: it spells none; says where and what was expected.
+        UsageError: it is not a reference; the message gives the place and what was expected.
     """
     reader = _Reader(text)
     ref = reader.ref(0)
@@ -74,7 +76,7 @@ def parse(text: str) -> Ref:
 
 
 def parse_list(text: str) -> tuple[Ref, ...]:
-    """Return the references of a list with commas; none of an empty text.
+    """Parse a list of references separated by commas; an empty text gives ().
 
     Raises:
         UsageError: it is not such a list.
@@ -124,7 +126,7 @@ class _Reader:
         return Ref(name, tuple(args), options, model.text)
 
     def took(self, mark: str) -> bool:
-        """Step over a mark and the space before it, if it comes next."""
+        """Skip a mark and the space before it; True if it comes next."""
         self._skip()
         if not self._text.startswith(mark, self._at):
             return False

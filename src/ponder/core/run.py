@@ -15,66 +15,66 @@ from ponder.core.trace import Trace
 
 
 def ignore(event: Event) -> None:
-    """The subscriber of a run that nobody watches."""
+    """Ignore an event: the subscriber of a run that nobody observes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """The words after which an unfinished chain gives its answer."""
+    """The words that make an unfinished trace give its answer."""
 
     text: str
-    """Appended to the chain: what it goes on with."""
+    """Appended to the trace before the model continues it."""
     length: int
     """Most tokens that the answer may take."""
 
 
 def boxed(problem: Problem) -> Cue:
-    """The cue for an answer that is a short text."""
+    """Return the cue for an answer that is a short text."""
     return Cue("\n\nTherefore, the final answer is \\boxed{", 48)
 
 
 @dataclass(slots=True)
 class Run:
-    """What a run's sessions share."""
+    """State shared by a run's sessions."""
 
     perform: Handler
     """Answers effects."""
     seed: int
-    """All seeds of the run are derived from it."""
+    """Root of all seeds of the run."""
     sampling: Sampling = Sampling()
-    """How chains are drawn unless a strategy says otherwise."""
+    """Sampling parameters, unless a strategy overrides them."""
     verifier: str = ""
     """Name of the run's verifier; '' if it has none."""
     publish: Subscriber = ignore
-    """Told of every event."""
+    """Called with every event."""
     listwise: bool = False
-    """True if the run's verifier judges a trace by those beside it."""
+    """True if the run's verifier scores traces relative to each other."""
     model: str = ""
-    """Name of the model that makes the chains; '' is the run's own."""
+    """Name of the generating model; '' is the run's own."""
     reserve_for: Trace | None = None
-    """The chain that a verifier is asked about: what it takes to make it answer is left over."""
+    """The trace being verified: enough budget is kept to force an answer from it."""
     cue: Callable[[Problem], Cue] = boxed
-    """How a chain of a problem is made to answer."""
+    """Returns the cue that forces an answer to a problem."""
     hear: Callable[[Trace], None] | None = None
-    """Told of each proposal instead of ``publish``, where a strategy runs within another."""
+    """Called with each proposal instead of ``publish``, if a strategy runs inside another."""
     best: tuple[Trace, float | None] | None = None
     """The last proposal, or the first answer until the strategy has ``proposed`` one."""
     proposed: bool = False
     """True once the strategy has proposed a trace."""
     lost: ModelError | None = None
-    """The last failure of a request."""
+    """The last request failure."""
     tree: Tree | None = None
-    """The search tree, of a strategy that reads it."""
+    """The search tree, if the strategy uses one."""
     steering: Steering = field(default_factory=Steering)
-    """What a person has done so far."""
+    """The effect of all interventions so far."""
 
     @property
     def answered(self) -> bool:
-        """True if an answer would come back if the run ended now."""
+        """True if the run would return an answer if it ended now."""
         return self.best is not None and self.best[0].answer is not None
 
     def note(self, event: Event) -> None:
-        """Add an event to the tree, without telling anybody."""
+        """Add an event to the tree, without publishing it."""
         if self.tree is not None:
             self.tree = apply(self.tree, event)
 
@@ -84,7 +84,7 @@ class Run:
         self.publish(event)
 
     def hold(self, trace: Trace, score: float | None) -> None:
-        """Make a trace the best so far."""
+        """Store a trace as the best so far."""
         self.best = trace, score
         if self.hear is not None:
             self.hear(trace)

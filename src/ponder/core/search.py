@@ -1,6 +1,6 @@
 """The search tree: a pure fold of a run's events.
 
-``apply(tree, event)`` is the whole of it. A strategy reads the tree while it runs; the terminal,
+``apply(tree, event)`` does all of the work. A strategy reads the tree while it runs; the terminal,
 the page, exports and training data read the same tree, folded from the recorded events.
 """
 
@@ -30,9 +30,9 @@ from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 
 ROOT = ""
-"""The id of the root, whose chain is empty."""
+"""Id of the root, whose trace is empty."""
 TWIN = "says the same as another"
-"""Reason for dropping a node whose text a sibling has, too."""
+"""Reason for dropping a node with the same text as a sibling."""
 
 Status = Literal["open", "expanded", "ended", "dropped"]
 
@@ -42,25 +42,25 @@ class Node:
     """One trace in the tree."""
 
     trace: Trace
-    """The chain from its first token to the end of this step."""
+    """The trace from its first token to the end of this step."""
     parent: str = ROOT
-    """The id of the node that it continues, or that it revises."""
+    """Id of the node that it continues or revises."""
     depth: int = 0
-    """Number of nodes above it."""
+    """Number of ancestors."""
     children: tuple[str, ...] = ()
-    """Ids, in the order in which they were asked for."""
+    """Ids of its children, in request order."""
     scores: tuple[Score, ...] = ()
     """All scores that it was given, in their order."""
     visits: int = 0
-    """Number of values that were added here or below."""
+    """Number of values added here or below."""
     total: float = 0.0
     """Sum of these values."""
     dropped: bool = False
-    """True if the search, or a person, gave it up."""
+    """True if the search or a person dropped it."""
     why: str = ""
     """Reason for the last decision about it, for a person."""
     origin: str = ""
-    """The id of the node whose place it took, if a person edited that one."""
+    """Id of the node that it replaces, if a person edited that one."""
     actions: tuple[Action, ...] = ()
     """Interventions at this node, in their order."""
 
@@ -71,12 +71,12 @@ class Node:
 
     @property
     def done(self) -> bool:
-        """True if the chain has ended."""
+        """True if the trace has ended."""
         return self.trace.done
 
     @property
     def status(self) -> Status:
-        """Its state in a word."""
+        """Its state, in one word."""
         if self.dropped:
             return "dropped"
         if self.done:
@@ -85,18 +85,18 @@ class Node:
 
     @property
     def score(self) -> Score:
-        """The last score with a value; else the last; else an abstention of nobody."""
+        """The last score with a value; else the last score; else an unnamed abstention."""
         valued = (score for score in reversed(self.scores) if score.value is not None)
         return next(valued, self.scores[-1] if self.scores else Score(None, ""))
 
     @property
     def value(self) -> float | None:
-        """The last value in [0, 1] that a verifier gave it; None if there is none."""
+        """The last value in [0, 1] from a verifier; None if there is none."""
         return self.score.value
 
     @property
     def mean(self) -> float:
-        """Mean of the values that were added here and below; 0 if there are none."""
+        """Mean of the values added here and below; 0 if there are none."""
         return self.total / self.visits if self.visits else 0.0
 
     @property
@@ -115,12 +115,12 @@ class Tree:
 
     @classmethod
     def of(cls, problem: Problem) -> Tree:
-        """A tree that has a root alone."""
+        """Return a tree with only a root."""
         return cls({ROOT: Node(Trace.empty(problem))})
 
     @property
     def root(self) -> Node:
-        """The node of the empty chain."""
+        """The node of the empty trace."""
         return self.nodes[ROOT]
 
     def __getitem__(self, name: str) -> Node:
@@ -133,17 +133,17 @@ class Tree:
         return len(self.nodes)
 
     def children(self, node: Node) -> list[Node]:
-        """The children of a node as they are now."""
+        """Return the current children of a node."""
         return [self.nodes[name] for name in self.nodes[node.id].children]
 
     def above(self, name: str) -> Iterator[Node]:
-        """The nodes from the parent of ``name`` up to the root."""
+        """Yield the nodes from the parent of ``name`` up to the root."""
         while name != ROOT:
             name = self.nodes[name].parent
             yield self.nodes[name]
 
     def below(self, name: str) -> Iterator[Node]:
-        """The node and all beneath it, parents first."""
+        """Yield the node and all of its descendants, parents first."""
         waiting = [name]
         while waiting:
             node = self.nodes[waiting.pop()]
@@ -152,7 +152,7 @@ class Tree:
 
     @property
     def path(self) -> frozenset[str]:
-        """The ids from the root to the chosen node; empty if there is none."""
+        """Return the ids from the root to the chosen node; empty if no node was chosen."""
         if self.chosen is None or self.chosen not in self.nodes:
             return frozenset()
         return frozenset({self.chosen, *(node.id for node in self.above(self.chosen))})
@@ -205,7 +205,7 @@ def _added(tree: Tree, trace: Trace, parent: str, origin: str = "") -> Tree:
 
 
 def _with(tree: Tree, children: tuple[str, ...], trace: Trace) -> tuple[str, ...]:
-    """The children and one more, in the order asked for: the order of arrival is chance."""
+    """Return the children with one more, in request order: the order of arrival is chance."""
     at = bisect.bisect(children, trace.order, key=lambda name: tree[name].trace.order)
     return (*children[:at], trace.id, *children[at:])
 
@@ -226,7 +226,7 @@ def _visited(tree: Tree, name: str, value: float) -> Tree:
 
 
 def _moved(tree: Tree, name: str, earlier: str) -> Tree:
-    """A revision stands beneath what it revises, though it was drawn from the question."""
+    """Return the tree with a revision moved beneath the node that it revises."""
     node, new = tree[name], tree[earlier]
     if node.parent == earlier or node.children:
         return tree

@@ -1,8 +1,8 @@
-"""The session that a strategy is given: verbs that ask, verbs of search, and steering.
+"""The session that a strategy is given: verbs that request, verbs of search, and steering.
 
 The search tree is a fold of events (``core.search``). ``tree`` begins one; ``expand`` grows, scores
-and records; ``visit``, ``drop`` and ``revise`` say what the strategy decided. ``offer`` and
-``select`` let whoever watches have a say.
+and records; ``visit``, ``drop`` and ``revise`` record the strategy's decisions. ``offer`` and
+``select`` let an observer intervene.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from ponder.core.trace import Score, Trace
 
 N = TypeVar("N", Node, Trace)
 Grow = Callable[["Session", Trace], Awaitable[Trace]]
-"""One continuation of a chain, on a session of its own."""
+"""Continues a trace, on a session of its own."""
 Judge = Callable[[Sequence[Trace]], Awaitable[list[tuple[Trace, Score]]]]
-"""Scores traces; it leaves out those that it lost."""
+"""Scores traces; lost ones are left out."""
 
 
 class Session(Asking):
-    """The verbs of a strategy. Concurrency goes through ``gather`` and ``as_completed`` only."""
+    """The verbs of a strategy. Use ``gather`` and ``as_completed`` for all concurrency."""
 
     _offers = 0
 
     # Search --------------------------------------------------------------------------------------
 
     def tree(self, problem: Problem) -> Tree:
-        """The search tree as it is now; the first call begins it."""
+        """Return the current search tree; the first call begins it."""
         if self._run.tree is None:
             self._run.tree = Tree.of(problem)
         return self._run.tree
 
     def node(self, name: str) -> Node:
-        """A node of the tree as it is now."""
+        """Return a node of the current tree."""
         assert self._run.tree is not None, "call tree() first"
         return self._run.tree[name]
 
@@ -66,12 +66,13 @@ class Session(Asking):
         judge: Judge | None = None,
         unlike: bool = False,
     ) -> list[Node]:
-        """Continue each node ``fan`` times, by one ``step`` or as ``grow`` does it, and score what
-        came, by the run's verifier or by ``judge``. Returns the new nodes in the order of their
-        parents; lost ones are left out, and a chain that has ended stays as it is, once.
+        """Expand each node ``fan`` times, score the new nodes, and return them in their parents'
+        order.
 
-        With ``unlike``, nodes that say the same are one. Whoever watches may steer before: prune
-        what is to be expanded, edit it, or add branches.
+        A node is continued by one ``step`` or by ``grow``, and scored by the run's verifier or by
+        ``judge``. Lost children are left out; a finished trace is returned once, unchanged. With
+        ``unlike``, nodes with the same text are merged. An observer may steer first: prune the
+        nodes to expand, edit them, or add branches.
 
         Raises:
             LimitReached: the budget did not allow even one.
@@ -101,7 +102,7 @@ class Session(Asking):
         return list(zip(traces, await self.score(traces), strict=True))
 
     def _unlike(self, traces: Sequence[Trace]) -> list[Trace]:
-        """The first trace of each text."""
+        """Return the first trace of each text."""
         first: dict[str, Trace] = {}
         for trace in traces:
             first.setdefault(trace.text, trace)
@@ -111,15 +112,17 @@ class Session(Asking):
         return list(first.values())
 
     def visit(self, node: Node, value: float) -> None:
-        """Add a value in [0, 1] to a node and to all above it."""
+        """Add a value in [0, 1] to a node and to all of its ancestors."""
         self._run.tell(Visited(node.id, value))
 
     def revise(self, trace: Trace, of: Trace) -> None:
-        """Record that a trace is an attempt made of an earlier one."""
+        """Record that a trace revises an earlier one."""
         self._run.tell(Revised(trace.id, of.id))
 
     def drop(self, nodes: Sequence[N], why: str, *, but: Sequence[N] = ()) -> list[N]:
-        """Give nodes up, but those; returns what stays: those, and what a person has pinned."""
+        """Drop all nodes except ``but``. Returns the nodes that stay: those in ``but`` and the
+        pinned.
+        """
         stay = list(but)
         kept = {node.id for node in stay}
         steering = self._run.steering
@@ -133,8 +136,9 @@ class Session(Asking):
     async def select(
         self, nodes: Sequence[Node], kept: Sequence[Node], why: str = "outranked"
     ) -> list[Node]:
-        """Let whoever watches have a say, ``drop`` all nodes but the ``kept``, and return those
-        that go on: the frontier. Chains that have ended are not among them.
+        """Let an observer intervene, ``drop`` all nodes but the ``kept``, and return the frontier.
+
+        Finished traces are not part of the frontier.
         """
         await self._ask([node.trace for node in nodes], self._next())
         stay = self.drop(nodes, why, but=kept)
@@ -143,13 +147,14 @@ class Session(Asking):
     # Steering ------------------------------------------------------------------------------------
 
     async def offer(self, frontier: Sequence[Node]) -> list[Node]:
-        """The nodes to go on with, after whoever watches had a say."""
+        """Let an observer intervene, and return the frontier to continue with."""
         await self._ask([node.trace for node in frontier], self._aside())
         return self._heirs(frontier)
 
     async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
-        """The whole chains to go on with, after whoever watches had a say. One whose text was
-        edited is continued from there.
+        """Let an observer intervene, and return the complete traces to continue with.
+
+        A trace whose text was edited is continued from the edited text.
         """
         await self._ask(traces, self._aside())
         if not self._run.steering.active:
@@ -159,7 +164,7 @@ class Session(Asking):
         return [await self.grow(heir) if heir.id in forks else heir for heir in heirs]
 
     def heir(self, trace: Trace) -> Trace | None:
-        """The trace itself, or the one that was edited to take its place; None if it was pruned."""
+        """Return the trace, or the edited one that replaced it; None if it was pruned."""
         steering, tree = self._run.steering, self._run.tree
         heir = steering.forks.get(trace.id, trace)
         above = tree.above(trace.id) if tree and trace.id in tree else ()
@@ -167,11 +172,11 @@ class Session(Asking):
         return None if pruned else heir
 
     def granted(self) -> int:
-        """Number of samples that a person has added since this was asked last."""
+        """Return the number of samples that a person has added since the last call."""
         return self._run.steering.granted()
 
     def _heirs(self, frontier: Sequence[Node]) -> list[Node]:
-        """What is left of a frontier, with what was edited and what a person wants more of."""
+        """Return a frontier after steering: without pruned nodes, with edited and added ones."""
         steering, tree = self._run.steering, self._run.tree
         assert tree is not None
         if not steering.active:
@@ -182,16 +187,16 @@ class Session(Asking):
         return [tree[heir.id] for heir in heirs if heir is not None]
 
     def _owns(self, name: str) -> bool:
-        """True if the node was made by this session or beneath it."""
+        """True if this session or one of its children made the node."""
         return not self._path or name.startswith(f"{self._path}.")
 
     def _aside(self) -> str:
-        """A path that takes no verb's place, so that steering changes no seed."""
+        """Return a path that takes no verb's place, so that steering changes no seed."""
         self._offers += 1
         return self._at(f"s{self._offers - 1}")
 
     async def _ask(self, traces: Sequence[Trace], path: str) -> None:
-        """Let whoever watches act, and do what they say."""
+        """Let an observer act, and carry out the actions."""
         tree = self._run.tree
         known = {trace.id: trace for trace in traces}
         effect = Steer(tuple(traces), tree.nodes.keys() if tree else known.keys())
@@ -229,7 +234,7 @@ class Session(Asking):
     # Choosing, and the answer --------------------------------------------------------------------
 
     def first(self, traces: Sequence[Trace]) -> Trace:
-        """The trace that was asked for first.
+        """Return the trace that was requested first.
 
         Raises:
             RunFailed: there is none.
@@ -237,7 +242,7 @@ class Session(Asking):
         return min(traces, key=lambda t: t.order) if traces else self.fail()
 
     def best(self, scored: Iterable[Node | tuple[Trace, Score]]) -> tuple[Trace, Score]:
-        """The best trace and its score, as ``core.choice`` has it.
+        """Return the best trace and its score, as defined in ``core.choice``.
 
         Raises:
             RunFailed: there is no trace.
@@ -245,7 +250,7 @@ class Session(Asking):
         return choice.best(map(_judged, scored)) or self.fail()
 
     def fail(self) -> NoReturn:
-        """End the strategy, since no sample came back.
+        """End the strategy, since no sample arrived.
 
         Raises:
             RunFailed: always.
@@ -254,14 +259,15 @@ class Session(Asking):
         raise RunFailed(f"no sample came back{why}")
 
     def unbeatable(self, scored: Node | tuple[Trace, Score]) -> bool:
-        """True if nothing can rank above it: it has an answer, and the highest score that there is,
-        which says so unless the verifier compares.
+        """True if nothing can rank above it: it has an answer and the highest possible score.
+
+        Never true of a listwise verifier, whose highest score is only relative.
         """
         trace, score = _judged(scored)
         return not self.listwise and trace.answer is not None and (score.value or 0.0) >= 1
 
     def settle(self, ended: Sequence[Node] | Sequence[tuple[Trace, Score]]) -> bool:
-        """Propose the best of those that have ended; True if nothing can beat it."""
+        """Propose the best of the finished traces; True if nothing can beat it."""
         if not ended:
             return False
         best = self.best(ended)
@@ -269,8 +275,8 @@ class Session(Asking):
         return self.unbeatable(best)
 
     async def conclude(self, ended: Trace | Sequence[Node]) -> Trace:
-        """A trace, or the best of some nodes: itself if it has an answer, else one that it was made
-        to give, greedily.
+        """Return a trace, or the best of some nodes, after greedily forcing an answer if it has
+        none.
 
         Raises:
             RunFailed: there is no node.
@@ -278,7 +284,7 @@ class Session(Asking):
         return await super().conclude(ended if isinstance(ended, Trace) else self.best(ended)[0])
 
     def vote(self, tally: Sequence[tuple[str, float]], remaining: int) -> None:
-        """Show whoever watches how the vote stands."""
+        """Publish the state of the vote."""
         self._run.publish(VoteChanged(tuple(tally), remaining))
 
 

@@ -1,8 +1,8 @@
-"""Steering: what a person, or a program, may do to a run while it thinks.
+"""Steering: interventions of a person or a program in a run.
 
-An action is taken at the next point where its search, or its strategy of whole chains, offers what
-it has. It is recorded there as the result of the effect ``Steer``, so that a steered run is resumed
-and replayed to the same end.
+An action takes effect at the next point where the strategy offers its frontier or its traces. It is
+recorded there as the result of the effect ``Steer``, so that a steered run is resumed and replayed
+to the same end.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ponder.core.trace import Trace
 Kind = Literal["prune", "pin", "edit", "hint", "more", "accept", "pause", "resume"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 AT_A_NODE = ("prune", "pin", "edit", "accept")
-"""The kinds that are about one node. ``more`` may be; the others are about the whole run."""
+"""The kinds that refer to one node. ``more`` may do so; the others refer to the whole run."""
 WITH_TEXT = ("edit", "hint")
 MOST = 256
-"""More branches than these are not added by one action."""
+"""Most branches that one action may add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class Action:
     """
 
     kind: Kind
-    """``prune`` gives a node up with all beneath it; ``pin`` keeps it whatever its score; ``edit``
-    puts a trace with ``text`` in its place; ``hint`` is a remark that all later steps see; ``more``
+    """``prune`` drops a node and its descendants; ``pin`` keeps it whatever its score; ``edit``
+    replaces it by a trace with ``text``; ``hint`` is a remark shown to all later steps; ``more``
     adds ``count`` branches at a node, or samples; ``accept`` makes it the answer; ``pause`` holds
     the run until ``resume``.
     """
     node: str = ""
-    """The id of the node, as the tree shows it."""
+    """Id of the node, as the tree shows it."""
     text: str = ""
     """The new text of an edited trace, or the hint."""
     count: int = 0
     """Number of branches or samples to add."""
     by: str = ""
-    """Who did it."""
+    """The person or program that acted."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -72,12 +72,12 @@ class Accepted(Exception):
 
 @dataclass(slots=True)
 class Steering:
-    """What actions have done to a run so far; all of its sessions share one."""
+    """The effect of all actions on a run so far, shared by all of its sessions."""
 
     hints: list[str] = field(default_factory=list)
-    """Remarks that every later step sees."""
+    """Remarks shown to every later step."""
     pruned: set[str] = field(default_factory=set)
-    """Ids of nodes that were given up, with all beneath them."""
+    """Ids of pruned nodes; their descendants are pruned with them."""
     pinned: set[str] = field(default_factory=set)
     """Ids of nodes that no selection may drop."""
     more: dict[str, int] = field(default_factory=dict)
@@ -87,14 +87,14 @@ class Steering:
 
     @property
     def active(self) -> bool:
-        """True if some nodes are gone, edited, or to be branched."""
+        """True if any nodes are pruned, edited, or due to be branched."""
         return bool(self.pruned or self.forks or self.more)
 
     def granted(self, node: str = "") -> int:
-        """Take the branches or samples that were added and not taken yet."""
+        """Take the added branches or samples that were not taken yet, and return their number."""
         return self.more.pop(node, 0)
 
     def hinted(self, content: str) -> str:
-        """A question with all hints behind it."""
+        """Return a question with all hints appended."""
         remarks = "\n".join(f"- {hint}" for hint in self.hints)
         return f"{content}\n\nHints to follow:\n{remarks}" if self.hints else content

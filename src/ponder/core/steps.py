@@ -1,13 +1,13 @@
-"""What a step of reasoning is: the text up to the next separator, or so many tokens of it.
+"""Steps of reasoning: the text up to the next separator, or up to a number of tokens.
 
-A chain grows step by step: the model is asked to continue it, and stops at the first separator.
-That is the whole idea; what separates is a matter of how the model writes.
+A trace grows step by step: the model continues it, and stops at the first separator. The right
+separator depends on how the model writes.
 
 ==============  ====================================================================================
 ``paragraph``   a blank line
 ``line``        a line's end
 ``sentence``    a full stop, question or exclamation mark with space behind it, or a line's end
-``numbered``    the beginning of the next numbered step: a new line with 'Step', '**Step' or '#'
+``numbered``    the start of the next numbered step: a new line with 'Step', '**Step' or '#'
 ``tokens``      nothing but the number of tokens
 ``at:TEXT``     that text: a mark of the model's own, such as ``at:</step>``; several with ``|``,
                 and ``\\n`` for a line's end
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from ponder.core.errors import UnknownName, UsageError
 
 BETWEEN = "\n\n"
-"""Stands between two steps unless told otherwise, and in a request to a process reward model."""
+"""Default separator of two steps, also in a request to a process reward model."""
 SEPARATORS: dict[str, tuple[str, ...]] = {
     "paragraph": (BETWEEN,),
     "line": ("\n",),
@@ -30,20 +30,21 @@ SEPARATORS: dict[str, tuple[str, ...]] = {
     "tokens": (),
 }
 MARKS = "at:"
-"""Before the marks that a model makes itself."""
+"""Prefix of a step kind that names the model's own marks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step ends before any string of ``stops``, which then belongs to the chain, or after
-    ``tokens`` tokens.
+    """The end of a step: before any of ``stops``, or after ``tokens`` tokens.
 
     Raises:
-        UsageError: a stop is empty, or there is room for no token.
+        UsageError: a stop is empty, or ``tokens`` is below 1.
     """
 
     stops: tuple[str, ...] = SEPARATORS["paragraph"]
+    """Separators. The one that ended the step becomes part of the trace."""
     tokens: int = 256
+    """Most tokens of a step."""
 
     def __post_init__(self) -> None:
         if not all(self.stops):
@@ -53,10 +54,10 @@ class Step:
 
 
 def step(kind: str = "paragraph", tokens: int = 256) -> Step:
-    """A step by its name, or by the model's own marks.
+    """Return the step of that name, or one that ends at the model's own marks.
 
     Raises:
-        UnknownName: there is none of that name.
+        UnknownName: there is no step of that name.
         UsageError: a mark is empty.
     """
     if kind.startswith(MARKS):

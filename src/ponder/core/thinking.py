@@ -1,4 +1,4 @@
-"""How long a model that can think by itself shall do so, before it answers."""
+"""Limits of a model's own thinking before it answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ EXPECTED = f"{', '.join(LEVELS)}, or a number of tokens from 1 to {MOST:,}"
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """What is asked of a model's own thinking: none, an effort, so many tokens, or its own choice.
+    """A setting for a model's own thinking: off, an effort, a number of tokens, or the model's
+    choice.
 
     Raises:
         UsageError: it is none of these, or two of them.
@@ -22,7 +23,7 @@ class Thinking:
     level: str = ""
     """One of ``LEVELS``: ``off``, an effort, or ``auto`` (the model's own choice)."""
     tokens: int = 0
-    """The most tokens of it, where that is said instead of a level."""
+    """Most tokens of thinking, if given instead of a level."""
 
     def __post_init__(self) -> None:
         by_level = self.level in LEVELS and self.tokens == 0
@@ -34,10 +35,11 @@ class Thinking:
 
     @classmethod
     def read(cls, value: object) -> Thinking | None:
-        """From Python or the command line: ``low``, ``8000`` or 8000; None where nothing is asked.
+        """Return the setting from Python or the command line: ``low``, ``8000`` or 8000; None if
+        unset.
 
         Raises:
-            UsageError: it is no such value.
+            UsageError: it is not such a value.
         """
         if value is None or isinstance(value, Thinking):
             return value

@@ -1,4 +1,4 @@
-"""What a model produced, and what a verifier thinks of it."""
+"""Traces that a model generates, and the scores that a verifier gives them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ponder.core.answer import Answer
 from ponder.core.problem import Problem
 
 Finish = Literal["stop", "length", "refusal", "error"]
-"""Why a sample ended: by itself (or at a stop string), at a limit of its length, since it was
-withheld or cut off for what it says, or since its server failed in the middle of it."""
+"""Reason why a sample ended: by itself (or at a stop string), at a length limit, because its
+content was withheld or truncated by a filter, or because its server failed while generating it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,67 +22,70 @@ class Delta:
     """An increment of a sample that is being generated."""
 
     text: str = ""
-    """What was added to its text; of a sample that nobody watches, it may be left out."""
+    """Text added; may be left out of a sample that nobody observes."""
     reasoning: str = ""
-    """What was added to its reasoning, likewise."""
+    """Reasoning added, likewise."""
     tokens: int = 0
     """Number of completion tokens so far."""
     prompt_tokens: int = 0
-    """Number of tokens of its prompt, or a bound of it."""
+    """Number of prompt tokens, or an upper bound."""
     due: int | None = None
-    """Number of completion tokens that it costs should it be cancelled now, if not ``tokens``."""
+    """Completion tokens that a cancellation now would cost, if not ``tokens``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One chain of reasoning, whole or partial.
-
-    ``text`` is the whole assistant turn so far, ``tokens`` the completion tokens spent on it.
-    ``reasoning`` is what the model thought apart from that: no answer is read from it.
-    ``finish`` is None while the chain can still be continued. ``logprobs`` are natural logarithms,
-    one per token, or None where none were asked for; ``top`` those of the likeliest tokens at each
-    place. ``id`` is the path of the effect that made it: unique in a run, and the same in every run
-    with the same seed.
-    """
+    """One chain of reasoning, whole or partial."""
 
     problem: Problem = field(repr=False)
     text: str = ""
+    """The whole assistant turn so far."""
     tokens: int = 0
+    """Completion tokens spent on it."""
     finish: Finish | None = None
+    """Reason why it ended; None while it can still be continued."""
     answer: Answer | None = None
+    """The answer read from the text, if any."""
     logprobs: tuple[float, ...] | None = field(default=None, repr=False)
+    """Natural log-probabilities, one per token; None if not requested."""
     id: str = ""
+    """Path of the effect that made it: unique in a run, and the same in every run with the same
+    seed.
+    """
     parent: str = ""
+    """Id of the trace that it continues; '' if none."""
     top: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)
+    """Natural log-probabilities of the likeliest tokens at each place; None if not requested."""
     reasoning: str = ""
+    """The model's separate thinking; no answer is read from it."""
 
     @classmethod
     def empty(cls, problem: Problem) -> Trace:
-        """The chain of which nothing is written yet."""
+        """Return an empty trace."""
         return cls(problem)
 
     def forked(self, name: str, text: str) -> Trace:
-        """A trace of that id with another text, which can be continued."""
+        """Return a trace with that id and another text, which can be continued."""
         return replace(self, id=name, text=text, finish=None, answer=None)
 
     @property
     def done(self) -> bool:
-        """True if the chain has ended."""
+        """True if the trace has ended."""
         return self.finish is not None
 
     @property
     def cut(self) -> bool:
-        """True if the chain has ended before the model was done with it."""
+        """True if the trace was truncated: it ended before the model was done."""
         return self.finish not in (None, "stop")
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Sorts traces as they were asked for, whatever finished first."""
+        """Sort key: the order in which traces were requested, whatever finished first."""
         return _order(self.id)
 
 
 _LATE = 2**32
-"""Added to the places of what was made by steering: it was asked for after all else."""
+"""Offset for traces added by steering, which sort after all others."""
 
 
 @functools.lru_cache(maxsize=8192)
@@ -92,25 +96,27 @@ def _order(path: str) -> tuple[int, ...]:
 
 Verdict = Literal["pass", "fail", "error", "timeout", "abstain", "scored"]
 ROUNDING = 1e-9
-"""A score may be so far outside of [0, 1] by rounding, and is then the bound itself."""
+"""Rounding tolerance: a score this far outside [0, 1] is set to the bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A verifier's opinion of one trace: ``value`` in [0, 1], or None for an abstention.
+    """A verifier's score of one trace.
 
-    ``verdict`` says it in a word: ``pass`` or ``fail`` where there is nothing between, ``error`` or
-    ``timeout`` where what was checked did not come to its end, ``abstain`` without a value, and
-    ``scored`` for any other value. ``detail`` is one line for a person.
-
-    Whichever verifier made it, a value that is no number from 0 to 1 is an error of that verifier
-    about that one trace: an abstention that says so.
+    A value outside [0, 1], whichever verifier made it, counts as an error of that verifier about
+    this trace: it becomes an abstention with that reason.
     """
 
     value: float | None
+    """A number in [0, 1], or None for an abstention."""
     verifier: str
+    """Name of the verifier."""
     detail: str = ""
+    """One line for a person."""
     verdict: Verdict | None = None
+    """``pass`` or ``fail`` if there is nothing in between, ``error`` or ``timeout`` if the check
+    did not complete, ``abstain`` without a value, ``scored`` for any other value.
+    """
 
     def __post_init__(self) -> None:
         if self.value is not None and not (
@@ -122,7 +128,7 @@ class Score:
 
     def _bound(self, value: object) -> None:
         number = float(value) if isinstance(value, float | int) and abs(value) < 2 else math.nan
-        if -ROUNDING <= number <= 1 + ROUNDING:  # not so of NaN
+        if -ROUNDING <= number <= 1 + ROUNDING:  # false for NaN too
             object.__setattr__(self, "value", min(1.0, max(0.0, number)))
             return
         finite = isinstance(value, float) or (isinstance(value, int) and abs(value) < 1e300)
@@ -134,6 +140,6 @@ class Score:
 
 
 def rank(judged: tuple[Trace, Score]) -> tuple[bool, float]:
-    """What to compare chains by: an answer before none, then the score; abstentions come last."""
+    """Return the sort key of a trace: an answer before none, then the score; abstentions last."""
     trace, score = judged
     return trace.answer is not None, -math.inf if score.value is None else score.value

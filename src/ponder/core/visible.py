@@ -23,17 +23,19 @@ _IN_LINE = re.compile(f"[{_HIDDEN}\t\n]")
 
 
 def visible(text: str) -> str:
-    """Text in which every control and every invisible character shows, but for tab and newline."""
+    """Return the text with all control and invisible characters made visible, except tab and
+    newline.
+    """
     return _IN_TEXT.sub(_escape, text)
 
 
 def visible_line(text: str) -> str:
-    """Names and other text that is to stay on its line: tab and newline show, too."""
+    """Return a text that stays on one line: tab and newline are made visible too."""
     return _IN_LINE.sub(_escape, text)
 
 
 def escape(text: str, quote: bool = True) -> str:
-    """Text for a page: visible, and none of it markup."""
+    """Return text for a page: made visible, with markup escaped."""
     return html.escape(visible(text), quote)
 
 
@@ -42,5 +44,5 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def shown(value: object) -> object:
-    """Make a text in a template visible; markup, and what is no text, stays as it is."""
+    """Make a text in a template visible; markup and values that are not text stay as they are."""
     return visible(value) if type(value) is str else value

@@ -1,1 +1,1 @@
-"""Models: one Protocol and what speaks it."""
+"""Models: one Protocol and its implementations."""

@@ -1,8 +1,8 @@
-"""The one Protocol that every model speaks, and the values that cross it.
+"""The Protocol of every model, and the values that cross it.
 
-One request is one sample. Batching is the engine's business, not the signature's: callers start as
-many requests as they want at once, and the engine batches what is in flight. That keeps the sample
-the unit of everything else (journal, budget, failure, cancellation).
+One request is one sample. Batching is the engine's task, not the signature's: callers start as many
+requests as they want at once, and the engine batches those in flight. So the sample stays the unit
+of everything else (journal, budget, failure, cancellation).
 """
 
 from __future__ import annotations
@@ -22,60 +22,69 @@ Capability = Literal["prefill", "logprobs", "top_logprobs", "seed", "stop", "n",
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One sample to generate.
-
-    ``prefix`` is the beginning of the assistant's turn, to be continued (needs ``prefill``); it is
-    not repeated in the completion. ``max_tokens`` bounds the completion. ``temperature`` 0 is
-    greedy. ``seed`` is in [0, 2**31). Generation stops before any string of ``stop``.
-    ``top_logprobs`` is how many of the likeliest tokens are wanted at each place (0: none).
-    ``thinking`` is asked of the model's own thinking (needs ``native_thinking``). ``watched`` is
-    True if somebody reads the text as it grows: otherwise a model need not tell it before its end.
-    """
+    """One sample to generate."""
 
     messages: tuple[Message, ...]
+    """The chat so far."""
     max_tokens: int
+    """Most tokens of the completion."""
     prefix: str = ""
+    """Prefix of the assistant's turn, to be continued (needs ``prefill``); it is not repeated in
+    the completion.
+    """
     temperature: float = 0.8
+    """0 is greedy."""
     top_p: float = 1.0
+    """Nucleus: tokens are drawn from this share of the probability mass."""
     seed: int = 0
+    """In [0, 2**31)."""
     stop: tuple[str, ...] = ()
+    """Generation stops before any of these strings."""
     logprobs: bool = False
+    """True to request the log-probability of each sampled token."""
     top_logprobs: int = 0
+    """Number of the likeliest tokens to report at each place (0: none)."""
     thinking: Thinking | None = None
+    """Setting for the model's own thinking (needs ``native_thinking``)."""
     watched: bool = False
+    """True if an observer reads the text as it grows: otherwise a model need not report it before
+    its end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back.
-
-    ``cached_tokens`` of the ``prompt_tokens`` were not evaluated anew. ``wasted_tokens`` were
-    generated in attempts that failed before this one. ``logprobs`` has one natural logarithm per
-    completion token (untempered), or is None where none were asked for. ``seconds`` is wall time.
-    ``top`` has, per completion token, the likeliest tokens and their natural log-probabilities.
-    ``stopped_at`` is the stop string that ended it, '' if the model ended by itself, None if that
-    is unknown. ``reasoning`` is what the model thought by itself, apart from the text, and
-    ``reasoning_tokens``, where it says so, are the part of ``completion_tokens`` spent on that.
+    """A generated sample.
 
     Every completion is sound, whichever model made it: the text can be written as UTF-8, and
-    log-probabilities are finite and not above 0; if one of them is not, there are none.
+    log-probabilities are finite and not above 0; if one of them is not, ``logprobs`` is None.
 
     Raises:
-        MalformedReply: a count is not a whole number from 0 to 2**53.
+        MalformedReply: a count is not an integer from 0 to 2**53.
     """
 
     text: str
     finish: Finish
     prompt_tokens: int
+    """Tokens of the prompt."""
     completion_tokens: int
+    """Tokens of the completion."""
     cached_tokens: int = 0
+    """The part of ``prompt_tokens`` that was not evaluated again."""
     wasted_tokens: int = 0
+    """Tokens generated in earlier attempts that failed."""
     logprobs: tuple[float, ...] | None = None
+    """One natural log-probability per completion token (untempered); None if not requested."""
     seconds: float = 0.0
+    """Wall time."""
     top: tuple[Mapping[str, float], ...] | None = None
+    """The likeliest tokens per completion token, with natural log-probabilities."""
     stopped_at: str | None = None
+    """The stop string that ended it, '' if the model ended by itself, None if unknown."""
     reasoning: str = ""
+    """The model's own thinking, apart from the text."""
     reasoning_tokens: int = 0
+    """The part of ``completion_tokens`` spent on thinking, as far as the model reports it."""
 
     def __post_init__(self) -> None:
         prompt, completion = self.prompt_tokens, self.completion_tokens
@@ -98,19 +107,22 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What FLOPs are computed from. Zero ``parameters`` means unknown: FLOPs are then zero.
-    A table of embeddings that is only looked up is not among them.
-
-    ``attention`` is the number of layers times the width of the attention output
-    (heads x head dimension): attending from one token to one earlier token costs 4 x that.
-    """
+    """The size of a model, for FLOPs."""
 
     parameters: int = 0
+    """Parameters that each token is multiplied with, without embeddings that are only looked up; 0
+    if unknown (FLOPs are then zero).
+    """
     attention: int = 0
+    """Number of layers times the width of the attention output (heads x head dimension): attending
+    from one token to one earlier token costs 4 x that.
+    """
 
     def flops(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        """FLOPs of one request: 2 x parameters per evaluated token (Kaplan 2020, section 2.1), plus
-        4 x attention for each earlier token that it attends to. Cached tokens are not evaluated.
+        """Return the FLOPs of one request.
+
+        They are 2 x parameters per evaluated token (Kaplan 2020, section 2.1), plus 4 x attention
+        for each earlier token that it attends to. Cached tokens are not evaluated.
         """
         end = prompt_tokens + completion_tokens
         attended = (end * (end - 1) - cached_tokens * (cached_tokens - 1)) // 2
@@ -119,20 +131,18 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a model before the first request.
-
-    ``context`` is the most tokens that prompt and completion may have together (0: unknown).
-    ``local`` models cost no dollars.
-    """
+    """The facts about a model that are known before the first request."""
 
     name: str
     capabilities: frozenset[Capability]
     shape: Shape = Shape()
     context: int = 0
+    """Most tokens of prompt and completion together (0: unknown)."""
     local: bool = False
+    """True if it costs no dollars."""
 
     def check(self, thinking: Thinking | None) -> None:
-        """Refuse a wish about thinking that the model knows nothing of.
+        """Refuse a thinking setting that the model does not support.
 
         Raises:
             CapabilityError: it has no thinking of its own.
@@ -146,19 +156,22 @@ class ModelInfo:
 
 
 Progress = Callable[[Delta], None]
-"""Called as a sample grows. If the caller cancels, the last call says what the sample has cost. Of
-a request that is ``watched``, the deltas' texts, one after the other, are the completion's."""
+"""Called as a sample grows. If the caller cancels, the last call holds the cost of the sample so
+far. If the request is ``watched``, the deltas' texts add up to the completion's.
+"""
 
 
 def silent(delta: Delta) -> None:
-    """The Progress of a caller who does not watch."""
+    """Ignore a delta: the Progress of a caller who does not observe."""
 
 
 class Pricing(Protocol):
-    """Dollars of a request, as picodollars (1e-12 USD), so that sums are exact."""
+    """Price of a request in picodollars (1e-12 USD), so that sums are exact."""
 
     def __call__(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        """Price of one request with these counts; ``cached_tokens`` is part of the prompt's."""
+        """Return the price of one request with these counts; ``cached_tokens`` is part of the
+        prompt's.
+        """
         ...
 
 
@@ -167,11 +180,11 @@ class Model(Protocol):
 
     @property
     def info(self) -> ModelInfo:
-        """Name, capabilities, size."""
+        """Name, capabilities and size."""
         ...
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """An upper bound on the prompt's tokens: exact where the tokenizer is at hand."""
+        """Return an upper bound on the prompt's tokens: exact if the tokenizer is available."""
         ...
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
@@ -193,7 +206,7 @@ class Model(Protocol):
 
 @runtime_checkable
 class Mortal(Protocol):
-    """A model in a process that may end by itself; then it is of no more use."""
+    """A model in a process that may end by itself; it is then unusable."""
 
     @property
     def dead(self) -> bool:
@@ -203,7 +216,8 @@ class Mortal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A model and what its requests cost, if anybody knows."""
+    """A model and its prices."""
 
     model: Model
     pricing: Pricing | None = None
+    """None if the prices are unknown."""

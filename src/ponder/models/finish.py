@@ -1,4 +1,4 @@
-"""The words that servers have for the end of a sample, as one of four."""
+"""The servers' finish reasons, mapped to one of four."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _WORDS: dict[str, Finish] = {
 
 
 def read_finish(word: str | None, *, ended: bool) -> Finish | None:
-    """Why a sample ended, by its server's ``word``.
+    """Return the reason why a sample ended, from its server's ``word``.
 
-    ``ended`` is True if nothing more of it comes. A word that is not known here is then its own
-    way to say that it is done, and so is an empty one; before that, an empty one says nothing.
+    ``ended`` is True if no more of the sample follows. Then an unknown or empty word means that the
+    model ended by itself; before that, an empty word means nothing.
     """
     if not word:
         return "stop" if ended else None

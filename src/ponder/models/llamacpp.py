@@ -1,8 +1,8 @@
 """GGUF files that OpenVINO cannot load, served by llama.cpp in a child process on loopback.
 
-A process of its own, since llama.cpp ends the process when it meets an error of its own, and since
-it has no other way to be stopped. Its standard input is its lifeline: when this process ends, in
-whatever way, the child reads the end of it and goes too.
+llama.cpp needs its own process: it ends the process on an internal error, and it cannot be stopped
+otherwise. Its standard input is its lifeline: when the parent ends, in whatever way, the child
+reads end of file and exits too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, 
 from ponder.models.gguf.metadata import read_header
 from ponder.models.openai.client import Endpoint, OpenAICompat
 
-CONTEXT = 4096  # tokens per slot, unless told otherwise; every slot's cache takes memory at once
+CONTEXT = 4096  # tokens per slot, unless configured; every slot's cache takes memory at once
 PROMPTS = 256  # prompts whose size is remembered
 TOKENIZE_TIMEOUT = 5.0  # seconds
 MOST_BYTES = 1 << 26  # of a reply: the tokens of a prompt of the longest context
@@ -40,7 +40,7 @@ def open_llamacpp(
     threads: int | None = None,
     context: int | None = None,
 ) -> Model:
-    """Load a .gguf file; blocks until it answers.
+    """Load a .gguf file; blocks until the server answers.
 
     ``slots`` samples are generated at once, each with up to ``context`` tokens.
 
@@ -75,7 +75,7 @@ def open_llamacpp(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        start_new_session=True,  # Ctrl-C is for the parent: it may still want an answer
+        start_new_session=True,  # Ctrl-C is for the parent: it may still need an answer
     )
     try:
         return LlamaCpp(child, path, settings)
@@ -125,11 +125,11 @@ class LlamaCpp:
 
     @property
     def info(self) -> ModelInfo:
-        """Name, capabilities, size, as the file says."""
+        """Name, capabilities and size, as stated in the file."""
         return self._model.info
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """Exact, asked of the server (which answers in about a millisecond) and remembered."""
+        """Return the exact count, from the server (about a millisecond), and remember it."""
         key = tuple(messages), prefix
         if key not in self._counts:
             turns = [{"role": m.role, "content": m.content} for m in messages]
@@ -175,7 +175,9 @@ def _stop(child: subprocess.Popen[str]) -> None:
 
 
 def serve() -> None:
-    """The child: load what the first line of standard input says, serve until that input ends."""
+    """Run the child: load as the first line of standard input requests, serve until that input
+    ends.
+    """
     import xllamacpp
 
     settings = json.loads(sys.stdin.readline())
@@ -188,10 +190,10 @@ def serve() -> None:
     params.cpuparams.n_threads = settings["threads"]
     params.n_threads_http = settings["slots"] + 4
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
-    # Samples are what the request says: temperature and top_p alone shape the distribution.
+    # Samples follow the request: temperature and top_p alone shape the distribution.
     params.sampling.top_k, params.sampling.min_p = 0, 0.0
     server = xllamacpp.Server(params)
     sys.stdout.write(server.listening_address + "\n")
     sys.stdout.flush()
     sys.stdin.read()
-    os._exit(0)  # without the destructor, which waits for samples that nobody will read
+    os._exit(0)  # without the destructor, which waits for samples that no process will read

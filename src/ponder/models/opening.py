@@ -1,4 +1,4 @@
-"""From what a caller calls a model to a model that answers."""
+"""Opening of models by name."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ from ponder.util.threads import in_thread
 
 @dataclass(frozen=True, slots=True)
 class Opened(Priced):
-    """A model, what it costs, notes for the receipt, and its file if it is an embedded one."""
+    """A model with its prices."""
 
     notes: tuple[str, ...] = ()
+    """Remarks for the receipt."""
     path: Path | None = None
+    """Its file, if it is embedded."""
 
 
 class Teller:
-    """Told of what takes time or is decided for the caller. This one keeps it to itself."""
+    """Receives notices about slow operations and choices made for the caller. This one discards
+    them.
+    """
 
     def tell(self, line: str) -> None:
-        """One line for a person."""
+        """Receive one line for a person."""
 
     def progress(self, name: str) -> AbstractContextManager[Report]:
-        """Wraps a download of the model ``name``."""
+        """Wrap a download of the model ``name``."""
         return nullcontext(lambda stage, done, total: None)
 
 
@@ -48,8 +52,8 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
     A model of the catalog that is not on this machine yet is pulled first.
 
     Raises:
-        UnknownName: there is none of that name.
-        UsageError: its settings, file or key are not as they must be.
+        UnknownName: there is no model of that name.
+        UsageError: its settings, file or key are invalid.
         PonderError: it cannot be pulled or loaded.
     """
     if reward_hf.is_named(name):
@@ -69,7 +73,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
 
 
 def identity(name: str, config: Config) -> Hashable:
-    """What two names of one model have in common.
+    """Return a key that all names of one model share.
 
     Raises:
         UnknownName, UsageError: as ``open_model``.
@@ -83,7 +87,7 @@ def identity(name: str, config: Config) -> Hashable:
 
 
 def _shut(model: Model) -> None:
-    """Close a model that nobody waits for any more."""
+    """Close a model whose caller no longer waits for it."""
     asyncio.run(model.close())
 
 

@@ -1,8 +1,8 @@
-"""What a request to an endpoint costs: exact picodollars (1e-12 USD), rounded up.
+"""The price of a request to an endpoint: exact picodollars (1e-12 USD), rounded up.
 
-The endpoint's own ``price`` table goes first. Otherwise the price list that comes with the package
-``genai-prices``, never one from the network, as of the moment at which the pricing was made: a
-price that changed in the middle of a run would break the budget's promise.
+The endpoint's own ``price`` table has priority. Otherwise the price list shipped in the package
+``genai-prices`` applies, never one from the network, as of the moment at which the pricing was
+made: a price that changes in the middle of a run would break the budget's guarantee.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ponder.models.config import EndpointConfig, Price
 
 
 def pricing(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
-    """(the endpoint's pricing, or None if no price is known; a note that says where it is from)."""
+    """Return the endpoint's pricing, or None if no price is known, and a note on its origin."""
     if endpoint.price:
         return _per_token(endpoint.price), f"price of {endpoint.name!r} from ponder.toml"
     return _listed(endpoint)
@@ -48,7 +48,7 @@ def _listed(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
     provider, url = endpoint.provider or None, None if endpoint.provider else endpoint.base_url
 
     def picodollars(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        # 0.1 ms: prices have tiers, so this is asked anew rather than reduced to rates.
+        # 0.1 ms: prices have tiers, so this is evaluated each time rather than reduced to rates.
         usage = Usage(
             input_tokens=prompt_tokens,
             cache_read_tokens=min(cached_tokens, prompt_tokens),

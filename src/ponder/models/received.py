@@ -1,7 +1,7 @@
-"""How much of a reply is read: limits in bytes that follow from what was asked for.
+"""Limits in bytes on replies, derived from the request.
 
-A reply is compressed at its sender's will, so it is unpacked piece by piece here and never by the
-HTTP client, which would unpack 300 KB into 300 MiB before anybody can count them.
+A sender chooses how a reply is compressed, so it is unpacked piece by piece here and never by the
+HTTP client, which would unpack 300 KB into 300 MiB before anything can count them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ ACCEPTED = "gzip, deflate"
 
 
 class Malformed(Exception):
-    """A reply, or one choice of it, is not what the protocol promises; the text says how."""
+    """The reason why a reply, or one choice of it, breaks the protocol."""
 
 
 def least_tokens(characters: int) -> int:
-    """Number of tokens that a text of so many characters takes at the least."""
+    """Return the least number of tokens in a text of so many characters."""
     return -(-characters // CHARACTERS)
 
 
 def most_bytes(request: Request, samples: int, *, streamed: bool) -> int:
-    """Size that a reply to the request has at the most."""
+    """Return the maximum size of a reply to the request."""
     asked = request.logprobs or request.top_logprobs > 0
     chances = 1 + max(1, request.top_logprobs) if asked else 0
     per_token = PER_TOKEN + PER_CHUNK * streamed + PER_CHANCE * chances
@@ -44,10 +44,10 @@ def most_bytes(request: Request, samples: int, *, streamed: bool) -> int:
 
 
 class Unpacker:
-    """Undoes the compression of one reply.
+    """Decompresses one reply.
 
     Raises:
-        Malformed: it is compressed in a way that was not asked for.
+        Malformed: its compression was not requested.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -59,10 +59,11 @@ class Unpacker:
         self._bare = name == "deflate"  # some servers leave out the header
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The content of what arrived, in pieces of bounded size; the caller may stop at any.
+        """Yield the content of the received bytes, in pieces of bounded size; the caller may stop
+        at any.
 
         Raises:
-            Malformed: it cannot be unpacked.
+            Malformed: it cannot be decompressed.
         """
         if self._engine is None:
             yield data
@@ -86,10 +87,10 @@ class Unpacker:
 
 
 async def read_body(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """The first ``limit`` bytes of a body, and True if it has more, which stay unread.
+    """Return the first ``limit`` bytes of a body, and True if it has more, which stay unread.
 
     Raises:
-        Malformed: it cannot be unpacked.
+        Malformed: it cannot be decompressed.
     """
     encoding = response.headers.get(CONTENT_ENCODING, "")
     length = response.content_length
@@ -105,10 +106,10 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes
 
 
 async def read_error(response: aiohttp.ClientResponse, key: str) -> bytes:
-    """As much of an error's body as anybody reads, without a part of the key at its end.
+    """Return the start of an error's body, without a part of the key at its end.
 
     Raises:
-        Malformed: it cannot be unpacked.
+        Malformed: it cannot be decompressed.
     """
     body, more = await read_body(response, ERROR)
     if not more or not key:
@@ -117,7 +118,7 @@ async def read_error(response: aiohttp.ClientResponse, key: str) -> bytes:
 
 
 def clean(text: str, key: str) -> str:
-    """One line, short, without the key."""
+    """Return one short line, without the key."""
     text = " ".join(whole(text).split())
     if key:
         text = text.replace(key, "[key]")

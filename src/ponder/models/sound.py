@@ -1,4 +1,4 @@
-"""Values that come from a model, made sound where they enter: texts, counts, log-probabilities."""
+"""Validation of values from a model: texts, counts, log-probabilities."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 MOST_TOKENS = 2**53
-"""A count above this is none: the largest whole number that every reader of JSON keeps exactly."""
+"""Largest valid count: the largest integer that every reader of JSON keeps exactly."""
 ROUNDING = 1e-3
-"""A log-probability may be so far above 0 by rounding, and is then 0."""
+"""Rounding tolerance: a log-probability this far above 0 is set to 0."""
 LOWEST = -1e100
-"""The lowest log-probability. Some servers send the lowest float of 32 bits for a chance of 0."""
+"""Lowest log-probability. Some servers send the lowest 32-bit float for a probability of 0."""
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """True if it is a whole number of tokens; True and False are none."""
+    """True if it is an integer number of tokens; bools do not count."""
     return type(value) is int and 0 <= value <= MOST_TOKENS
 
 
 def whole(text: str) -> str:
-    """The text as it can be written: pairs of surrogates are joined, lone ones replaced."""
+    """Return the text with surrogate pairs joined and lone ones replaced, so that it can be
+    encoded.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -29,14 +31,14 @@ def whole(text: str) -> str:
 
 
 def number(value: object) -> float:
-    """A number as JSON has it; what is none is NaN, so that nobody can take it for one."""
+    """Return a number from JSON; NaN for anything else, so that it cannot pass for a number."""
     if type(value) is float:
         return value
     return float(value) if type(value) is int and abs(value) <= MOST_TOKENS else math.nan
 
 
 def chances(values: tuple[float, ...]) -> tuple[float, ...] | None:
-    """Log-probabilities, or None if one of them is none: not finite, or above 0."""
+    """Return log-probabilities, or None if one of them is not finite, or above 0."""
     if not values:
         return values
     if not (math.isfinite(sum(values)) and min(values) >= LOWEST):  # a sum with NaN is NaN
@@ -50,7 +52,9 @@ def chances(values: tuple[float, ...]) -> tuple[float, ...] | None:
 def alternatives(
     places: tuple[Mapping[str, float], ...],
 ) -> tuple[Mapping[str, float], ...] | None:
-    """The likeliest tokens of each place, or None if a log-probability among them is none."""
+    """Return the likeliest tokens of each place, or None if a log-probability among them is
+    invalid.
+    """
     found: list[Mapping[str, float]] = []
     for place in places:
         values = tuple(place.values())

@@ -1,1 +1,1 @@
-"""Planning: from a caller's wishes to a plan."""
+"""Planning: from a caller's request to a plan."""

@@ -1,4 +1,4 @@
-"""What models must be able to do for a plan, and whether its budget can be kept with them."""
+"""Checks of a plan against its models: capabilities, and known costs in the budget's units."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ponder.planning.plan import Plan
 
 
 def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None:
-    """Refuse a model that cannot do what a plan wants of it.
+    """Refuse a model that cannot do what a plan requires.
 
-    ``model`` is the name by which the plan has it, '' for the run's own; ``priced`` is True if its
-    price is known.
+    ``model`` is its name in the plan, '' for the run's own; ``priced`` is True if its price is
+    known.
 
     Raises:
         CapabilityError: it lacks what the strategy or the verifier needs.
-        UsageError: nobody knows what the model costs, in a unit that the budget limits.
+        UsageError: the budget limits a unit in which the model's cost is unknown.
     """
     payable(plan.spec.budget, info, priced=priced)
     info.check(plan.spec.sampling.thinking)
@@ -42,10 +42,10 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
 
 
 def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:
-    """Refuse a budget that cannot be kept: one of a unit of which nobody knows the price.
+    """Refuse a budget that cannot be enforced.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: the budget limits a unit in which the model's cost is unknown.
     """
     if budget.usd is not None and not (priced or info.local):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A guess at the answer type of a question for which none was given."""
+"""Inference of the answer type of a question."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OPTIONS = re.compile(r"^\s*\(?([A-Z])[).:]\s+\S", re.M)
 
 
 def infer(question: str, choices: Sequence[str] = (), schema: str = "") -> AnswerType:
-    """The answer type of a question for which none was given: a guess by its form.
+    """Return the answer type of a question for which none was given: a guess by its form.
 
     A schema means ``json``; choices, or lines such as 'A) ...' and 'B) ...', ``choice``; a request
     for a function or program ``code``; 'how many' and the like ``number``; any formula ``math``;

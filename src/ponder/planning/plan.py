@@ -1,4 +1,4 @@
-"""A plan: everything that a run names, resolved to objects, once."""
+"""A plan: every name in a run, resolved to an object, once."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from ponder.verifiers.registry import known
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one problem is answered."""
+    """A run on one problem, ready to start."""
 
     spec: Spec
-    """What it was made from, which is journaled: problem, sampling, budget, seed, and names."""
+    """The journaled value that it was made from: problem, sampling, budget, seed, and names."""
     chosen: Chosen
     """The strategy with its knobs, and its members with theirs."""
     verifiers: Mapping[str, Verifier]
-    """The verifiers that the run can ask, by name."""
+    """The verifiers that the run may use, by name."""
     needs: Mapping[str, tuple[str, ...]]
-    """The models that draw samples, '' for the run's own, and what each must be able to do."""
+    """The models that draw samples, '' for the run's own, and their required capabilities."""
     judges: tuple[str, ...]
-    """The models that only verifiers ask."""
+    """The models that only verifiers use."""
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The models to open beside the run's own."""
+        """The models to open besides the run's own."""
         return tuple(dict.fromkeys([*self.judges, *filter(None, self.needs)]))
 
 
 def resolve(asked: Spec, tools: Tools | None = None) -> Plan:
-    """Resolve what a spec names. ``tools`` are what its verifiers may use.
+    """Resolve the names in a spec. ``tools`` are those that its verifiers may use.
 
     Raises:
         UnknownName: there is no such strategy, knob, member or verifier.
-        UsageError: a value does not fit, or several do not go together.
+        UsageError: a value is invalid, or values contradict each other.
     """
     chosen = registry.choose(asked.strategy, asked.knobs)
     verifiers = known(asked.verifier, tools=tools)

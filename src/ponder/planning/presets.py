@@ -1,8 +1,8 @@
-"""The dial: from an effort to a strategy, its knobs, how samples are drawn, and a budget. Every
-part can be set by hand instead.
+"""The dial: from an effort to a strategy, its knobs, sampling parameters, and a budget. Every part
+can be set by hand instead.
 
 The lengths and numbers are not tuned on any benchmark: each step doubles the samples of the one
-before, and leaves room for a long chain of a small model.
+before, and leaves room for a long trace of a small model.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How to spend compute on one problem."""
+    """A way to spend compute on one problem."""
 
     strategy: str
     """The strategy's name."""
     knobs: Mapping[str, Any] = field(default_factory=dict)
-    """Those of its knobs that have another value than the default."""
+    """Its knobs that differ from their defaults."""
     sampling: Sampling = Sampling()
-    """How samples are drawn."""
+    """Sampling parameters."""
     budget: Budget = Budget()
-    """What may be spent."""
+    """Limits of the run."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -42,7 +42,7 @@ PRESETS: dict[str, Preset] = {
 }
 DEFAULT = "medium"
 SAMPLING = ("self_consistency", "best_of_n")
-"""The strategies whose ``n`` is what the presets' is: the number of independent samples."""
+"""Strategies that share the presets' ``n``: the number of independent samples."""
 
 
 def _sampling(
@@ -52,7 +52,7 @@ def _sampling(
     top_p: Annotated[float, Range(0.01, 1)],
     thinking: Annotated[Thinking | None, Parsed(Thinking.read, (*LEVELS, "TOKENS"))],
 ) -> None:
-    """The knobs that every strategy has: how its samples are drawn."""
+    """Declare the knobs that all strategies share: the sampling parameters."""
 
 
 COMMON: dict[str, Knob] = knobs(_sampling)
@@ -64,13 +64,13 @@ def preset(
     given: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
 ) -> Preset:
-    """The preset of an effort, with whatever is set by hand in its place.
+    """Return the preset of an effort, overridden by values set by hand.
 
     ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
-    ``top_p``, ``thinking``). Another strategy than the preset's starts from its own defaults; only
-    one of ``SAMPLING`` keeps the preset's ``n``. A ``budget`` replaces the preset's where it sets a
-    limit. Another strategy, or ``n`` or ``length`` set by hand, lifts the preset's own token
-    budget, which was made for the preset's own numbers.
+    ``top_p``, ``thinking``). A strategy other than the preset's starts from its own defaults; only
+    those of ``SAMPLING`` keep the preset's ``n``. A ``budget`` replaces the preset's limits that it
+    sets. Another strategy, or ``n`` or ``length`` set by hand, lifts the preset's token budget,
+    which was made for the preset's own numbers.
 
     Raises:
         UnknownName: effort, strategy or knob does not exist.
@@ -94,7 +94,7 @@ def preset(
 
 
 def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:
-    """How samples are drawn where there is no plan: the defaults, overridden by those given.
+    """Return the sampling parameters without a plan: the defaults, overridden by those given.
 
     Raises:
         UnknownName, UsageError: no such knob, or out of range.

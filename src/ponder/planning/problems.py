@@ -1,4 +1,4 @@
-"""A problem, made of what a caller asks."""
+"""Construction of a problem from a caller's question."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ def problem(
     schema: str = "",
     system: str = "",
 ) -> Problem:
-    """What a caller asks, with the instruction that says how to answer; a ``Problem`` as it is.
+    """Return the question as a problem, with an instruction on the form of the answer.
+
+    A ``Problem`` is returned unchanged.
 
     Raises:
-        UsageError: the question is empty, or a value does not fit.
+        UsageError: the question is empty, or a value is invalid.
     """
     if isinstance(choices, str) or not all(isinstance(c, str) for c in choices):
         raise UsageError(f"choices must be a list of texts, not {choices!r}.")

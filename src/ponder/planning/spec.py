@@ -1,4 +1,4 @@
-"""The value that is journaled: what a run was asked for, to be written down and read again."""
+"""The journaled value: a run as requested, to be written down and read again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ SEEDS = range(2**31)
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Problem, model and how to spend compute, in names and numbers. Two runs of equal specs ask
-    for the same effects.
+    """Problem, model and use of compute, in names and numbers.
+
+    Two runs of equal specs request the same effects.
     """
 
     problem: Problem
-    """What is asked."""
+    """The problem."""
     model: str
     """The name of the run's own model."""
     strategy: str
@@ -34,18 +35,18 @@ class Spec:
     knobs: Mapping[str, Any]
     """All its knobs."""
     sampling: Sampling
-    """How samples are drawn."""
+    """Sampling parameters."""
     budget: Budget
-    """What may be spent."""
+    """Limits of the run."""
     verifier: str = ""
-    """The name of the run's verifier; '' if none is asked."""
+    """Name of the run's verifier; '' if it has none."""
     seed: int = 0
     """The run's seed, one of ``SEEDS``."""
     version: str = field(default_factory=lambda: __version__)
-    """The version of Ponder whose strategies are meant."""
+    """The version of Ponder whose strategies it refers to."""
 
     def to_json(self) -> dict[str, Any]:
-        """For the journal; no thinking where none is asked for."""
+        """Return it for the journal; thinking is omitted if unset."""
         written = asdict(self)
         if self.sampling.thinking is None:
             del written["sampling"]["thinking"]
@@ -53,11 +54,11 @@ class Spec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spec:
-        """From the journal.
+        """Read it from the journal.
 
         Raises:
-            UsageError: another version of Ponder wrote it, whose strategies may ask otherwise; or
-                it is not as ``to_json`` makes it.
+            UsageError: another version of Ponder wrote it, whose strategies may behave differently;
+                or it does not have the form that ``to_json`` writes.
         """
         if data.get("version") != __version__:
             raise UsageError(
@@ -102,7 +103,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A problem as the journal has it: what its tests are, ``read_tests`` says."""
+    """A problem in the journal's form; ``read_tests`` reads its tests."""
 
     messages: tuple[Message, ...]
     answer_type: AnswerType
@@ -114,7 +115,7 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """A spec as the journal has it."""
+    """A spec in the journal's form."""
 
     problem: _Question
     model: str

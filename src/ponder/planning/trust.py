@@ -1,15 +1,15 @@
-"""Names in a recorded run that are only good on the word of whoever resumes it.
+"""Names in a recorded run that the caller must confirm before it is resumed.
 
-A journal is a file, and may be anybody's. Its plan may name a script, which would be run; a file,
-which would be read; a model, which would be loaded, or sent the prompts with a key. So:
+A journal is a file that may come from anybody. Its plan may name a script to run, a file to read,
+or a model to load or to send prompts and a key to. So:
 
-1. The default journal is the caller's own: its runs are resumed as they are, but for names that
-   mean something else in another folder (a relative path, an endpoint off this machine that
-   a project's ``ponder.toml`` defines).
-2. Of any other journal, all that its plan names outside Ponder is given again by the caller.
+1. The default journal is the caller's own. Its runs are resumed unchanged, except for names whose
+   meaning depends on the folder (a relative path, an endpoint off this machine that a project's
+   ``ponder.toml`` defines).
+2. For any other journal, the caller must repeat all names in the plan that lie outside Ponder.
 
-Models of Ponder's catalogue and the simulated one are nobody's: they are never asked about. Of
-samples, scores and prices, which are data, nothing is asked either.
+Models of Ponder's catalogue and the simulated one need no confirmation. Nor do samples, scores and
+prices, which are data.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from ponder.verifiers import registry as verifiers
 def check(
     asked: Spec, config: Config, trusted: Collection[str], *, own: bool, model: bool, how: str
 ) -> None:
-    """Refuse to resume a plan that names what the caller does not.
+    """Refuse to resume a plan with names that the caller did not confirm.
 
     ``trusted`` are the names that the caller gives. ``own`` is True for a run of the default
     journal, and ``model`` is True if the caller gives the run's model as an object. ``how`` is the
     command that resumes the run.
 
     Raises:
-        UsageError: it does; says which names, and how to give them.
+        UsageError: there are such names; the message lists them, and how to give them.
     """
     names = dict.fromkeys(_names(asked, config, own=own, model=model))
     known = {*trusted, *map(naming.canonical, trusted)}
@@ -60,7 +60,7 @@ def _names(asked: Spec, config: Config, *, own: bool, model: bool) -> Iterator[s
         if named.kind == "model":
             models.append(named.text)
         elif not own or (named.kind == "script" and not _absolute(named.text)):
-            yield named.text  # of other files the plan has the digest
+            yield named.text  # the plan holds the digests of other files
     for name in models:
         if not _of_ponder(name) and (not own or _of_folder(name, config)):
             yield name
@@ -76,7 +76,7 @@ def _of_ponder(name: str) -> bool:
 
 
 def _of_folder(name: str, config: Config) -> bool:
-    """True if the current folder decides what a name means."""
+    """True if the meaning of a name depends on the current folder."""
     endpoint = config.endpoints.get(name)
     if endpoint is not None:
         return not endpoint.trusted

@@ -1,4 +1,4 @@
-"""From a caller's wishes to the value that is journaled."""
+"""From a caller's request to the journaled value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ponder.strategies.declaring import RUN
 from ponder.verifiers import registry as verifiers
 
 VERIFIER = "mean_logprob"
-"""The verifier of a strategy that asks one, where none was named."""
+"""Default verifier of a strategy that needs one."""
 
 
 def spec(
@@ -35,11 +35,11 @@ def spec(
     system: str = "",
     seed: int = 0,
 ) -> Spec:
-    """Read a caller's wishes. Arguments as in ``ponder.solve``.
+    """Read a caller's request. Arguments as in ``ponder.solve``.
 
     Raises:
         UnknownName: effort, strategy, knob, verifier or answer type does not exist.
-        UsageError: an empty question, or a value that does not fit.
+        UsageError: an empty question, or an invalid value.
     """
     words = {"effort": effort, "strategy": strategy, "verifier": verifier, "system": system}
     words |= {"answer_type": answer_type, "schema": schema}
@@ -67,6 +67,6 @@ def spec(
                 f"strategy {preset.strategy!r} with these knobs asks no verifier of yours: take "
                 "--strategy best_of_n, or self_consistency with --set weight=score."
             )
-        name, top = judge.name, verifiers.alternatives(judge)  # a rubric's digest is in its name
+        name, top = judge.name, verifiers.alternatives(judge)  # a rubric's name contains its digest
         sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
     return Spec(made, model, preset.strategy, chosen.values, sampling, preset.budget, name, seed)

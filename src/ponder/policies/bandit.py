@@ -1,4 +1,4 @@
-"""Which branch next: rules for trees whose branches are arms of a bandit. Values lie in [0, 1].
+"""Selection rules for trees whose branches are arms of a bandit. Values lie in [0, 1].
 
 ``uct``      Kocsis & Szepesvari 2006, 'Bandit based Monte-Carlo Planning', section 2
 ``puct``     Silver 2017, 'Mastering the game of Go without human knowledge', methods (search)
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 
 def uct(mean: float, visits: int, parent_visits: int, c: float = math.sqrt(2)) -> float:
-    """mean + c sqrt(ln N / n): what has never been tried comes first, whatever its mean.
+    """Return mean + c sqrt(ln N / n); infinite for an arm that was never tried.
 
     Raises:
         ValueError: the parent has fewer visits than its child.
@@ -27,7 +27,7 @@ def uct(mean: float, visits: int, parent_visits: int, c: float = math.sqrt(2)) -
 
 
 def puct(mean: float, visits: int, parent_visits: int, prior: float, c: float = 1.25) -> float:
-    """mean + c p sqrt(N) / (1 + n): an unlikely branch waits, even if never tried.
+    """Return mean + c p sqrt(N) / (1 + n): an unlikely branch waits, even if never tried.
 
     Raises:
         ValueError: the parent has fewer visits than its child.
@@ -42,13 +42,15 @@ def _check(visits: int, parent_visits: int) -> None:
 
 
 def allowed(visits: int, c: float = 1.0, alpha: float = 0.5) -> int:
-    """How many branches a node with so many visits may have: ceil(c n^alpha), at least one."""
+    """Return the number of branches that a node with so many visits may have: ceil(c n^alpha), at
+    least one.
+    """
     return max(1, math.ceil(c * math.pow(visits, alpha) - 1e-9))
 
 
 @dataclass(frozen=True, slots=True)
 class Beta:
-    """What is believed of an arm's value: Beta(a, b), at first Jeffreys' prior.
+    """Posterior of an arm's value: Beta(a, b), with Jeffreys' prior by default.
 
     A value between 0 and 1 counts as that share of a success.
     """
@@ -62,7 +64,7 @@ class Beta:
         return self.a / (self.a + self.b)
 
     def seen(self, values: Iterable[float]) -> Beta:
-        """After these values.
+        """Return the posterior after these values.
 
         Raises:
             ValueError: one of them is not in [0, 1].
@@ -75,5 +77,5 @@ class Beta:
         return now
 
     def draw(self, rng: random.Random) -> float:
-        """One sample of it."""
+        """Draw one sample."""
         return rng.betavariate(self.a, self.b)

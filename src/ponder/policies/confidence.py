@@ -1,4 +1,4 @@
-"""How sure a chain was in its least sure passage (Fu 2025, 'Deep Think with Confidence')."""
+"""Confidence of a trace in its least confident passage (Fu 2025, 'Deep Think with Confidence')."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 
 def last_mean(logprobs: Sequence[float], window: int) -> float:
-    """The mean log-probability of the last ``window`` tokens; 0 of none."""
+    """Return the mean log-probability of the last ``window`` tokens; 0 if there are none."""
     passage = logprobs[-window:]
     return math.fsum(passage) / len(passage) if passage else 0.0
 
 
 def lowest_mean(logprobs: Sequence[float], window: int) -> float:
-    """The lowest mean log-probability of ``window`` tokens in a row, of all if there are fewer."""
+    """Return the lowest mean log-probability of ``window`` consecutive tokens, or of all if there
+    are fewer.
+    """
     if len(logprobs) <= window:
         return last_mean(logprobs, window)
     total, lowest = math.fsum(logprobs[:window]), math.inf
@@ -25,10 +27,10 @@ def lowest_mean(logprobs: Sequence[float], window: int) -> float:
 
 
 def threshold(lows: Sequence[float], keep: float) -> float:
-    """What the surest ``keep`` of these reach: the lowest of them.
+    """Return the lowest value among the top ``keep`` fraction.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no values.
     """
     if not lows:
         raise ValueError("there is nothing to take a threshold of.")

@@ -1,6 +1,6 @@
-"""Particles of a particle filter over chains (Puri 2025): weights, resampling, and the pick.
+"""Particles of a particle filter over traces (Puri 2025): weights, resampling, and the pick.
 
-The weight of a particle is the product of its likelihoods since it was resampled last.
+The weight of a particle is the product of its likelihoods since it was last resampled.
 """
 
 from __future__ import annotations
@@ -15,37 +15,39 @@ from ponder.policies.resample import effective, multinomial, normalised, systema
 from ponder.policies.vote import Vote
 
 LEAST = 1e-9
-"""A likelihood of zero would end a chain for good, on one opinion."""
+"""Smallest likelihood. Zero would end a trace for good, on one opinion."""
 Past = tuple[tuple[Trace, float], ...]
-"""The prefixes that a chain grew from, itself last, and the log-likelihood that each added."""
+"""The prefixes of a trace, itself last, and the log-likelihood that each one added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Particle:
-    """A weighted chain."""
+    """A weighted trace."""
 
     trace: Trace
-    """The chain."""
+    """The trace."""
     past: Past = ()
-    """How it came about."""
+    """Its prefixes and their log-likelihoods."""
     log_weight: float = 0.0
     """Logarithm of its weight."""
 
     def moved(self, trace: Trace, gain: float) -> Particle:
-        """One step further."""
+        """Return the particle one step further."""
         return Particle(trace, (*self.past, (trace, gain)), self.log_weight + gain)
 
 
 def log_likelihood(score: Score) -> float:
-    """The logarithm of a score; an abstention says nothing either way."""
+    """Return the logarithm of a score; 0 for an abstention, which changes no weight."""
     return 0.0 if score.value is None else math.log(max(score.value, LEAST))
 
 
 def resampled(
     particles: Sequence[Particle], threshold: float, rng: Random, first_survives: bool
 ) -> list[Particle]:
-    """The particles as they are, or, where their effective number falls below ``threshold`` of
-    their number, as many drawn by weight. With ``first_survives`` the first is always kept.
+    """Resample the particles by weight if their effective sample size is below ``threshold`` times
+    their number.
+
+    Otherwise they are returned unchanged. With ``first_survives``, the first is always kept.
     """
     weights, n = normalised([p.log_weight for p in particles]), len(particles)
     if effective(weights) >= threshold * n:
@@ -58,7 +60,7 @@ def resampled(
 
 
 def picked(particles: Sequence[Particle], weights: Sequence[float], pick: str) -> Trace:
-    """The trace with the answer that weighs most (``vote``), or the one that weighs most."""
+    """Return the trace with the heaviest answer (``vote``), or the heaviest trace."""
     if pick == "vote":
         votes = Vote()
         for particle, weight in zip(particles, weights, strict=True):

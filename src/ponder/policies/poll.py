@@ -1,4 +1,4 @@
-"""A vote that is still open: weighted ballots, how many more could come, and when it is settled."""
+"""An open vote: weighted ballots, the number still to come, and a rule that closes it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ponder.policies.vote import Standing, Vote, lead
 
 
 class Poll:
-    """At most ``n`` ballots, asked for in waves until ``rule`` allows to stop.
+    """At most ``n`` ballots, requested in waves until ``rule`` allows a stop.
 
-    A ballot weighs at most 1. Where nobody's ballot weighs anything (the verifier abstained on all
-    of them), each has one vote.
+    A ballot weighs at most 1. If no ballot has any weight (the verifier abstained on all of them),
+    each counts as one vote.
     """
 
     def __init__(self, n: int, rule: Rule, threshold: float) -> None:
@@ -27,7 +27,7 @@ class Poll:
 
     @property
     def traces(self) -> list[Trace]:
-        """All that have a ballot, in the order of arrival."""
+        """All traces with a ballot, in order of arrival."""
         return [trace for trace, _ in self._ballots]
 
     @property
@@ -37,7 +37,7 @@ class Poll:
 
     @property
     def standings(self) -> list[Standing]:
-        """From the leader down."""
+        """The answers, the leader first."""
         weighted = self._votes.standings()
         if weighted and not weighted[0].weight:
             return self._counts.standings()
@@ -45,13 +45,13 @@ class Poll:
 
     @property
     def winner(self) -> Trace | None:
-        """The leader; None if nobody has an answer."""
+        """The leader; None if no trace has an answer."""
         standings = self.standings
         return standings[0].voter if standings else None
 
     def wave(self, least: int) -> int:
-        """Ask for the next ballots: the fewest that could settle the vote, at least ``least``; 0 if
-        it is settled.
+        """Return the number of ballots to request next: the fewest that could settle the vote, at
+        least ``least``; 0 if it is settled.
         """
         first, second = lead(self._votes.standings())
         left = self.n - self._asked
@@ -63,7 +63,7 @@ class Poll:
         return self._coming
 
     def add(self, trace: Trace, weight: float) -> None:
-        """Count a ballot that was asked for."""
+        """Count a ballot that was requested."""
         self._coming -= 1
         self._ballots.append((trace, weight))
         self._votes.add(trace, weight)
@@ -71,13 +71,13 @@ class Poll:
 
     @property
     def settled(self) -> bool:
-        """True if no outcome of what is still to come could change the winner."""
+        """True if no outcome of the remaining ballots could change the winner."""
         return self._rule == "exact" and may_stop(
             self._rule, *lead(self._votes.standings()), self.remaining
         )
 
     def keep(self, traces: Collection[Trace]) -> None:
-        """Take back the ballots of all others, and let those that are new vote with weight 1."""
+        """Remove the ballots of all other traces; traces without a ballot get one of weight 1."""
         if list(traces) == self.traces:
             return
         weights = {trace.id: weight for trace, weight in self._ballots}

@@ -1,4 +1,4 @@
-"""Best-of-N as samples arrive: which one is chosen now, and whether another can still win."""
+"""Best-of-N as samples arrive: the current choice, and whether another sample can still win."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class Ranking:
     """Ranks scored samples, in whatever order they arrive.
 
     ``best`` keeps the highest score, ``weighted`` the answer with the largest sum of scores (Li
-    2023, DiVeRSe). Where the verifier abstains on all of them, they vote. Ties go to the sample
-    that was asked for first.
+    2023, DiVeRSe). If the verifier abstains on all of them, they vote. Ties go to the sample that
+    was requested first.
     """
 
     def __init__(self, pick: str = BEST) -> None:
         self._pick = pick
         self._ranked: list[tuple[int, Trace, Score]] = []
         self._votes, self._counts = Vote(), Vote()
-        self._best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds those without one
+        self._best: dict[str, tuple[Trace, Score]] = {}  # by answer; "" holds samples without one
         self._perfect: dict[int, bool] = {}
         self.winner: Trace | None = None
 
     def add(self, at: int, trace: Trace, score: Score) -> tuple[Trace, float | None]:
-        """Add the ``at``-th sample; return the trace that is chosen now, and its score."""
+        """Add the ``at``-th sample; return the trace that is now chosen, and its score."""
         self._ranked.append((at, trace, score))
         self._votes.add(trace, score.value or 0.0)
         self._counts.add(trace)
@@ -42,17 +42,17 @@ class Ranking:
         else:
             best = max(self._best.values(), key=_rank)
         if best[1].value is None and (counts := self._counts.standings()):
-            best = self._best[counts[0].answer.key]  # all abstained: the vote is what is left
+            best = self._best[counts[0].answer.key]  # all abstained, so they vote
         self.winner = best[0]
         return best[0], best[1].value
 
     @property
     def traces(self) -> list[Trace]:
-        """All samples so far, in the order of arrival."""
+        """All samples so far, in order of arrival."""
         return [trace for _, trace, _ in self._ranked]
 
     def keep(self, traces: Collection[Trace]) -> list[Trace]:
-        """Forget all others; return those that were not ranked before."""
+        """Remove all other samples; return those that were not ranked before."""
         known = self.traces
         if list(traces) == known:
             return []
@@ -64,8 +64,8 @@ class Ranking:
 
     @property
     def settled(self) -> bool:
-        """True if no other sample can be chosen: one has the highest score that there is, and all
-        that were asked for before it have come.
+        """True if no other sample can be chosen: one has the highest possible score, and all that
+        were requested before it have arrived.
         """
         if self._pick != BEST:
             return False
@@ -76,5 +76,5 @@ class Ranking:
 
 
 def _rank(scored: tuple[Trace, Score]) -> tuple[bool, float, tuple[int, ...]]:
-    # They arrive in any order, so a tie goes to the one asked for first.
+    # They arrive in any order, so a tie goes to the one requested first.
     return *rank(scored), tuple(-part for part in scored[0].order)

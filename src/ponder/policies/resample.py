@@ -1,7 +1,7 @@
-"""Sequential Monte Carlo: weights of particles, and which of them go on.
+"""Sequential Monte Carlo: particle weights and resampling.
 
-Doucet & Johansen 2009, 'A tutorial on particle filtering and smoothing', section 3; for chains of
-reasoning Puri 2025, 'A Probabilistic Inference Approach to Inference-Time Scaling of LLMs'.
+Doucet & Johansen 2009, 'A tutorial on particle filtering and smoothing', section 3; for reasoning
+traces Puri 2025, 'A Probabilistic Inference Approach to Inference-Time Scaling of LLMs'.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 
 def normalised(log_weights: Sequence[float]) -> list[float]:
-    """Weights that sum to 1, from logarithms of any size; -inf is a weight of zero.
+    """Return weights that sum to 1, from logarithms of any size; -inf is a weight of zero.
 
-    If all are zero, nothing is known, and all are equal.
+    If all weights are zero, the result is uniform.
 
     Raises:
         ValueError: there are none, or one is NaN or +inf.
@@ -31,13 +31,17 @@ def normalised(log_weights: Sequence[float]) -> list[float]:
 
 
 def effective(weights: Sequence[float]) -> float:
-    """The effective sample size, 1 / sum w^2, of weights that sum to 1: from 1 to their number."""
+    """Return the effective sample size, 1 / sum w^2, of weights that sum to 1.
+
+    It lies between 1 and their number.
+    """
     return 1 / math.fsum(w * w for w in weights)
 
 
 def systematic(weights: Sequence[float], count: int, u: float) -> list[int]:
-    """``count`` indices by one random number ``u`` in [0, 1): index i comes floor or ceil of
-    count x w_i times, count x w_i in expectation. In increasing order.
+    """Return ``count`` indices from one random number ``u`` in [0, 1), in increasing order.
+
+    Index i appears floor or ceil of count x w_i times, count x w_i in expectation.
     """
     if not 0 <= u < 1:
         raise ValueError(f"u must lie in [0, 1), not {u}.")
@@ -53,8 +57,9 @@ def systematic(weights: Sequence[float], count: int, u: float) -> list[int]:
 
 
 def multinomial(weights: Sequence[float], points: Sequence[float]) -> list[int]:
-    """One index for each of ``points``, independent random numbers in [0, 1): what is kept beside a
-    reference that must survive (particle Gibbs: Andrieu 2010, section 4.5).
+    """Return one index for each of ``points``, independent random numbers in [0, 1).
+
+    Used beside a reference that must survive (particle Gibbs: Andrieu 2010, section 4.5).
     """
     bounds: list[float] = []
     total = 0.0

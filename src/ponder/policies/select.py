@@ -1,4 +1,4 @@
-"""Selection among candidates: the best of them, and the different ones."""
+"""Selection among candidates: the top k, and the distinct ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ T = TypeVar("T")
 
 
 def top_k(items: Sequence[T], scores: Sequence[float | None], k: int) -> list[T]:
-    """The k with the highest scores, best first; ties go to the earliest, abstentions come last."""
+    """Return the k items with the highest scores, best first; ties go to the earliest, abstentions
+    come last.
+    """
     value = [-math.inf if score is None else score for score in scores]
     ranked = sorted(range(len(items)), key=lambda i: (-value[i], i))
     return [items[i] for i in ranked[: max(0, k)]]
 
 
 def distinct(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-    """The first item of each key, in the order of the items."""
+    """Return the first item of each key, in the order of the items."""
     seen: dict[Hashable, T] = {}
     for item in items:
         seen.setdefault(key(item), item)

@@ -1,6 +1,6 @@
-"""When a vote may stop, and how many more samples it takes to make that possible.
+"""Stopping rules of a vote, and the number of further samples that could meet them.
 
-``exact``: no outcome of the samples still to come can change the winner. Nothing is lost by it.
+``exact``: no outcome of the remaining samples can change the winner. Stopping loses nothing.
 
 ``bayes``: Adaptive-Consistency (Aggarwal 2023, section 3, the 'Beta' criterion): with a uniform
 prior on the share of the leader against the runner-up, the posterior probability that the leader is
@@ -17,18 +17,18 @@ Rule = Literal["exact", "bayes", "never"]
 
 
 def decided(first: float, second: float, remaining: int) -> bool:
-    """Whether ``remaining`` votes of at most 1 each can no longer make the second pass the first.
+    """True if ``remaining`` votes of at most 1 each cannot lift the second above the first.
 
-    A tie is not decided: it goes to the answer asked for first, which may be yet to come.
+    A tie is not decided: it goes to the answer requested first, which may not have arrived yet.
     """
     return first > second + remaining
 
 
 def majority_probability(first: int, second: int) -> float:
-    """P(p > 1/2) for p ~ Beta(first + 1, second + 1).
+    """Return P(p > 1/2) for p ~ Beta(first + 1, second + 1).
 
-    For whole counts the regularised incomplete beta function at 1/2 is a binomial tail:
-    the chance of at most ``first`` heads in ``first + second + 1`` fair tosses.
+    For whole counts the regularised incomplete beta function at 1/2 is a binomial tail: the chance
+    of at most ``first`` heads in ``first + second + 1`` fair tosses.
     """
     n = first + second + 1
     tail: int = sum(math.comb(n, k) for k in range(first + 1))
@@ -38,7 +38,7 @@ def majority_probability(first: int, second: int) -> float:
 def may_stop(
     rule: Rule, first: float, second: float, remaining: int, threshold: float = 0.95
 ) -> bool:
-    """Whether the rule allows to stop; always so when nothing remains."""
+    """True if the rule allows a stop; always so when nothing remains."""
     if remaining == 0:
         return True
     if rule == "never" or first == 0:
@@ -49,8 +49,10 @@ def may_stop(
 
 
 def wave(rule: Rule, first: float, second: float, remaining: int, threshold: float = 0.95) -> int:
-    """The least number of further samples after which the rule could stop: if all of them, at full
-    weight, went to the leader. Fewer could not decide anything, so they are asked for at once.
+    """Return the least number of further samples after which the rule could stop.
+
+    That is the case if all of them, at full weight, go to the leader. Fewer could not decide
+    anything, so these are requested at once.
     """
     return bisect.bisect_left(
         range(remaining),

@@ -1,8 +1,8 @@
-"""Tournaments: who meets whom, and what the games were worth. Pure: nobody is asked anything.
+"""Tournaments: pairings and standings. Pure: no model is called.
 
-Players are numbered from 0 in the order in which they were asked for, which is also their seeding,
-so that nothing depends on the order of arrival. A game's outcome is what its first player got: 1 a
-win, 0 a loss, anything between a tie to some degree, and None if the game has no verdict.
+Players are numbered from 0 in request order, which is also their seeding, so that nothing depends
+on the order of arrival. A game's outcome is the first player's result: 1 a win, 0 a loss, anything
+between a tie to some degree, and None if the game has no verdict.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ Outcome = float | None
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """``outcome`` is what ``first`` got, from 0 to 1; ``second`` got the rest."""
+    """A game between two players."""
 
     first: int
     second: int
     outcome: Outcome
+    """Result of ``first``, from 0 to 1; ``second`` gets the rest."""
 
 
 def usual_rounds(players: int) -> int:
-    """Rounds after which a knockout has a winner, and a Swiss tournament usually a clear leader:
-    log2 of the players, rounded up.
+    """Return log2 of the players, rounded up.
+
+    After so many rounds a knockout has a winner, and a Swiss tournament usually has a clear leader.
     """
     return max(0, players - 1).bit_length()
 
@@ -34,8 +36,10 @@ def usual_rounds(players: int) -> int:
 
 
 def bracket(players: int) -> list[int | None]:
-    """The places of the first round: neighbours meet. None is a bye, of which the first players
-    have at most one each; the best two seeds can meet in the final only.
+    """Return the places of the first round, in which neighbours meet.
+
+    None is a bye; each of the first players has at most one. The best two seeds can meet only in
+    the final.
     """
     places = [0]
     while len(places) < players:
@@ -45,12 +49,14 @@ def bracket(players: int) -> list[int | None]:
 
 
 def paired(places: Sequence[int | None]) -> list[Pair]:
-    """The games of a round; who has a bye plays none."""
+    """Return the games of a round; a player with a bye plays none."""
     return [(a, b) for a, b in _couples(places) if a is not None and b is not None]
 
 
 def advanced(places: Sequence[int | None], games: Sequence[Game]) -> list[int | None]:
-    """The places of the next round. A tie, or a game without a verdict, goes to the better seed."""
+    """Return the places of the next round. A tie, or a game without a verdict, goes to the better
+    seed.
+    """
     outcomes = {(game.first, game.second): game.outcome for game in games}
     through: list[int | None] = []
     for a, b in _couples(places):
@@ -64,9 +70,10 @@ def advanced(places: Sequence[int | None], games: Sequence[Game]) -> list[int | 
 
 
 def knockout_scores(players: int, rounds: Sequence[Sequence[Game]], winner: int) -> list[Outcome]:
-    """The share of the rounds that each survived: 1 for the winner, 0 for who lost the first.
+    """Return the share of the rounds that each player survived: 1 for the winner, 0 for a loser of
+    the first round.
 
-    A bye is survived. Who had no game with a verdict has no score.
+    A bye is survived. A player without a game that has a verdict has no score.
     """
     reached = [usual_rounds(players)] * players
     for number, games in enumerate(rounds):
@@ -86,19 +93,20 @@ def _couples(places: Sequence[int | None]) -> Iterator[tuple[int | None, int | N
 
 
 def most_rounds(players: int) -> int:
-    """Rounds for which a pairing without rematches surely exists, whatever the results.
+    """Return the number of rounds for which a pairing without rematches always exists.
 
-    With m players (an odd one more to make it even) and r rounds played, everybody has m - 1 - r
-    opponents left; where that is m/2 or more, all can be paired (Dirac 1952, theorem 3).
+    With m players (an odd one more to make it even) and r rounds played, each player has m - 1 - r
+    opponents left; if that is m/2 or more, all can be paired (Dirac 1952, theorem 3).
     """
     return (players + 1) // 2
 
 
 def swiss_pairs(players: int, games: Sequence[Game], byes: Sequence[int] = ()) -> list[Pair]:
-    """The games of the next round: neighbours in the standings meet, and nobody meets twice.
+    """Return the games of the next round: neighbours in the standings meet, without rematches.
 
-    Of an odd number, the last in the standings who had none has a bye. Ties in the standings go by
-    seed. For at most ``most_rounds`` rounds there is such a pairing; beyond, the list may be empty.
+    If the number of players is odd, the last in the standings without a bye so far gets one. Ties
+    in the standings go by seed. For at most ``most_rounds`` rounds there is such a pairing; beyond
+    that, the list may be empty.
     """
     gained = points(players, games, byes)
     standing = sorted(range(players), key=lambda player: (-gained[player], player))
@@ -114,7 +122,7 @@ def swiss_pairs(players: int, games: Sequence[Game], byes: Sequence[int] = ()) -
 def _matched(
     order: Sequence[int | None], met: set[frozenset[int | None]]
 ) -> list[tuple[int | None, int | None]]:
-    """Pairs the first with the nearest whom it may meet so that the rest can be paired, too."""
+    """Pair the first player with the nearest permitted opponent that leaves the rest pairable."""
     if not order:
         return []
     first, rest = order[0], order[1:]
@@ -129,14 +137,16 @@ def _matched(
 
 
 def bye(players: int, pairs: Sequence[Pair]) -> int | None:
-    """Who is in no pair of the round."""
+    """Return the player who is in no pair of the round."""
     playing = {player for pair in pairs for player in pair}
     return next((player for player in range(players) if player not in playing), None)
 
 
 def points(players: int, games: Sequence[Game], byes: Sequence[int] = ()) -> list[float]:
-    """What each has gained, for the pairing. A bye counts as a win, as it does in chess: else who
-    has it would fall behind without a game. A game without a verdict counts half for both.
+    """Return each player's points, for the pairing.
+
+    A bye counts as a win, as in chess: otherwise its player would fall behind without a game. A
+    game without a verdict counts half for both.
     """
     gained = [0.0] * players
     for game in games:
@@ -149,9 +159,9 @@ def points(players: int, games: Sequence[Game], byes: Sequence[int] = ()) -> lis
 
 
 def swiss_scores(players: int, games: Sequence[Game]) -> list[Outcome]:
-    """What each gained per game with a verdict, from 0 to 1; byes are no games.
+    """Return each player's points per game with a verdict, from 0 to 1; byes are not games.
 
-    Who had no game with a verdict has no score.
+    A player without a game that has a verdict has no score.
     """
     valued = [game for game in games if game.outcome is not None]
     gained = points(players, valued)

@@ -1,8 +1,8 @@
-"""Which node of a search tree comes next. Values lie in [0, 1].
+"""Selection of the next node of a search tree. Values lie in [0, 1].
 
-The four phases are Kocsis & Szepesvari 2006 (UCT) and Coulom 2006: select a path down, expand its
-end, value what is new, and add each value to all nodes above it. Which child is next is a rule of
-``bandit``. Nodes that were never visited (what was only looked at) do not count as children.
+The four phases are those of Kocsis & Szepesvari 2006 (UCT) and Coulom 2006: select a path down,
+expand its end, evaluate the new nodes, and add each value to all ancestors. The rule that chooses a
+child is in ``bandit``. Nodes without visits (seen only by lookahead) do not count as children.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from collections.abc import Callable, Collection, Sequence
 from ponder.core.search import Node, Tree
 
 Rule = Callable[[Node, Node], float]
-"""How much (parent, child) deserves the next visit."""
+"""Priority of the next visit, of (parent, child)."""
 
 
 def visited(tree: Tree, node: Node) -> list[Node]:
-    """The children of a node that were visited and not given up, in the order asked for."""
+    """Return a node's children that were visited and not dropped, in request order."""
     return [child for child in tree.children(node) if child.visits and not child.dropped]
 
 
 def select(
     tree: Tree, rule: Rule, wider: Callable[[Node], bool], closed: Collection[str] = ()
 ) -> Node:
-    """The node to expand: from the root down along the best child that is not ``closed``, to a node
-    without children or one that is to get ``wider``. Ties go to the child asked for first.
+    """Return the node to expand.
+
+    It descends from the root along the best child that is not ``closed``, to a node that has no
+    children or is to get ``wider``. Ties go to the child that was requested first.
     """
     node = tree.root
     while (children := visited(tree, node)) and not wider(node):
@@ -38,7 +40,7 @@ def select(
 
 
 def seal(tree: Tree, node: Node, closed: set[str]) -> None:
-    """Close a node all of whose children are closed, and then every such node above it."""
+    """Close a node if all of its children are closed, and then its ancestors likewise."""
     for one in (node, *tree.above(node.id)):
         if not all(child.id in closed for child in visited(tree, one)):
             return
@@ -46,7 +48,9 @@ def seal(tree: Tree, node: Node, closed: set[str]) -> None:
 
 
 def favourite(tree: Tree) -> Node:
-    """Down from the root, always to the child with most visits, then the highest mean."""
+    """Descend from the root to the child with the most visits, then the highest mean, and return
+    the end.
+    """
     node = tree.root
     while children := visited(tree, node):
         node = max(children, key=lambda child: (child.visits, child.mean))
@@ -54,8 +58,8 @@ def favourite(tree: Tree) -> Node:
 
 
 def shares(parent: Node, children: Sequence[Node]) -> dict[str, float]:
-    """A prior for each child: the mean token probability of its step, as a share of all; equal
-    where that is not known.
+    """Return a prior for each child: the mean token probability of its step, normalised; uniform if
+    unknown.
     """
     old = len(parent.trace.logprobs or ())
     steps = [node.trace.logprobs[old:] if node.trace.logprobs else () for node in children]

@@ -1,4 +1,4 @@
-"""Votes: which answer leads, by how much, and who wins a tie."""
+"""Votes: the leading answer, its margin, and tie-breaking."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from ponder.core.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One answer in a vote: the sum of its weights, and of its voters the one asked for first."""
+    """One answer in a vote."""
 
     answer: Answer
     weight: float
+    """Sum of the weights of its votes."""
     voter: Trace
+    """The first requested of its traces."""
 
 
 class Vote:
     """Counts traces by the key of their answer; a trace without an answer has no vote.
 
-    Ties go to the answer whose trace was asked for first, so the order of arrival does not matter.
+    Ties go to the answer whose trace was requested first, so the order of arrival does not matter.
     (Wang 2023, self-consistency; with weights: Li 2023, DiVeRSe.)
     """
 
@@ -42,7 +44,7 @@ class Vote:
             return
         weights = self._weights.setdefault(answer.key, [])
         weights.append(weight)
-        total = math.fsum(weights)  # exact, so the same in whatever order they came
+        total = math.fsum(weights)  # exact, hence independent of the order of arrival
         before = self._standings.get(answer.key)
         if before is None or trace.order < before.voter.order:
             standing = Standing(answer, total, trace)
@@ -51,12 +53,12 @@ class Vote:
         self._standings[answer.key] = standing
 
     def standings(self) -> list[Standing]:
-        """From the leader down."""
+        """The answers, the leader first."""
         return sorted(self._standings.values(), key=lambda s: (-s.weight, s.voter.order))
 
 
 def lead(standings: Sequence[Standing]) -> tuple[float, float]:
-    """Weights of the leader and of the runner-up; zero where there is none."""
+    """Return the weights of the leader and of the runner-up; zero if there is none."""
     first = standings[0].weight if standings else 0.0
     second = standings[1].weight if len(standings) > 1 else 0.0
     return first, second

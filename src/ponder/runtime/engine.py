@@ -1,7 +1,7 @@
-"""The engine: one owner for whatever outlives a run.
+"""The engine: one owner of everything that outlives a run.
 
-It holds open models, the log, the processes that read answers and run programs, the runs that go
-on, and limits across all of them. Whoever closes it finds nothing left behind::
+It holds open models, the log, the processes that read answers and run programs, the runs in
+progress, and limits across all of them. Closing it leaves nothing behind::
 
     async with Engine() as engine:                      # on this event loop
         await asyncio.gather(*(ponder.asolve(q, engine=engine) for q in questions))
@@ -43,16 +43,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    """A model that is open, or about to be."""
+    """A model that is open or being opened."""
 
     opening: asyncio.Future[Opened]
-    """Gives the model."""
+    """Resolves to the model."""
     users: int = 0
-    """Runs that use it now."""
+    """Number of runs that use it now."""
 
     @property
     def lost(self) -> bool:
-        """True if it must be opened anew."""
+        """True if it must be opened again."""
         if not self.opening.done():
             return False
         if self.opening.cancelled() or self.opening.exception() is not None:
@@ -62,19 +62,19 @@ class _Kept:
 
 
 class Engine:
-    """Owns open models, logs, workers, sandboxes and limits, and knows the runs that go on.
+    """Owns open models, logs, workers, sandboxes and limits, and tracks the runs in progress.
 
-    It belongs to one event loop: the one that ``async with`` runs on, or with ``with`` one in a
-    thread of its own.
+    It belongs to one event loop: the loop that ``async with`` runs on, or with ``with`` a loop in
+    its own thread.
 
     Args:
-        config: what ``ponder.toml`` says; by default it is read when it is first needed.
-        teller: told of what takes time or is decided for the caller.
-        unsafe: programs are run without a sandbox where none works.
-        at_once: most requests in flight to each model that is opened by name, on top of what an
-            endpoint's configuration says.
-        budget: of all runs together, ``seconds`` since the engine was opened. Once it is used up,
-            no run is begun; those that go on keep to their own budgets.
+        config: the content of ``ponder.toml``; by default it is read when it is first needed.
+        teller: receives notices about slow operations and choices made for the caller.
+        unsafe: run programs without a sandbox if no sandbox works.
+        at_once: most requests in flight to each model that is opened by name, in addition to the
+            limit in an endpoint's configuration.
+        budget: limit of all runs together, with ``seconds`` counted from the opening of the engine.
+            Once it is used up, no run is started; runs in progress keep to their own budgets.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Engine:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Interrupt the runs that go on, wait for their results, and close everything."""
+        """Interrupt the runs in progress, wait for their results, and close everything."""
         self._closed = True
         async with self._owned:
             going = list(self._going)
@@ -160,7 +160,7 @@ class Engine:
             self._behind.close()
 
     def wait(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a coroutine on the engine's loop, and return what it returns.
+        """Run a coroutine on the engine's loop, and return its result.
 
         Raises:
             UsageError: the engine was opened with ``async with``, or this is its own loop.
@@ -187,18 +187,18 @@ class Engine:
 
     @cached_property
     def config(self) -> Config:
-        """What ``ponder.toml`` says, read once.
+        """The content of ``ponder.toml``, read once.
 
         Raises:
-            UsageError: it is not as it must be.
+            UsageError: the file is invalid.
         """
         return configuration.load() if self._config is None else self._config
 
     @asynccontextmanager
     async def model(self, name: str) -> AsyncIterator[Opened]:
-        """The model of that name, opened if it is not yet; it stays open for the runs to come.
+        """Yield the model of that name, opened if necessary; it stays open for later runs.
 
-        Those who want it at once share one opening. One that failed is tried again by the next.
+        Concurrent callers share one opening. After a failure, the next caller tries again.
 
         Raises:
             UsageError, PonderError: as ``open_model``.
@@ -222,16 +222,16 @@ class Engine:
         return replace(opened, model=Limited(opened.model, self._at_once))
 
     def users(self, name: str) -> int:
-        """Number of runs that use a model now; 0 too if it is not open."""
+        """Return the number of runs that use a model now; 0 also if it is not open."""
         kept = self._models.get(identity(name, self.config))
         return kept.users if kept else 0
 
     def journal(self, path: Path | str, *, join: bool = False) -> Journal:
-        """The journal in that file, opened once; ``join`` as in ``Journal``."""
+        """Return the journal in that file, opened once; ``join`` as in ``Journal``."""
         self._check()
         name = str(Path(path).absolute())
         known = self._journals.get(name)
-        if known is None or not Path(path).exists():  # somebody may have removed it
+        if known is None or not Path(path).exists():  # the file may have been removed
             if known is not None:
                 known.close()
             known = self._journals[name] = Journal(path, join=join)
@@ -241,7 +241,7 @@ class Engine:
 
     @property
     def spent(self) -> Cost:
-        """What all runs have spent so far, those that go on included."""
+        """Return the cost of all runs so far, including those in progress."""
         return sum((runner.spent for runner in self._going), self._spent)
 
     def start(
@@ -252,7 +252,7 @@ class Engine:
         run: str = "",
         publish: Subscriber = ignore,
     ) -> Runner:
-        """A runner that is ready to ``go``; while it goes, the engine knows it by ``run``.
+        """Return a runner that is ready to ``go``; while it runs, the engine knows it by ``run``.
 
         Raises:
             BudgetTooSmall: the engine's budget is used up.
@@ -278,22 +278,22 @@ class Engine:
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The IDs of the recorded runs that go on."""
+        """The IDs of the recorded runs in progress."""
         return tuple(sorted(runner.run for runner in self._going if runner.run))
 
     def steer(self, run: str, action: Action) -> None:
-        """Act on a run that goes on here, at the next point where it offers what that is about.
+        """Act on a run in progress, at the next point where it offers the action's subject.
 
         Raises:
-            UsageError: it does not go on here.
+            UsageError: the run is not in progress here.
         """
         self._tell(self._runner(run).steer, action)
 
     def interrupt(self, run: str) -> None:
-        """Stop a run that goes on here; its best answer so far is its result.
+        """Stop a run in progress; its result is its best answer so far.
 
         Raises:
-            UsageError: it does not go on here.
+            UsageError: the run is not in progress here.
         """
         self._tell(self._runner(run).interrupt)
 
@@ -306,7 +306,7 @@ class Engine:
         )
 
     def _tell(self, what: Callable[..., None], *arguments: Any) -> None:
-        """Call it on the engine's loop: at once if this is that one."""
+        """Call it on the engine's loop: at once if that is the current one."""
         if self._behind is None or self._behind.inside:
             what(*arguments)
         else:
@@ -325,7 +325,7 @@ class Engine:
 
 
 class _Going(Runner):
-    """A run of an engine, which knows it while it goes on."""
+    """A run that its engine tracks while it is in progress."""
 
     def __init__(self, engine: Engine, job: Job, **more: Any) -> None:
         super().__init__(job, **more)
@@ -339,7 +339,7 @@ class _Going(Runner):
 
 @asynccontextmanager
 async def engine_of(caller: Engine | None) -> AsyncIterator[Engine]:
-    """The caller's engine, or one for this call."""
+    """Yield the caller's engine, or one for this call."""
     if caller is not None:
         yield caller
         return

@@ -1,6 +1,6 @@
-"""The history of a recorded run: its events, out of its rows and its decisions.
+"""The events of a recorded run, rebuilt from its rows and its decisions.
 
-``fold`` of it is the search tree, also of a run that is still going on, or that was cut off.
+Their ``fold`` is the search tree, also of a run that is still in progress or was interrupted.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from ponder.runtime.records import Row, unpack_trace
 def events(
     problem: Problem, rows: Iterable[Row], decisions: Iterable[tuple[int, Decision]]
 ) -> Iterator[Event]:
-    """The events of a run in their order. Each decision has the number of the row that it follows,
-    counted from 1; 0 comes before all.
+    """Yield the events of a run in their order.
+
+    Each decision comes with the number of the row that it follows, counted from 1; 0 precedes all
+    rows.
     """
     traces: dict[str, Trace] = {}
     waiting = deque(sorted(decisions, key=lambda pair: pair[0]))
@@ -33,7 +35,7 @@ def events(
 
 
 def _event(problem: Problem, row: Row, traces: dict[str, Trace]) -> Event | None:
-    """The report of one row; ``traces`` are those that came before it, by id."""
+    """Return the event of one row; ``traces`` are those of earlier rows, by id."""
     kind, role = row.effect["effect"], row.effect.get("role", "")
     if row.lost is not None:
         return SampleLost(row.path, row.lost, role) if kind == "generate" else None
@@ -48,5 +50,5 @@ def _event(problem: Problem, row: Row, traces: dict[str, Trace]) -> Event | None
 
 
 def tree(problem: Problem, rows: Iterable[Row], decisions: Iterable[tuple[int, Decision]]) -> Tree:
-    """The search tree of a recorded run."""
+    """Return the search tree of a recorded run."""
     return fold(problem, events(problem, rows, decisions))

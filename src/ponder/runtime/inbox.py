@@ -1,4 +1,4 @@
-"""The inbox of a run: steering actions that wait until the run offers what they are about."""
+"""The inbox of a run: steering actions that wait until the run offers their subject."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ponder.core.steering import Action
 from ponder.runtime.journal import Journal
 
 POLL = 0.1
-"""Seconds between two looks at the journal of a run that is paused."""
+"""Seconds between two checks of the journal of a paused run."""
 
 
 class Inbox:
-    """Actions in the order of arrival. ``put`` and ``take`` are called on the run's event loop."""
+    """Actions in order of arrival. ``put`` and ``take`` are called on the run's event loop."""
 
     def __init__(self) -> None:
         self.paused = False
-        """True while the run is held."""
+        """True while the run is paused."""
         self._waiting: list[Action] = []
         self._arrived = asyncio.Event()
 
@@ -27,7 +27,7 @@ class Inbox:
         self._arrived.set()
 
     def take(self, effect: Steer) -> tuple[Action, ...]:
-        """Remove and return the actions that concern what is offered."""
+        """Remove and return the actions that concern the offered traces."""
         if not self._waiting:
             return ()
         taken = [one for one in self._waiting if not one.node or one.node in effect.known]
@@ -44,7 +44,7 @@ class Inbox:
 
 
 class Postbox(Inbox):
-    """An inbox whose actions may come from other processes, through the run's journal."""
+    """An inbox that also receives actions from other processes, through the run's journal."""
 
     def __init__(self, journal: Journal, run: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Postbox(Inbox):
         self._numbers: dict[int, Action] = {}
 
     def take(self, effect: Steer) -> tuple[Action, ...]:
-        """Remove and return the actions that concern what is offered."""
+        """Remove and return the actions that concern the offered traces."""
         self._fetch()
         taken = super().take(effect)
         for number, action in list(self._numbers.items()):

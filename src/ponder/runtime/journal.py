@@ -1,9 +1,9 @@
 """The append-only record of runs: their effects, results and costs. SQLite, write-ahead log.
 
-One row per call that came back, in the order in which results were delivered; one more per call
-that was paid for and lost. A row is committed before the strategy sees its result, so a process
-that is killed at any moment loses only what was still in flight. Rows that arrive in one turn of
-the event loop share one commit.
+There is one row per call that returned, in order of delivery, and one per call that was paid for
+and lost. A row is committed before the strategy sees its result, so a process that is killed at any
+moment loses only the calls in flight. Rows that arrive in one turn of the event loop share one
+commit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _figures = attrgetter(*(f.name for f in fields(Item)))
 
 
 def _costs(spent: Item) -> tuple[Any, ...]:
-    """The figures in their order; the last one, of thinking, only where there was some."""
+    """Return the figures in their order; the last one, of thinking, only if there was any."""
     figures: tuple[Any, ...] = _figures(spent)
     return figures if spent.reasoning_tokens else figures[:-1]
 
@@ -53,7 +53,7 @@ class Journal:
     """All runs of one file. Safe to open from several processes; use from one thread at a time.
 
     Raises:
-        UsageError: the file cannot be opened, or is no journal of this version.
+        UsageError: the file cannot be opened, or is not a journal of this version.
     """
 
     def __init__(self, path: Path | str, *, join: bool = False) -> None:
@@ -82,7 +82,7 @@ class Journal:
         )
 
     def create(self, spec: dict[str, Any]) -> str:
-        """Begin a run; returns its ID."""
+        """Begin a run; return its ID."""
         run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
         self._execute(
             "insert into runs (id, created, spec, state, worker) values (?, ?, ?, 'running', ?)",
@@ -91,7 +91,7 @@ class Journal:
         return run
 
     def run(self, run: str) -> RunRow:
-        """One run by its ID, or by an unambiguous beginning of it.
+        """Return one run by its ID, or by an unambiguous prefix of it.
 
         Raises:
             UsageError: there is none, or more than one.
@@ -103,7 +103,7 @@ class Journal:
         return found[0]
 
     def runs(self) -> list[RunRow]:
-        """All runs, newest first."""
+        """Return all runs, newest first."""
         return self._runs("", ())
 
     def _runs(self, where: str, values: tuple[Any, ...]) -> list[RunRow]:
@@ -121,10 +121,10 @@ class Journal:
             raise self._damaged(row[0], error) from None
 
     def claim(self, run: str) -> None:
-        """Take up a run that no process works on.
+        """Claim a run for this process.
 
         Raises:
-            UsageError: another process on this machine does.
+            UsageError: another process on this machine works on it.
         """
         worker = next(iter(self._execute("select worker from runs where id = ?", (run,))), (None,))[
             0
@@ -152,7 +152,7 @@ class Journal:
         )
 
     def send(self, run: str, action: Action) -> int:
-        """Leave an action for whoever works on the run; returns its number."""
+        """Leave an action for the process that works on the run; return its number."""
         record = jsontext.dumps(asdict(action))
         [(number,)] = self._execute(
             "insert into actions (run, record, state) values (?, ?, 'pending') returning id",
@@ -161,7 +161,7 @@ class Journal:
         return int(number)
 
     def pending(self, run: str) -> list[tuple[int, Action]]:
-        """The actions that nobody has taken yet, by number."""
+        """Return the actions that were not taken yet, by number."""
         rows = self._execute(
             "select id, record from actions where run = ? and state = 'pending' order by id",
             (run,),
@@ -172,26 +172,28 @@ class Journal:
             raise self._damaged(run, error) from None
 
     def applied(self, number: int) -> None:
-        """An action was taken."""
+        """Mark an action as taken."""
         self._execute("update actions set state = 'applied' where id = ?", (number,))
 
     def action(self, number: int) -> tuple[str, str]:
-        """The state of an action (pending, applied or failed), and why it failed."""
+        """Return the state of an action (pending, applied or failed), and the reason of
+        a failure.
+        """
         [(state, why)] = self._execute("select state, why from actions where id = ?", (number,))
         return str(state), str(why)
 
     @property
     def changes(self) -> int:
-        """A number that grows whenever another connection has changed the file."""
+        """Return a number that grows whenever another connection has changed the file."""
         [(version,)] = self._execute("pragma data_version", ())
         return int(version)
 
     def remove(self, run: str) -> None:
-        """Forget a run."""
+        """Delete a run."""
         self._execute("delete from runs where id = ?", (run,))
 
     def calls(self, run: str) -> list[Row]:
-        """The calls of a run, in the order of delivery."""
+        """Return the calls of a run, in order of delivery."""
         self.flush()
         rows = self._execute("select seq, record from calls where run = ? order by seq", (run,))
         try:
@@ -215,14 +217,15 @@ class Journal:
         self._pending.append((run, seq, record))
 
     def decide(self, run: str, follows: int, place: int, decision: Decision) -> None:
-        """Add a decision, the ``place``-th of those that follow so many calls; one that was made
-        before, in an earlier attempt at the run, is the same.
+        """Add a decision, the ``place``-th of those that follow so many calls.
+
+        A decision already recorded in an earlier attempt at the run is not added again.
         """
         record = jsontext.dumps(pack_decision(decision))
         self._decided.append((run, follows, place, record))
 
     def decisions(self, run: str) -> list[tuple[int, Decision]]:
-        """The decisions of a run in their order, each with the number of calls before it."""
+        """Return the decisions of a run in their order, each with the number of calls before it."""
         self.flush()
         rows = self._execute(
             "select follows, record from decisions where run = ? order by follows, place", (run,)
@@ -257,10 +260,10 @@ class Journal:
                 committed.set_exception(failure)
 
     def flush(self) -> None:
-        """Commit what is pending.
+        """Commit pending rows.
 
         Raises:
-            PonderError: the disk does not take it.
+            PonderError: the disk refuses the write.
         """
         rows, self._pending = self._pending, []
         decided, self._decided = self._decided, []

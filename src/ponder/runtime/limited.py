@@ -1,4 +1,4 @@
-"""A model of which no more than so many requests are in flight."""
+"""A model with a limit on the number of requests in flight."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, 
 
 
 class Limited:
-    """A ``Model`` that lets others wait."""
+    """A ``Model`` whose excess requests wait."""
 
     def __init__(self, model: Model, at_once: int) -> None:
         self._model, self._slots = model, asyncio.Semaphore(at_once)
 
     @property
     def info(self) -> ModelInfo:
-        """As the model says."""
+        """The model's own."""
         return self._model.info
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """As the model says."""
+        """Return the model's own bound."""
         return self._model.prompt_bound(messages, prefix)
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
-        """Generate one sample, once there is room for it."""
+        """Generate one sample, once a slot is free."""
         async with self._slots:
             return await self._model.generate(request, progress)
 

@@ -1,7 +1,7 @@
 """The journal's rows as values, and back.
 
-A journal may be damaged, or be somebody else's: each row is checked when it is read, so that
-nothing after it meets a field that is missing, of another type, or beyond all bounds.
+A journal may be damaged or come from another person. Each row is checked when it is read, so later
+code never meets a field that is missing, of another type, or out of bounds.
 """
 
 from __future__ import annotations
@@ -24,35 +24,38 @@ from ponder.util.worker import gone
 
 State = Literal["running", "done", "interrupted", "failed"]
 MOST = 1 << 62
-"""A bound of tokens, calls and seeds, far above any."""
+"""Upper bound of tokens, calls and seeds, far above any real value."""
 LATEST = 253_402_300_799
-"""The last second that a calendar of four-digit years has."""
+"""Last second of a calendar with four-digit years."""
 _PATH = re.compile(r"(?:s?[0-9]{1,9}(?:\.s?[0-9]{1,9})*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call as recorded. ``result`` is None if it was lost, and ``lost`` then says why."""
+    """One call as recorded."""
 
     seq: int
     path: str
     effect: dict[str, Any]
     result: Any
+    """The result; None if the call was lost."""
     lost: str | None
+    """The reason why it was lost, if it was."""
     spent: Item | None
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run as recorded. ``state`` is running, done, interrupted, failed, or cut off: its process
-    ended before it did. Those that are not done can be resumed. ``spec`` is an object and no more:
-    who takes a run up reads it with ``Spec.from_json``.
-    """
+    """One run as recorded."""
 
     id: str
     created: float
     spec: dict[str, Any]
+    """Any JSON object; to resume the run, read it with ``Spec.from_json``."""
     state: str
+    """running, done, interrupted, failed, or cut off (its process ended before the run did). Those
+    that are not done can be resumed.
+    """
     result: dict[str, Any] | None
 
 
@@ -65,7 +68,7 @@ def read_run(
     """Return a row of the table of runs.
 
     Raises:
-        Malformed: it is not as ``Journal`` writes it.
+        Malformed: it does not have the form that ``Journal`` writes.
     """
     known: str = decode(str, name, "its ID")
     at: float = decode(float, created, "its time")
@@ -84,7 +87,7 @@ def read_run(
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """Totals of a receipt, of which ``view`` and ``tree`` show some."""
+    """The totals of a receipt that ``view`` and ``tree`` show."""
 
     calls: int
     failed: int
@@ -98,7 +101,7 @@ class _Figures:
 
 
 def _outcome(value: Any) -> dict[str, Any]:
-    """What is read of a run's result: a later version may write more."""
+    """Return the fields of a run's result that are read here: a later version may write more."""
     found = cast(dict[str, Any], decode(Mapping[str, Any], value, "its result"))
     for field, kind in (("answer", str | None), ("chosen", str | None), ("stopped_by", str),
                         ("confidence", float | None)):  # fmt: skip
@@ -112,7 +115,8 @@ def read_rows(rows: Iterable[tuple[object, object]]) -> list[Row]:
     """Return the rows (seq, record) of one run's table of calls, in their order.
 
     Raises:
-        Malformed: one is not as ``Journal`` writes it, or a sample goes on from a later one.
+        Malformed: one does not have the form that ``Journal`` writes, or a sample continues a later
+            one.
     """
     found = []
     for seq, record in rows:
@@ -189,7 +193,7 @@ def _check_result(effect: Mapping[str, Any], result: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A trace as ``pack`` writes it."""
+    """A trace in the form that ``pack`` writes."""
 
     text: str
     tokens: int
@@ -230,7 +234,7 @@ def _count(value: Any, what: str) -> None:
 
 
 def _check_order(rows: Sequence[Row]) -> None:
-    """A chain is continued after it came: parents that lead in a circle are nobody's record."""
+    """Check that a trace is continued only after it arrived: cycles of parents are invalid."""
     made = [r.result for r in rows if r.result is not None and r.effect["effect"] == "generate"]
     ids, parents = {trace["id"] for trace in made}, dict[str, str]()
     for trace in made:
@@ -244,7 +248,7 @@ def _check_order(rows: Sequence[Row]) -> None:
 
 
 def pack(result: Result) -> Any:
-    """A result as JSON. Problems are left out: they stand in the run's specification."""
+    """Return a result as JSON. Problems are left out: they are in the run's specification."""
     if isinstance(result, Trace):
         answer = result.answer
         top = {} if result.top is None else {"top": [dict(place) for place in result.top]}
@@ -263,7 +267,7 @@ def pack(result: Result) -> Any:
 
 
 def unpack(packed: Any, effect: Effect) -> Result:
-    """The result of ``effect`` from JSON."""
+    """Return the result of ``effect`` from JSON."""
     if isinstance(effect, Generate):
         return unpack_trace(packed, effect.problem)
     if isinstance(effect, Steer):
@@ -275,7 +279,7 @@ _DECISIONS = {kind.__name__: kind for kind in get_args(Decision)}
 
 
 def pack_decision(decision: Decision) -> list[Any]:
-    """A decision as JSON values: its kind and its fields."""
+    """Return a decision as JSON values: its kind and its fields."""
     return [type(decision).__name__, asdict(decision)]
 
 
@@ -283,7 +287,7 @@ def read_decisions(rows: Iterable[tuple[object, object]]) -> list[tuple[int, Dec
     """Return the rows (follows, record) of one run's table of decisions.
 
     Raises:
-        Malformed: one is not as ``pack_decision`` made it.
+        Malformed: one does not have the form that ``pack_decision`` writes.
     """
     return [(decode(int, follows, "a place"), _decision(record)) for follows, record in rows]
 
@@ -302,7 +306,7 @@ def read_action(record: object) -> Action:
     """Return an action from its JSON text.
 
     Raises:
-        Malformed: it is none.
+        Malformed: it is not an action.
     """
     return _action(parse(decode(str, record, "an action")))
 
@@ -316,7 +320,7 @@ def _action(value: Any) -> Action:
 
 
 def unpack_trace(packed: dict[str, Any], problem: Problem) -> Trace:
-    """A trace of the problem from JSON."""
+    """Return a trace of the problem from JSON."""
     answer, logprobs, top = packed["answer"], packed["logprobs"], packed.get("top")
     return replace(
         Trace.empty(problem),

@@ -1,4 +1,4 @@
-"""What a run returns: the answer, how sure it is, what else was considered, and the receipt."""
+"""The result of a run: the answer, its confidence, the other candidates, and the receipt."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ StoppedBy = Stop | Literal["done", "interrupt", "lost", "accepted"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One distinct answer: how many samples gave it, its best score, and the tokens spent on it.
+    """One distinct answer.
 
-    ``text`` is that of the sample that stands for it: the one with the best score, else the one
-    asked for first; ``reasoning`` is what the model thought apart from that text. ``said`` is what
-    verifiers said of that sample. Samples without an answer are gathered in one candidate with
-    ``answer`` None and no votes.
+    Samples without an answer form one candidate with ``answer`` None and no votes.
     """
 
     answer: str | None
+    """The answer."""
     votes: int
+    """Number of samples that gave it."""
     score: float | None
+    """Its best score."""
     tokens: int
+    """Tokens spent on it."""
     text: str
+    """Text of its representative: the sample with the best score, else the first requested."""
     said: tuple[Score, ...] = ()
+    """Scores of that sample, with the verifiers' remarks."""
     reasoning: str = ""
+    """The model's separate thinking in that sample."""
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder solve --json``; ``said`` and ``reasoning`` where there is some."""
+        """Return it as in ``ponder solve --json``; ``said`` and ``reasoning`` only if not empty."""
         said = [
             {"verifier": s.verifier, "score": s.value, "verdict": s.verdict, "detail": s.detail}
             for s in self.said
@@ -50,33 +54,36 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one run.
-
-    ``answer`` is None if no sample held one. ``confidence`` is the share of the answered samples
-    that agree with it, None for fewer than two and where all grew from one beginning. ``silent``
-    counts samples without an answer, and those that were lost or cancelled. ``stopped_by`` is
-    ``done``, or the limit that cut the run short, or ``interrupt``, or ``lost``: a request failed
-    that it could not go on without, when there was an answer already; or ``overcharged``: an
-    endpoint charged more than it was allowed to, and the receipt says so; or ``accepted``: a person
-    took an answer.
-    """
+    """The outcome of one run."""
 
     answer: str | None
+    """The answer; None if no sample had one."""
     confidence: float | None
+    """Share of the answered samples that agree with it; None if there are fewer than two, or all
+    grew from one prefix.
+    """
     strategy: str
     knobs: dict[str, Any]
     model: str
     run: str | None
+    """ID of the recorded run; None if it was not recorded."""
     seed: int
     stopped_by: StoppedBy
+    """``done``; the limit that ended the run; ``interrupt``; ``lost``: a necessary request failed
+    when there was an answer already; ``overcharged``: an endpoint charged more than a request
+    allowed, as the receipt states; or ``accepted``: a person accepted an answer.
+    """
     receipt: Receipt
     candidates: tuple[Candidate, ...]
     silent: int = 0
+    """Number of samples without an answer, including lost and cancelled ones."""
     trace: Trace | None = field(default=None, repr=False)
+    """The trace that the answer came from."""
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``ponder solve --json`` prints. ``chosen`` is the path of the call
-        that the answer came from.
+        """Return the object that ``ponder solve --json`` prints.
+
+        ``chosen`` is the path of the call that the answer came from.
         """
         return {
             "answer": self.answer,
@@ -95,7 +102,9 @@ class Result:
 
 
 def leader(traces: Sequence[Trace]) -> Trace | None:
-    """A trace of the most frequent answer: the best so far of a strategy that proposed nothing."""
+    """Return a trace of the most frequent answer: the best so far of a strategy without
+    proposals.
+    """
     groups = _groups(traces)
     return groups[0][0] if groups and groups[0][0].answer else None
 
@@ -103,8 +112,9 @@ def leader(traces: Sequence[Trace]) -> Trace | None:
 def candidates(
     traces: Sequence[Trace], scores: Mapping[str, Sequence[Score]]
 ) -> tuple[Candidate, ...]:
-    """Whole traces, grouped by answer: most votes first, then in the order asked for. ``scores``
-    are what verifiers said, by trace and in the order in which they said it.
+    """Return whole traces, grouped by answer: most votes first, then in request order.
+
+    ``scores`` are the verifiers' scores by trace, in the order in which they were given.
     """
     found = []
     for group in _groups(traces):
@@ -128,12 +138,12 @@ def candidates(
 
 
 def last_value(scores: Sequence[Score]) -> float | None:
-    """What a verifier gave last, abstentions passed over."""
+    """Return the last value from a verifier, skipping abstentions."""
     return next((s.value for s in reversed(scores) if s.value is not None), None)
 
 
 def ends(traces: Sequence[Trace]) -> list[Trace]:
-    """Those that were not continued, in the order in which they were asked for."""
+    """Return the traces that were not continued, in request order."""
     continued = {t.parent for t in traces}
     return sorted((t for t in traces if t.id not in continued), key=lambda t: t.order)
 
@@ -148,8 +158,10 @@ def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
 
 
 def agreement(chosen: Trace, traces: Sequence[Trace]) -> float | None:
-    """The share of answered ends that agree with the chosen one; None for fewer than two, and where
-    all grew from one beginning: what one chain says again is no second opinion.
+    """Return the share of answered ends that agree with the chosen one.
+
+    None if there are fewer than two, or if all grew from one prefix: a trace that repeats itself is
+    not a second opinion.
     """
     parents = {t.id: t.parent for t in traces}
 

@@ -1,4 +1,6 @@
-"""Runs one strategy on one problem: stacks the handlers, keeps the best so far, sums up."""
+"""The runner of one strategy on one problem: stacks the handlers, keeps the best so far,
+sums up.
+"""
 
 from __future__ import annotations
 
@@ -40,43 +42,52 @@ from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier
 
 Strategy = Callable[[Session, Problem], Awaitable[Trace]]
-"""A strategy with its knobs, ready to be carried out."""
+"""A strategy with its knobs, ready to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything that a run needs to know, but not where it is recorded and who watches. ``steps``
-    says that the strategy grows its chains step by step.
-    """
+    """All inputs of a run, except its journal and its observers."""
 
     problem: Problem
     strategy: Strategy
+    """The strategy with its knobs."""
     name: str
+    """Name of the strategy."""
     knobs: Mapping[str, Any]
+    """Its knobs, as reported in the result."""
     sampling: Sampling
     budget: Budget
     seed: int
     model: Model
     read: Read
+    """Reads the answer of a text."""
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    """The verifiers that the run may use, by name."""
     verifier: str = ""
+    """Name of the run's verifier; '' if it has none."""
     pricing: Pricing | None = None
+    """Prices of ``model``; None if unknown."""
     others: Mapping[str, Priced] = field(default_factory=dict)
+    """The models used besides ``model``, by name."""
     notes: tuple[str, ...] = ()
+    """Remarks for the receipt."""
     steps: bool = False
+    """True if the strategy grows its traces step by step."""
     cue: Callable[[Problem], Cue] = boxed
+    """Returns the cue that forces an answer to a problem."""
 
     def drawn(self) -> dict[str, Any]:
-        """How samples are drawn, as knobs."""
+        """Return the sampling parameters, as knobs."""
         how = self.sampling
         known = {"length": how.length, "temperature": how.temperature, "top_p": how.top_p}
         return known if how.thinking is None else {**known, "thinking": str(how.thinking)}
 
     def check(self) -> None:
-        """Whether at least one sample fits into the budget and the model's context.
+        """Check that at least one sample fits into the budget and the model's context.
 
         Raises:
-            BudgetTooSmall: it does not fit; says how much one needs.
+            BudgetTooSmall: it does not fit; the message states how much one needs.
         """
         least = min(LEAST, self.sampling.length)
         prompt = self.model.prompt_bound(self.problem.shown)
@@ -86,7 +97,7 @@ class Job:
                 f"the question is too long: it takes up to {prompt:,} tokens, and the context of "
                 f"{self.model.info.name} has {context:,}, {least} of them for an answer."
             )
-        if self.steps:  # at the least an answer is asked for, without any step before it
+        if self.steps:  # at the least an answer is requested, without any step before it
             prompt = self.model.prompt_bound(self.problem.shown, self.cue(self.problem).text)
         cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
         limit = Admission(self.budget, Ledger()).exceeded(cost)
@@ -101,13 +112,13 @@ class Job:
 
 
 def _round_up(figure: int) -> int:
-    """To two significant digits: who then gives as much as we say is not refused again."""
+    """Round up to two significant digits, so that a budget of the figure we name is not refused."""
     step: int = 10 ** max(0, len(str(figure)) - 2)
     return -(-figure // step) * step
 
 
 class Runner:
-    """One run. ``interrupt`` may be called while it goes on: the best so far then comes back."""
+    """One run. After ``interrupt``, a run in progress returns its best answer so far."""
 
     def __init__(
         self,
@@ -130,11 +141,11 @@ class Runner:
 
     @property
     def spent(self) -> Cost:
-        """What this attempt at the run has spent so far."""
+        """Return the cost of this attempt at the run so far."""
         return self._ledger.spent - self._replayed
 
     def steer(self, action: Action) -> None:
-        """Act on the run, at the next point where it offers what the action is about."""
+        """Act on the run, at the next point where it offers the action's subject."""
         self._inbox.put(action)
 
     def interrupt(self) -> None:
@@ -159,8 +170,8 @@ class Runner:
         """Run to the end, to the budget's end, or to the interruption.
 
         Raises:
-            RunFailed: no sample came back; ``receipt`` says what was spent all the same.
-            PonderError: whatever else the strategy or the journal raised.
+            RunFailed: no sample arrived; ``receipt`` holds the cost so far.
+            PonderError: any other error of the strategy or the journal.
         """
         job = self._job
         built = stack(
@@ -230,7 +241,7 @@ class Runner:
         return result
 
     async def _last_word(self, session: Session) -> Trace | None:
-        """The answer that the best chain so far is made to give that what is left can pay for."""
+        """Force an answer from the best unfinished trace that the remaining budget can afford."""
         found = sorted(ends(list(self._traces.values())), key=self._promise, reverse=True)
         with suppress(ModelError):
             for chain in found or [Trace.empty(self._job.problem)]:
@@ -239,7 +250,7 @@ class Runner:
         return None
 
     def _silence(self) -> list[str]:
-        """What to say of verifiers that were asked and had no opinion of anything."""
+        """Return notes on verifiers that abstained on every trace."""
         said = [score for scores in self._scores.values() for score in scores]
         if not said or any(score.value is not None for score in said):
             return []
@@ -248,7 +259,7 @@ class Runner:
         return [f"{names} had no opinion of any answer{why}: it chose nothing."]
 
     def _promise(self, trace: Trace) -> tuple[float, int]:
-        """What verifiers gave it last, then its length: where nobody was asked."""
+        """Return the sort key of a trace: its last score, then its length."""
         value = last_value(self._scores.get(trace.id, ()))
         return -1.0 if value is None else value, trace.tokens
 

@@ -1,4 +1,4 @@
-"""The handlers of a run, stacked in their order, and what they share."""
+"""The stack of a run's handlers, and the state that they share."""
 
 from __future__ import annotations
 
@@ -29,29 +29,34 @@ from ponder.verifiers.base import Verifier
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a run's effects meet: a model, what it costs, who reads its answers, verifiers, and the
-    other models that those ask, by name.
-    """
+    """The resources that answer a run's effects."""
 
     model: Model
     read: Read
+    """Reads the answer of a text."""
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     pricing: Pricing | None = None
+    """Prices of the model; None if unknown."""
     others: Mapping[str, Priced] = field(default_factory=dict)
+    """The models that strategies and verifiers use besides the run's own, by name."""
     cue: Callable[[Problem], Cue] = boxed
+    """Returns the cue that forces an answer to a problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """``perform`` answers effects, and books them in ``ledger`` as ``admission`` lets them through;
-    ``rows`` are what the journal held at the beginning. ``decide`` records a decision.
-    """
+    """A run's handlers."""
 
     perform: Handler
+    """Answers effects."""
     ledger: Ledger
+    """The costs of the calls."""
     admission: Admission
+    """Admits calls within the budget."""
     rows: Sequence[Row] = ()
+    """The journal's rows at the start."""
     decide: Callable[[Decision], None] = ignore
+    """Records a decision."""
 
 
 def stack(
@@ -69,10 +74,10 @@ def stack(
 ) -> Stack:
     """Build the handlers of a run; call it on the event loop that the run will use.
 
-    What the journal holds of ``run`` is booked at once and answered from; ``ordered`` says whether
-    in the order in which it was recorded. With ``exact_length``, samples are refused by the budget
-    rather than shortened. With ``last_word``, a chain is to be made to answer should none have.
-    ``watched`` publishes every event, not results alone.
+    The journal's rows of ``run`` are booked at once and replayed; ``ordered``: in the order in
+    which they were recorded. With ``exact_length``, the budget refuses samples rather than
+    shortening them. With ``last_word``, enough budget is reserved to force an answer if no trace
+    has one. With ``watched``, every event is published, not only results.
     """
     loop = asyncio.get_running_loop()
     ledger = Ledger(loop.time)
@@ -102,6 +107,6 @@ def stack(
 
 
 def _answer(row: Row) -> bool:
-    """Whether a recorded effect is a chain with an answer that may become the run's."""
+    """True if a recorded effect is a trace with an answer that may become the run's."""
     effect, result = row.effect, row.result
     return effect.get("role") == GENERATE and bool(result) and result["answer"] is not None

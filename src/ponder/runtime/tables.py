@@ -1,4 +1,4 @@
-"""The tables of the journal and of the results store, which may be in one file."""
+"""The tables of the journal and of the results store, which may share one file."""
 
 from __future__ import annotations
 

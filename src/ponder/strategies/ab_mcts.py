@@ -1,15 +1,15 @@
 """Adaptive branching tree search (Inoue 2025, 'Wider or Deeper? Scaling LLM Inference-Time Compute
 with Adaptive Branching Tree Search', AB-MCTS-A, section 3).
 
-A node is a whole attempt. At each node, from the root down, two arms are drawn from (Thompson
-sampling): go wider, which makes another child here, or deeper, which descends to the best child by
-another draw. At the root a new child is a fresh attempt, elsewhere a revision of the attempt at the
-node, given what the verifier said of it. An arm's value is a Beta: of 'wider' by the scores of the
-children, of 'deeper' by those of what came of the children, of one child by its own and those of
-what came of it; where nothing was tried there is the prior alone. So the tree becomes as wide or as
-deep as the scores recommend, and no branching factor has to be chosen. Of several ``models`` the
-one that makes an attempt is drawn in the same way, by the scores of all that each has made so far
-(the listwise selection of the authors' treequest).
+A node is a whole attempt. From the root down, Thompson sampling chooses between two arms at each
+node: wider adds a child here, deeper descends to the best child by another draw. At the root a new
+child is a fresh attempt; elsewhere it revises the node's attempt, given the verifier's feedback.
+
+Each arm has a Beta posterior: 'wider' from the scores of the node's children, 'deeper' from those
+below the children, a single child from its own score and those below it. An untried arm has the
+prior. So the scores decide the shape of the tree, and no branching factor has to be chosen. With
+several ``models``, the model of an attempt is drawn in the same way, by the scores of all of its
+attempts so far (the listwise selection of the authors' treequest).
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ async def ab_mcts(
     n: Annotated[int, Range(1, 4096)] = 16,
     batch: Annotated[int, Range(1, 256)] = 1,
 ) -> Trace:
-    """Make n attempts, ``batch`` at a time, where the scores recommend, unless there can be none
-    better than one of them; return the best.
+    """Make n attempts, ``batch`` at a time, at nodes chosen by their scores; return the best.
+
+    The search ends early once an attempt cannot be beaten.
     """
     made_by: dict[str, list[float]] = {name: [] for name in ("", *(m.model for m in members))}
     tree = s.tree(problem)
@@ -84,7 +85,7 @@ async def ab_mcts(
 
 
 def descend(tree: Tree, rng: Random) -> Node:
-    """The node that gets another child."""
+    """Return the node that gets another child."""
     node = tree.root
     while children := visited(tree, node):
         wider = Beta().seen([score(child) for child in children])
@@ -96,24 +97,24 @@ def descend(tree: Tree, rng: Random) -> Node:
 
 
 def promising(scores: Mapping[str, Sequence[float]], rng: Random) -> str:
-    """The model that makes an attempt, by the scores of what each has made."""
+    """Draw the model of the next attempt, by the scores of each model's attempts."""
     if len(scores) == 1:
         return next(iter(scores))
     return max(scores, key=lambda name: Beta().seen(scores[name]).draw(rng))
 
 
 def score(node: Node) -> float:
-    """The verifier's value of the attempt itself; an abstention counts nothing."""
+    """Return the verifier's value of the attempt itself; 0 for an abstention."""
     return node.value or 0.0
 
 
 def below(tree: Tree, node: Node) -> list[float]:
-    """The scores of an attempt and of all that came of it, its own first."""
+    """Return the scores of an attempt and of its descendants, its own first."""
     return [score(one) for one in tree.below(node.id)]
 
 
 def shown(problem: Problem, parent: Node) -> tuple[Message, ...]:
-    """The messages that ask for a child of ``parent``: the question anew, or for a revision."""
+    """Return the messages that request a child of ``parent``: the question, or a revision."""
     if parent.id == ROOT:
         return problem.shown
     value = "" if parent.value is None else f"{parent.value:.2f} of 1"

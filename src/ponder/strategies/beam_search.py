@@ -1,11 +1,12 @@
 """Beam search over steps of reasoning, guided by a verifier (Snell 2024, section 5.2; Yao 2023).
 
-It assumes a verifier that can tell a promising beginning from a poor one. The first step is drawn
-``width`` x ``fan`` times; then the best ``width`` chains are each continued ``fan`` times, and so
-on. Chains that say the same are one. A chain that has ended keeps its place among the ``width``;
-one with the highest score that there is ends the search.
-With ``lookahead`` a beginning is judged by where it leads: it is continued greedily for so many
-steps, and the end is scored (lookahead search, ibid.); what was looked at is thrown away.
+It assumes a verifier that can tell a promising prefix from a poor one. The first step is drawn
+``width`` x ``fan`` times; then the best ``width`` traces are each continued ``fan`` times, and so
+on. Traces with the same text are merged. A finished trace keeps its place among the ``width``; one
+with the highest possible score ends the search.
+
+With ``lookahead``, a prefix is scored by its continuation: it is continued greedily for so many
+steps, and the end is scored (lookahead search, ibid.). The continuation is then discarded.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ async def beam_search(
     steps: StepKind = "paragraph",
     step_tokens: StepTokens = 256,
 ) -> Trace:
-    """Grow the best ``width`` chains step by step; return the best of those that ended."""
+    """Grow the best ``width`` traces step by step; return the best finished one."""
     unit = step(steps, step_tokens)
     judge = partial(_ahead, s, count=lookahead, unit=unit) if lookahead else None
     frontier, ended = [s.tree(problem).root], list[Node]()
@@ -53,7 +54,7 @@ async def beam_search(
 async def _ahead(
     s: Session, traces: Sequence[Trace], *, count: int, unit: Step
 ) -> list[tuple[Trace, Score]]:
-    """Judge each trace by where it leads: ``count`` greedy steps further on."""
+    """Score each trace by its continuation after ``count`` greedy steps."""
 
     async def look(child: Session, trace: Trace) -> tuple[Trace, Trace]:
         end = trace

@@ -1,10 +1,11 @@
-"""Best-of-N (Cobbe 2021; Stiennon 2020): sample chains, keep what the verifier likes best.
+"""Best-of-N (Cobbe 2021; Stiennon 2020): draw samples, keep the one that the verifier scores
+highest.
 
 ``pick=weighted`` sums the scores of equal answers and keeps the answer with the largest sum
-(weighted best-of-N: Li 2023, DiVeRSe; Snell 2024, section 5.1), which a lucky single score cannot
-win. Both are worth as much as the verifier: with more samples a poor one finds more chains that
-fool it. Where it abstains on all of them, they vote. The best needs no more samples once one has
-the highest score that there is, as from a checker, and all that were asked for before it have come.
+(weighted best-of-N: Li 2023, DiVeRSe; Snell 2024, section 5.1), which a single lucky score cannot
+win. Both depend on the verifier: with more samples a poor one finds more traces that fool it. If it
+abstains on all of them, they vote. ``best`` stops early once a sample has the highest possible
+score, as from a checker, and all samples requested before it have arrived.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ async def best_of_n(
     n: Annotated[int, Range(1, 4096)] = 8,
     pick: Literal["best", "weighted"] = "best",
 ) -> Trace:
-    """Sample n chains, score each as it arrives, return the best; unanswered ones come last.
+    """Draw n samples, score each as it arrives, return the best; samples without an answer come
+    last.
 
-    A verifier that compares chains is asked once, when all have come.
+    A listwise verifier is called once, when all have arrived.
     """
     ranking, asked = Ranking(pick), 0
     while n:

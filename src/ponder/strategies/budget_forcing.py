@@ -1,13 +1,13 @@
-"""Budget forcing: one chain is made to think longer, or cut short (Muennighoff 2025, 's1: Simple
+"""Budget forcing: one trace is made to think longer, or truncated (Muennighoff 2025, 's1: Simple
 test-time scaling', section 3.1).
 
-When the chain would end, its end is suppressed and ``word`` appended, up to ``waits`` times, so
-that it doubts and looks again; or for as long as it has fewer than ``least`` tokens. At the run's
-limit of tokens a chain is made to answer. A model that thinks between marks (``</think>``) is held
-before the closing one, and answers after it; of any other chat model the whole reply goes on.
+When the trace would end, its end is suppressed and ``word`` is appended, up to ``waits`` times, or
+for as long as it has fewer than ``least`` tokens, so that the model checks its work. At the run's
+length limit an answer is forced. If the model thinks between marks (``</think>``), it is stopped
+before the closing mark and answers after it; any other chat model continues its whole reply.
 
-It assumes that the model can find a mistake of its own, which small ones often cannot: then it
-talks itself out of right answers, too.
+It assumes that the model can find its own mistakes. Small models often cannot, and then abandon
+right answers too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ponder.strategies.declaring import STEPS, strategy
 from ponder.strategies.knobs import Range
 
 END = "</think>"
-"""The end of thinking, where a model has such a mark."""
+"""Mark at the end of thinking, if the model has one."""
 
 
 @strategy("one chain is made to think longer", "Muennighoff 2025", needs=STEPS)
@@ -35,7 +35,7 @@ async def budget_forcing(
     least: Annotated[int, Range(0, 10**6)] = 0,
     word: str = "Wait",
 ) -> Trace:
-    """Think, and think again ``waits`` times or up to ``least`` tokens; return what comes out."""
+    """Think, and think again ``waits`` times or up to ``least`` tokens; return the result."""
     chain = await _thought(s, Trace.empty(problem))
     while chain.tokens < s.length and (waits > 0 or chain.tokens < least):
         [chain] = await s.steer([chain]) or [s.fail()]
@@ -44,13 +44,13 @@ async def budget_forcing(
         chain = await _thought(s, replace(chain, text=so_far, finish=None))
         if chain.answer is not None:
             s.propose(chain)
-        if chain.text.removesuffix(END) == so_far:  # it has nothing more to say
+        if chain.text.removesuffix(END) == so_far:  # it has nothing to add
             break
-    if not chain.done:  # it has thought, and has not answered yet
+    if not chain.done:  # it has thought, but not answered yet
         chain = await s.grow(chain, length=max(1, s.length - chain.tokens))
     return await s.conclude(chain)
 
 
 async def _thought(s: Session, start: Trace) -> Trace:
-    """The chain up to the end of its thinking, or to its end."""
+    """Return the trace up to the end of its thinking, or to its end."""
     return await s.advance(start, step=Step((END,), s.length))

@@ -1,13 +1,12 @@
-"""Thinking with confidence (Fu 2025, 'Deep Think with Confidence', DeepConf online, section 3.3).
+"""Deep Think with Confidence (Fu 2025, 'Deep Think with Confidence', DeepConf online, section 3.3).
 
-``warmup`` chains are drawn to their ends; what the surest ``keep`` of them had as their least sure
-passage becomes the threshold. The other chains are looked at every ``window`` tokens, and stopped
-when the last passage is less sure than that: a chain that guesses is not worth its rest. Those that
-ended vote, each with its confidence; when one answer has ``consensus`` of the weight after the
-warm-up, no more are drawn.
+``warmup`` traces are drawn to their ends to set a threshold: the lowest group confidence reached by
+the top ``keep`` fraction of them. The other traces are checked every ``window`` tokens, and stopped
+once the last group is less confident than the threshold. Finished traces vote, each weighted by its
+confidence; after the warm-up, no more are drawn once one answer has ``consensus`` of the weight.
 
-The paper's confidence is of the likeliest tokens; here it is of the sampled ones, which every
-engine tells. It assumes that a chain's confidence says something of its being right.
+The paper computes confidence from the likeliest tokens; here it is that of the sampled tokens,
+which every engine reports. It assumes that confidence predicts correctness.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ async def confident(
     window: Annotated[int, Range(4, 4096)] = 64,
     consensus: Annotated[float, Range(0.5, 1)] = 0.95,
 ) -> Trace:
-    """Draw at most n chains, stop those that are unsure, and let the others vote."""
+    """Draw at most ``n`` traces, stop those of low confidence, and let the others vote."""
     poll = Poll(n, "never", 1.0)
     lows: dict[str, float] = {}
 
@@ -77,7 +76,7 @@ async def confident(
 
 
 async def _watched(s: Session, problem: Problem, window: int, least: float) -> Trace:
-    """A chain to its end, or to where it became unsure."""
+    """Draw a trace to its end, or until its confidence drops below ``least``."""
     trace = Trace.empty(problem)
     while not trace.done:
         trace = await s.advance(trace, step=Step((), window), logprobs=True)
@@ -87,6 +86,6 @@ async def _watched(s: Session, problem: Problem, window: int, least: float) -> T
 
 
 def _agreed(poll: Poll) -> float:
-    """The share of the weight that the leader has."""
+    """Return the leader's share of the weight."""
     weights = [standing.weight for standing in poll.standings]
     return weights[0] / math.fsum(weights) if weights and weights[0] else 0.0

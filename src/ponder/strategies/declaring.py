@@ -1,4 +1,4 @@
-"""A strategy's declaration, written where the strategy is, and what is chosen of it for one run."""
+"""The declaration of a strategy, written beside it, and the choice of its knobs for one run."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from ponder.strategies.knobs import Knob, knobs, read
 
 Function = Callable[..., Awaitable[Trace]]
 Values = Mapping[str, Any]
-"""All knobs of a strategy, by name."""
+"""Knob values of a strategy, by name."""
 STEPS = ("prefill", "stop")
-"""What growing a chain by steps needs."""
+"""Capability needed to grow a trace by steps."""
 RUN = "run"
-"""Stands for whichever verifier the run was given."""
+"""Stands for the verifier that the run was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy: its function, and what is declared of it."""
+    """A strategy: its function and its declaration."""
 
     function: Function
-    """Asked with a session and a problem, its members if it has some, and its knobs."""
+    """Called with a session and a problem, its members if it has any, and its knobs."""
     summary: str
-    """One line on it."""
+    """One line that describes it."""
     paper: str
-    """Whom it is by."""
+    """Its source."""
     verifier: Callable[[Values], str]
-    """The verifier that it asks with these knobs: a name, ``RUN``, or '' for none."""
+    """Returns the verifier that it uses with these knobs: a name, ``RUN``, or '' for none."""
     needs: tuple[str, ...]
     """Capabilities that a model must have."""
     more: Callable[[Values], tuple[str, ...]]
-    """Capabilities that these knobs add."""
+    """Returns the capabilities that these knobs add."""
     check: Callable[[Values], None]
-    """Refuses knobs that do not go together, with a ``UsageError``."""
+    """Raises ``UsageError`` if knobs contradict each other."""
     members: Callable[..., tuple[Ref, ...]] | None
-    """The strategies that it delegates to, of knobs of its own: the keyword parameters."""
+    """Returns the strategies that it delegates to. Its keyword parameters are further knobs."""
 
     @property
     def name(self) -> str:
-        """The function's."""
+        """Name of the function."""
         return self.function.__name__
 
     @property
@@ -56,7 +56,7 @@ class Strategy:
 
     @property
     def joining(self) -> dict[str, Knob]:
-        """The knobs that say who its members are."""
+        """The knobs that choose its members."""
         return knobs(self.members) if self.members else {}
 
 
@@ -72,7 +72,7 @@ def strategy(
 ) -> Callable[[Function], Strategy]:
     """Declare the function below to be a strategy; the arguments are the fields of ``Strategy``.
 
-    A ``verifier`` that is a text is asked whatever the knobs are.
+    A ``verifier`` given as text applies whatever the knobs are.
     """
     asked = (lambda values: verifier) if isinstance(verifier, str) else verifier
     return lambda function: Strategy(function, summary, paper, asked, needs, more, check, members)
@@ -80,7 +80,7 @@ def strategy(
 
 @dataclass(frozen=True)
 class Chosen:
-    """A strategy with a value for each of its knobs, and its members. Call it to carry it out."""
+    """A strategy with a value for each of its knobs, and its members. Call it to run it."""
 
     strategy: Strategy
     """The strategy."""
@@ -90,7 +90,7 @@ class Chosen:
     """The strategies that it delegates to."""
 
     def __call__(self, session: Session, problem: Problem) -> Awaitable[Trace]:
-        """Carry it out."""
+        """Run it."""
         joining = self.strategy.joining
         own = {name: value for name, value in self.values.items() if name not in joining}
         who = (self.members,) if self.strategy.members else ()
@@ -98,10 +98,10 @@ class Chosen:
 
     @cached_property
     def verifier(self) -> str:
-        """The verifier that it or a member asks: a name, ``RUN``, or '' for none.
+        """The verifier that it or a member uses: a name, ``RUN``, or '' for none.
 
         Raises:
-            UsageError: they ask different ones.
+            UsageError: they use different ones.
         """
         asked = {self.strategy.verifier(self.values), *(m.work.verifier for m in self.members)}
         if len(asked - {""}) > 1:
@@ -113,18 +113,22 @@ class Chosen:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that it asks beside the run's own."""
+        """The models that it uses besides the run's own."""
         found = [name for m in self.members for name in (m.model, *m.work.models)]
         return tuple(dict.fromkeys(filter(None, found)))
 
     @property
     def stepwise(self) -> bool:
-        """True if all its chains grow step by step, so that any of them can be made to answer."""
+        """True if all its traces grow step by step, so that an answer can be forced from any of
+        them.
+        """
         grown = [member.work.strategy for member in self.members] or [self.strategy]
         return all(strategy.needs == STEPS for strategy in grown)
 
     def needs(self, model: str = "") -> tuple[str, ...]:
-        """The capabilities that the run's own model must have, or another one that it asks."""
+        """Return the capabilities required of the run's own model, or of another one
+        that it uses.
+        """
         found = () if model else self.strategy.needs + self.strategy.more(self.values)
         for member in self.members:
             if member.model == model:
@@ -139,21 +143,21 @@ class Member:
     work: Chosen
     """The strategy with its knobs."""
     model: str = ""
-    """The model that it is done by; '' is the run's own."""
+    """Name of the model that runs it; '' is the run's own."""
 
 
 def choose(strategy: Strategy, given: Values, find: Callable[[str], Strategy]) -> Chosen:
-    """Resolve a strategy, its knobs and its members, which ``find`` finds by name.
+    """Resolve a strategy, its knobs and its members; ``find`` returns a member by name.
 
     Raises:
         UnknownName: a knob or a member does not exist.
-        UsageError: a value does not fit, or several do not go together.
+        UsageError: a value is invalid, or values contradict each other.
     """
     values = read(strategy.knobs, given)
     strategy.check(values)
     refs = strategy.members(**{k: values[k] for k in strategy.joining}) if strategy.members else ()
     chosen = Chosen(strategy, values, tuple(_member(strategy, ref, find) for ref in refs))
-    _ = chosen.verifier  # refuses members that ask different ones
+    _ = chosen.verifier  # refuses members that use different verifiers
     return chosen
 
 

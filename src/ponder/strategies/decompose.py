@@ -1,8 +1,8 @@
 """Least to most (Zhou 2022, 'Least-to-Most Prompting Enables Complex Reasoning in LLMs').
 
-The question is split into smaller ones, which are answered in order, each seeing the answers before
-it; last the question itself. Each gets an equal part of what the ones before it left of the tokens
-that one chain may have. It assumes that the model sees how to split; where it does not split, the
+The question is split into smaller ones, which are answered in order, each with the earlier answers
+in view; the question itself comes last. Each gets an equal part of the tokens that the ones before
+it left of one trace's limit. It assumes that the model can split the question; if it does not, the
 question is answered at once.
 """
 
@@ -19,7 +19,7 @@ from ponder.strategies.declaring import strategy
 from ponder.strategies.knobs import Range
 
 PLAN = "plan"
-"""The role that splitting and the smaller questions are booked under."""
+"""The role under which the split and the smaller questions are booked."""
 SPLIT = (
     "Do not answer the question below yet. Which smaller questions must be answered first, in "
     "which order? Write at most {most}, one per line, numbered; nothing else.\n\n{question}"
@@ -57,7 +57,7 @@ async def decompose(
 
 
 def split(text: str) -> list[str]:
-    """The lines of a list."""
+    """Return the lines of a list."""
     return _NUMBERED.findall(text)
 
 

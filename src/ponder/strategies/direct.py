@@ -1,4 +1,4 @@
-"""Direct: one chain, taken as it comes. What every other strategy has to beat."""
+"""Direct: one sample, unchanged. The baseline of every other strategy."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from ponder.strategies.declaring import strategy
 
 @strategy("one chain, taken as it comes")
 async def direct(s: Session, problem: Problem) -> Trace:
-    """One pass."""
+    """Draw one sample."""
     return s.first(await s.sample(problem, 1))

@@ -1,8 +1,8 @@
 """Diverse verifier tree search (Beeching 2024, 'Scaling test-time compute with open models').
 
-Beam search with many beams ends with copies of one beginning. Here ``trees`` searches go their own
-ways: each continues its chain ``fan`` times and keeps the best one, never a chain of another tree.
-It is meant for many samples, where diversity is worth more than picking hard.
+Beam search with many beams ends with copies of one prefix. Here ``trees`` searches are independent:
+each continues its trace ``fan`` times and keeps the best, never a trace of another tree. It is
+meant for many samples, where diversity is worth more than strict selection.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def dvts(
     steps: StepKind = "paragraph",
     step_tokens: StepTokens = 256,
 ) -> Trace:
-    """Search ``trees`` trees greedily, each on its own; return the best of their chains."""
+    """Search ``trees`` trees greedily and independently; return the best of their traces."""
     unit = step(steps, step_tokens)
     root = s.tree(problem).root
     ended: list[Node] = []

@@ -1,9 +1,9 @@
-"""Early exit: one chain is probed for its answer as it grows, and stopped when that has settled
-(Fu 2024, 'Efficiently Scaling LLM Reasoning with Certaindex', section 3; Dynasor).
+"""Early exit: one trace is probed for its answer as it grows, and stopped once that is stable (Fu
+2024, 'Efficiently Scaling LLM Reasoning with Certaindex', section 3; Dynasor).
 
-After every ``interval`` tokens the chain is made to answer, aside. When ``probes`` answers in a row
-are the same, it is not worth while to go on. The probes cost a few tokens each, on a prefix that is
-cached; what they save is the rest of the chain.
+After every ``interval`` tokens an answer is forced from a copy of the trace. When ``probes``
+answers in a row are equal, the trace is not continued. The probes cost a few tokens each, on a
+cached prefix; they save the rest of the trace.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def early_exit(
     while not (chain := await s.advance(chain, step=Step((), interval))).done:
         [chain] = await s.steer([chain]) or [s.fail()]
         probe = partial(Session.conclude, ended=chain)
-        for said in await s.gather([probe]):  # a lost probe says nothing
+        for said in await s.gather([probe]):  # a lost probe is ignored
             key = said.answer.key if said.answer else ""
             same = same + 1 if key and key == last else 1
             last = key

@@ -1,4 +1,4 @@
-"""Knobs are the keyword parameters of a strategy: name, type, range and default in one place."""
+"""Knobs: the keyword parameters of a strategy, with name, type, range and default in one place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ponder.core.steps import MARKS, SEPARATORS, step
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bounds of a number, both included."""
+    """Bounds of a number, both inclusive."""
 
     low: float
     high: float
@@ -22,13 +22,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The names that a text may be, what any other text begins with, and what refuses such a text
-    with a ``UsageError``.
-    """
+    """Permitted values of a text: fixed names, or any text with a prefix."""
 
     names: tuple[str, ...]
+    """The fixed names."""
     prefix: str
+    """Prefix of any other text."""
     check: Callable[[str], object] | None = None
+    """Raises ``UsageError`` if such a text is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,43 +37,46 @@ class Parsed:
     """A value of a type of its own."""
 
     read: Callable[[Any], Any]
-    """Makes it of what a person, or a program, wrote; raises ``UsageError``."""
+    """Makes it from user input; raises ``UsageError``."""
     values: tuple[str, ...]
-    """What it may be, to a person."""
+    """Descriptions of its permitted values, for a person."""
 
 
 StepKind = Annotated[str, Open(tuple(SEPARATORS), MARKS, step), "What ends a step."]
-"""The knob ``steps``: what a step is (``core.steps``)."""
+"""The knob ``steps``: the kind of step (``core.steps``)."""
 StepTokens = Annotated[int, Range(1, 4096), "Most tokens that a step may have."]
 """The knob ``step_tokens``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One knob: ``kind`` is int, float, bool or str; ``choices`` where only these are allowed, and
-    texts that begin with ``prefix`` and that ``check`` does not refuse. ``parsed`` is of a knob
-    with a type of its own. ``about`` is what is said of it beside it.
-    """
+    """One knob."""
 
     name: str
     kind: type
+    """int, float, bool or str."""
     default: Any
     range: Range | None = None
     choices: tuple[str, ...] = ()
+    """The permitted values, if they are limited."""
     prefix: str = ""
+    """Prefix of texts that are permitted besides ``choices``."""
     parsed: Parsed | None = None
+    """Reads a value of a type of its own."""
     check: Callable[[str], object] | None = None
+    """Raises ``UsageError`` for an invalid text with the prefix."""
     about: str = ""
+    """The description written beside it."""
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The choices as they are told."""
+        """The choices, as displayed."""
         if self.parsed:
             return self.parsed.values
         return (*self.choices, f"{self.prefix}TEXT") if self.prefix else self.choices
 
     def read(self, value: Any) -> Any:
-        """A value from Python or from the command line, checked.
+        """Return a checked value, from Python or from the command line.
 
         Raises:
             UsageError: wrong type, out of range, or not among the choices.
@@ -114,13 +118,13 @@ class Knob:
             raise ValueError(value)  # Python would read 1_0 as ten
         number = self.kind(value)
         if not isinstance(value, str) and number != value:
-            raise ValueError(value)  # 2.5 is not a whole number
+            raise ValueError(value)  # 2.5 is not an integer
         return number
 
 
 @functools.cache
 def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
-    """The knobs of a strategy, by name."""
+    """Return the knobs of a strategy, by name."""
     hints = get_type_hints(function, include_extras=True)
     found = {}
     for parameter in inspect.signature(function).parameters.values():
@@ -143,11 +147,11 @@ def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
 
 
 def read(known: Mapping[str, Knob], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All knobs with their values: the defaults, overridden by those given.
+    """Return all knobs with their values: the defaults, overridden by those given.
 
     Raises:
-        UnknownName: a knob that is not there.
-        UsageError: a value that does not fit.
+        UnknownName: there is no such knob.
+        UsageError: a value is invalid.
     """
     for name in given:
         if name not in known:

@@ -1,13 +1,15 @@
-"""Monte Carlo tree search over steps of reasoning (Kocsis & Szepesvari 2006; for chains of a model
+"""Monte Carlo tree search over steps of reasoning (Kocsis & Szepesvari 2006; for language models
 Hao 2023, 'Reasoning with Language Model is Planning with World Model').
 
-Each round walks from the root to a promising beginning (``rule``: uct, or puct with the model's own
-confidence in a step as prior), continues it ``fan`` times, values what came (by the run's verifier;
-with ``rollout`` by the verifier's score of a chain that is drawn from there to its end), and adds
-the values to all beginnings above. With ``alpha`` above 0 a beginning gets ``fan`` more branches
-whenever it has fewer than visits^alpha (progressive widening: Couetoux 2011). The chain returned is
-reached by the most visited branches (``choose=visits``), or the finished one with the best value,
-which ends the search if there can be no better, and which is taken, too, where all have ended.
+Each round selects a promising prefix from the root down (``rule``: uct, or puct with the model's
+own confidence in a step as prior) and expands it ``fan`` times. The new nodes are scored by the
+run's verifier (with ``rollout``, by its score of a trace that is drawn from there to its end), and
+the values are added to all ancestors. With ``alpha`` above 0 a prefix gets ``fan`` more branches
+whenever it has fewer than visits^alpha (progressive widening: Couetoux 2011).
+
+The trace returned is reached by the most visited branches (``choose=visits``), or is the finished
+one with the best value. A finished trace that cannot be beaten ends the search. If all traces have
+finished, the best one is returned in either case.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ async def mcts(
     steps: StepKind = "paragraph",
     step_tokens: StepTokens = 256,
 ) -> Trace:
-    """Expand the most promising beginning ``expansions`` times; return the best chain."""
+    """Expand the most promising prefix ``expansions`` times; return the best trace."""
     unit, whole = step(steps, step_tokens), Step((), s.length)
     seen = {"logprobs": True} if rule == "puct" else {}
     priors: dict[str, float] = {}
@@ -65,7 +67,7 @@ async def mcts(
         return alpha > 0 and len(visited(tree, node)) < allowed(node.visits, alpha=alpha)
 
     async def grow(child: Session, start: Trace) -> Trace:
-        """One step, and with ``rollout`` the chain that it is judged by."""
+        """Draw one step, and with ``rollout`` the trace that scores it."""
         trace = await child.advance(start, step=unit, **seen)
         ends[trace.id] = await child.advance(trace, step=whole) if rollout else trace
         return trace
@@ -77,7 +79,7 @@ async def mcts(
         node = select(tree, bid, wider, () if choose == "visits" else closed)
         if ROOT in closed:
             break
-        if node.id in closed:  # an end is worth what it was worth
+        if node.id in closed:  # an end keeps its value
             s.visit(node, node.mean)
             tree = s.tree(problem)
             continue
@@ -90,7 +92,7 @@ async def mcts(
             if ends[child.id].done:
                 ended.append(s.node(ends[child.id].id))
         tree = s.tree(problem)
-        if new and not alpha:  # else it may get more
+        if new and not alpha:  # otherwise it may get more branches
             seal(tree, node, closed)
         if s.settle(ended) and choose == "value":
             break

@@ -1,10 +1,10 @@
 """Mixture: the same or different strategies by several models, merged by a vote or a verifier; with
 ``rounds``, a debate.
 
-Models that err differently vote better than one that errs the same way each time (Li 2024, 'More
-Agents Is All You Need', section 4). In a debate each then answers anew, with one chain of the same
-model that sees what the others answered, ``rounds`` times (Du 2023, 'Improving Factuality and
-Reasoning in Language Models through Multiagent Debate'); the last round votes.
+Models with different errors vote better than one model that repeats its own (Li 2024, 'More Agents
+Is All You Need', section 4). In a debate each agent then answers again, with one sample of the same
+model that sees the others' answers, ``rounds`` times (Du 2023, 'Improving Factuality and Reasoning
+in Language Models through Multiagent Debate'); the last round votes.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ DEBATE = (
     "wrong. Then solve the question again."
 )
 SHOWN = 1500
-"""Characters of another's solution: its end, where the answer is."""
+"""Number of characters shown of another agent's solution: its end, where the answer is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A model's name ('' is the run's own) and what it said last."""
+    """A model and its latest trace."""
 
     model: str
+    """Its name; '' is the run's own."""
     trace: Trace
 
 
@@ -45,8 +46,9 @@ def _members(
     strategies: Annotated[str, "Strategies, such as direct, refine(rounds=2)@MODEL."] = "direct",
     models: Annotated[str, "Models beside the run's own."] = "",
 ) -> tuple[Ref, ...]:
-    """Each of ``strategies`` by the run's own model and by each of ``models``; one that names a
-    model is by that alone.
+    """Return each of ``strategies`` for the run's own model and for each of ``models``.
+
+    A strategy that names a model runs on that model alone.
     """
     whom = ["", *dict.fromkeys(model.text for model in parse_list(models))]
     refs = parse_list(strategies)

@@ -1,15 +1,15 @@
 """Particle filtering over steps of reasoning (Puri 2025, 'A Probabilistic Inference Approach to
 Inference-Time Scaling of LLMs using Particle-Based Monte Carlo Methods', section 3).
 
-Chains are draws from the model; a verifier's score of a beginning is the likelihood that it is
-right so far. What is sought is the posterior: model x product of likelihoods. Each chain carries
-the product as its weight; when the weights have become unequal (effective sample size below
-``threshold`` x n), chains are resampled by weight (systematically) and weigh the same again. So a
-poor score does not end a chain, as in beam search: it becomes less likely to go on.
+Traces are draws from the model; a verifier's score of a prefix is the likelihood that it is right
+so far. The target is the posterior: model x product of likelihoods. Each trace carries the product
+as its weight. Once the weights are unequal (effective sample size below ``threshold`` x n), traces
+are resampled by weight (systematically) and get equal weights. Unlike in beam search, a poor score
+does not end a trace; it only makes it less likely to survive.
 
 With ``iterations`` above 1, particle Gibbs (Andrieu 2010, section 4.5): the next filter keeps one
-chain of the last one as its reference, drawn by weight, beside n - 1 new ones. ``pick=vote`` lets
-all chains of the last filter vote with their weights; ``best`` takes the heaviest.
+trace of the last one as its reference, drawn by weight, beside n - 1 new ones. ``pick=vote`` lets
+all traces of the last filter vote with their weights; ``best`` takes the heaviest.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ async def particle_filter(
     steps: StepKind = "paragraph",
     step_tokens: StepTokens = 256,
 ) -> Trace:
-    """Draw n chains from the posterior, step by step; return the answer that weighs most."""
+    """Draw ``n`` traces from the posterior, step by step; return the answer with the
+    most weight.
+    """
     unit = step(steps, step_tokens)
     kept: Past = ()
     for _ in range(iterations):
@@ -61,9 +63,10 @@ async def particle_filter(
 async def filtered(
     s: Session, problem: Problem, n: int, threshold: float, unit: Step, kept: Past = ()
 ) -> list[Particle]:
-    """One pass of the filter: particles that have ended, weighted. Lost ones are missing.
+    """Run one pass of the filter; return the finished particles with their weights, without lost
+    ones.
 
-    ``kept`` is the past of a reference that goes along as the first particle and always survives.
+    ``kept`` is the past of a reference that is the first particle and always survives.
     """
 
     async def move(child: Session, particle: Particle, goes: bool) -> tuple[Particle, Trace | None]:
@@ -89,7 +92,7 @@ async def filtered(
 
 
 async def _steered(s: Session, particles: list[Particle]) -> list[Particle]:
-    """The particles to go on with, after whoever watches had a say."""
+    """Let an observer intervene, and return the particles to continue with."""
     ahead = {p.trace.id: s.node(p.trace.id) for p in particles if not p.trace.done}
     await s.offer(list(ahead.values()))
     heirs = [(p, s.heir(p.trace)) for p in particles]

@@ -1,11 +1,10 @@
 """Refine: critique, revise, keep the best (Madaan 2023, 'Self-Refine', section 2).
 
-Where the run's verifier has real feedback (a failing test, a checker's message), that is the
-critique, and the loop ends when it passes; where it has only a score, the model criticises its own
-attempt, and the loop ends when it finds nothing. The best attempt by the verifier is returned, not
-the last, since a revision may well be worse; of equals it is the last. (Self-critique without
-feedback from outside is doubtful: Huang 2024, 'Large Language Models Cannot Self-Correct Reasoning
-Yet'.)
+If the run's verifier gives real feedback (a failing test, a checker's message), that is the
+critique, and the loop ends when it passes. If it gives only a score, the model criticises its own
+attempt, and the loop ends when it finds nothing. The attempt with the best score is returned, since
+a revision may be worse than the original; ties go to the last. (Self-critique without external
+feedback is doubtful: Huang 2024, 'Large Language Models Cannot Self-Correct Reasoning Yet'.)
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ REVISE = (
     "This is what is wrong with your attempt:\n\n{said}\n\nSolve the question again, correctly."
 )
 CRITIC = "critique"
-"""The role that critiques are booked under."""
+"""The role under which critiques are booked."""
 
 
 @strategy("attempts are criticised and revised", "Madaan 2023", verifier=RUN)
@@ -39,7 +38,7 @@ async def refine(
     rounds: Annotated[int, Range(1, 64)] = 4,
     critique_length: Annotated[int, Range(16, 4096), "Most tokens of a critique."] = 256,
 ) -> Trace:
-    """At most ``rounds`` attempts; return the best of them."""
+    """Make at most ``rounds`` attempts; return the best of them."""
     attempts: list[Trace] = []
     scores: list[Score] = []
     prompt = problem.shown
@@ -64,15 +63,15 @@ async def refine(
 
 
 def _kept(judged: list[tuple[Trace, Score]], stay: list[Trace]) -> tuple[list[Trace], list[Score]]:
-    """The attempts that a person left, and their scores."""
+    """Return the attempts that were not pruned, and their scores."""
     pairs = [pair for pair in judged if pair[0] in stay]
     return [trace for trace, _ in pairs], [score for _, score in pairs]
 
 
 async def _feedback(s: Session, problem: Problem, attempt: Trace, score: Score, length: int) -> str:
-    """What the verifier found, or else what the model finds itself."""
+    """Return the verifier's findings, or else the model's own critique."""
     if score.verdict in ("fail", "error", "timeout") and score.detail:
         return score.detail
-    asked = Problem(again(problem, [(attempt.text, CRITIQUE)]))  # wants no answer
+    asked = Problem(again(problem, [(attempt.text, CRITIQUE)]))  # not an answer to the problem
     said = await s.grow(Trace.empty(asked), role=CRITIC, length=length)
     return said.text.strip()

@@ -1,4 +1,4 @@
-"""Every strategy, by name. A new one is a file of its own, its tests, and one line here."""
+"""All strategies, by name. A new one needs its own file, its tests, and one line here."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 
 
 def find(name: str) -> Strategy:
-    """The strategy of that name.
+    """Return the strategy of that name.
 
     Raises:
-        UnknownName: there is none; names the nearest.
+        UnknownName: there is none; the message suggests the nearest.
     """
     if name not in STRATEGIES:
         raise UnknownName("strategy", name, STRATEGIES)
@@ -46,9 +46,9 @@ def find(name: str) -> Strategy:
 
 
 def choose(name: str, given: Mapping[str, Any]) -> Chosen:
-    """Resolve a strategy with the knobs that are given, its members among them.
+    """Resolve a strategy with the given knobs, and its members.
 
     Raises:
-        UnknownName, UsageError: as ``find``; or the knobs do not fit.
+        UnknownName, UsageError: as ``find``; or a knob is invalid.
     """
     return declaring.choose(find(name), given, find)

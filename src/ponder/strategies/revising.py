@@ -1,4 +1,4 @@
-"""A question asked again, with earlier attempts and what was said of them in the conversation."""
+"""Follow-up prompts: the question again, after earlier attempts and feedback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ponder.core.problem import Message, Problem
 
 
 def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> tuple[Message, ...]:
-    """The messages of the problem after turns of (attempt, what the user says to it)."""
+    """Return the problem's messages, followed by turns of (attempt, the user's reply)."""
     turns = [
         turn
         for text, said in attempts

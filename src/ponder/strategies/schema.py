@@ -13,8 +13,9 @@ _TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
 
 def schema(strategy: Strategy) -> dict[str, Any]:
-    """An object with a property for each knob: type, default, bounds, choices, and what the
-    strategy's documentation says of it.
+    """Return an object schema with a property for each knob.
+
+    A property has the type, default, bounds, choices and description of its knob.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -43,8 +44,9 @@ def _property(knob: Knob, told: str) -> dict[str, Any]:
 
 
 def _told(strategy: Strategy, knob: Knob) -> str:
-    """What is said beside the knob, or else the first sentence that names it: of the function's
-    documentation, or of the file's.
+    """Return the description beside the knob, or the first sentence that names it.
+
+    Sentences are those of the function's docstring, then of the module's.
     """
     if knob.about:
         return knob.about

@@ -1,11 +1,12 @@
-"""Self-consistency (Wang 2023): sample chains independently, and let their answers vote.
+"""Self-consistency (Wang 2023): draw independent samples, and let their answers vote.
 
-It assumes that wrong chains disagree with each other while right ones agree, so it needs answers
-that can be compared. Chains are asked for in waves: each is the fewest that could settle the vote
-(``policies.stopping``), or ``batch`` of them, which is faster where the model works on many at
-once; what still runs when the vote is settled is cancelled. With ``stop=exact`` the winner is the
-one that all n chains would have elected. ``bayes`` is Adaptive-Consistency (Aggarwal 2023); it
-looks between waves only, so that the outcome does not depend on what finishes first.
+It assumes that wrong samples disagree with each other while right ones agree, so it needs answers
+that can be compared. Samples are requested in waves: each is the fewest that could settle the vote
+(``policies.stopping``), or ``batch`` of them, which is faster if the model works on many at once.
+Samples that are still running when the vote is settled are cancelled. With ``stop=exact`` the
+winner is the one that all n samples would have elected. ``bayes`` is Adaptive-Consistency (Aggarwal
+2023); it is checked between waves only, so that the outcome does not depend on the order of
+arrival.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Range
 
 BY = {"confidence": "mean_logprob", "score": ""}
-"""The verifier that weighs a vote; '' is the run's."""
+"""Name of the verifier that weighs a vote; '' is the run's."""
 
 
 def _weighing(values: Values) -> str:
@@ -50,11 +51,11 @@ async def self_consistency(
     threshold: Annotated[float, Range(0.5, 1.0), "How sure stop=bayes must be."] = 0.95,
     batch: Annotated[int, Range(1, 4096)] = 1,
 ) -> Trace:
-    """Sample up to n chains, at least ``batch`` at once; return one that holds the winning answer.
+    """Draw up to n samples, at least ``batch`` at once; return one with the winning answer.
 
-    A vote weighs 1 (``votes``), the chain's mean token probability (``confidence``), or what the
-    run's verifier gives it (``score``); never more than 1, so ``exact`` is exact for all of them.
-    Where the verifier abstains on all chains, they have one vote each.
+    A vote weighs 1 (``votes``), the mean token probability of its sample (``confidence``), or the
+    score from the run's verifier (``score``); never more than 1, so ``exact`` is exact for all of
+    them. If the verifier abstains on all samples, they have one vote each.
     """
 
     async def ballot(child: Session) -> tuple[Trace, float]:

@@ -1,10 +1,10 @@
-"""Revisions in a row against chains side by side, as one knob (Snell 2024, section 6).
+"""Sequential revisions against parallel samples, as one knob (Snell 2024, section 6).
 
-Of n samples, ``chains`` are drawn independently; each is then revised, every revision seeing the
-attempts before it, until all n are spent: n = chains is plain parallel sampling, chains = 1 purely
-sequential. All of them vote, or the run's verifier picks (``pick=best``). The paper finds that easy
-questions want revisions and hard ones a mixture; its model was trained to revise, an ordinary one
-is only asked to.
+Of n samples, ``chains`` are drawn independently. Each is then revised, every revision with the
+earlier attempts in view, until all n are spent: n = chains is plain parallel sampling, chains = 1
+purely sequential. All of them vote, or the run's verifier picks (``pick=best``). The paper finds
+that easy questions benefit from revisions and hard ones from a mixture; its model was trained to
+revise, an ordinary one is only prompted to.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def sequential_parallel(
     memory: Annotated[int, Range(1, 16)] = 2,
     pick: Literal["vote", "best"] = "vote",
 ) -> Trace:
-    """Draw ``chains`` chains, revise each until n samples are spent; vote, or let a verifier pick.
+    """Draw ``chains`` samples, revise each until n samples are spent; vote, or let a verifier pick.
 
     A revision sees the last ``memory`` attempts of its chain.
     """
@@ -62,7 +62,7 @@ async def sequential_parallel(
         traces = [trace for _, trace in new]
         scores = await s.score(traces) if judged else [Score(None, "")] * len(traces)
         found += zip(traces, scores, strict=True)
-        if s.settle(found):  # where nobody judges, they vote
+        if s.settle(found):  # without a verifier, they vote
             break
         stay = await s.steer([trace for trace, _ in found])
         found = [pair for pair in found if pair[0] in stay]

@@ -1,11 +1,11 @@
 """Tree of thoughts (Yao 2023, 'Tree of Thoughts: Deliberate Problem Solving with LLMs', section 3).
 
-Thoughts are steps. From a beginning ``fan`` next thoughts are drawn (the paper's 'sample'), each
-new beginning is valued, and a search decides where to go on: breadth first keeps the ``width`` best
-at each depth (algorithm 1); depth first follows the best one, gives up on beginnings below
-``threshold``, and backtracks (algorithm 2). The value is what the model itself says of a beginning
-(sure, likely, impossible: ``votes`` times, section 3.3), or the verifier's (``value=verifier``).
-A chain that has ended with the highest value that there is ends the search.
+Thoughts are steps. From each prefix ``fan`` next thoughts are drawn (the paper's 'sample'), and
+each new prefix is scored. A search decides the next one. Breadth first keeps the ``width`` best at
+each depth (algorithm 1). Depth first follows the best one, drops prefixes below ``threshold``, and
+backtracks (algorithm 2). The score is the model's own judgement of a prefix (sure, likely,
+impossible: ``votes`` times, section 3.3), or the verifier's (``value=verifier``). A finished trace
+with the highest possible score ends the search.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ponder.strategies.declaring import RUN, STEPS, Values, strategy
 from ponder.strategies.knobs import Range, StepKind, StepTokens
 
 VALUE = "value"
-"""The role that the model's own values are booked under."""
+"""The role under which the model's own judgements are booked."""
 ASK = (
     "Question:\n\n{question}\n\nThe beginning of a solution:\n\n{text}\n\nCan this beginning lead "
     "to the right answer? Reply with one word: sure, likely or impossible."
@@ -58,7 +58,7 @@ async def tree_of_thoughts(
     steps: StepKind = "paragraph",
     step_tokens: StepTokens = 256,
 ) -> Trace:
-    """Search the tree of thoughts, at most ``expansions`` beginnings; return the best chain."""
+    """Search the tree of thoughts, at most ``expansions`` prefixes; return the best trace."""
     unit = step(steps, step_tokens)
     judge = partial(_valued, s, votes=votes) if value == "model" else None
     ended: list[Node] = []
@@ -85,12 +85,14 @@ async def tree_of_thoughts(
 
 
 async def _valued(s: Session, traces: Sequence[Trace], *, votes: int) -> list[tuple[Trace, Score]]:
-    """The model's own value of each beginning, the mean of its votes; none where it was lost."""
+    """Score each prefix by the mean of the model's own votes; an abstention if all were lost."""
 
     async def vote(child: Session, trace: Trace) -> float | None:
         question = trace.problem.shown[-1].content
         asked = Problem((Message("user", ASK.format(question=question, text=trace.text)),))
-        about = replace(Trace.empty(asked), id=trace.id)  # so that the journal says of what it is
+        about = replace(
+            Trace.empty(asked), id=trace.id
+        )  # so that the journal shows which trace it is about
         said = await child.grow(about, role=VALUE, length=8, reserve_for=trace)
         return read_value(said.text)
 
@@ -104,6 +106,6 @@ async def _valued(s: Session, traces: Sequence[Trace], *, votes: int) -> list[tu
 
 
 def read_value(reply: str) -> float | None:
-    """The value of the first of the three words in a reply; None if there is none."""
+    """Return the value of the first of the three words in a reply; None if there is none."""
     found = re.search(r"\b(sure|likely|impossible)\b", reply.casefold())
     return WORDS[found[1]] if found else None

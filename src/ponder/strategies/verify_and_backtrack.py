@@ -1,11 +1,11 @@
-"""Verify and backtrack: one chain, checked step by step, that goes back when a step does not hold.
+"""Verify and backtrack: one trace, checked step by step, that goes back when a step fails.
 
-After each step the run's verifier scores the chain. A step below ``threshold`` is thrown away and
-drawn anew, with a warning of what did not hold; after ``tries`` failures in one place the step
-before it goes, too. Where the tries run out, what holds is drawn to its end, or else the best of
-what did not hold. (Tree of thoughts, algorithm 2, with one branch at a time; the warnings are the
-verbal feedback of Shinn 2023, 'Reflexion'.) It assumes a verifier that can tell where a chain went
-wrong: without one, best_of_n is the better use of as many tokens.
+After each step the run's verifier scores the trace. A step below ``threshold`` is discarded and
+drawn again, with a warning that names what failed; after ``tries`` failures in one place the step
+before it is discarded too. When the tries run out, the verified prefix is drawn to its end, or else
+the best of the failed ones. (Tree of thoughts, algorithm 2, with one branch at a time; the warnings
+are the verbal feedback of Shinn 2023, 'Reflexion'.) It assumes a verifier that can locate an error:
+without one, best_of_n makes better use of the same tokens.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ async def verify_and_backtrack(
     steps: StepKind = "paragraph",
     step_tokens: StepTokens = 256,
 ) -> Trace:
-    """Draw at most ``most`` steps, going back where one does not hold; return the chain."""
+    """Draw at most ``most`` steps, going back when one fails; return the trace."""
     unit = step(steps, step_tokens)
     held = [s.tree(problem).root]
-    failures = [0]  # at each step of the chain
+    failures = [0]  # at each step of the trace
     wrong: list[str] = []
     ended: list[Node] = []
     failed: list[Node] = []
@@ -82,12 +82,12 @@ async def verify_and_backtrack(
 
 
 def _added(before: Node, after: Node) -> str:
-    """The text of the step between two nodes."""
+    """Return the text of the step between two nodes."""
     return after.trace.text.removeprefix(before.trace.text).strip()
 
 
 def _warned(problem: Problem, wrong: list[str]) -> tuple[Message, ...]:
-    """The question, and what did not hold."""
+    """Return the question with a list of the failed steps."""
     if not wrong:
         return ()
     *before, last = problem.shown

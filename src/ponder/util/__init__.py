@@ -1,1 +1,1 @@
-"""Helpers that know nothing of Ponder: threads, processes, bounded concurrency."""
+"""Helpers that do not depend on Ponder: threads, processes, bounded concurrency."""

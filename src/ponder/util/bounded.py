@@ -1,4 +1,4 @@
-"""Work on many things, a few at a time."""
+"""Bounded concurrency over many things."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ R = TypeVar("R")
 
 
 async def bounded(one: Callable[[T], Awaitable[R]], things: Iterable[T], at_once: int) -> list[R]:
-    """What ``one`` returns for each thing, in their order.
+    """Return the result of ``one`` for each thing, in their order.
 
-    The first failure, or a cancellation, ends all of them: nothing is begun after it, and nothing
-    is left behind.
+    The first failure or cancellation ends all of them: no further call starts, and none keeps
+    running.
     """
     found: dict[int, R] = {}
     left = iter(enumerate(things))

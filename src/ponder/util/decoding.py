@@ -1,8 +1,7 @@
-"""JSON that somebody else may have written, as values of the types that it must have.
+"""Decoding of untrusted JSON into values of required types.
 
-``parse`` takes text to plain values that everything after it can rely on: numbers are finite and
-fit into a float, and nesting is bounded. ``decode`` takes those to frozen dataclasses, by the types
-of their fields.
+``parse`` takes text to plain values with guarantees: numbers are finite and fit into a float, and
+nesting is bounded. ``decode`` takes those to frozen dataclasses, by the types of their fields.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from typing import Any
 import msgspec
 
 DEPTH = 100
-"""Levels of lists and objects within each other."""
+"""Maximum nesting of lists and objects."""
 DIGITS = 300
-"""Digits of an integer; more do not fit into a float."""
+"""Maximum digits of an integer; more do not fit into a float."""
 
 
 class Malformed(ValueError):
-    """The reason why a value is not as it must be, to follow a colon and no full stop."""
+    """The reason why a value is invalid, written to follow a colon, without a full stop."""
 
 
 def parse(text: str | bytes) -> Any:
@@ -60,7 +59,7 @@ def _whole(text: str) -> int:
 
 
 def _brackets(text: str | bytes) -> int:
-    """An upper bound of the nesting, which is cheap to find."""
+    """Return a cheap upper bound of the nesting."""
     if isinstance(text, str):
         return text.count("[") + text.count("{")
     return text.count(b"[") + text.count(b"{")
@@ -85,14 +84,14 @@ def _check_depth(value: Any) -> None:
 
 def decode(kind: Any, value: Any, where: str = "it") -> Any:
     """Return ``value`` as ``kind``: a dataclass, ``str``, ``int``, ``float``, ``bool``, ``None``, a
-    ``Literal``, ``tuple[T, ...]``, a union of these, a mapping from texts, or ``Any``.
+    ``Literal``, ``tuple[T, ...]``, a union of these, a mapping with text keys, or ``Any``.
 
-    Lists become tuples. A dataclass is an object whose fields are exactly named; those that have a
-    default may be left out; one of several dataclasses cannot be told from the others. ``where``
-    names the value in the complaint.
+    Lists become tuples. A dataclass is an object with exactly its field names; fields with a
+    default may be omitted. A union may contain at most one dataclass. ``where`` names the value in
+    the error.
 
     Raises:
-        Malformed: the value is not that.
+        Malformed: the value has another type.
     """
     try:
         made = msgspec.convert(value, kind, strict=True)
@@ -103,7 +102,7 @@ def decode(kind: Any, value: Any, where: str = "it") -> Any:
 
 
 def _check(made: Any, value: Any, where: str) -> None:
-    """Refuse what msgspec reads past: fields that nobody knows, and numbers that are not finite."""
+    """Refuse what msgspec accepts: unknown fields, and numbers that are not finite."""
     if isinstance(made, float) and not math.isfinite(made):
         raise Malformed(f"{where} must be a finite number")
     if isinstance(made, tuple):
@@ -125,7 +124,7 @@ _WORDS = {"str": "a text", "int": "a whole number", "float": "a finite number", 
 
 
 def _complaint(said: str, where: str) -> str:
-    """Say in our words what msgspec complains of."""
+    """Return msgspec's complaint in our words."""
     what, _, path = said.partition(" - at `$")
     place = (where + path.rstrip("`")).removeprefix("it.")
     quoted = what.partition("`")[2].rpartition("`")[0]

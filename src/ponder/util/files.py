@@ -1,4 +1,4 @@
-"""Files that somebody else may have written: regular ones only, and only up to a stated size."""
+"""Reading of untrusted files: only regular ones, up to a stated size."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import BinaryIO
 from ponder.core.errors import UsageError
 
 TEXT_LIMIT = 16 << 20
-"""Bytes of a learned verifier, a configuration or a rubric."""
+"""Maximum bytes of a learned verifier, a configuration or a rubric."""
 
 
 def open_regular(path: Path | str, what: str) -> BinaryIO:
-    """Open a file for reading. A pipe or a device is refused before it can make anybody wait.
+    """Open a file for reading. A pipe or a device is refused, since reading it could block.
 
     Raises:
         UsageError: the file is absent, not readable or not a regular file.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe waits for whoever writes into it.
+        # Without O_NONBLOCK, opening a pipe waits for a process that writes into it.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {what} {path}: {_reason(error)}.") from None
@@ -33,11 +33,15 @@ def open_regular(path: Path | str, what: str) -> BinaryIO:
 
 
 def existing(name: str) -> Path | None:
-    """Return the path of a regular file, or None if there is none, nor can be one."""
+    """Return the path of a regular file, or None if there is none."""
     try:
         path = Path(name).expanduser()
         return path if stat.S_ISREG(path.stat().st_mode) else None
-    except (OSError, ValueError, RuntimeError):  # too long, a zero in it, an unknown user's home
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # too long, contains a zero byte, or names the home of an unknown user
         return None
 
 
@@ -60,7 +64,7 @@ def read_regular(path: Path | str, what: str, limit: int = TEXT_LIMIT) -> bytes:
     return content
 
 
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows alone has it
+_BINARY = getattr(os, "O_BINARY", 0)  # only on Windows
 
 
 def _reason(error: OSError | ValueError) -> str:

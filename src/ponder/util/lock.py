@@ -1,4 +1,4 @@
-"""A lock between processes. The operating system drops it when its holder dies."""
+"""A lock between processes. The operating system releases it when its holder dies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of the file ``path``, which is made if it is absent.
+    """Hold the lock of the file ``path``, which is created if it is absent.
 
     ``on_wait`` is called once if another process holds it.
     """
@@ -25,7 +25,10 @@ def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterato
 
 
 def _locker(descriptor: int) -> Callable[[bool], bool]:
-    """A function that locks the file, waiting for it if told to; False: not now."""
+    """Return a function that locks the file, and waits for it if the argument is True.
+
+    It returns False if the lock is taken.
+    """
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,9 +1,9 @@
-"""SQLite files of Ponder's: recognised before anything is written, and refused if they are not.
+"""SQLite files of Ponder: verified before anything is written, and refused if they are foreign.
 
-A file is looked at read-only first. It must be a regular file, undamaged (SQLite's own
-``quick_check``, which reads every page once and so also ends where pages refer to each other in a
-circle), and its tables must be exactly those of its kind: no others, no views, no triggers, which
-would run on every statement. One that fails stays as it is, byte for byte.
+A file is first examined read-only. It must be a regular file, undamaged (SQLite's own
+``quick_check``, which reads every page once and so also terminates if pages refer to each other in
+a cycle), and its tables must be exactly those of its kind: no others, no views, no triggers, which
+would run on every statement. A refused file stays unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -22,21 +22,25 @@ from pathlib import Path
 from ponder.core.errors import UsageError
 
 WAIT = 30.0
-"""Seconds for which a file that another process has locked is waited for."""
+"""Seconds to wait for a file that another process has locked."""
 VALUE_LIMIT = 128 << 20
-"""Bytes of one value of a row."""
+"""Maximum bytes of one value of a row."""
 _MAGIC = b"SQLite format 3\x00"
 _SIDES = ("-wal", "-shm", "-journal")
 
 ERRORS = (sqlite3.Error, ValueError, OverflowError)
-"""Whatever SQLite raises, also for a value that it cannot hold, such as half of a character."""
+"""All exceptions that SQLite raises, also for a value that it cannot hold, such as half of a
+character.
+"""
 
 Objects = dict[str, str]
-"""The SQL that made each table, view, trigger or index of a file, by its name, in one spelling."""
+"""The normalised SQL of each table, view, trigger or index of a file, by its name."""
 
 
 class Foreign(Exception):
-    """The reason why a file is none of Ponder's, to follow a colon and no full stop."""
+    """The reason why a file does not belong to Ponder, written to follow a colon, without a full
+    stop.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +48,25 @@ class Format:
     """A kind of file."""
 
     name: str
-    """As errors call it, such as ``journal``."""
+    """Its name in errors, such as ``journal``."""
     schema: str
-    """The statements that make its tables."""
+    """The statements that create its tables."""
     version: int
-    """The file's ``user_version``; 0 where the tables say it themselves."""
+    """The file's ``user_version``; 0 if the tables themselves hold the version."""
     advice: str
-    """Words on another way, to follow a semicolon and no full stop."""
+    """Advice for errors, written to follow a semicolon, without a full stop."""
     beside: str = ""
-    """The statements that make tables of another kind that may be in the same file."""
+    """The statements that create the tables of another kind that may be in the same file."""
     joins: bool = False
     """True if its tables may be added to a file that has only those of the other kind."""
 
     @property
     def own(self) -> Objects:
-        """Its tables."""
+        """Return its tables."""
         return _made_by(self.schema)
 
     def refusal(self, path: Path | str, why: object) -> UsageError:
-        """The error for a file that cannot be used."""
+        """Return the error for a file that cannot be used."""
         return UsageError(f"cannot open the {self.name} {path}: {why}; {self.advice}.")
 
 
@@ -83,7 +87,7 @@ def connect(path: Path | str, kind: Format, *, make: bool = True) -> sqlite3.Con
         _look(path, kind, make)
         db = _opened(_uri(path, "rw"))
         try:
-            if _missing(db, kind, make):  # the look may have been too early
+            if _missing(db, kind, make):  # the file may have been created since
                 db.execute("pragma journal_mode=wal")
                 _create(db, kind)
             db.execute("pragma synchronous=normal")
@@ -97,12 +101,12 @@ def connect(path: Path | str, kind: Format, *, make: bool = True) -> sqlite3.Con
 
 
 def reopen(path: Path | str) -> sqlite3.Connection:
-    """Open a file once more that ``connect`` has opened before."""
+    """Open another connection to a file that ``connect`` has opened before."""
     return _opened(_uri(path, "rw"))
 
 
 def _look(path: Path | str, kind: Format, make: bool) -> None:
-    """Refuse what is not of this kind, without changing anything."""
+    """Refuse a file that is not of this kind, without changing anything."""
     flags = os.O_RDWR | os.O_CREAT if make else os.O_RDONLY
     # Questions are private; and without O_NONBLOCK, opening a pipe waits for its writer.
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
@@ -122,13 +126,13 @@ def _look(path: Path | str, kind: Format, make: bool) -> None:
                 raise Foreign(f"{beside.name} beside it is not a regular file")
             in_use |= beside.exists()
         try:
-            # Without side files nobody has it open, and none need be made to look at it.
+            # Without side files no process has it open, and none need be created to examine it.
             _examine(path, kind, make, "ro" if in_use else "ro&immutable=1")
         except (Foreign, sqlite3.Error):
             after = os.fstat(handle)
             if (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size):
                 raise
-            _examine(path, kind, make, "ro")  # somebody wrote meanwhile
+            _examine(path, kind, make, "ro")  # another process has written meanwhile
     finally:
         os.close(handle)
 
@@ -141,7 +145,7 @@ def _examine(path: Path | str, kind: Format, make: bool, mode: str) -> None:
 
 
 def _missing(db: sqlite3.Connection, kind: Format, make: bool) -> bool:
-    """True if the tables are yet to be made."""
+    """True if the tables have yet to be created."""
     found, own = _objects(db.execute("select name, sql from sqlite_master")), kind.own
     [[version]] = db.execute("pragma user_version")
     [[owner]] = db.execute("pragma application_id")
@@ -188,7 +192,7 @@ def _made_by(schema: str) -> Objects:
 
 
 def _objects(rows: Iterable[tuple[object, object]]) -> Objects:
-    """Without those that SQLite makes by itself."""
+    """Return the objects without those that SQLite creates by itself."""
     return {
         str(name): " ".join(re.sub(r"--[^\n]*", "", str(sql)).lower().split())
         for name, sql in rows
@@ -197,7 +201,7 @@ def _objects(rows: Iterable[tuple[object, object]]) -> Objects:
 
 
 def damaged(error: Exception) -> bool:
-    """True if what SQLite says is about the file's content, not about its use."""
+    """True if SQLite's error is about the file's content, not about its use."""
     return isinstance(error, sqlite3.DatabaseError) and (
         type(error) is sqlite3.DatabaseError or isinstance(error, sqlite3.DataError)
     )

@@ -1,4 +1,4 @@
-"""Work that blocks, beside the event loop."""
+"""Blocking work beside the event loop."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 async def in_thread(
     function: Callable[..., T], *arguments: Any, unwanted: Callable[[T], object] | None = None
 ) -> T:
-    """What the function returns or raises, called in a thread that nobody waits for. ``unwanted``
-    gets what it returned, in that thread, if its caller was cancelled meanwhile.
+    """Return the function's result, computed in a daemon thread.
 
-    ``asyncio.to_thread`` would hold up the end of the event loop until the function has returned,
-    whoever has stopped waiting for it: a deadline, or Ctrl-C.
+    If the caller was cancelled meanwhile, ``unwanted`` is called with the result, in a thread.
+    ``asyncio.to_thread`` would delay the end of the event loop until the function returns, even
+    after a deadline or Ctrl-C.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -50,7 +50,7 @@ async def in_thread(
 
 
 class LoopThread:
-    """An event loop in a thread of its own, for callers that have none."""
+    """An event loop in its own thread, for callers that have none."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -67,7 +67,9 @@ class LoopThread:
         return threading.current_thread() is self._thread
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what it returns. Who stops waiting for it, by Ctrl-C, cancels it."""
+        """Return the coroutine's result. If the caller stops waiting, by Ctrl-C, it is
+        cancelled.
+        """
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()
@@ -75,6 +77,6 @@ class LoopThread:
             future.cancel()
 
     def close(self) -> None:
-        """End the loop and what still runs on it, and wait until the thread is gone."""
+        """Cancel everything that still runs on the loop, and wait until the thread has ended."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()

@@ -1,1 +1,1 @@
-"""Tests of a program: read, collected as their framework would, and refused where none asserts."""
+"""Tests of a program: read, collected as their framework would, and refused if none asserts."""

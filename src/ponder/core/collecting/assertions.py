@@ -1,7 +1,7 @@
-"""Which statements of a test can fail a program, read off their syntax; nothing is run.
+"""A static analysis of the statements of a test that can fail a program; nothing is run.
 
-What cannot be decided here (a loop over a list that turns out to be empty) is counted when the
-tests run (``verifiers.execution.counting``).
+Cases that cannot be decided here (a loop over a list that turns out to be empty) are counted when
+the tests run (``verifiers.execution.counting``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _STOPS = frozenset({"exit", "quit", "_exit", "fail"})
 
 
 def dotted(node: ast.AST) -> str:
-    """The name or attribute as it is written, such as ``unittest.TestCase``; else empty."""
+    """Return the name or attribute as written, such as ``unittest.TestCase``; else ''."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (owner := dotted(node.value)):
@@ -24,7 +24,7 @@ def dotted(node: ast.AST) -> str:
 
 
 def constant(test: ast.expr) -> bool:
-    """True if the condition names nothing, so that no program can change it."""
+    """True if the condition contains no name, so that no program can change it."""
     return not any(isinstance(part, ast.Name) for part in ast.walk(test))
 
 
@@ -47,7 +47,7 @@ def always_true(test: ast.expr) -> bool:
 
 
 def never_true(test: ast.expr) -> bool:
-    """True for ``assert False`` and its like, which say that this line must not be reached."""
+    """True for ``assert False`` and the like, which mark a line that must not be reached."""
     return isinstance(test, ast.Constant) and not test.value
 
 
@@ -56,7 +56,7 @@ def _true(test: ast.expr) -> bool:
 
 
 def called(node: ast.AST) -> str:
-    """The last part of the name that a call (or the statement that is one) calls; else empty."""
+    """Return the last part of the name that a call (or a call statement) calls; else ''."""
     if isinstance(node, ast.Expr):
         node = node.value
     if isinstance(node, ast.Call):
@@ -80,7 +80,9 @@ def gives_up(body: Sequence[ast.stmt]) -> bool:
 
 
 def live(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
-    """All that a block may run: no function that it defines, no branch that is never taken."""
+    """Yield all nodes that a block may run: no function that it defines, no branch that is never
+    taken.
+    """
     for node in body:
         if isinstance(node, DEFINITIONS):
             continue
@@ -129,7 +131,7 @@ def _empty(values: ast.expr) -> bool:
 def asserts(body: Sequence[ast.stmt], names: frozenset[str], own: frozenset[str]) -> bool:
     """True if the block may fail a program.
 
-    ``names`` are the functions of the tests that do so, ``own`` all that the tests define.
+    ``names`` are the test functions that may do so, ``own`` all names that the tests define.
     """
     for node in live(body):
         if isinstance(node, ast.Assert):
@@ -145,7 +147,7 @@ def asserts(body: Sequence[ast.stmt], names: frozenset[str], own: frozenset[str]
 
 
 def asserting(tree: ast.Module) -> frozenset[str]:
-    """The names of all functions and classes of the tests that may fail a program."""
+    """Return the names of all functions and classes of the tests that may fail a program."""
     nodes = [node for node in ast.walk(tree) if isinstance(node, DEFINITIONS)]
     own = defined(tree)
     names, before = frozenset[str](), None
@@ -156,7 +158,7 @@ def asserting(tree: ast.Module) -> frozenset[str]:
 
 
 def defined(tree: ast.Module) -> frozenset[str]:
-    """The names of all functions and classes that the tests define, methods included."""
+    """Return the names of all functions and classes that the tests define, including methods."""
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, DEFINITIONS))
 
 

@@ -1,4 +1,4 @@
-"""Collects the tests that a Python source holds, as the framework that it is written for would.
+"""Collects the tests of a Python source, as its framework would.
 
 ============================  ======================================================================
 written as                    run as
@@ -61,18 +61,20 @@ class Unit:
     """One test: Python source, run in one namespace with the other tests, in their order."""
 
     source: str
+    """Python source of the test."""
     claim: str
-    """What it asserts, on one line, for a person."""
+    """Its assertion on one line, for a person."""
     counted: bool
-    """True if it may pass without having run an assertion, so that they must be counted."""
+    """True if it may pass without running an assertion, so that assertions must be counted."""
 
 
 @lru_cache(1_024)
 def collect(code: str, entry_point: str = "") -> tuple[Unit, ...]:
-    """The tests of a source, in the order in which they run.
+    """Return the tests of a source, in the order in which they run.
 
     Raises:
-        UsageError: it is no Python, asserts nothing, or needs a framework that is not run here.
+        UsageError: it is not valid Python, asserts nothing, or needs a framework that is not
+            supported.
     """
     try:
         with warnings.catch_warnings():
@@ -120,14 +122,14 @@ _IDLE = (*DEFINITIONS, ast.Import, ast.ImportFrom, ast.Pass)
 def _outermost(
     body: Sequence[ast.stmt], names: frozenset[str], own: frozenset[str]
 ) -> tuple[list[Unit], list[ast.stmt]]:
-    """The tests among the statements of the outermost level, and the statements that remain."""
+    """Split the outermost statements into tests and the statements that remain."""
     found: list[Unit] = []
     waiting: list[ast.stmt] = []
     for node in body:
         waiting.append(node)
         if isinstance(node, ast.Assert):
             if constant(node.test) and not never_true(node.test):
-                continue  # `assert True` is no test
+                continue  # `assert True` is not a test
             found.append(Unit(_source(waiting), _line(node).removeprefix("assert "), False))
         elif asserts([node], names, own):
             found.append(Unit(_source(waiting), _line(node), True))
@@ -147,7 +149,9 @@ def _line(node: ast.stmt) -> str:
 
 
 def used(tree: ast.Module) -> frozenset[str]:
-    """The names that the outermost level reads, itself or through functions that it calls."""
+    """Return the names that the outermost level reads, itself or through functions that
+    it calls.
+    """
     bodies = {node.name: node.body for node in tree.body if isinstance(node, DEFINITIONS)}
     found = set(_read(tree.body))
     waiting = list(found)
@@ -166,10 +170,10 @@ def _read(body: Sequence[ast.stmt]) -> Iterator[str]:
 
 
 def _of_program(units: Sequence[Unit], entry_point: str) -> set[str]:
-    """The names that the tests read and do not define.
+    """Return the names that the tests read but do not define.
 
     Raises:
-        UsageError: there are none, so no program could fail them.
+        UsageError: there are none, so no program could fail the tests.
     """
     table = _table("\n".join(unit.source for unit in units))
     bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
@@ -180,10 +184,10 @@ def _of_program(units: Sequence[Unit], entry_point: str) -> set[str]:
 
 
 def _with_names(units: Sequence[Unit], free: set[str]) -> Iterator[Unit]:
-    """The tests, each of which mentions the names of the program that it needs.
+    """Yield the tests, each extended to mention the names of the program that it needs.
 
-    For a sandbox may look up those alone: a test that calls a function of the tests needs what
-    that one does.
+    A sandbox may look up only those: a test that calls a function of the tests needs that
+    function's names.
     """
     needed = set[str]()
     for unit in units:
@@ -199,7 +203,7 @@ def _table(source: str) -> symtable.SymbolTable:
 
 
 def _globals(table: symtable.SymbolTable) -> set[str]:
-    """The names that the source reads from the outermost level."""
+    """Return the names that the source reads from the outermost level."""
     outer = table.get_type() == "module"
     here = {s.get_name() for s in table.get_symbols() if s.is_referenced() and
             (outer or s.is_global())}  # fmt: skip

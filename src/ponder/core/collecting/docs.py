@@ -1,4 +1,4 @@
-"""The examples of docstrings in tests, as statements that compare what ``doctest`` compares."""
+"""Docstring examples of tests, as statements with the comparison that ``doctest`` makes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ERROR = "_ponder_error"
 
 
 def examples(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt]]]:
-    """Each example as (claim, statements).
+    """Yield each example as (claim, statements).
 
     Raises:
-        UsageError: an example expects printed text, which two processes do not share.
+        UsageError: an example expects printed output, which two processes do not share.
     """
     for node in (tree, *(n for n in ast.walk(tree) if isinstance(n, DEFINITIONS))):
         text = ast.get_docstring(node)
@@ -68,7 +68,7 @@ def _statements(source: str, part: doctest.Example) -> str:
 
 
 def _is_value(want: str) -> bool:
-    """True if a result is shown so by ``repr``; a bare word is printed text."""
+    """True if the text looks like a ``repr``; a bare word is printed output."""
     try:
         tree = ast.parse(want, mode="eval")
     except (SyntaxError, ValueError):

@@ -23,12 +23,12 @@ _CASE = "_ponder_case"
 def framework_tests(
     tree: ast.Module, entry_point: str, asserting: frozenset[str], used: frozenset[str]
 ) -> list[Call]:
-    """The tests of a source that the source does not run itself.
+    """Return the tests of a source that the source does not run itself.
 
-    ``used`` are the functions that it runs. Decorators of pytest's are taken off.
+    ``used`` are the functions that it runs. pytest's decorators are removed.
 
     Raises:
-        UsageError: a test needs a fixture, runs asynchronously, or needs more of pytest.
+        UsageError: a test needs a fixture, is asynchronous, or uses an unsupported pytest feature.
     """
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     found: list[Call] = []
@@ -105,7 +105,7 @@ def _class(
 
 
 def _fixed(owner: str, methods: dict[str, ast.FunctionDef], body: list[ast.stmt]) -> list[ast.stmt]:
-    """A test of a class, with what pytest calls before and after it."""
+    """Return a test of a class, with the calls that pytest makes before and after it."""
     lines = [f"{_CASE} = {owner}()"]
     for name in ("setup_class", "setup_method"):
         lines += [_hook(methods[name])] if name in methods else []
@@ -123,7 +123,7 @@ def _hook(method: ast.FunctionDef) -> str:
 
 
 def _lineage(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> list[ast.ClassDef]:
-    """The class and those of the same source that it extends, the nearest first."""
+    """Return the class and its base classes in the same source, the nearest first."""
     found = [node]
     for kind in found:
         for base in kind.bases:
@@ -154,7 +154,7 @@ _Cases = tuple[list[str], ast.expr]
 def _decorators(
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
 ) -> tuple[bool, list[_Cases]]:
-    """True if the test is skipped, and what it is parametrized with; takes pytest's off."""
+    """Remove pytest's decorators; return True if the test is skipped, and its parameters."""
     skipped, cases, kept = False, list[_Cases](), list[ast.expr]()
     for decorator in node.decorator_list:
         call = decorator if isinstance(decorator, ast.Call) else None
@@ -192,7 +192,7 @@ def _parametrized(test: str, call: ast.Call) -> _Cases:
 
 
 def _calls(claim: str, function: str, cases: Sequence[_Cases]) -> Iterator[Call]:
-    """One call for each combination of values that are written out; others are looped over."""
+    """Yield one call for each combination of literal values; other values are looped over."""
     listed = [(n, v) for n, v in cases if isinstance(v, ast.List | ast.Tuple)]
     looped = [(n, v) for n, v in cases if not isinstance(v, ast.List | ast.Tuple)]
     for chosen in product(*([(n, e) for e in v.elts] for n, v in listed)):

@@ -1,4 +1,4 @@
-"""Rewrites tests for a framework into plain Python: what starts them, and what imports what."""
+"""Rewrites tests for a framework into plain Python: launchers and imports are removed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _EXITS = frozenset({"exit", "quit", "sys.exit"})
 
 
 def rewritten(tree: ast.Module, entry_point: str) -> tuple[ast.Module, bool]:
-    """The tests without what starts them and imports the program; True if they ask for doctests.
+    """Return the tests without launchers and imports of the program; True if they request doctests.
 
     Raises:
-        UsageError: they need a framework that is not run here.
+        UsageError: they need a framework that is not supported.
     """
     body, names = [], dict[str, str]()
     asks = False
@@ -32,13 +32,15 @@ def rewritten(tree: ast.Module, entry_point: str) -> tuple[ast.Module, bool]:
     made = ast.Module(body, [])
     doc = ast.get_docstring(tree, clean=False)
     if doc is None and ast.get_docstring(made) is not None:
-        made.body.insert(0, ast.Pass())  # a text that only now comes first is no docstring
+        made.body.insert(
+            0, ast.Pass()
+        )  # a string that is now the first statement is not a docstring
     made = _Rewriting(names).visit(made)
     return ast.fix_missing_locations(made), asks
 
 
 def _as_main(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements that run when the source is run as a program."""
+    """Return the statements that run when the source is run as a program."""
     found: list[ast.stmt] = []
     for node in body:
         if isinstance(node, ast.If) and (meant := _is_main(node.test)) is not None:
@@ -65,7 +67,9 @@ def _is_main(test: ast.expr) -> bool | None:
 
 
 def _imported(node: ast.stmt, entry_point: str, names: dict[str, str]) -> list[ast.stmt]:
-    """What stays of a statement; ``names`` learns under which names frameworks are known."""
+    """Return the part of a statement that stays; add the names of imported frameworks to
+    ``names``.
+    """
     if isinstance(node, ast.Import):
         kept = []
         for alias in node.names:
@@ -94,7 +98,7 @@ def _imported(node: ast.stmt, entry_point: str, names: dict[str, str]) -> list[a
         alias.name for alias in node.names
     }
     if node.level or root == "solution" or (theirs and root not in sys.stdlib_module_names):
-        return [  # whatever the tests do not define is the program's
+        return [  # a name that the tests do not define belongs to the program
             ast.Assign([ast.Name(a.asname, ast.Store())], ast.Name(a.name, ast.Load()), lineno=1)
             for a in node.names
             if a.asname and a.asname != a.name
@@ -110,7 +114,9 @@ def _needs(what: str) -> UsageError:
 
 
 def _launched(node: ast.stmt, names: dict[str, str]) -> str:
-    """The name of what starts a framework, or ends the process well, in a statement."""
+    """Return the name called by a statement that starts a framework or exits
+    successfully; else ''.
+    """
     inner = node.exc if isinstance(node, ast.Raise) else node
     if isinstance(inner, ast.Expr | ast.Assign):
         inner = inner.value
@@ -127,13 +133,15 @@ def _launched(node: ast.stmt, names: dict[str, str]) -> str:
 
 
 def full(node: ast.AST, names: dict[str, str]) -> str:
-    """A dotted name with its module, whatever it was imported as."""
+    """Return a dotted name with its module, whatever it was imported as."""
     first, dot, rest = dotted(node).partition(".")
     return f"{names.get(first, first)}{dot}{rest}"
 
 
 class _Rewriting(ast.NodeTransformer):
-    """pytest's ``raises`` and ``fail`` as plain statements, its full names, and ``solution.f``."""
+    """Replaces pytest's ``raises`` and ``fail`` by plain statements, and ``solution.f``
+    by ``f``.
+    """
 
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
@@ -192,10 +200,10 @@ class _Rewriting(ast.NodeTransformer):
 
 
 def refuse_pytest(node: ast.AST) -> None:
-    """Refuse what is left of pytest.
+    """Refuse any remaining use of pytest.
 
     Raises:
-        UsageError: there is some.
+        UsageError: there is one.
     """
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute) and dotted(part).startswith("pytest."):

@@ -1,1 +1,1 @@
-"""Models that ask nobody: scripted, simulated, and absent."""
+"""Models without a network: scripted, simulated, and absent."""

@@ -1,4 +1,4 @@
-"""The model of those who named none: it can be asked about, and refuses to be asked."""
+"""A null model for verifiers that need no model; generating raises UsageError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Absent:
     info = ModelInfo("none", frozenset(), local=True)
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """Zero: nothing is ever sent."""
+        """Return zero: nothing is ever sent."""
         return 0
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
@@ -27,4 +27,4 @@ class Absent:
         raise UsageError("this verifier asks a model, and none was named: name one with --model.")
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""

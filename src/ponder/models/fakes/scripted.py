@@ -18,12 +18,12 @@ EVERYTHING: frozenset[Capability] = frozenset(get_args(Capability))
 
 
 class Scripted:
-    """Answers from a list, in the order in which requests begin, or from a function of the request.
+    """Replies from a list, in the order in which requests begin, or from a function of the request.
 
-    A string is a finished reply of as many tokens as it has words (cut at ``max_tokens``, and at
-    the first of the request's stop strings); a ``Completion``, which may have reasoning, comes as
-    it is; an error is raised. What comes is told word by word. ``requests`` keeps what was asked;
-    ``running`` counts what is in flight. With a ``gate`` every reply waits until it is set.
+    A string is a finished reply with one token per word (truncated at ``max_tokens``, and at the
+    first of the request's stop strings). A ``Completion``, which may have reasoning, is returned
+    unchanged. An error is raised. Replies are reported word by word. ``requests`` records the
+    requests; ``running`` counts those in flight. With a ``gate`` every reply waits until it is set.
 
     Raises:
         ModelError: the script is over.
@@ -47,11 +47,11 @@ class Scripted:
         self.running = 0
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """One token per word."""
+        """Count one token per word."""
         return sum(len(m.content.split()) for m in messages) + len(prefix.split())
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
-        """The next reply of the script."""
+        """Return the next reply of the script."""
         self.info.check(request.thinking)
         self.requests.append(request)
         reply = self._reply(request)
@@ -85,4 +85,4 @@ class Scripted:
         )
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""

@@ -1,8 +1,8 @@
 """A world of known difficulty, for planning and for tests: no model, exact statistics.
 
 A sample is right with probability ``accuracy``; a wrong one takes one of ``decoys`` wrong answers,
-the more popular ones more often (Zipf). Lengths are geometric; a chain that is made to answer (it
-ends with an open box) does so at once, and is right as often. Mean log-probabilities of right and
+the more popular ones more often (Zipf). Lengths are geometric. A trace whose answer is forced (it
+ends with an open box) answers at once, with the same accuracy. Mean log-probabilities of right and
 wrong samples are ``signal`` standard deviations apart, so confidence is a verifier of known noise.
 Everything follows from the request's seed.
 """
@@ -69,7 +69,7 @@ class Simulated:
         )
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """One token per word."""
+        """Count one token per word."""
         return sum(len(m.content.split()) for m in messages) + len(prefix.split())
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
@@ -113,4 +113,4 @@ class Simulated:
         return done
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""

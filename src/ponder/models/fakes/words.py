@@ -1,4 +1,4 @@
-"""A finished reply as the deltas of which it could have come."""
+"""The deltas of a finished reply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from ponder.models.base import Completion
 
 
 def deltas(done: Completion, *, watched: bool) -> Iterator[Delta]:
-    """Yield it word by word, reasoning first; all at once, without the words, to nobody."""
+    """Yield its deltas word by word, reasoning first; if not ``watched``, one delta
+    without text.
+    """
     prompt, tokens = done.prompt_tokens, done.completion_tokens
     if watched:
         pieces = [(word, "") for word in _words(done.reasoning)]

@@ -1,7 +1,7 @@
-"""What a GGUF file says of its model, and whether OpenVINO's reader can load it.
+"""The metadata of a GGUF file, and a check that OpenVINO's reader can load it.
 
-Only the header is read. What the reader takes was found in its source (openvino.genai 2026.4,
-src/cpp/src/gguf_utils) and by trying it.
+Only the header is read. The reader's limits were found in its source (openvino.genai 2026.4,
+src/cpp/src/gguf_utils) and by experiment.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ MATRICES = VECTORS - {"F32"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Metadata without its arrays, and the tensors as name -> (type, elements, rank).
-
-    ``metadata_end`` is the offset behind the metadata, in bytes.
-    """
+    """The metadata and the tensors of a file."""
 
     fields: Mapping[str, gguf.Value]
+    """Metadata without arrays."""
     tensors: Mapping[str, tuple[str, int, int]]
+    """Name -> (type, elements, rank)."""
     metadata_end: int
+    """Offset of the end of the metadata, in bytes."""
 
     @property
     def architecture(self) -> str:
-        """Such as ``qwen2``; empty where the file does not say."""
+        """Its architecture, such as ``qwen2``; '' if the file does not state it."""
         return str(self.fields.get("general.architecture", ""))
 
     def number(self, key: str, default: int = 0) -> int:
-        """An integer of the architecture, such as ``block_count``."""
+        """Return an integer of the architecture, such as ``block_count``."""
         value = self.fields.get(f"{self.architecture}.{key}", default)
-        sound = isinstance(value, int | float) and 0 <= value < 1 << 48  # which no NaN is
+        sound = isinstance(value, int | float) and 0 <= value < 1 << 48  # false for NaN
         return int(value) if sound else default
 
     @property
@@ -51,14 +51,15 @@ class Header:
 
     @property
     def lookup(self) -> int:
-        """The parameters that are only looked up, never multiplied with."""
+        """Number of parameters that are only looked up, never multiplied with."""
         embeddings = self.tensors.get("token_embd.weight")
         return embeddings[1] if embeddings and "output.weight" in self.tensors else 0
 
     @property
     def shape(self) -> Shape:
-        """What FLOPs are computed from: the parameters that a token is multiplied with. Where the
-        output has a matrix of its own, that of the input is a table that is looked up.
+        """Size for FLOPs: the parameters that a token is multiplied with.
+
+        If the output has its own matrix, the input's is a table that is only looked up.
         """
         return Shape(
             parameters=sum(elements for _, elements, _ in self.tensors.values()) - self.lookup,
@@ -69,12 +70,12 @@ class Header:
 
     @property
     def context(self) -> int:
-        """The most tokens that prompt and completion may have together."""
+        """Most tokens of prompt and completion together."""
         return self.number("context_length", 2048)  # the reader's own default
 
     @property
     def cached_values(self) -> int:
-        """Keys and values that one token puts into the cache, over all layers."""
+        """Number of keys and values that one token puts into the cache, over all layers."""
         heads = self.number("attention.head_count_kv", self.number("attention.head_count"))
         return 2 * self.number("block_count") * heads * self.head_size
 
@@ -96,7 +97,7 @@ def read_header(path: Path) -> Header:
 
 
 def metadata_only(path: Path, header: Header) -> bytes:
-    """The same file without its tensors: all that the tokenizer needs, read in a moment."""
+    """Return the same file without its tensors: all that the tokenizer needs, quick to read."""
     with path.open("rb") as file:
         start = bytearray(file.read(header.metadata_end))
     struct.pack_into("<Q", start, 8, 0)
@@ -104,7 +105,9 @@ def metadata_only(path: Path, header: Header) -> bytes:
 
 
 def can_load(path: Path) -> str | None:
-    """None if OpenVINO can load the file, else the reason, to follow a comma and no full stop."""
+    """Return None if OpenVINO can load the file, else the reason, to follow a comma, without a full
+    stop.
+    """
     try:
         header = read_header(path)
     except UsageError as error:
@@ -122,7 +125,7 @@ def can_load(path: Path) -> str | None:
         return "OpenVINO's GGUF reader knows byte-pair (gpt2) tokenizers only"
     scaling = header.fields.get(f"{header.architecture}.rope.scaling.type", "none")
     if scaling != "none" or "rope_freqs.weight" in header.tensors:
-        # It would load and answer nonsense on longer texts.
+        # It would load and give nonsense on longer texts.
         return "it scales its rotary positions, which OpenVINO's GGUF reader ignores"
     if "tokenizer.chat_template" not in header.fields:
         return "it has no chat template"

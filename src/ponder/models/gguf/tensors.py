@@ -44,29 +44,31 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _SCALARS |= {12: "d"}
 _STRING, _ARRAY = 8, 9
 BROKEN = (struct.error, KeyError, ValueError, OverflowError, RecursionError)
-"""What ``read_header`` raises for a file that is none."""
+"""Exceptions of ``read_header`` for an invalid file."""
 HEADER_LIMIT = 256 << 20
-"""Bytes of a header that are looked at; those of models have some ten million."""
+"""Maximum bytes of a header; those of models have some ten million."""
 STEPS = 4_000_000
-"""Fields, tensors and texts of arrays in a header; a vocabulary has a few hundred thousand."""
+"""Maximum fields, tensors and array texts of a header; a vocabulary has a few hundred thousand."""
 _DIMENSIONS, _ALIGNMENT = 8, 1 << 20
-_CHUNK = 1 << 18  # weights converted at once: what stays in a core's cache
+_CHUNK = 1 << 18  # weights converted at once: as many as stay in a core's cache
 
 Value = int | float | str
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """``dims`` have the row length first; ``offset`` is from the start of the tensor data."""
+    """One tensor of the file."""
 
     name: str
     dims: tuple[int, ...]
+    """Dimensions, the row length first."""
     kind: int
     offset: int
+    """Offset from the start of the tensor data."""
 
     @property
     def type_name(self) -> str:
-        """Such as ``Q4_K``."""
+        """Name of its type, such as ``Q4_K``."""
         return _TYPES[self.kind][0] if self.kind in _TYPES else f"number {self.kind}"
 
     @property
@@ -78,46 +80,48 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """``fields`` are the metadata without arrays, ``start`` the bytes of magic, version, counts and
-    all metadata; the header ends at the offset ``end``.
-    """
+    """The header of a file."""
 
     fields: Mapping[str, Value]
+    """Metadata without arrays."""
     start: bytes
+    """Bytes of magic, version, counts and all metadata."""
     tensors: tuple[Tensor, ...]
     end: int
+    """Offset of the header's end."""
 
     @property
     def alignment(self) -> int:
-        """Of each tensor's data, in bytes."""
+        """Alignment of each tensor's data, in bytes."""
         found = self.fields.get("general.alignment", 32)
         return found if isinstance(found, int) else 32
 
     @property
     def data_offset(self) -> int:
-        """Where the tensors' data begin."""
+        """Offset of the tensors' data."""
         return _padded(self.end, self.alignment)
 
 
 def needs_rewrite(path: Path) -> list[str]:
-    """The tensor types in the file that the embedded engine cannot read; reads only the header.
+    """Return the tensor types in the file that the embedded engine cannot read; reads only the
+    header.
 
     Raises:
-        UsageError: the file is absent or not a whole GGUF file.
+        UsageError: the file is absent or not a complete GGUF file.
     """
     return sorted({t.type_name for t in _whole(path).tensors} - READABLE)
 
 
 def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None) -> str:
-    """Write ``src`` to ``dst`` with every unreadable tensor as Q8_0; returns the sha256 of ``dst``.
+    """Write ``src`` to ``dst`` with every unreadable tensor as Q8_0; return the sha256 of ``dst``.
 
-    One-dimensional tensors, and rows that are no multiple of 32 weights, become F32 instead.
-    ``progress`` counts bytes of ``dst``. Memory stays at a few MB. ``dst`` appears whole or not at
-    all, and the same source always gives the same bytes.
+    One-dimensional tensors, and rows whose length is not a multiple of 32 weights, become F32
+    instead. ``progress`` counts bytes of ``dst``. Memory stays at a few MB. ``dst`` appears
+    complete or not at all, and the same source always gives the same bytes.
 
     Raises:
         MissingExtra: the packages ``gguf`` and ``numpy`` are absent.
-        UsageError: ``src`` is not a whole GGUF file, or holds a type that cannot be converted.
+        UsageError: ``src`` is not a complete GGUF file, or has a type that cannot be converted.
     """
     to_f32, to_q8_0 = _converters()
     header = _whole(src)
@@ -169,7 +173,7 @@ Convert = Callable[[bytes, str], bytes]
 
 
 def _converters() -> tuple[Convert, Convert]:
-    """(to F32, to Q8_0): each takes whole blocks and their type's name."""
+    """Return the converters (to F32, to Q8_0): each takes whole blocks and their type's name."""
     try:
         import numpy as np
         from gguf import GGMLQuantizationType, quants
@@ -179,7 +183,7 @@ def _converters() -> tuple[Convert, Convert]:
 
     def to_f32(chunk: bytes, type_name: str) -> bytes:
         try:
-            # One row: the package works on sixteen rows at a time, and on narrow ones crawls.
+            # One row: the package works on sixteen rows at a time, and is very slow on narrow ones.
             values = quants.dequantize(
                 np.frombuffer(chunk, np.uint8), GGMLQuantizationType[type_name]
             )
@@ -198,7 +202,7 @@ def _converters() -> tuple[Convert, Convert]:
 
 
 def _chunks(source: BinaryIO, data_offset: int, tensor: Tensor) -> Iterator[bytes]:
-    """The tensor's bytes, in whole blocks, about ``_CHUNK`` weights at a time."""
+    """Yield the tensor's bytes, in whole blocks, about ``_CHUNK`` weights at a time."""
     _, weights, size = _TYPES[tensor.kind]
     step = _CHUNK // weights * size
     source.seek(data_offset + tensor.offset)
@@ -223,11 +227,11 @@ def _padded(size: int, alignment: int) -> int:
 
 
 def read_header(path: Path) -> Header:
-    """The header alone, whatever it says; its tensors may be of types that nobody knows, or absent.
+    """Return the header alone, unchecked; its tensors may be of unknown types, or absent.
 
     Raises:
         UsageError: the file cannot be read, or is a pipe or a device.
-        One of ``BROKEN``: it is no GGUF file, or ends within its header.
+        One of ``BROKEN``: it is not a GGUF file, or ends within its header.
     """
     with open_regular(path, "the model") as file:
         size = min(os.fstat(file.fileno()).st_size, HEADER_LIMIT)
@@ -258,7 +262,7 @@ def _header(reader: _Reader) -> Header:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads a header from its beginning; ``steps`` are those that are left."""
+    """Reads a header from its start; ``steps`` counts the remaining steps."""
 
     data: mmap.mmap
     at: int = 0
@@ -274,7 +278,7 @@ class _Reader:
         return self.data[start : self.at]
 
     def skip_text(self) -> int:
-        """Go behind a text; returns where it starts."""
+        """Skip a text; return its start."""
         self.step()
         (length,) = self.unpack("<Q")
         self.skip(length)
@@ -291,7 +295,7 @@ class _Reader:
             raise ValueError(f"its header has more than {STEPS:,} parts")
 
     def value(self, kind: int) -> Value | None:
-        """The metadata value of this type that begins here; None for an array."""
+        """Return the metadata value of this type that begins here; None for an array."""
         if kind == _STRING:
             return self.text().decode(errors="replace")
         if kind != _ARRAY:
@@ -311,7 +315,7 @@ class _Reader:
 
 
 def _whole(path: Path) -> Header:
-    """The header of a file whose tensors are all there, and of known types."""
+    """Return the header of a file with all its tensors, all of known types."""
     try:
         header, size = read_header(path), path.stat().st_size
         alignment = header.alignment

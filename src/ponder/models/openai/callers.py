@@ -1,4 +1,4 @@
-"""Those who wait for the samples of one HTTP request: they are told of it, and may leave."""
+"""The callers that wait for samples of one HTTP request: they receive progress, and may leave."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from ponder.models.base import Completion, Progress
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """Who waits for one sample. A request that is not shared is awaited itself: no future."""
+    """A caller that waits for one sample."""
 
     progress: Progress
     future: asyncio.Future[Completion] | None = None
+    """Resolves to the sample; None for a request that is not shared, which is awaited itself."""
     text: int = 0
-    """Number of characters of the text that were told already."""
+    """Number of characters of the text reported so far."""
     reasoning: int = 0
-    """Number of those of the reasoning."""
+    """Number of characters of the reasoning reported so far."""
 
     @property
     def waits(self) -> bool:
@@ -27,20 +28,20 @@ class Caller:
         return self.future is None or not self.future.done()
 
     def tell(self, delta: Delta) -> None:
-        """Tell how the sample grows, if anybody still waits for it."""
+        """Report a delta, if the caller still waits for it."""
         if self.waits:
             self.text += len(delta.text)
             self.reasoning += len(delta.reasoning)
             self.progress(delta)
 
     def end(self, done: Completion, *, watched: bool) -> None:
-        """Tell what is left of the sample."""
+        """Report the rest of the sample."""
         rest = (done.text[self.text :], done.reasoning[self.reasoning :]) if watched else ("", "")
         self.tell(Delta(*rest, done.completion_tokens, done.prompt_tokens))
 
 
 Outcomes = list[tuple[Caller, Completion | ModelError]]
-"""What became of each sample."""
+"""The outcome of each sample."""
 
 
 def tie(task: asyncio.Task[Outcomes], futures: list[asyncio.Future[Completion]]) -> None:

@@ -1,15 +1,16 @@
-"""Any chat endpoint that speaks the OpenAI protocol: vLLM, SGLang, llama-server, Ollama, hosted.
+"""A client of any chat endpoint that speaks the OpenAI protocol: vLLM, SGLang, llama-server,
+Ollama, hosted.
 
-How tokens are counted, since a budget must hold even when the world misbehaves:
+Tokens are counted so that a budget holds even if the endpoint misbehaves:
 
 - refused before it was accepted (no connection, 3xx, 4xx, 5xx, an error object): nothing was spent;
-- lost after it was sent (time-out, cut, unreadable reply): what the reply says it cost; failing
-  that, for a stream the prompt's bound and the tokens seen, and otherwise the worst case;
+- lost after it was sent (time-out, truncated or unreadable reply): the usage in the reply; failing
+  that, for a stream the prompt's bound and the tokens received, and otherwise the worst case;
 - a reply without ``usage``: the prompt's bound and ``max_tokens``.
 
-An attempt is repeated here only if nothing was spent on it, so that all attempts together stay
-within ``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.handlers.retried`` may
-ask anew.
+An attempt is repeated here only if it cost nothing, so that all attempts together stay within
+``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.handlers.retried`` may repeat
+the request.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ from ponder.models.received import (
 
 __all__ = ["Endpoint", "OpenAICompat"]
 
-GROUP = 128  # the most samples that one HTTP request asks for
+GROUP = 128  # the most samples in one HTTP request
 KEEP_ALIVE = 4.0  # seconds; below uvicorn's 5, so that the server does not cut an idle connection
 PATIENCE = 60.0  # seconds; no server makes us wait longer before a retry
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitter
@@ -78,7 +79,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitt
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """What belongs to one event loop: connections, and requests of this tick to send together."""
+    """The state of one event loop: connections, and requests of this tick to send together."""
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
@@ -87,11 +88,12 @@ class _Link:
 
 @dataclass(slots=True)
 class _Failure:
-    """An attempt that yielded nothing; ``spent`` is for all its samples together."""
+    """An attempt that yielded nothing."""
 
     kind: type[ModelError]
     message: str
     spent: Spent = Spent()
+    """Tokens spent on all its samples together."""
     after: float = 0.0  # seconds that the server asks to wait
 
 
@@ -134,20 +136,20 @@ class OpenAICompat:
 
     @property
     def info(self) -> ModelInfo:
-        """Name, capabilities, size, as configured."""
+        """Name, capabilities and size, as configured."""
         return self._info
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """Exact once the endpoint has counted this very prompt.
+        """Return the exact count once the endpoint has counted this very prompt.
 
-        Until then one token per UTF-8 byte, and what a chat template may add.
+        Until then, count one token per UTF-8 byte, and an allowance for a chat template.
         """
         return self._encoder.prompt(tuple(messages), prefix).tokens
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
 
-        While nothing is known of a sample on its way, its worst case is ``due``.
+        While nothing is known of a sample in flight, its worst case is ``due``.
         """
         self._check(request)
         link = await self._link()
@@ -159,7 +161,9 @@ class OpenAICompat:
         return outcome
 
     def learn(self, messages: tuple[Message, ...], prefix: str, tokens: int) -> None:
-        """Note the exact size of a prompt, for who knows it before the endpoint tells."""
+        """Record the exact size of a prompt, if the caller knows it before the endpoint
+        reports it.
+        """
         self._encoder.prompt(messages, prefix).tokens = tokens
 
     async def close(self) -> None:
@@ -188,7 +192,7 @@ class OpenAICompat:
         loop = asyncio.get_running_loop()
         if loop not in self._links:
             # The loop closes its asynchronous generators when it ends, so that connections end in
-            # order even if nobody calls close() between two asyncio.run().
+            # order even without a call of close() between two asyncio.run().
             holder = self._connect(loop)
             self._links[loop] = await anext(holder), holder  # does not yield to the loop
         return self._links[loop][0]
@@ -197,7 +201,7 @@ class OpenAICompat:
         headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        # llama.cpp closes after a stream without saying so; a request sent into that is lost, and
+        # llama.cpp closes after a stream without notice; a request sent into that is lost, and
         # may have been paid.
         keep = None if self.endpoint.stream else KEEP_ALIVE
         connector = aiohttp.TCPConnector(limit=0, force_close=not keep, keepalive_timeout=keep)
@@ -216,7 +220,9 @@ class OpenAICompat:
     # -- several samples in one request ------------------------------------------------------------
 
     async def _join(self, link: _Link, request: Request, progress: Progress) -> Completion:
-        """Wait for the end of this tick, then send as one all that differ in their seed alone."""
+        """Wait for the end of this tick, then send requests that differ only in their
+        seed as one.
+        """
         loop = asyncio.get_running_loop()
         if not link.pending:
             loop.call_soon(self._flush, loop, link)
@@ -236,7 +242,7 @@ class OpenAICompat:
     # -- attempts ----------------------------------------------------------------------------------
 
     async def _run(self, link: _Link, request: Request, callers: list[Caller]) -> Outcomes:
-        """Try until it succeeds, may not be tried again, or nobody waits.
+        """Try until it succeeds, must not be tried again, or no caller waits.
 
         The prompt is booked on the first caller.
         """
@@ -266,7 +272,7 @@ class OpenAICompat:
                         caller.end(outcome, watched=request.watched)
                 return list(zip(callers, outcomes, strict=True))
             hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
-            if hopeless or result.spent.total:  # what was paid for is not paid for twice here
+            if hopeless or result.spent.total:  # nothing is paid for twice here
                 return _fail(result, request, callers)
             report(Delta())
             jitter = self._rng.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
@@ -276,7 +282,7 @@ class OpenAICompat:
     async def _attempt(
         self, link: _Link, request: Request, prompt: Prompt, samples: int, report: Progress
     ) -> Reply | _Failure:
-        """One HTTP request; everything that can go wrong with it is classified here."""
+        """Send one HTTP request; all its possible failures are classified here."""
 
         def grown() -> None:
             assert stream

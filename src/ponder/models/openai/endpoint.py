@@ -1,4 +1,4 @@
-"""Where an OpenAI-compatible endpoint is, and how it is asked: address, key, proxy, dialect."""
+"""Configuration of an OpenAI-compatible endpoint: address, key, proxy, dialect."""
 
 from __future__ import annotations
 
@@ -25,49 +25,63 @@ PER_MESSAGE, PER_PROMPT = 16, 128  # tokens that a chat template may add
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a model is served, and how this server wants to be asked.
-
-    ``key_env`` names the environment variable that holds the key (empty: no key); ``key`` is the
-    key itself and goes first. ``extra_body`` is added to every request. ``timeout`` (seconds) is
-    for one attempt as a whole, ``idle_timeout`` between two chunks of a stream. ``retries`` come
-    after the first attempt. At most ``concurrency`` HTTP requests are in flight. ``prefill`` is how
-    the server is told to continue the last message; any but ``none`` implies that capability.
-    ``stream`` shows tokens as they come, so that a cancelled sample is booked as far as it came;
-    requests that ask for several samples at once (capability ``n``) are never streamed.
-    """
+    """The address of a model, and the dialect of its server."""
 
     name: str
     base_url: str
     model: str
     key_env: str = ""
+    """Environment variable with the key (empty: no key)."""
     key: str = field(default="", repr=False)
+    """The key itself; it takes precedence over ``key_env``."""
     capabilities: frozenset[Capability] = frozenset({"seed", "stop"})
     prefill: Literal["none", "final_message", "continue_final_message"] = "none"
+    """Method to make the server continue the last message; any but ``none`` implies that
+    capability.
+    """
     max_tokens_field: str = "max_tokens"
+    """The server's name for the limit of a completion."""
     stream: bool = False
+    """True to stream tokens, so that a cancelled sample is booked for what it used. Requests for
+    several samples at once (capability ``n``) are never streamed.
+    """
     extra_body: Mapping[str, object] = field(default_factory=dict)
+    """Added to every request."""
     context: int = 0
+    """As in ``ModelInfo``."""
     parameters: int = 0
+    """As in ``Shape``."""
     attention: int = 0
+    """As in ``Shape``."""
     local: bool = False
     timeout: float = 600.0
+    """Seconds for one attempt as a whole."""
     connect_timeout: float = 10.0
+    """Seconds to open a connection."""
     idle_timeout: float = 120.0
+    """Seconds between two chunks of a stream."""
     retries: int = 4
+    """Number of attempts after the first."""
     concurrency: int = 64
+    """Most HTTP requests in flight."""
 
 
 @dataclass(slots=True)
 class Prompt:
-    """A prompt's messages as JSON, and the most and the fewest tokens it can have."""
+    """An encoded prompt."""
 
     body: bytes
+    """Its messages as JSON."""
     tokens: int
+    """Most tokens that it can have."""
     least: int = 0
+    """Fewest tokens that it can have."""
 
 
 class Encoder:
-    """Requests as JSON, in the dialect of one endpoint; what samples have in common is kept."""
+    """Encodes requests as JSON, in the dialect of one endpoint; parts shared by samples
+    are cached.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -76,7 +90,9 @@ class Encoder:
         self._prompts: dict[tuple[tuple[Message, ...], str], Prompt] = {}
 
     def prompt(self, messages: tuple[Message, ...], prefix: str) -> Prompt:
-        """The same object for the same prompt, so that its exact size can be noted in it."""
+        """Return the same object for the same prompt, so that its exact size can be
+        recorded in it.
+        """
         prompt = self._prompts.pop((messages, prefix), None)
         if prompt is None:
             turns = [{"role": m.role, "content": m.content} for m in messages]
@@ -92,7 +108,7 @@ class Encoder:
         return prompt
 
     def body(self, request: Request, prompt: Prompt, samples: int, stream: bool) -> bytes:
-        """The HTTP request's body."""
+        """Return the HTTP request's body."""
         endpoint = self._endpoint
         fields: dict[str, object] = {
             endpoint.max_tokens_field: request.max_tokens,
@@ -104,7 +120,7 @@ class Encoder:
         if request.stop:
             fields["stop"] = request.stop
         if request.logprobs or request.top_logprobs:
-            # llama.cpp takes 0 for none at all, and sends 20 unless told
+            # llama.cpp reads 0 as none at all, and sends 20 by default
             fields |= {"logprobs": True, "top_logprobs": max(1, request.top_logprobs)}
         if samples > 1:
             fields["n"] = samples
@@ -118,7 +134,9 @@ class Encoder:
 
 
 def effort(thinking: Thinking) -> dict[str, object]:
-    """The protocol's word for thinking; ``CapabilityError`` for a number, which it has none for."""
+    """Return the protocol's fields for thinking; ``CapabilityError`` for a number, which it cannot
+    express.
+    """
     if thinking.tokens:
         raise CapabilityError(
             f"thinking={thinking} is a number of tokens, and this protocol knows efforts alone: "
@@ -130,7 +148,7 @@ def effort(thinking: Thinking) -> dict[str, object]:
 
 
 def chat_url(endpoint: Endpoint) -> URL:
-    """Where completions are asked for; ``UsageError`` if ``base_url`` is no such address."""
+    """Return the URL of chat completions; ``UsageError`` if ``base_url`` is not a valid address."""
     try:
         url = URL(endpoint.base_url.rstrip("/") + "/chat/completions")
     except ValueError:
@@ -144,7 +162,7 @@ def chat_url(endpoint: Endpoint) -> URL:
 
 
 def find_key(endpoint: Endpoint) -> str:
-    """The key, empty if none is needed; ``UsageError`` if it is not set or cannot be a key."""
+    """Return the key, '' if none is needed; ``UsageError`` if it is not set or invalid."""
     name = endpoint.key_env
     key = (endpoint.key or (os.environ.get(name, "") if name else "")).strip()
     if name and not key:
@@ -161,7 +179,7 @@ def find_key(endpoint: Endpoint) -> str:
 
 
 def find_proxy(url: URL) -> str | None:
-    """The environment's proxy for this URL. Never for loopback; .netrc is not read."""
+    """Return the environment's proxy for this URL. Never for loopback; .netrc is not read."""
     host = url.host or ""
     try:
         loopback = ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""A choice that arrives as server-sent events. What is read of it is bounded."""
+"""A choice that arrives as server-sent events. Reading is bounded."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _SPOKEN = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls",
 class Stream:
     """One choice of at most ``request.max_tokens``, in at most ``limit`` bytes.
 
-    ``tokens`` counts what was seen: by the server's own count where chunks carry one (vLLM's
-    continuous usage, llama.cpp's timings), else by log-probabilities, else one per chunk. A
-    server's count below what a text of this length takes is none.
+    ``tokens`` is the server's own count if chunks carry one (vLLM's continuous usage, llama.cpp's
+    timings), else the number of log-probabilities, else one per chunk. A server's count is ignored
+    if a text of this length needs more tokens.
     """
 
     request: Request
@@ -64,7 +64,7 @@ class Stream:
 
     @property
     def complete(self) -> bool:
-        """True if the sample came to its end, even if the connection did not."""
+        """True if the sample ended, even if the connection did not."""
         return self._finish is not None
 
     @property
@@ -74,30 +74,31 @@ class Stream:
 
     @property
     def overrun(self) -> bool:
-        """True if the server goes on beyond ``max_tokens``."""
+        """True if the server continues beyond ``max_tokens``."""
         return self.tokens > self.request.max_tokens
 
     @property
     def cut(self) -> bool:
-        """True if it goes on beyond the limit in bytes."""
+        """True if it continues beyond the limit in bytes."""
         return self._received > self.limit
 
     @property
     def usage(self) -> Usage | None:
-        """What the server says that it cost, unless the text must have cost more."""
+        """The usage that the server reports, unless the text must have cost more."""
         usage = self._usage
         least = least_tokens(self._characters)
         return None if usage is None or usage.completion < least else usage
 
     @property
     def spent(self) -> int:
-        """Number of tokens to book should the sample be lost: more than were asked for only if the
-        server says so.
+        """Number of tokens to book if the sample is lost.
+
+        It exceeds the requested number only if the server reports so.
         """
         return max(min(self.tokens, self.request.max_tokens), self._counted)
 
     def feed(self, data: bytes) -> None:
-        """Take in what arrived, in time proportional to its size.
+        """Process received bytes, in time proportional to their number.
 
         Raises:
             Malformed: it is not a stream of chunks.
@@ -113,7 +114,7 @@ class Stream:
         self._received += len(data)
 
     def fresh(self) -> tuple[str, str]:
-        """Return the text and the reasoning that came since the last call."""
+        """Return the text and the reasoning received since the last call."""
         told, thought = self._taken
         self._taken = len(self._text), len(self._reasoning)
         text, half = _split("".join([self._halves[0], *self._text[told:]]))
@@ -122,7 +123,7 @@ class Stream:
         return text, reasoning
 
     def reply(self) -> Reply:
-        """The choice; one that went on beyond a limit is a truncated sample.
+        """Return the choice; one that went beyond a limit is a truncated sample.
 
         Raises:
             Malformed: the stream ended before the sample did.
@@ -152,7 +153,7 @@ class Stream:
         event = line[5:].strip()
         if event == b"[DONE]":
             self._done = True
-            if self._vague:  # it had an empty word for its end
+            if self._vague:  # an empty finish reason
                 self._finish = self._finish or read_finish("", ended=True)
         else:
             self._chunk(parse(event))
@@ -163,7 +164,7 @@ class Stream:
             return
         counted = self._count(chunk)
         choices = chunk.get("choices")
-        if not choices:  # the last chunk, with nothing but the usage, and llama.cpp's pings
+        if not choices:  # the last chunk, with only the usage, and llama.cpp's pings
             self._estimate(counted, 0)
             return
         if not isinstance(choices, list) or not isinstance(choices[0], dict):
@@ -183,7 +184,7 @@ class Stream:
         seen = (tokens.count or 1) if any(map(delta.get, _SPOKEN)) else 0
         self._estimate(counted, seen)
         if self.complete or not _is_first(choice):
-            return  # nobody asked for it: it counts, and that is all
+            return  # not requested: it is counted and otherwise ignored
         if not self.overrun:
             self._text.append(text or refused)
             self._reasoning.append(thoughts)
@@ -204,7 +205,7 @@ class Stream:
         self._stopped_at = read_stop(choice)
 
     def _count(self, chunk: dict[str, Json]) -> int | None:
-        """Number of tokens so far by the server's own count."""
+        """Return the number of tokens so far by the server's own count."""
         usage, timings = read_usage(chunk), chunk.get("timings")
         predicted = count(timings, "predicted_n") if isinstance(timings, dict) else None
         if usage:
@@ -222,13 +223,13 @@ class Stream:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """A text that can be written, and the half of a pair of surrogates that it may end with."""
+    """Split a text into a part that can be encoded, and half a surrogate pair at its end."""
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
     return sound.whole(text.removesuffix(half)), half
 
 
 def _is_first(choice: dict[str, Json]) -> bool:
-    """True unless it says that it is another sample than the one that was asked for."""
+    """True unless the choice is marked as another sample than the one requested."""
     index = choice.get("index")
     return type(index) is not int or index == 0
 
@@ -236,11 +237,11 @@ def _is_first(choice: dict[str, Json]) -> bool:
 async def receive(
     response: aiohttp.ClientResponse, stream: Stream, tell: Callable[[], None]
 ) -> None:
-    """Feed a response to the stream until there is nothing more to read; ``tell`` is called
-    whenever something has come.
+    """Feed a response to the stream until there is nothing more to read; call ``tell`` after each
+    part.
 
     Raises:
-        Malformed: it is not a stream of chunks, or cannot be unpacked.
+        Malformed: it is not a stream of chunks, or cannot be decompressed.
     """
     unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
     async for data in response.content.iter_any():

@@ -21,13 +21,13 @@ Json = Any  # what json.loads returns; nothing below trusts it
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a reply says it cost, all of its choices together."""
+    """The usage that a reply reports, all of its choices together."""
 
     prompt: int
     completion: int
     cached: int
     reasoning: int = 0
-    """Number of completion tokens that were thinking, as far as it says."""
+    """Number of completion tokens spent on thinking, as far as it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of a choice or of a chunk of one, as far as they are listed and asked for."""
+    """The tokens of a choice or of a chunk of one, as far as they are listed and were requested."""
 
     count: int = 0
     """Number of tokens listed."""
     logprobs: tuple[float, ...] | None = None
-    """One per token; NaN for one that is no number."""
+    """One per token; NaN for one that is not a number."""
     top: tuple[Mapping[str, float], ...] | None = None
-    """The likeliest tokens at each place, no more of them than were asked for."""
+    """The likeliest tokens at each place, at most as many as were requested."""
 
 
 NOTHING = Tokens()
@@ -68,27 +68,27 @@ class Choice:
     text: str
     finish: Finish
     weight: int
-    """Proportional to its tokens, as far as can be told."""
+    """Proportional to its tokens, as far as known."""
     characters: int
-    """Length of the text and of the thoughts before it."""
+    """Length of the text and of the thinking before it."""
     tokens: Tokens = NOTHING
     stopped_at: str | None = None
     """As in ``Completion``, but not checked: any text."""
     counted: int = 0
-    """Number of its tokens by the server's count, should that be above what was asked for."""
+    """Number of its tokens by the server's count, if that is above the requested number."""
     reasoning: str = ""
-    """What was thought before the text."""
+    """The thinking before the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply of which at least one choice is usable."""
+    """A reply with at least one usable choice."""
 
     choices: list[Choice | Malformed]
     usage: Usage | None
 
     def credible(self) -> Usage | None:
-        """The usage, unless texts of this length must have cost more."""
+        """Return the usage, unless texts of this length must have cost more."""
         usage, least = self.usage, 0
         for choice in self.choices:
             if isinstance(choice, Choice):
@@ -97,7 +97,7 @@ class Reply:
 
 
 def parse(body: bytes | str) -> dict[str, Json]:
-    """One JSON object, or ``Malformed``."""
+    """Return one JSON object, or raise ``Malformed``."""
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError):
@@ -108,9 +108,9 @@ def parse(body: bytes | str) -> dict[str, Json]:
 
 
 def read_reply(reply: dict[str, Json], request: Request, asked: int, prefix: str = "") -> Reply:
-    """The first ``asked`` choices without ``prefix``, and the usage.
+    """Return the first ``asked`` choices without ``prefix``, and the usage.
 
-    ``Malformed`` if not one choice is usable.
+    Raises ``Malformed`` if not one choice is usable.
     """
     found = reply.get("choices")
     if not isinstance(found, list) or not found:
@@ -122,7 +122,7 @@ def read_reply(reply: dict[str, Json], request: Request, asked: int, prefix: str
 
 
 def read_usage(reply: dict[str, Json]) -> Usage | None:
-    """The reply's token counts, None if it has none; ``Malformed`` if they are not counts."""
+    """Return the reply's token counts, None if it has none; ``Malformed`` if they are invalid."""
     usage = reply.get("usage")
     if usage is None:
         return None
@@ -139,7 +139,7 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
 
 
 def count(counts: dict[str, Json], name: str) -> int | None:
-    """The number of tokens of that name, None if it is no count."""
+    """Return the number of tokens of that name, None if it is not a count."""
     value = counts.get(name)
     return value if sound.is_count(value) else None
 
@@ -160,7 +160,7 @@ def _read_choice(choice: Json, request: Request, prefix: str) -> Choice:
     if not text and isinstance(refused, str) and refused:
         text, finish = refused, "refusal"
     elif text is None and (thoughts and finish != "stop"):
-        text = ""  # cut off while it was still thinking
+        text = ""  # truncated while it was still thinking
     if not isinstance(text, str):
         raise Malformed("a choice's content is not text")
     tokens = read_tokens(choice, request)
@@ -171,7 +171,9 @@ def _read_choice(choice: Json, request: Request, prefix: str) -> Choice:
 
 
 def thoughts_of(message: dict[str, Json]) -> str:
-    """What a message, or a delta of one, holds of the model's thinking: servers differ in where."""
+    """Return the model's thinking in a message, or in a delta of one: servers use
+    different fields.
+    """
     for name in ("reasoning_content", "reasoning"):
         if isinstance(thoughts := message.get(name), str) and thoughts:
             return thoughts
@@ -179,7 +181,7 @@ def thoughts_of(message: dict[str, Json]) -> str:
 
 
 def read_stop(choice: dict[str, Json]) -> str | None:
-    """vLLM and SGLang say what ended a choice: a stop string, or a token's number, or null."""
+    """Return the stop reason of vLLM and SGLang: a stop string, or a token's number, or null."""
     for name in ("stop_reason", "matched_stop"):
         if name in choice:
             reason = choice[name]
@@ -188,7 +190,7 @@ def read_stop(choice: dict[str, Json]) -> str | None:
 
 
 def _finish_of(choice: dict[str, Json]) -> Finish:
-    """Why a choice of a whole reply ended; ``Malformed`` if it does not say."""
+    """Return the finish reason of a complete choice; ``Malformed`` if it has none."""
     reason = choice.get("finish_reason")
     found = read_finish(reason, ended=True) if isinstance(reason, str) else None
     if found is None:
@@ -197,7 +199,7 @@ def _finish_of(choice: dict[str, Json]) -> Finish:
 
 
 def read_tokens(choice: dict[str, Json], request: Request) -> Tokens:
-    """What a choice lists of its tokens. Not every server lists what was asked for."""
+    """Return the tokens that a choice lists. Not every server lists all that were requested."""
     logprobs = choice.get("logprobs")
     if logprobs is None:
         return NOTHING
@@ -214,7 +216,9 @@ def read_tokens(choice: dict[str, Json], request: Request) -> Tokens:
 
 
 def _read_place(listed: Json, most: int) -> dict[str, float]:
-    """Of tokens that read the same (pieces of one letter), the likeliest, which comes first."""
+    """Return the tokens of one place. Of tokens with the same text (pieces of one letter), the
+    likeliest is kept, which comes first.
+    """
     rows: list[Json] = listed[:most] if isinstance(listed, list) else []
     place: dict[str, float] = {}
     for row in reversed(rows):
@@ -247,7 +251,7 @@ def share_out(
     seconds: float,
     who: str,
 ) -> list[Completion | MalformedReply]:
-    """One outcome for each sample asked for; the tokens that the reply counts are shared exactly.
+    """Return one outcome for each requested sample; the reply's token counts are divided exactly.
 
     The prompt is booked on the first.
     """
@@ -297,7 +301,7 @@ def share_out(
 
 
 def error_of(reply: dict[str, Json]) -> tuple[int, str] | None:
-    """(status, message) if a reply that came with status 200 is an error object after all."""
+    """Return (status, message) if a reply with status 200 is an error object after all."""
     error = reply.get("error")
     if not error or reply.get("choices"):
         return None
@@ -306,18 +310,18 @@ def error_of(reply: dict[str, Json]) -> tuple[int, str] | None:
 
 
 def error_message(reply: dict[str, Json]) -> str:
-    """What a person should read of an error's body: the dialects differ in where they keep it."""
+    """Return the message in an error's body: the dialects store it in different places."""
     error = reply.get("error") or reply
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or error
     try:
         return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
-    except RecursionError:  # reading it took less of the stack than writing it
+    except RecursionError:  # reading it needs less of the stack than writing it
         return "no reason that could be read"
 
 
 def reason_of(body: bytes) -> str:
-    """What a person should read of an error's body, JSON or not."""
+    """Return the message in an error's body, JSON or not."""
     try:
         return error_message(parse(body))
     except Malformed:
@@ -325,9 +329,10 @@ def reason_of(body: bytes) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds to wait by the Retry-After header, in either of its forms; 0 if there is none.
+    """Return the seconds to wait by the Retry-After header, in either of its forms; 0 if there is
+    none.
 
-    A date is read against the server's own clock, if the reply shows it.
+    A date is compared with the server's own clock, if the reply shows it.
     """
     value = headers.get("Retry-After")
     if not value:

@@ -1,4 +1,4 @@
-"""What the embedded engine has cached of which prompts, and how it evaluates the rest."""
+"""A model of the embedded engine's prompt cache, and the pieces in which it evaluates the rest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PIECE = 512  # tokens of prompts evaluated in one step; a multiple of BLOCK
 
 
 class Blocks:
-    """Which blocks of tokens are believed to be in the cache: the ``capacity`` last used.
+    """The blocks of tokens that are believed to be in the cache: the ``capacity`` last used.
 
-    A block is known by a hash of itself and all before it, as in the engine. Beliefs decide what a
-    sample reports as cached, never what it says.
+    A block is known by a hash of itself and all before it, as in the engine. Beliefs affect the
+    cached tokens that a sample reports, never its text.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -22,7 +22,7 @@ class Blocks:
         self._hashes: OrderedDict[int, None] = OrderedDict()
 
     def cached(self, tokens: Sequence[int]) -> int:
-        """How many of the first tokens are cached, in whole blocks."""
+        """Return the number of leading tokens that are cached, in whole blocks."""
         count = 0
         for block in chain(tokens):
             if block not in self._hashes:
@@ -31,7 +31,7 @@ class Blocks:
         return count
 
     def add(self, tokens: Sequence[int]) -> None:
-        """These tokens have been evaluated just now."""
+        """Mark these tokens as evaluated just now."""
         for block in chain(tokens):
             self._hashes[block] = None
             self._hashes.move_to_end(block)
@@ -40,7 +40,7 @@ class Blocks:
 
 
 def chain(tokens: Sequence[int]) -> Iterator[int]:
-    """The hash of every whole block, each with all blocks before it."""
+    """Yield the hash of every whole block, each with all blocks before it."""
     packed, past = array("q", tokens).tobytes(), 0
     for at in range(0, len(packed) - BLOCK * 8 + 1, BLOCK * 8):
         past = hash((past, packed[at : at + BLOCK * 8]))
@@ -48,12 +48,14 @@ def chain(tokens: Sequence[int]) -> Iterator[int]:
 
 
 def pieces(length: int, cached: int) -> list[int]:
-    """Where the requests of a leader end that evaluates a prompt of ``length`` tokens."""
+    """Return the ends of the requests with which a leader evaluates a prompt of
+    ``length`` tokens.
+    """
     last = tail(length)
     ends = [*range(PIECE, last, PIECE), last]
     return [end for end in ends if end > cached] + [length]
 
 
 def tail(length: int) -> int:
-    """Where the last block of a prompt begins: what is before it can be shared as whole blocks."""
+    """Return the start of a prompt's last block: all before it can be shared as whole blocks."""
     return (length - 1) // BLOCK * BLOCK

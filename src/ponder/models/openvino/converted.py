@@ -1,13 +1,13 @@
-"""GGUF files converted to OpenVINO's own format, once; converted, a model loads much faster.
+"""GGUF files converted to OpenVINO's own format, once; a converted model loads much faster.
 
-From a GGUF file the engine builds the model's graph and its tokenizer anew at every load, which is
-most of the time that a short question takes. It can save both, and load them in a fraction of that.
-The weights stay as they are, so the same seeds give the same texts.
+From a GGUF file the engine builds the model's graph and its tokenizer at every load, which takes
+most of the time of a short question. It can save both, and load them in a fraction of that. The
+weights stay the same, so the same seeds give the same texts.
 
 A converted model is a folder in Ponder's home. Its name has a hash of everything that its content
 depends on: the engine's version, and the file's path, size, time and content. So a folder is never
-updated; where anything has changed, it is not found, and another takes its place. It is written
-under a temporary name and renamed when all of it is on the disk.
+updated; after any change it is not found, and another replaces it. It is written under a temporary
+name and renamed when all of it is on the disk.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ponder.models.openvino.messages import Setup
 from ponder.models.openvino.process import Process
 from ponder.util.lock import exclusive
 
-FORMAT = 1  # of the folder; another number makes all of them anew
+FORMAT = 1  # version of the folder's format; another number makes all of them again
 ENGINE = ("openvino", "openvino-genai", "openvino-tokenizers")  # distributions
 FILES = (
     "openvino_model.xml",
@@ -55,10 +55,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A converted model. Its ``header`` is that of the GGUF file, which takes longer to read."""
+    """A converted model."""
 
     folder: Path
     header: Header
+    """The GGUF file's header, which takes longer to read from that file."""
 
 
 def find(path: Path) -> Converted | None:
@@ -70,10 +71,10 @@ def find(path: Path) -> Converted | None:
 
 
 def prepare(path: Path, name: str, tell: Tell) -> Converted | None:
-    """Return the file's converted model, which is made if it is absent or damaged.
+    """Return the file's converted model, making it if it is absent or damaged.
 
-    None if the file has to be loaded as it is; ``tell`` is told why, in one sentence, unless that
-    is in the file's nature. Of several processes one converts and the others wait.
+    None if the file has to be loaded directly; ``tell`` then gets the reason, in one sentence,
+    unless it lies in the nature of the file. Of several processes one converts and the others wait.
     """
     if found := find(path):
         return found
@@ -90,7 +91,7 @@ def prepare(path: Path, name: str, tell: Tell) -> Converted | None:
             if folder.exists():
                 tell(f"the converted model of {name} is damaged: it is made anew.")
                 delete(folder)
-            for left in root.glob("*.tmp"):  # by a process that was killed
+            for left in root.glob("*.tmp"):  # left by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             _convert(path, header, folder, name, tell)
             _prune(folder, path)
@@ -104,7 +105,7 @@ def prepare(path: Path, name: str, tell: Tell) -> Converted | None:
 
 
 def remove(path: Path) -> int:
-    """Delete the file's converted models; returns the bytes that became free."""
+    """Delete the file's converted models; return the number of bytes freed."""
     freed = size(path)
     for folder in _folders_of(path):
         delete(folder)
@@ -112,12 +113,12 @@ def remove(path: Path) -> int:
 
 
 def size(path: Path) -> int:
-    """Bytes on disk of the file's converted models."""
+    """Return the bytes on disk of the file's converted models."""
     return sum(file.stat().st_size for folder in _folders_of(path) for file in folder.glob("*"))
 
 
 def delete(folder: Path) -> None:
-    """Delete a converted model: at once for whoever looks for it, then file by file."""
+    """Delete a converted model: rename it first, so that no process finds it, then file by file."""
     doomed = folder.with_name(folder.name + ".tmp")
     try:
         folder.rename(doomed)
@@ -131,7 +132,7 @@ def _root() -> Path:
 
 
 def _folder(path: Path) -> Path:
-    """The folder of this very file as this very engine converts it."""
+    """Return the folder of this file, as converted by this version of the engine."""
     path = path.resolve()
     versions = [importlib.metadata.version(name) for name in ENGINE]
     parts = [FORMAT, *versions, str(path), path.stat().st_mtime_ns, _digest(path)]
@@ -140,7 +141,9 @@ def _folder(path: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """The file's size and a checksum of its content; of a large file's, of three pieces of it."""
+    """Return the file's size and a checksum of its content; of a large file, of three
+    pieces of it.
+    """
     total = path.stat().st_size
     with path.open("rb") as file:
         if total <= 16 * _MB:
@@ -154,15 +157,16 @@ def _digest(path: Path) -> str:
 
 
 def _keeps_precision(header: Header) -> bool:
-    """True if the engine saves every weight as it is: it rounds those of a model without quantised
-    matrices to 16 bits.
+    """True if the engine saves every weight unchanged.
+
+    It rounds the weights of a model without quantised matrices to 16 bits.
     """
     kinds = {kind for kind, _, rank in header.tensors.values() if rank > 1}
     return bool(kinds - {"F16", "F32"})
 
 
 def _sound(folder: Path) -> Converted | None:
-    """The converted model, if each of its files is as it was written."""
+    """Return the converted model if each of its files is unchanged since it was written."""
     note = _read_note(folder)
     try:
         digests, header = note["files"], note["header"]
@@ -175,7 +179,7 @@ def _sound(folder: Path) -> Converted | None:
 
 
 def _read_note(folder: Path) -> dict[str, Any]:
-    """Its facts, by name; empty if it is damaged."""
+    """Return its facts, by name; empty if it is damaged."""
     try:
         note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -206,7 +210,7 @@ def _folders_of(path: Path) -> list[Path]:
 
 
 def _prune(kept: Path, path: Path) -> None:
-    """Delete what is of no use any more: other versions of the file, and those of absent files."""
+    """Delete obsolete folders: other versions of the file, and those of absent files."""
     for folder in _folders():
         source = str(_read_note(folder).get("source", ""))
         if folder != kept and (source == str(path.resolve()) or not os.path.exists(source)):
@@ -214,7 +218,7 @@ def _prune(kept: Path, path: Path) -> None:
 
 
 def _convert(path: Path, header: Header, folder: Path, name: str, tell: Tell) -> None:
-    """Make the folder: whole, and on the disk, before it gets its name."""
+    """Make the folder: complete, and on the disk, before it gets its name."""
     start = time.monotonic()
     ensure_room(folder.parent, path.stat().st_size * 5 // 4)
     tell(f"converting {name} for faster starts, once.")
@@ -235,9 +239,9 @@ def _convert(path: Path, header: Header, folder: Path, name: str, tell: Tell) ->
 
 
 def _export(path: Path, header: Header, folder: Path, on_tick: Callable[[], None]) -> None:
-    """Let an engine load the file and save what it makes of it.
+    """Load the file in an engine, and save the result.
 
-    It saves beside what it is asked to load, hence the link.
+    The engine saves beside the file that it loads, hence the link.
     """
     link, tokenizer = folder / "model.gguf", folder / "tokenizer.gguf"
     link.symlink_to(path.resolve())
@@ -256,7 +260,7 @@ def _export(path: Path, header: Header, folder: Path, on_tick: Callable[[], None
 
 
 def _check(folder: Path) -> None:
-    """Raise ModelError if a file was cut off, or if weights were rounded."""
+    """Raise ModelError if a file was truncated, or if weights were rounded."""
     for xml in folder.glob("*.xml"):
         text = xml.read_bytes()
         ends = (

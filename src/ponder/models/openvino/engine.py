@@ -1,18 +1,19 @@
 """The process in which OpenVINO generates: one loop that admits, steps and reports.
 
-A process of its own, since the pipeline's ``step`` holds the interpreter's lock for as long as it
-computes (a tenth of a second): in ours, nothing else would get to run while a model thinks. Its
-standard input is its lifeline: when that ends, in whatever way, the process goes too.
+It needs its own process, since the pipeline's ``step`` holds the interpreter's lock while it
+computes (a tenth of a second): nothing else in our process could run while a model generates. Its
+standard input is its lifeline: when that ends, in whatever way, the process exits too.
 
 **Leaders.** The engine looks for a cached prompt when a request is added, not when it is scheduled,
 so N requests for one new prompt would evaluate it N times. Therefore a *leader* evaluates it first:
-requests of one token, which is thrown away and costs nothing beyond the prompt. Only then are the
+requests of one token, which is discarded and costs nothing beyond the prompt. Only then are the
 samples added, all before the next step, each evaluating nothing but the prompt's last token.
-The leader goes ahead of samples whose prompt is cached, too, and in pieces that depend on the
-prompt alone (cut at multiples of ``PIECE`` and at the last block). So a sample always starts from
-the same cache, however the prompt came into it and whatever else is in the batch: same seed, same
-text, as far as the engine's arithmetic is the same (it is for six rows and more in a step; with
-fewer it uses other kernels, which round differently).
+
+The leader also precedes samples whose prompt is cached, in pieces that depend on the prompt alone
+(split at multiples of ``PIECE`` and at the last block). So a sample always starts from the same
+cache, however the prompt came into it and whatever else is in the batch: same seed, same text, as
+far as the engine's arithmetic is the same (it is for six rows and more in a step; with fewer it
+uses other kernels, which round differently).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ponder.models.openvino.messages import Done, Frame, Job, Metrics, Setup, To
 
 @dataclass(slots=True)
 class Lead:
-    """The samples that wait for one prompt, and how far its leader has come."""
+    """The samples that wait for one prompt, and the progress of its leader."""
 
     prompt: Tokens
     jobs: deque[Job] = field(default_factory=deque)
@@ -52,8 +53,8 @@ class Live:
     cached: int
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    before: int = 0  # tokens[before:told] are decoded again beside the next, since the first token
-    told: int = 0  # of a text may lose its blank; the text of tokens[:told] was told
+    before: int = 0  # tokens[before:told] are decoded again with the next, since the first token
+    told: int = 0  # of a text may lose its blank; the text of tokens[:told] was reported
 
 
 class Engine:
@@ -69,7 +70,7 @@ class Engine:
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to step for."""
+        """True if a step would have work."""
         return bool(self._live or self._leads) or self._pipeline.has_non_finished_requests()
 
     def add(self, job: Job) -> None:
@@ -77,7 +78,7 @@ class Engine:
         self._leads.setdefault(job.prompt, Lead(job.prompt)).jobs.append(job)
 
     def cancel(self, id: int) -> None:
-        """Forget a sample; its slot is free at the next step."""
+        """Drop a sample; its slot is free at the next step."""
         if live := self._live.pop(id, None):
             live.handle.cancel()
             self._blocks.add(live.job.prompt + tuple(live.tokens[:-1]))
@@ -98,15 +99,17 @@ class Engine:
         self._pipeline.step()
         self._steps += 1
         done = [*self._follow(grown), *self._collect(grown)]
-        said = self._pipeline.get_metrics()  # of the step's beginning
+        said = self._pipeline.get_metrics()  # when the step began
         left = said.requests if self._pipeline.has_non_finished_requests() else 0
         metrics = Metrics(left, self._steps, said.cache_usage, self._tokens)
         return Frame(metrics, grown, done, texts=self._texts())
 
     def _admit(self, grown: dict[int, int]) -> None:
-        """Start the leaders, or their next pieces, for which there are slots and room."""
+        """Start leaders, or their next pieces, as far as slots and memory permit."""
         room = PIECE
-        underway: set[int] = set()  # blocks that this step evaluates: nobody else shall as well
+        underway: set[int] = (
+            set()
+        )  # blocks that this step evaluates: no other leader shall evaluate them too
         for lead in list(self._leads.values()):
             if not lead.taken:
                 lead.taken = min(len(lead.jobs), self._free())
@@ -114,7 +117,7 @@ class Engine:
                     continue
                 lead.cached = min(self._blocks.cached(lead.prompt), tail(len(lead.prompt)))
                 lead.ends = pieces(len(lead.prompt), lead.cached)
-                grown[lead.jobs[0].id] = 0  # who pays for the prompt
+                grown[lead.jobs[0].id] = 0  # the sample that pays for the prompt
             if lead.running is not None:
                 continue
             end = lead.ends[0]
@@ -127,7 +130,7 @@ class Engine:
             lead.running = self._request(lead.prompt[:end], self._config(max_tokens=1))
 
     def _follow(self, grown: dict[int, int]) -> Iterator[Done]:
-        """Take note of the pieces that are done; start the samples whose prompt is whole."""
+        """Record the pieces that are done; start the samples whose prompt is complete."""
         for lead in list(self._leads.values()):
             if lead.running is None or lead.running.get_status() == self._status.RUNNING:
                 continue
@@ -144,19 +147,19 @@ class Engine:
                 job = lead.jobs.popleft()
                 try:
                     handle = self._request(job.prompt, self._sampling(job))
-                except (RuntimeError, TypeError) as error:  # a setting that it does not take
+                except (RuntimeError, TypeError) as error:  # a setting that it does not accept
                     yield Done(job.id, error=brief(error))
                     continue
                 self._live[job.id] = Live(job, handle, cached)
                 grown[job.id] = 0
-                cached = len(lead.prompt) - 1  # of the leader's last block, too, if it is not full
+                cached = len(lead.prompt) - 1  # the leader's last block too, if it is not full
             lead.taken = 0
             del self._leads[lead.prompt]
-            if lead.jobs:  # behind those who came while it had no slot
+            if lead.jobs:  # behind the leads that arrived while it had no slot
                 self._leads[lead.prompt] = lead
 
     def _collect(self, grown: dict[int, int]) -> Iterator[Done]:
-        """Read what the step generated."""
+        """Read the tokens that the step generated."""
         checks = []
         for live in list(self._live.values()):
             finish = None
@@ -184,7 +187,7 @@ class Engine:
                 yield self._finish(live, "stop")
 
     def _texts(self) -> dict[int, str]:
-        """What the watched samples have grown by, decoded all at once.
+        """Return the text added to each watched sample, decoded all at once.
 
         A character of several tokens waits for the last of them.
         """
@@ -207,7 +210,7 @@ class Engine:
         return Done(live.job.id, tuple(live.tokens), logprobs, finish, live.cached, error)
 
     def _free(self) -> int:
-        """Slots that are neither in use nor reserved."""
+        """Return the number of slots that are neither in use nor reserved."""
         return self._slots - len(self._live) - sum(lead.taken for lead in self._leads.values())
 
     def _abandon(self, lead: Lead) -> None:
@@ -254,9 +257,11 @@ def _window(stops: tuple[str, ...]) -> int:
 
 
 def serve() -> None:
-    """The process: load what the first message says, then obey messages until the input ends."""
+    """Run the process: load as the first message requests, then obey messages until the
+    input ends.
+    """
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the engine prints must not get between the frames
+    os.dup2(2, 1)  # the engine's own output must not get between the frames
     inbox: SimpleQueue[Any] = SimpleQueue()
     setup = pickle.load(source)
     threading.Thread(target=_listen, args=(source, inbox), daemon=True).start()
@@ -275,14 +280,15 @@ def serve() -> None:
 
 
 def brief(error: Exception) -> str:
-    """The error in one short line."""
+    """Return the error in one short line."""
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def import_genai() -> Any:
-    """The module openvino_genai, without the one beside it that reports its use to Google.
+    """Return the module openvino_genai, without the one beside it that reports its use to Google.
 
-    That does so at the first import, from a forked process that may hang and keep our pipes open.
+    That one reports at the first import, from a forked process that may hang and keep our pipes
+    open.
     """
     telemetry = "openvino_telemetry"
     absent = telemetry not in sys.modules
@@ -305,7 +311,9 @@ def _load(setup: Setup) -> Engine:
     config.enable_prefix_caching = True
     config.num_kv_blocks = setup.blocks
     config.max_num_seqs = setup.slots
-    config.max_num_batched_tokens = PIECE + 2 * setup.slots  # a whole piece fits, whoever runs
+    config.max_num_batched_tokens = (
+        PIECE + 2 * setup.slots
+    )  # a whole piece fits, whichever samples run
     saving = {"enable_save_ov_model": True} if setup.save else {}
     tokenizer = genai.Tokenizer(setup.tokenizer, **saving)
     pipeline = genai.ContinuousBatchingPipeline(
@@ -320,7 +328,7 @@ def _listen(source: BinaryIO, inbox: SimpleQueue[Any]) -> None:
         while True:
             inbox.put(pickle.load(source))
     finally:
-        os._exit(0)  # whoever asked is gone
+        os._exit(0)  # the requesting process is gone
 
 
 def _obey(engine: Engine, inbox: SimpleQueue[Any], wait: bool) -> None:

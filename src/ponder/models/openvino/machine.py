@@ -1,4 +1,4 @@
-"""What of this machine a process may use."""
+"""The resources of this machine that a process may use."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUS = Path("/sys/devices/system/cpu")
-_FALLBACK = 4 << 30  # bytes, where the system does not tell
+_FALLBACK = 4 << 30  # bytes, if the system does not report them
 
 
 def usable_cores() -> int:
-    """Physical cores, within this process's affinity and its control group's quota."""
+    """Return the number of physical cores within this process's affinity and control
+    group's quota.
+    """
     if hasattr(os, "sched_getaffinity"):
         cpus = os.sched_getaffinity(0)
         cores = len({_text(_CPUS / f"cpu{n}/topology/thread_siblings_list") or n for n in cpus})
@@ -25,7 +27,7 @@ def usable_cores() -> int:
 
 
 def free_memory() -> int:
-    """Bytes that are available now, within the control group's limit."""
+    """Return the bytes that are available now, within the control group's limit."""
     free = _FALLBACK
     for line in _text(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):

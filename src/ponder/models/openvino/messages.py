@@ -1,4 +1,4 @@
-"""What goes to the process in which OpenVINO generates, and what comes back from it."""
+"""The messages to and from the process in which OpenVINO generates."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What to load and how. ``path`` and ``tokenizer`` are GGUF files, or the folder of both in
-    OpenVINO's own format. ``blocks`` is the size of the cache. ``save`` writes what is made of GGUF
-    files beside them, in that format.
-    """
+    """The model to load, and its settings."""
 
     path: str
+    """A GGUF file, or the folder in OpenVINO's own format."""
     tokenizer: str
+    """A GGUF file, or the same folder."""
     slots: int
     blocks: int
+    """Size of the cache."""
     properties: dict[str, str | int]
     save: bool = False
+    """True to save the conversion of GGUF files beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop generating the sample, if it still is."""
+    """Stop generating the sample, if it is not finished."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished sample; with ``error`` a lost one."""
+    """A finished sample, or a lost one."""
 
     id: int
     tokens: Tokens = ()
@@ -54,28 +55,32 @@ class Done:
     finish: str = "length"
     cached: int = 0
     error: str = ""
+    """Reason why it was lost; '' if it was not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What the engine says of itself: ``requests`` under way, ``steps`` taken and ``tokens``
-    generated since it was loaded, ``cache_usage`` in percent of the cache.
-    """
+    """The engine's own counts since it was loaded."""
 
     requests: int = 0
+    """Number of requests in progress."""
     steps: int = 0
+    """Number of steps taken."""
     cache_usage: float = 0.0
+    """Percentage of the cache in use."""
     tokens: int = 0
+    """Number of tokens generated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one step brought. ``grown``: tokens per sample so far (0: its prompt is under way).
-    ``texts``: what was added to those that are watched.
-    """
+    """The result of one step."""
 
     metrics: Metrics = Metrics()
     grown: dict[int, int] = field(default_factory=dict)
+    """Tokens per sample so far (0: its prompt is being evaluated)."""
     done: list[Done] = field(default_factory=list)
-    error: str = ""  # nothing more will come
+    """Samples that ended in this step."""
+    error: str = ""  # no frame will follow
     texts: dict[int, str] = field(default_factory=dict)
+    """Text added to each watched sample."""

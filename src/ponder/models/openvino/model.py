@@ -1,7 +1,7 @@
 """The embedded engine: OpenVINO on this machine's processor, several samples at a time.
 
-The engine itself runs in a child process (``openvino_engine`` says why). Here are its settings, the
-prompts, and the ``Model`` that hands samples over and gives back what comes.
+The engine itself runs in a child process (``openvino.engine`` gives the reason). This module has
+its settings, the prompts, and the ``Model`` that passes samples to it.
 """
 
 from __future__ import annotations
@@ -47,20 +47,25 @@ _VALUE_BYTES = {"u8": 1.25, "f16": 2.0, "bf16": 2.0, "f32": 4.0}  # u8 has scale
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a model is run; the defaults suit this machine. 0 and "" leave the choice to it.
-
-    ``slots`` samples are generated at once, more wait. ``cache_gb`` is the memory for the prompts
-    and texts of all of them (0: a quarter of what is free, at most 4). ``context`` shortens
-    the model's own. ``kv_precision`` is one of u8, f16, bf16, f32: with u8 a cached prompt does
-    not give exactly the same samples twice. ``precision`` is OpenVINO's hint: f32, bf16 or f16.
+    """Settings of a model; the defaults suit this machine. 0 and "" leave the choice to
+    the engine.
     """
 
     slots: int = 32
+    """Number of samples generated at once; more wait."""
     threads: int = 0
     cache_gb: float = 0.0
+    """Gigabytes for the prompts and texts of all of them (0: a quarter of the free memory, at most
+    4).
+    """
     context: int = 0
+    """Shortens the model's own context."""
     kv_precision: str = "f16"
+    """One of u8, f16, bf16, f32. With u8 a cached prompt does not give exactly the same samples
+    twice.
+    """
     precision: str = ""
+    """OpenVINO's hint: f32, bf16 or f16."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.slots <= 512:
@@ -74,7 +79,7 @@ class Settings:
 
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> Settings:
-        """From a table such as ``[engine]`` of ``ponder.toml``.
+        """Read the settings from a table such as ``[engine]`` of ``ponder.toml``.
 
         Raises:
             UsageError: a key is unknown, or a value of the wrong type or out of range.
@@ -94,7 +99,7 @@ class Settings:
 
 
 def can_load(path: Path) -> str | None:
-    """None if the engine can load the file, else the reason; see ``gguf.metadata``."""
+    """Return None if the engine can load the file, else the reason; see ``gguf.metadata``."""
     return None if converted.find(path) else metadata.can_load(path)
 
 
@@ -107,11 +112,11 @@ def load(
 ) -> OpenVINO:
     """Load a GGUF file; blocks for some seconds.
 
-    ``on_progress`` is told a line when loading starts and every few seconds.
+    ``on_progress`` gets a line when loading starts and every few seconds.
 
     Raises:
         MissingExtra: openvino-genai is not installed.
-        UsageError: the file cannot be loaded; says why.
+        UsageError: the file cannot be loaded; the message gives the reason.
         ModelError: the engine failed on it.
     """
     path, settings = Path(path).expanduser().resolve(), settings or Settings()
@@ -131,7 +136,7 @@ def convert(path: Path, name: str, on_progress: Callable[[str], None]) -> None:
 
 
 class _Loaded:
-    """An engine and what is needed to talk to it."""
+    """An engine, and the tools to talk to it."""
 
     def __init__(
         self,
@@ -225,18 +230,18 @@ class OpenVINO:
 
     @property
     def info(self) -> ModelInfo:
-        """Name, capabilities, size, as the file says."""
+        """Name, capabilities and size, as stated in the file."""
         return self._info
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """Exact; in tokens."""
+        """Return the exact number of tokens."""
         return len(self._loaded.tokens(tuple(messages), prefix))
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
 
-        Of the samples of one prompt the first evaluates it; the others report it as cached, except
-        for its last token. A text that is cut off by the context ends with ``length``.
+        The first sample of a prompt evaluates it; the others report it as cached, except for its
+        last token. A text that is truncated by the context ends with ``length``.
         """
         self._info.check(request.thinking)
         start = time.perf_counter()
@@ -286,18 +291,18 @@ class OpenVINO:
         return self._loaded.process.dead
 
     def metrics(self) -> Metrics:
-        """What the engine said after its last step."""
+        """Return the engine's metrics after its last step."""
         return self._loaded.process.metrics
 
     async def close(self) -> None:
-        """End the engine's process, and whatever it is generating."""
+        """End the engine's process, and everything that it is generating."""
         if self._closed:
             return
         self._closed = True
         await asyncio.to_thread(self._loaded.process.stop)
 
     def _room(self, prompt: int) -> int:
-        """How many tokens may follow a prompt of that many."""
+        """Return the number of tokens that may follow a prompt of that many."""
         if self._closed:
             raise ModelError("the model has been closed.")
         context, cache = self._loaded.context, self._loaded.blocks * BLOCK
@@ -314,7 +319,7 @@ class OpenVINO:
         return min(context, cache) - prompt
 
     def _text(self, done: Done, stops: Sequence[str]) -> tuple[str, str]:
-        """The text up to the first stop string, and which one that was."""
+        """Return the text up to the first stop string, and that string."""
         text: str = self._loaded.tokenizer.decode(list(done.tokens)) if done.tokens else ""
         found = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
         at, stop = min(found, key=lambda pair: pair[0], default=(len(text), ""))
@@ -338,5 +343,5 @@ def _properties(settings: Settings) -> dict[str, str | int]:
 
 
 def _utf8(text: str) -> str:
-    """Without lone surrogates, which no tokenizer takes."""
+    """Return the text without lone surrogates, which no tokenizer accepts."""
     return text.encode(errors="replace").decode()

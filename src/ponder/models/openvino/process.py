@@ -1,4 +1,6 @@
-"""The near end of the engine's process: samples go out, tokens come back to their event loops."""
+"""The parent's side of the engine's process: sends samples, delivers tokens to their
+event loops.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,8 @@ Loop = asyncio.AbstractEventLoop
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
+    """A caller that waits for a sample."""
+
     id: int
     loop: Loop
     future: asyncio.Future[Done]
@@ -34,14 +38,16 @@ _News = tuple[_Waiter, tuple[int, str] | Done]
 
 
 class Process:
-    """Starts the child at once; ``ready`` waits until it has loaded. Thread-safe."""
+    """The engine's child process, started at once; ``ready`` waits until it has loaded.
+    Thread-safe.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.error = ""
         self.metrics = Metrics()
         self._ids = itertools.count(1)
         self._waiters: dict[int, _Waiter] = {}
-        self._lock = threading.Lock()  # for the waiters, and for dying but once
+        self._lock = threading.Lock()  # for the waiters, and for dying only once
         self._first = threading.Event()
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self._child = subprocess.Popen(
@@ -49,7 +55,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the parent: it may still want an answer
+            start_new_session=True,  # Ctrl-C is for the parent: it may still need an answer
         )
         self._outbox.put(setup)
         # A full pipe must not hold up an event loop: hence a thread that writes.
@@ -63,7 +69,7 @@ class Process:
 
     @property
     def dead(self) -> bool:
-        """True if it has failed or been stopped; ``error`` says which."""
+        """True if it has failed or been stopped; ``error`` gives the reason."""
         return bool(self.error)
 
     def ready(self, timeout: float) -> bool:
@@ -72,7 +78,9 @@ class Process:
 
     async def run(self, job: Callable[[int], Job], grown: Callable[[int, str], None]) -> Done:
         """Generate a sample; ``job`` gets its id. Cancelling ends it before the next step.
-        ``grown`` is told the number of tokens so far, and of a watched sample what was added.
+
+        ``grown`` is called with the number of tokens so far, and with the text added to a watched
+        sample.
 
         Raises:
             ModelError: the process has ended.
@@ -107,7 +115,7 @@ class Process:
                     pickle.dump(message, pipe, pickle.HIGHEST_PROTOCOL)
                     pipe.flush()
         except OSError:
-            pass  # it is gone: the reader says so
+            pass  # it is gone: the reader reports it
 
     def _read(self) -> None:
         assert self._child.stdout
@@ -137,7 +145,7 @@ class Process:
         self._first.set()
 
     def _deliver(self, frame: Frame) -> None:
-        """Hand the news to each event loop that waits for some, in one go."""
+        """Deliver a frame to each event loop that waits for part of it, in one go."""
         news: dict[Loop, list[_News]] = {}
         with self._lock:
             for id, tokens in frame.grown.items():
@@ -151,7 +159,7 @@ class Process:
         for loop, items in news.items():
             try:
                 loop.call_soon_threadsafe(_tell, items)
-            except RuntimeError:  # that loop was closed with samples under way
+            except RuntimeError:  # that loop was closed with samples in progress
                 for waiter, _ in items:
                     self._forget(waiter.id)
 
@@ -172,5 +180,5 @@ def _tell(news: list[_News]) -> None:
             continue
         try:
             waiter.grown(*item)
-        except Exception as error:  # one caller's mistake is not the others' loss
+        except Exception as error:  # one caller's mistake must not fail the others
             waiter.future.set_exception(error)

@@ -1,4 +1,4 @@
-"""What of a growing text can be told already, when it may turn out to end at a stop string."""
+"""The part of a growing text that can be reported although a stop string may still end it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class Told:
-    """Holds back the end of a text as long as a stop string may begin there."""
+    """Holds back the end of a text as long as a stop string may start there."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = [stop for stop in stops if stop]
@@ -15,7 +15,7 @@ class Told:
         self._stopped = False
 
     def add(self, text: str) -> str:
-        """Return what of the text so far is certain, and was not told before."""
+        """Return the part of the text so far that is certain and was not reported before."""
         if not text or self._stopped:
             return ""
         held = self._held + text
@@ -27,11 +27,11 @@ class Told:
         return held[:at]
 
     def rest(self, text: str) -> str:
-        """Return what is left of the whole text, now that it is known."""
+        """Return the unreported rest, now that the whole text is known."""
         return text[self._told :]
 
     def _open(self, text: str) -> int:
-        """Length of the longest end of the text with which a stop string begins."""
+        """Return the length of the longest end of the text that is a prefix of a stop string."""
         lengths = (
             size
             for stop in self._stops

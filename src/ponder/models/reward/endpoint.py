@@ -1,10 +1,10 @@
-"""A process reward model behind vLLM's pooling API (or another server's that speaks it).
+"""A process reward model behind vLLM's pooling API (or a compatible server).
 
-To the rest of the house it is a ``Model``: a request's last message holds the steps of a solution,
-and the completion's text is one score per step as JSON. It generates nothing, so what it costs is
-prompt tokens; budget, receipt, journal and retries treat it as any other model.
+To the rest of Ponder it is a ``Model``: a request's last message holds the steps of a solution, and
+the completion's text is one score per step as JSON. It generates nothing, so it costs only prompt
+tokens; budget, receipt, journal and retries treat it as any other model.
 
-``qwen`` and ``math_shepherd`` are pooled by step on the server, which must be told so
+``qwen`` and ``math_shepherd`` are pooled by step on the server, which must be configured for that
 (``--pooler-config '{"pooling_type": "STEP", "step_tag_id": ...}'``, for ``math_shepherd`` with
 ``returned_token_ids`` of '+' and '-', in this order). ``skywork`` is encoded by ``/tokenize`` and
 pooled per token. ``classify`` goes to ``/classify``. All these lie beside ``/v1``, not under it.
@@ -58,11 +58,12 @@ AGAIN = (ModelUnreachable, RateLimited, ServerFault)  # nothing was spent
 
 
 class RewardEndpoint:
-    """A ``Model`` that scores. A connection serves one request: evaluating a solution takes much
-    longer than to open one. ``sleep`` and ``rng`` make the pauses between attempts.
+    """A ``Model`` that scores.
 
-    Raises (at construction):
-        UsageError: the configuration cannot work, or the key is not set.
+    A connection serves one request: evaluating a solution takes much longer than opening one.
+    ``sleep`` and ``rng`` make the pauses between attempts.
+
+    Raises (at construction): UsageError: the configuration cannot work, or the key is not set.
     """
 
     def __init__(
@@ -92,9 +93,9 @@ class RewardEndpoint:
         return self._info
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """One token per UTF-8 byte, and what tags and a chat template may add.
+        """Count one token per UTF-8 byte, and an allowance for tags and a chat template.
 
-        ``classify`` reads the beginning of a solution once per step, and is booked so.
+        ``classify`` reads the prefix of a solution once per step, and is booked so.
         """
         sizes = [len(m.content.encode(errors="replace")) for m in messages]
         steps = messages[-1].content.count(BETWEEN) + 1
@@ -110,13 +111,13 @@ class RewardEndpoint:
         slots = self._slots.setdefault(loop, asyncio.Semaphore(self.endpoint.concurrency))
         progress(Delta())
         bound = self.prompt_bound(request.messages)
-        limit = FIXED + bound * PER_TOKEN  # one value per token, at the most
+        limit = FIXED + bound * PER_TOKEN  # at most one value per token
         async with slots, self._connected() as http:
             body, places = await self._body(http, asked, limit)
             path = "/classify" if self.format == "classify" else "/pooling"
             try:
                 reply = await self._post(http, path, body, limit)
-            except MalformedReply as error:  # it came, so it was evaluated
+            except MalformedReply as error:  # it arrived, so it was evaluated
                 raise MalformedReply(str(error), prompt_tokens=bound) from None
         least = least_tokens(sum(len(m.content) for m in request.messages))
         counted = formats.usage_of(reply)
@@ -133,7 +134,7 @@ class RewardEndpoint:
         return Completion(text, "stop", spent, 0, seconds=seconds)
 
     async def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no connection stays open."""
 
     def _connected(self) -> aiohttp.ClientSession:
         headers = {"Accept-Encoding": ACCEPTED}
@@ -152,7 +153,7 @@ class RewardEndpoint:
     async def _body(
         self, http: aiohttp.ClientSession, asked: Solution, limit: int
     ) -> tuple[dict[str, Any], list[int]]:
-        """What to post, and the places of the steps' last tokens, for ``skywork``."""
+        """Return the body to post, and the places of the steps' last tokens, for ``skywork``."""
         fixed = {"model": self.endpoint.model, **self.endpoint.extra_body}
         if self.format == "qwen":
             messages = formats.chat(asked)
@@ -172,7 +173,9 @@ class RewardEndpoint:
     async def _tokens(
         self, http: aiohttp.ClientSession, text: str, limit: int, *, special: bool = False
     ) -> list[int]:
-        """The tokens of a text: at the most one per byte, and what a tokenizer may put before."""
+        """Return the tokens of a text: at most one per byte, and those that a tokenizer may
+        prepend.
+        """
         body = {"model": self.endpoint.model, "prompt": text, "add_special_tokens": special}
         tokens = (await self._post(http, "/tokenize", body, limit)).get("tokens")
         most = len(text.encode(errors="replace")) + PER_STEP
@@ -185,7 +188,7 @@ class RewardEndpoint:
     async def _post(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], limit: int
     ) -> dict[str, Any]:
-        """The reply to one request; refusals that nothing was spent on are met by trying again."""
+        """Return the reply to one request; refusals that cost nothing are retried."""
         attempt = 0
         while True:
             reply, after = await self._once(http, path, body, limit)
@@ -200,7 +203,7 @@ class RewardEndpoint:
     async def _once(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], limit: int
     ) -> tuple[dict[str, Any] | ModelError, float]:
-        """The reply or what was in its place, and the seconds that the server asks to wait."""
+        """Return the reply or its error, and the seconds that the server asks to wait."""
         try:
             async with http.post(
                 URL(self._root + path),

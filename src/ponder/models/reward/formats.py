@@ -1,4 +1,4 @@
-"""How published process reward models (PRMs) want to be asked, and where their scores stand. Pure.
+"""Input and output formats of published process reward models (PRMs). Pure.
 
 A PRM reads a question and a solution with a tag after each step, and scores each tag's place.
 
@@ -40,23 +40,27 @@ _CONTROL = re.compile(r"<\|[^|<>]{1,40}\|>|<extra_\d+>|ки")
 
 
 class NotScores(Exception):
-    """A reply that has not one score per step; the text says what it has."""
+    """The reason why a reply does not have one score per step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What a PRM reads: the question as one text, and the steps."""
+    """The input of a PRM."""
 
     question: str
+    """The question as one text."""
     steps: tuple[str, ...]
+    """The steps of the solution."""
 
 
 def solution(messages: Sequence[Message]) -> Solution:
-    """The last message, an assistant's, holds the steps, those before it the question. No step
-    contains what stands between them.
+    """Return the solution in a request: the last message holds the steps, those before it the
+    question.
+
+    No step contains the separator.
 
     Raises:
-        UsageError: it is no assistant's: somebody wants the model to answer.
+        UsageError: the last message is not an assistant's: the caller wants the model to generate.
     """
     *asked, last = messages
     if last.role != "assistant":
@@ -76,12 +80,12 @@ def _clean(step: str) -> str:
 
 
 def _line(step: str) -> str:
-    """On one line: a line break is a tag, or part of one."""
+    """Return the step on one line: a line break is a tag, or part of one."""
     return " ".join(step.split("\n"))
 
 
 def find_format(name: str) -> Format:
-    """The format of that name.
+    """Return the format of that name.
 
     Raises:
         UnknownName: there is none.
@@ -93,7 +97,7 @@ def find_format(name: str) -> Format:
 
 
 def chat(asked: Solution) -> list[dict[str, str]]:
-    """The messages of ``qwen``."""
+    """Return the messages of ``qwen``."""
     return [
         {"role": "system", "content": QWEN_SYSTEM},
         {"role": "user", "content": asked.question},
@@ -102,20 +106,21 @@ def chat(asked: Solution) -> list[dict[str, str]]:
 
 
 def tagged(asked: Solution) -> str:
-    """The text of ``math_shepherd``."""
+    """Return the text of ``math_shepherd``."""
     lines = [f"Step {i}: {_line(step)} {SHEPHERD_TAG}" for i, step in enumerate(asked.steps, 1)]
     return f"{asked.question} " + "\n".join(lines)
 
 
 def pieces(asked: Solution) -> list[str]:
-    """What ``skywork`` encodes piece by piece: the question with its line break, then each step,
-    without the line break's token that follows it.
+    """Return the texts that ``skywork`` encodes: the question with its line break, then each step.
+
+    The token of the line break after a step is not included.
     """
     return [asked.question + SKYWORK_TAG, *map(_line, asked.steps)]
 
 
 def growing(asked: Solution) -> list[str]:
-    """The texts of ``classify``: question and steps so far, one for each step."""
+    """Return the texts of ``classify``: question and steps so far, one for each step."""
     return [
         BETWEEN.join([asked.question, *asked.steps[:end]]) for end in range(1, len(asked.steps) + 1)
     ]
@@ -124,7 +129,7 @@ def growing(asked: Solution) -> list[str]:
 def scores_of(
     reply: Any, format: Format, asked: Solution, places: Sequence[int] = ()
 ) -> list[float]:
-    """One score per step from a reply of vLLM's ``/pooling`` or ``/classify``.
+    """Return one score per step from a reply of vLLM's ``/pooling`` or ``/classify``.
 
     ``places`` are those of the steps' last tokens, for ``skywork``, whose reply is per token.
 
@@ -149,8 +154,10 @@ def scores_of(
 
 
 def score_of(row: Any, format: Format, *, logits: bool = False) -> float:
-    """The score of one place, from 0 to 1. Servers send probabilities or logits, by version and
-    flags: unless they are known to be ``logits``, values that sum to 1 are taken for probabilities.
+    """Return the score of one place, from 0 to 1.
+
+    Servers send probabilities or logits, by version and flags: unless they are known to be
+    ``logits``, values that sum to 1 are treated as probabilities.
     """
     values = [sound.number(value) for value in (row if isinstance(row, list) else [row])]
     if not values or not all(map(math.isfinite, values)):
@@ -180,7 +187,7 @@ def _softmax(values: Sequence[float]) -> list[float]:
 
 
 def sigmoid(value: float) -> float:
-    """1 / (1 + exp(-value)), without overflow."""
+    """Return 1 / (1 + exp(-value)), without overflow."""
     if value >= 0:
         return 1 / (1 + math.exp(-value))
     power = math.exp(value)
@@ -188,12 +195,12 @@ def sigmoid(value: float) -> float:
 
 
 def packed(scores: Sequence[float]) -> str:
-    """Scores as the text of a completion."""
+    """Return scores as the text of a completion."""
     return json.dumps(list(scores), allow_nan=False)
 
 
 def usage_of(reply: Mapping[str, Any]) -> int | None:
-    """The prompt's tokens as the reply counts them."""
+    """Return the number of prompt tokens that the reply reports."""
     usage = reply.get("usage")
     count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
     return count if sound.is_count(count) else None

@@ -1,12 +1,12 @@
 """A process reward model in this process, by transformers (extra ``hf``).
 
-Named ``transformers:FORMAT:PATH``, or a repository of the Hugging Face hub instead of a path.
-Published PRMs of ``qwen`` and ``skywork`` come with a class of their own, and loading them runs
-that code: only if the name says so, ``transformers+code:FORMAT:PATH``. What is trained as a plain
-token classifier, or as a language model (``math_shepherd``), needs none.
+Its name is ``transformers:FORMAT:PATH``, or with a repository of the Hugging Face hub instead of a
+path. Published PRMs of ``qwen`` and ``skywork`` come with their own class, and loading them runs
+that code: only if the name permits it, ``transformers+code:FORMAT:PATH``. A plain token classifier,
+or a language model (``math_shepherd``), needs none.
 
-As a ``Model`` it is what ``reward.RewardEndpoint`` is. Solutions are evaluated one after the other,
-in a thread: the arithmetic of one takes all cores. One that has begun is not interrupted.
+As a ``Model`` it works like ``reward.RewardEndpoint``. Solutions are evaluated one after the other,
+in a thread: the arithmetic of one uses all cores. An evaluation in progress is not interrupted.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ PREFIX, WITH_CODE = "transformers:", "transformers+code:"
 
 
 def is_named(name: str) -> bool:
-    """Whether a model's name is one of this module's."""
+    """True if a model's name belongs to this module."""
     return name.startswith((PREFIX, WITH_CODE))
 
 
 def load(name: str) -> TransformersReward:
-    """Load what a name such as ``transformers:qwen:PATH`` says; blocks.
+    """Load the model of a name such as ``transformers:qwen:PATH``; blocks.
 
     Raises:
         MissingExtra: transformers or torch is not installed.
-        UsageError: the name is incomplete, or the model cannot be loaded; says why.
+        UsageError: the name is incomplete, or the model cannot be loaded; the message gives the
+            reason.
     """
     trusted = name.startswith(WITH_CODE)
     kind, colon, path = name.partition(":")[2].partition(":")
@@ -71,7 +72,7 @@ def _open(path: str, format: Format, trusted: bool) -> tuple[Any, Any]:
 
 
 class TransformersReward:
-    """A ``Model`` that scores; made by ``load``, or of a tokenizer and a model that are at hand."""
+    """A ``Model`` that scores; made by ``load``, or from a given tokenizer and model."""
 
     def __init__(self, name: str, format: Format, tokenizer: Any, model: Any) -> None:
         self.format, self._tokenizer, self._model = format, tokenizer, model
@@ -87,7 +88,7 @@ class TransformersReward:
         return self._info
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """Exact: what is going to be evaluated, in tokens."""
+        """Return the exact number of tokens to evaluate."""
         asked = formats.solution(messages)
         return sum(len(tokens) for tokens, _ in self._encoded(asked))
 
@@ -115,10 +116,10 @@ class TransformersReward:
         return Completion(text, "stop", spent, 0, seconds=seconds)
 
     async def close(self) -> None:
-        """Nothing to close: its memory is given back with the object."""
+        """Do nothing: its memory is released with the object."""
 
     def _encoded(self, asked: Solution) -> list[tuple[list[int], list[int]]]:
-        """Inputs, each with the places whose scores are wanted."""
+        """Return inputs, each with the places of the requested scores."""
         tokenizer = self._tokenizer
         if self.format == "classify":
             return [(tokenizer.encode(text), [-1]) for text in formats.growing(asked)]
@@ -165,5 +166,7 @@ class TransformersReward:
 
 
 def _logits(output: Any) -> Any:
-    """The scores of a model's output: by name where it has one, else its first or only tensor."""
+    """Return the scores of a model's output: by name if it has one, else its first or
+    only tensor.
+    """
     return output.logits if hasattr(output, "logits") else output[0]

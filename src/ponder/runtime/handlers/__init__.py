@@ -1,1 +1,1 @@
-"""The handlers that answer effects, one file each, from the model outwards."""
+"""The handlers that answer effects, one file each, ordered from the model outwards."""

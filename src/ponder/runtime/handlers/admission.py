@@ -1,12 +1,12 @@
-"""A budget's money at work: reserve the worst case, settle the actual cost.
+"""Admission: reserve the worst case, settle the actual cost.
 
-Calls are admitted strictly in the order in which they came. One that does not fit waits while
-others, still in flight, may give back what they do not use. Only when nothing is in flight is it
-shortened to what is left, or refused. So who is admitted, and at which length, follows from the
-costs of the calls before it and not from who finished first.
+Calls are admitted strictly in order of arrival. One that does not fit waits while calls in flight
+may still release unused budget. Only when nothing is in flight is it shortened to the remaining
+budget, or refused. So admission and length of a call follow from the costs of the calls before it
+and not from the order in which they finished.
 
-Nobody can prevent an endpoint from charging more than it was allowed to. Once one has, admission is
-closed: whatever waits is refused, and whatever is asked for after that.
+An endpoint can charge more than a request allowed. Once one has, admission is closed: every waiting
+and every later call is refused.
 """
 
 from __future__ import annotations
@@ -27,17 +27,20 @@ from ponder.core.ledger import Item, Ledger
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to spend up to ``reserved`` on a call of ``length`` tokens. ``limit`` names what
-    shortened it, if anything did.
-    """
+    """Permission to spend budget on a call."""
 
     length: int
+    """Tokens that the call may generate."""
     reserved: Cost
+    """Most that it may cost."""
     limit: Limit | None = None
+    """The limit that shortened it, if any."""
 
 
 @dataclass(slots=True)
 class _Waiting:
+    """A call that waits for admission."""
+
     length: int
     least: int
     worst: Callable[[int], Cost]
@@ -45,12 +48,12 @@ class _Waiting:
     grant: asyncio.Future[Grant]
 
     def needs(self, length: int) -> Cost:
-        """What must be there for it."""
+        """Return the budget that must be available for it."""
         return self.worst(length) + self.beside(length)
 
 
 class Admission:
-    """Keeps what is spent and reserved within the limits. Not shared between event loops."""
+    """Keeps the spent and the reserved budget within the limits. Not shared between event loops."""
 
     def __init__(self, budget: Budget, ledger: Ledger) -> None:
         usd, flops = budget.usd, budget.flops
@@ -68,16 +71,18 @@ class Admission:
         self._reserved = Cost()
         self._flying = 0
         self._queue: deque[_Waiting] = deque()
-        self._excess = False  # True once a call has cost more than was set aside for it
+        self._excess = False  # True once a call has cost more than was reserved for it
         self.fired: Limit | None = None
 
     @property
     def reserved(self) -> Cost:
-        """What is set aside for calls in flight."""
+        """The reservations of all calls in flight."""
         return self._reserved
 
     def exceeded(self, cost: Cost) -> Limit | None:
-        """The limit that ``cost`` would pass now, on top of what is spent and reserved."""
+        """Return the limit that ``cost`` would exceed now, on top of the spent and the reserved
+        budget.
+        """
         spent, reserved = self._ledger.spent, self._reserved
         for limit, figure, ceiling in self._ceilings:
             if figure(spent) + figure(reserved) + figure(cost) > ceiling:
@@ -91,11 +96,12 @@ class Admission:
         worst: Callable[[int], Cost],
         beside: Callable[[int], Cost] = lambda length: Cost(),
     ) -> Grant:
-        """Wait for leave to spend ``worst(length)``, or of a length down to ``least``. What is
-        ``beside`` it must be left over, and is not reserved.
+        """Wait for permission to spend ``worst(length)``, or that of a length down to ``least``.
+
+        ``beside`` is headroom: it must remain available but is not reserved.
 
         Raises:
-            LimitReached: not even ``least`` fits, and nothing in flight could give anything back.
+            LimitReached: not even ``least`` fits, and no call in flight could release budget.
             Overcharged: the admission is closed.
         """
         if self._ledger.overcharged:
@@ -112,14 +118,12 @@ class Admission:
             if waiting in self._queue:
                 self._queue.remove(waiting)
             elif not waiting.grant.cancelled() and waiting.grant.exception() is None:
-                self.settle(waiting.grant.result())  # granted, and never to be used
+                self.settle(waiting.grant.result())  # granted, but never used
             self._pump()
             raise
 
     def settle(self, grant: Grant, spent: Item | None = None) -> None:
-        """Give back a reservation. Book what was ``spent`` first, so that it is never
-        double-spent.
-        """
+        """Release a reservation. Book ``spent`` first, so that no budget is spent twice."""
         if spent is not None:
             cost = spent.cost
             for _, figure, _ in self._ceilings:
@@ -131,8 +135,10 @@ class Admission:
         self._pump()
 
     def audit(self, spent: Item, length: int) -> None:
-        """Close admission if more was charged for calls than ``length`` tokens of completions, or
-        if a limit was passed since one cost more than was set aside for it.
+        """Close admission if an endpoint overcharged.
+
+        That is so if it charged calls for more than ``length`` completion tokens, or if a limit was
+        exceeded since a call cost more than its reservation.
         """
         generated = spent.completion_tokens + spent.wasted_tokens
         if generated > length:
@@ -147,15 +153,16 @@ class Admission:
             )
 
     def recall(self, calls: Sequence[tuple[Item, int]]) -> None:
-        """Take up what an earlier attempt within the same budget had spent, each with the tokens
-        that one of its calls allowed.
+        """Audit the calls of an earlier attempt within the same budget.
+
+        Each comes with the number of tokens that one of its calls allowed.
         """
         self._excess = self.passed() is not None
         for spent, length in calls:
             self.audit(spent, length * max(1, spent.calls))
 
     def passed(self) -> Limit | None:
-        """The limit that what is spent has passed."""
+        """Return the limit that the spent budget has exceeded."""
         for limit, figure, ceiling in self._ceilings:
             if figure(self._ledger.spent) > ceiling:
                 return limit
@@ -173,7 +180,7 @@ class Admission:
     def _pump(self) -> None:
         while self._queue:
             head = self._queue[0]
-            if head.grant.done():  # cancelled, and not yet awake to leave the queue
+            if head.grant.done():  # cancelled, but still in the queue
                 self._queue.popleft()
             elif self._ledger.overcharged:
                 self._queue.popleft()
@@ -192,7 +199,9 @@ class Admission:
         fitting = bisect.bisect_left(
             lengths, True, key=lambda n: self.exceeded(head.needs(n)) is not None
         )
-        limit = self.exceeded(head.needs(lengths[fitting]))  # of the first length that is too much
+        limit = self.exceeded(
+            head.needs(lengths[fitting])
+        )  # for the shortest length that is too long
         assert limit is not None
         if fitting:
             length = lengths[fitting - 1]

@@ -1,4 +1,4 @@
-"""The handler that keeps a budget's promise: reserve before dispatch, book and settle after."""
+"""The handler that enforces a budget: reserve before dispatch, book and settle after."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.meter import Meter
 
 LEAST = 16
-"""A sample is not shortened below so many tokens: what could it still say?"""
+"""Samples are not shortened below this many tokens: they could hardly contain an answer."""
 
 
 def budgeted(
@@ -28,20 +28,21 @@ def budgeted(
     exact_length: bool = False,
     answered: bool = False,
 ) -> Handler:
-    """Wrap ``inner`` so that no limit is ever passed, unless an endpoint charges more than it was
-    allowed to, after which nothing more is sent. ``meters`` are by the name of the model, ''
-    for the run's own; ``deadline`` is a time of the event loop.
-    A sample that does not fit is shortened; with ``exact_length`` it is refused. As long as no
-    chain is ``answered``, a step, and what is asked about a chain, leaves room for that chain to be
-    made to answer.
+    """Wrap ``inner`` so that no limit is exceeded.
+
+    If an endpoint nevertheless charges more than a request allowed, nothing more is sent.
+    ``meters`` are by the name of the model, '' for the run's own; ``deadline`` is a time of the
+    event loop. A sample that does not fit is shortened; with ``exact_length`` it is refused. Until
+    some trace has an answer (``answered``), steps and verifier calls are admitted only if forcing
+    an answer would still fit in the budget.
     """
 
     def beside(effect: Generate) -> Callable[[int], Cost]:
         chain = effect.start if effect.max_total else effect.reserve_for
         if answered or chain is None:
             return lambda length: Cost()
-        then = meters[""].conclusion(chain)  # the run's own model has the last word
-        # While it waits for its turn, another chain may come to an answer.
+        then = meters[""].conclusion(chain)  # the run's own model gives the final answer
+        # While it waits for its turn, another trace may give an answer.
         return lambda length: Cost() if answered else then(length if effect.max_total else 0)
 
     def too_late() -> LimitReached:

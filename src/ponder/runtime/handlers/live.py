@@ -1,4 +1,4 @@
-"""The innermost handler: talks to the model and to the verifiers."""
+"""The innermost handler: calls the model and the verifiers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ponder.models.base import Completion, Model, Request
 from ponder.verifiers.base import Verifier
 
 SPARE = 64
-"""Tokens that a chain of steps leaves of a model's context: room for its answer."""
+"""Tokens of the model's context that steps leave free for the answer."""
 
 
 def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
     """True if the model did not end its turn with this step.
 
-    Where nobody says what ended it, one of ``stops`` is taken to have, unless nothing was written.
+    If the server does not report the end, one of ``stops`` is assumed, unless the text is empty.
     """
     if done.finish != "stop" or done.stopped_at:
         return done.finish not in ("refusal", "error")
@@ -28,11 +28,11 @@ def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
 
 
 Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
-"""Reads the answer out of (text, problem, whether the text was cut off)."""
+"""Reads the answer out of (text, problem, True if the text was truncated)."""
 
 
 def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: Read) -> Handler:
-    """The handler that has nothing further in. The run's own model has the name ''."""
+    """Return the handler that wraps no other. The run's own model has the name ''."""
 
     async def generate(call: Call, effect: Generate) -> Trace:
         start, how, model = effect.start, effect.sampling, models[effect.model]

@@ -1,4 +1,4 @@
-"""What a request to one model costs, before and after."""
+"""The cost of a request to one model, before and after."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ponder.models.base import Model, Pricing
 
 
 class Meter:
-    """Turns token counts of one model into costs, in the units that budgets have."""
+    """Turns token counts of one model into costs, in the units of a budget."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class Meter:
         return self._model.info.name
 
     def cost(self, prompt: int, cached: int, completion: int) -> Cost:
-        """The cost of so many tokens; ``cached`` of the prompt's were not evaluated anew."""
+        """Return the cost of so many tokens; ``cached`` prompt tokens were not evaluated again."""
         price = self._pricing(prompt, cached, completion) if self._pricing else 0
         flops = self._model.info.shape.flops(prompt, cached, completion)
         return Cost(prompt + completion, price, flops)
 
     def room(self, effect: Generate) -> int:
-        """The effect's length in tokens, or less where the model's context ends before."""
+        """Return the effect's length in tokens, or less if the model's context ends before."""
         length, context = effect.sampling.length, self._model.info.context
         if not context:
             return length
@@ -46,9 +46,10 @@ class Meter:
         return min(length, max(1, context - prompt))
 
     def conclusion(self, chain: Trace) -> Callable[[int], Cost]:
-        """The most that it can cost, in tokens and dollars, to make the chain answer after so many
-        more tokens; nothing if the model cannot be made to. Not in FLOPs: its prompt was evaluated
-        a moment ago, and as a rule is not evaluated anew.
+        """Return the most that forcing an answer can cost after so many more tokens of the trace.
+
+        It counts tokens and dollars, and is zero if the model cannot be forced to answer. FLOPs are
+        not counted: the prompt was evaluated a moment ago, and is usually still cached.
         """
         if "prefill" not in self._model.info.capabilities:
             return lambda length: Cost()
@@ -62,6 +63,6 @@ class Meter:
         return cost
 
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
-        """The most that the effect can cost, as a function of its length in tokens."""
+        """Return the most that the effect can cost, as a function of its length in tokens."""
         prompt = self._model.prompt_bound(effect.messages, effect.start.text)
         return lambda length: self.cost(prompt, 0, length)

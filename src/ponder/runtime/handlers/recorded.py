@@ -1,8 +1,8 @@
-"""The handler that writes every call to the journal, and answers from it on resume.
+"""The handler that writes every call to the journal, and replays it on resume.
 
-Results are replayed in the order in which they were delivered. Lost calls are not replayed but
-tried again; what they cost stays on the ledger. Once one of them succeeds, the run takes a way of
-its own: what is recorded still answers the calls that it fits, but in no order.
+Results are replayed in order of delivery. Lost calls are not replayed but tried again; their cost
+stays on the ledger. Once one of them succeeds, the run diverges from its record: recorded results
+still answer the calls that they match, but in no order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ponder.runtime.journal import Journal
 from ponder.runtime.records import Row, unpack
 
 PATIENCE = 1.0
-"""Seconds in which nothing happens before a replay stops to wait for its turn."""
+"""Seconds without progress after which a replay stops to wait for its turn."""
 
 
 def recorded(inner: Handler, book: Book) -> Handler:
@@ -41,7 +41,7 @@ def recorded(inner: Handler, book: Book) -> Handler:
             book.note(call, call.effect, actions, None)
             await book.settled()
             return actions
-        effect = call.effect  # further in, it may be replaced by a shorter one
+        effect = call.effect  # a handler further in may shorten it
         result, lost = None, "cancelled"
         book.live += 1
         try:
@@ -63,10 +63,10 @@ def recorded(inner: Handler, book: Book) -> Handler:
 
 
 class Book:
-    """The record of one run: what is in it, how far it has been read, and what is added.
+    """The record of one run: its rows, the position of the replay, and new rows.
 
     ``rows`` are those of an earlier attempt at the run. Unless ``ordered``, they answer in any
-    order, and what differs from them is asked anew.
+    order, and calls that differ from them are made again.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Book:
         self._after(self._seq)
 
     def decide(self, decision: Decision) -> None:
-        """Add a decision, behind the call that was delivered last."""
+        """Add a decision after the call that was delivered last."""
         self._journal.decide(self._run, self._follows, self._place, decision)
         self._place += 1
 
@@ -101,24 +101,24 @@ class Book:
         self._follows, self._place = calls, 0
 
     async def settled(self) -> None:
-        """Wait until all that was added is durable."""
+        """Wait until all added rows are durable."""
         await self._journal.settled()
 
     def answers(self, call: Call) -> bool:
-        """True if what is recorded answers the call."""
+        """True if a recorded result answers the call."""
         row = self._replies.get(call.path)
         return row is not None and not (self._left and call.effect.describe() != row.effect)
 
     @property
     def replaying(self) -> bool:
-        """True while there are recorded results that nobody has asked for yet."""
+        """True while some recorded results were not requested yet."""
         return not self._left and self._next < len(self._order)
 
     async def replay(self, call: Call) -> Result:
-        """The recorded result of the call, once it is its turn.
+        """Return the recorded result of the call, once it is its turn.
 
         Raises:
-            ReplayMismatch: another effect is recorded, or it is never its turn.
+            ReplayMismatch: another effect is recorded, or its turn never comes.
         """
         row = self._replies[call.path]
         asked = call.effect.describe()
@@ -128,7 +128,7 @@ class Book:
                 f"{json.dumps(row.effect)}, asked for {json.dumps(asked)}."
             )
         if not isinstance(call.effect, Generate):
-            # What a verifier asked of models to come to this result is not asked again.
+            # The model calls that a verifier made for this result are not repeated.
             within = f"{call.path}."
             self._passed.update(path for path in self._order if path.startswith(within))
         turn = self._turns[call.path] = asyncio.get_running_loop().create_future()
@@ -152,14 +152,14 @@ class Book:
         return unpack(row.result, call.effect)
 
     def leave(self) -> None:
-        """The run differs from the recorded one from now on: nobody waits for a turn any more."""
+        """Mark the run as diverged from its record: no call waits for its turn any more."""
         self._left = True
         for turn in self._turns.values():
             if not turn.done():
                 turn.set_result(None)
 
     def _release(self) -> None:
-        """Whoever has passed, or was cancelled, makes way for the next in the recorded order."""
+        """Let the next call in the recorded order pass, skipping delivered and cancelled ones."""
         while self._next < len(self._order) and self._order[self._next] in self._passed:
             self._next += 1
         turn = self._turns.get(self._order[self._next]) if self._next < len(self._order) else None

@@ -1,7 +1,7 @@
-"""The handler that asks once more for a sample that was lost on its way, after it was paid for.
+"""The handler that retries a sample that was lost in transit after it was paid for.
 
-What is free to try again (429, 5xx, a refused connection) the model's edge has tried already. A
-connection that broke, or a reply that is no reply, may have cost its whole length; so the second
+The model's client has already retried failures that cost nothing (429, 5xx, a refused connection).
+A broken connection or an unreadable reply may have cost the sample's whole length, so the second
 attempt is a call of its own to the budget, and both are booked.
 """
 

@@ -1,4 +1,4 @@
-"""The handler through which a person steers. With nobody attached, nothing is ever done."""
+"""The handler for steering. Without an inbox, it answers with no actions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from ponder.runtime.inbox import Inbox
 
 
 def steered(inner: Handler, inbox: Inbox | None) -> Handler:
-    """Answer ``Steer`` with the actions that wait for it; while the run is paused, wait. Everything
-    else is passed on.
+    """Answer ``Steer`` with the actions in the inbox; while the run is paused, wait.
+
+    All other effects are passed on.
     """
 
     async def handle(call: Call) -> Result:

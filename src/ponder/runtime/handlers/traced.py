@@ -1,4 +1,4 @@
-"""The outermost handler: publishes what happens."""
+"""The outermost handler: publishes events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY = 0.1
 
 
 class _Growing:
-    """Tells of one sample as it grows: at once, then at most every ``EVERY`` seconds."""
+    """Publishes the growth of one sample: at once, then at most every ``EVERY`` seconds."""
 
     def __init__(self, path: str, publish: Subscriber, clock: Callable[[], float]) -> None:
         self._path, self._publish, self._clock = path, publish, clock
@@ -33,8 +33,8 @@ class _Growing:
         self._tokens, self._told, self._next = 0, -1, 0.0
 
     def add(self, delta: Delta) -> None:
-        """Take in what was added; what is not told now is told with the next, or by ``end``."""
-        if delta.tokens < self._tokens:  # another attempt, whose text begins anew
+        """Add a delta; text not published now is published with the next delta, or by ``end``."""
+        if delta.tokens < self._tokens:  # another attempt, whose text starts again
             self.end()
             self._next = 0.0
         if delta.text:
@@ -47,7 +47,7 @@ class _Growing:
             self._tell()
 
     def end(self) -> None:
-        """Tell what is left."""
+        """Publish the remaining text."""
         if self._text or self._reasoning or self._told not in (-1, self._tokens):
             self._tell()
 
@@ -67,14 +67,14 @@ def traced(
     *,
     watched: bool,
 ) -> Handler:
-    """Tell ``publish`` of every call; unless ``watched``, only of results and losses."""
+    """Publish every call; unless ``watched``, only results and losses."""
 
     def booked(call: Call) -> str:
         return call.spent.role if call.spent else ""
 
     async def handle(call: Call) -> Result:
         effect = call.effect
-        if isinstance(effect, Steer):  # the session says what was done
+        if isinstance(effect, Steer):  # the session publishes the actions
             return await inner(call)
         growing = None
         if watched and isinstance(effect, Generate):
