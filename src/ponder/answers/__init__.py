@@ -1,1 +1,1 @@
-"""Answers: read out of a text, normalised to keys, and compared by them."""
+"""Answers: extracted from a text, normalised to keys, and compared by them."""

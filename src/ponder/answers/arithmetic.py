@@ -1,10 +1,10 @@
-"""Is an expression a solution of Game of 24 or Countdown, and do the steps towards one hold? Exact,
-and safe on any text.
+"""Checks solutions of Game of 24 and Countdown, and the steps towards one.
 
-The rule of both: each given number exactly once, only ``+ - * /`` and parentheses, the exact value
-(Yao 2023, section 4.1; Countdown as in Zhao 2025, 'd1', whose checker compares the multiset of
-numbers). Nothing is evaluated by ``eval``: the syntax tree is walked with fractions, and only after
-the numbers were found to be the given ones, so no value can grow large.
+The check is exact, and safe on any text. Both games have the same rule: each given number exactly
+once, only ``+ - * /`` and parentheses, the exact value (Yao 2023, section 4.1; Countdown as in
+Zhao 2025, 'd1', whose checker compares the multiset of numbers). Nothing is evaluated by ``eval``:
+the syntax tree is walked with fractions, and only after its numbers were found to be the given
+ones, so no value can grow large.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CLEAN = re.compile(r"[\d+\-*/(). ]+")
 
 
 def solves(text: str, numbers: Sequence[int], target: Fraction) -> bool:
-    """Whether ``text`` is a solution; ``= 24`` may follow it (or ``24 =`` go before)."""
+    """Return True if ``text`` is a solution; ``= 24`` may follow it, or ``24 =`` precede it."""
     if len(text) > LONGEST:
         return False
     plain = _plain(text)
@@ -64,10 +64,10 @@ _OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": ope
 
 
 def steps(text: str, numbers: Sequence[int], target: Fraction) -> tuple[int, str]:
-    """How many steps of the form ``9 - 4 = 5 (left: 3, 5)`` hold, and what is wrong with the next.
+    """Return the number of valid steps ``9 - 4 = 5 (left: 3, 5)``, and the fault of the next one.
 
-    Each takes two of the numbers that are left and puts their result in their place (Yao 2023,
-    section 4.1); the last leaves the target. Lines of another form are not steps.
+    Each step takes two of the numbers that are left and puts their result in their place (Yao
+    2023, section 4.1); the last leaves the target. Lines of another form are not steps.
     """
     left = Counter(Fraction(n) for n in numbers)
     held = 0

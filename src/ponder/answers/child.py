@@ -20,7 +20,7 @@ from ponder.answers.worker import Reply
 MEMORY_BYTES = {"math": 2 * 2**30, "schema": 512 * 2**20}
 """Address space of a child, by what it works on."""
 _LONGEST_REPLY = 1_000
-"""Characters of a key, beyond which its digest is the key."""
+"""Longest key, in characters; a longer one is replaced by its digest."""
 
 
 def _limit_memory(most: int) -> None:
@@ -31,7 +31,7 @@ def _limit_memory(most: int) -> None:
 
 
 def _limit_cpu(seconds: int) -> None:
-    """The soft limit counts from the process's start, so it moves on with each request."""
+    """Move the soft limit, which counts from the process's start, on with each request."""
     if sys.platform != "win32":
         import resource
 

@@ -1,4 +1,4 @@
-"""The cues that make an unfinished chain give its answer."""
+"""Cues that make an unfinished trace state its answer."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _CUES = {
 
 
 def cue(problem: Problem) -> Cue:
-    """The cue for answers of the problem's type."""
+    """Return the cue for answers of the problem's type."""
     return _CUES.get(problem.answer_type) or boxed(problem)

@@ -1,13 +1,13 @@
-r"""When do two answers mean the same? Canonical keys: same key, one vote.
+r"""Decides when two answers mean the same, by canonical keys: same key, one vote.
 
-A key is a function of one answer's text and the answer type, so it is transitive and does not
-depend on the order of arrival, which pairwise checks (math-verify's ``verify``) cannot promise.
-Its prefix says what was recognised: ``q:`` exact rational, ``r:`` other real number, ``z:``
+A key is a function of one answer's text and the answer type, so equality is transitive and does
+not depend on the order of arrival; pairwise checks (math-verify's ``verify``) cannot promise that.
+The key's prefix says what was recognised: ``q:`` exact rational, ``r:`` other real number, ``z:``
 complex, ``e:`` expression, ``t:`` text, ``c:`` choice, ``j:`` JSON, ``p:`` program (see
 ``symbolic`` for the rest).
 
-Plain numbers are read here in pure Python (GSM8K never starts sympy); what remains of ``number``
-and ``math`` goes to the worker process. Decisions:
+Plain numbers are read here in pure Python (GSM8K never starts sympy); the rest of ``number`` and
+``math`` goes to the worker process. Decisions:
 
 - A percent sign is a unit: ``50%`` is 50, not 1/2. Units and currency signs are dropped.
 - Commas and spaces before groups of three digits separate thousands; there is no decimal comma.
@@ -32,23 +32,23 @@ from ponder.core.answer import Answer
 from ponder.core.problem import AnswerType
 
 LONGEST_QUICK = 1_000
-"""Characters beyond which no text is tried as a plain number."""
+"""Longest text, in characters, that is tried as a plain number."""
 LONGEST_PROGRAM = 100_000
-"""Characters beyond which no text is parsed as Python: a syntax tree takes a hundred times more."""
+"""Longest text, in characters, that is parsed as Python: its tree takes 100 times the memory."""
 
 
 class MathOracle(Protocol):
-    """What the slow path asks; ``mathworker.MathWorker`` is the real one. ``None``: no idea."""
+    """The slow path; ``mathworker.MathWorker`` implements it. ``None`` means undecided."""
 
     async def key(self, latex: str) -> str | None:
-        """The canonical key of a LaTeX expression."""
+        """Return the canonical key of a LaTeX expression."""
 
     async def same(self, reference: str, reply: str) -> bool | None:
-        """Whether math-verify takes the reply for the reference."""
+        """Return True if math-verify accepts the reply for the reference."""
 
 
 async def canonical(text: str, answer_type: AnswerType, worker: MathOracle) -> Answer:
-    """The answer with its key; the worker is asked only for mathematics beyond plain numbers."""
+    """Return the answer with its key; only mathematics beyond plain numbers goes to the worker."""
     key = quick_key(text, answer_type)
     if key is None:
         key = await worker.key(clean_latex(text)) or latex_key(text)
@@ -58,7 +58,7 @@ async def canonical(text: str, answer_type: AnswerType, worker: MathOracle) -> A
 async def equivalent(
     reference: str, reply: str, answer_type: AnswerType, worker: MathOracle
 ) -> bool:
-    """Whether a grader takes ``reply`` for ``reference``: same key, or math-verify says so.
+    """Return True if a grader accepts ``reply`` for ``reference``: same key, or math-verify does.
 
     More lenient than the vote (six decimals are enough, ``50%`` may be 0.5), and not symmetric.
     """
@@ -72,7 +72,10 @@ async def equivalent(
 
 
 def quick_key(text: str, answer_type: AnswerType) -> str | None:
-    """The key without sympy; ``None`` (``number`` and ``math`` only) if that takes the worker."""
+    """Return the key without sympy.
+
+    ``None`` (``number`` and ``math`` only) if the worker is needed.
+    """
     match answer_type:
         case "number" | "math":
             return _quick_math_key(text, units=answer_type == "number")
@@ -111,7 +114,7 @@ NUMBER = re.compile(
 
 
 def plain_number(text: str, *, units: bool = False) -> Fraction | None:
-    """The exact value of a text that is nothing but a number, a currency sign and a unit.
+    """Return the exact value of a text that is only a number, a currency sign and a unit.
 
     ``units`` also admits short units (``5 cm``, ``2x``), which in ``math`` may be variables.
     """
@@ -140,7 +143,7 @@ def _fraction(digits: str) -> Fraction:
 
 
 def rational_key(value: Fraction) -> str:
-    """``q:n`` or ``q:n/d`` in lowest terms."""
+    """Return ``q:n`` or ``q:n/d`` in lowest terms."""
     return f"q:{value}"
 
 
@@ -158,7 +161,10 @@ def _quick_math_key(text: str, *, units: bool) -> str | None:
 
 
 def _number_among_words(cleaned: str) -> Fraction | None:
-    """``48 + 24 = 72`` is 72; ``about 72 (clips)`` is the only number in it. Else ``None``."""
+    """Return 72 for ``48 + 24 = 72``, and for ``about 72 (clips)``, its only number.
+
+    Else ``None``.
+    """
     _, equals, right = cleaned.rpartition("=")
     if equals:
         return _cleaned_number(right.strip(), units=True)
@@ -182,7 +188,7 @@ _NOISE = re.compile(
     r"|\\?\$|\^\s*(?:\\circ|\{\s*\\circ\s*\})|°"
 )
 EMPHASIS = re.compile(r"(?<![\w)])\*\*|\*\*(?![\w(-])")
-"""Markdown's, which stands at an edge of a word; Python's power stands between two."""
+"""Markdown's emphasis, which is at the edge of a word; Python's power is between two."""
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm|textbf|textit|texttt|mathbf)\s*\{([^{}]*)\}")
 # One \text{...}, a word of three letters or more (fewer may be a product), or one letter. 'i' is
 # left to sympy, for it may be the imaginary unit.
@@ -193,7 +199,7 @@ _WORDS = re.compile(
 
 
 def clean_latex(text: str) -> str:
-    r"""One line without mark-up that carries no meaning: ``$``, ``\left``, thin spaces, degrees."""
+    r"""Return one line without meaningless mark-up: ``$``, ``\left``, thin spaces, degrees."""
     text = EMPHASIS.sub("", text.translate(_SPELLINGS))
     text = re.sub(r"(?<=[\w)])\*\*(-?\w+)", r"^{\1}", text)  # 2**10
     text = _NOISE.sub("", text).replace("{,}", ",")
@@ -203,7 +209,7 @@ def clean_latex(text: str) -> str:
 
 
 def latex_key(text: str) -> str:
-    """What is left when nothing parses: the notation itself, without spaces and case."""
+    """Return the notation itself, without spaces and case: the fallback when nothing parses."""
     bare = "".join(_TEXT_COMMAND.sub(r"\1", clean_latex(text)).split()).casefold()
     if bare[:1] == "(" and bare[-1:] == ")" and bare[1:-1].isalpha():
         bare = bare[1:-1]
@@ -217,10 +223,10 @@ _SIGNS = frozenset("+-*/^()=<>")
 
 
 def text_key(text: str) -> str:
-    """NFKC and casefold, without articles and punctuation (kept inside and before numbers).
+    """Return NFKC and casefold, without articles and punctuation (kept inside and before numbers).
 
-    In a formula without letters every sign counts: ``6 - 4`` is not ``6 * 4``. What is left may be
-    one when what was there was none: so it is read until nothing changes.
+    In a formula without letters every sign counts: ``6 - 4`` is not ``6 * 4``. Removing words may
+    leave such a formula, so the text is normalised until nothing changes.
     """
     key, before = _text(text), text
     while key != before:
@@ -246,14 +252,14 @@ def _text(text: str) -> str:
 
 
 def choice_key(text: str) -> str:
-    """The label in upper case, without whatever stands around it: ``(b).`` is ``B``."""
+    """Return the label in upper case, without surrounding characters: ``(b).`` is ``B``."""
     bare = _TEXT_COMMAND.sub(r"\1", text)
     at = [i for i, char in enumerate(bare) if char.isalnum()]  # not a pattern: one is quadratic
     return "c:" + (bare[at[0] : at[-1] + 1] if at else bare.strip()).upper()
 
 
 def json_key(text: str) -> str:
-    """The value with sorted keys; 1.0 is 1. What is not JSON is text."""
+    """Return the value with sorted keys; 1.0 is 1. Text that is not JSON is keyed as text."""
     try:
         value = json.loads(text, parse_float=_json_number)
         return "j:" + json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -269,7 +275,7 @@ def _json_number(digits: str) -> float | int | str:
 
 
 def code_key(text: str) -> str:
-    """A digest of the syntax tree, so that comments and layout do not matter; else of the text."""
+    """Return a digest of the syntax tree, which ignores comments and layout; else of the text."""
     tree = parse_python(text) if len(text) <= LONGEST_PROGRAM else None
     try:
         meaning = "" if tree is None else ast.dump(tree)
@@ -280,7 +286,7 @@ def code_key(text: str) -> str:
 
 
 def parse_python(text: str) -> ast.Module | None:
-    """The syntax tree, or ``None`` if the text is not Python (or too deep for the parser)."""
+    """Return the syntax tree, or ``None`` if the text is not Python or is nested too deeply."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape in a sample is not our warning

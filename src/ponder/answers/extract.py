@@ -1,23 +1,25 @@
-r"""Where in a model's reply is the answer?
+r"""Extracts the answer from a model's reply.
 
 ``extract`` returns the answer as the model wrote it, or ``None``: a sample without an answer never
-wins a vote. Only what follows the last ``</think>`` counts. Per answer type, the first that holds:
+wins a vote. Only the text after the last ``</think>`` counts. Per answer type, the first that is
+present:
 
 - number, math: the last ``\boxed{...}``; the last 'answer is X', 'Answer: X' or '#### X'; else
-  (whole replies only) the last number for ``number``, a reply that is but a formula for ``math``.
-- choice: the same two, read as one of the labels; else (whole replies only) the last label that
+  (complete replies only) the last number for ``number``, a reply that is only a formula for
+  ``math``.
+- choice: the same two, read as one of the labels; else (complete replies only) the last label that
   stands alone.
-- text: the last ``\boxed{...}``; the last 'Answer:' line; else (whole replies only) all of it.
+- text: the last ``\boxed{...}``; the last 'Answer:' line; else (complete replies only) all of it.
 - json: the last fenced block, the whole reply or the last balanced ``{...}`` or ``[...]``,
   whichever parses (``reading`` asks which of them satisfies the problem's schema).
 - code: the last block fenced as Python, the last that names no language, or a reply that parses as
   Python.
 
-A reply that was cut off (``truncated``, or still within ``<think>``) has no last word: a number in
-the middle of unfinished reasoning is not an answer, so only marked answers count there.
+A truncated reply (``truncated``, or still within ``<think>``) has no conclusion: a number in the
+middle of unfinished reasoning is not an answer, so only marked answers count there.
 
-Replies are hostile input. Every step takes time linear in the reply and none raises on any text;
-what cannot be linear, mathematics and JSON Schema, is left to a worker process.
+Replies are hostile input. Every step takes time linear in the reply, and none raises on any text.
+Mathematics and JSON Schema, which cannot be linear, are left to a worker process.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ _LONGEST_BARE = 200
 
 
 def instruction(problem: Problem) -> str:
-    """The last sentence of the prompt: how to give the final answer so that it can be found."""
+    """Return the last sentence of the prompt: how to mark the final answer."""
     match problem.answer_type:
         case "number":
             return r"Think step by step, and put the final number in \boxed{}."
@@ -63,9 +65,9 @@ def instruction(problem: Problem) -> str:
 
 
 def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | None:
-    """The answer within a reply; ``truncated`` when the reply was cut off at its length limit.
+    """Return the answer within a reply; ``truncated`` if the reply reached its length limit.
 
-    A JSON Schema is not looked at here.
+    JSON Schemas are not checked here.
     """
     text, truncated = _final(text, truncated)
     found = _EXTRACTORS[problem.answer_type](text, problem, truncated)
@@ -73,19 +75,21 @@ def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | No
 
 
 def json_candidates(text: str, *, truncated: bool = False) -> list[str]:
-    """All JSON within a reply that may be its answer, the likeliest first; each once."""
+    """Return all JSON within a reply that may be its answer, the likeliest first; each once."""
     return list(dict.fromkeys(found.strip() for found in _all_json(*_final(text, truncated))))
 
 
 def _final(text: str, truncated: bool) -> tuple[str, bool]:
-    """What follows the reasoning; True if the reply was cut off, or is still within it."""
+    """Return the text after the reasoning, and True if the reply is truncated or still reasons."""
     _, closed, after = text.rpartition("</think>")
     return (after, truncated) if closed else (text, truncated or "<think>" in text)
 
 
 def closed(text: str, problem: Problem) -> bool:
-    r"""Whether a chain that might go on holds its answer already: in a closed ``\boxed{...}``, or
-    for ``code`` and ``json`` in a closed block. 'The answer is' may be the beginning of anything.
+    r"""Return True if an unfinished trace already holds its answer.
+
+    That is an answer in a closed ``\boxed{...}``, or for ``code`` and ``json`` in a closed block.
+    'The answer is' may be followed by anything.
     """
     *_, after = text.rpartition("</think>")
     if problem.answer_type in ("code", "json"):
@@ -104,7 +108,7 @@ _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
 def _boxed(text: str) -> str | None:
-    r"""What the last closed ``\boxed`` or ``\fbox`` holds (the inner of nested ones)."""
+    r"""Return the content of the last closed ``\boxed`` or ``\fbox`` (the innermost)."""
     open_braces: list[int] = []  # where a box's content starts; -1 for any other brace
     best, content = -1, None
     for brace in _BRACE.finditer(text):
@@ -121,7 +125,7 @@ def _boxed(text: str) -> str | None:
 
 
 def _marked(text: str, *, only_colon: bool = False) -> Iterator[str]:
-    """What follows each mark up to the next one, last mark first."""
+    """Yield the text from each mark to the next one, last mark first."""
     marks = list(_MARK.finditer(text))
     end = len(text)
     for mark in reversed(marks):
@@ -142,7 +146,7 @@ def _first_line(span: str) -> str:
 
 
 def _undecorated(text: str) -> str:
-    """Without Markdown's emphasis."""
+    """Remove Markdown's emphasis."""
     return EMPHASIS.sub("", text).strip()
 
 
@@ -153,7 +157,7 @@ def _sentence(span: str) -> str:
 
 
 def _formula(span: str) -> str:
-    """What stands between LaTeX delimiters if the span starts with one, else the sentence."""
+    """Return the content of LaTeX delimiters if the span starts with one, else the sentence."""
     for opener, closer in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
         if span.startswith(opener):
             inner, closed, _ = span[len(opener) :].partition(closer)
@@ -211,9 +215,9 @@ def _choice(text: str, problem: Problem, truncated: bool) -> str | None:
 
 @lru_cache(64)
 def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """A label that stands alone: words in any case, letters in upper case.
+    """Match a label that stands alone: words in any case, letters in upper case.
 
-    'A good one' and 'I think' are an article and a pronoun, unless 'option' goes before.
+    'A good one' and 'I think' are an article and a pronoun, unless 'option' precedes them.
     """
     bare = sorted((x.strip("(). ") for x in labels), key=len, reverse=True)
     parts = [f"(?i:{re.escape(x)})" for x in bare if len(x) > 1]
@@ -250,7 +254,10 @@ _FENCE = re.compile(r"^[ \t]*+```[ \t]*+([\w+-]*+)[^\n`]*+$", re.M)
 
 
 def _fenced(text: str, truncated: bool) -> list[tuple[str, str]]:
-    """(language, content) of each fenced block; the last may lack its end if nothing was cut."""
+    """Return (language, content) of each fenced block.
+
+    The last may lack its end if not truncated.
+    """
     fences = list(_FENCE.finditer(text))
     blocks, i = [], 0
     while i < len(fences):
@@ -288,9 +295,9 @@ def _json(text: str, problem: Problem, truncated: bool) -> str | None:
 
 
 def _all_json(text: str, truncated: bool) -> Iterator[str]:
-    """Each text that parses as JSON: blocks, all of it, balanced brackets, the last of each first.
+    """Yield each text that parses as JSON: blocks, all of it, balanced brackets, each last first.
 
-    Not more of them than ``_LONGEST_JSON`` characters in all, so that the time stays linear.
+    At most ``_LONGEST_JSON`` characters of them in all, so that the time stays linear.
     """
     blocks = [content for _, content in reversed(_fenced(text, truncated))]
     spans = [text[start:end] for start, end in reversed(_balanced(text)[-_JSON_ATTEMPTS:])]
@@ -311,7 +318,7 @@ def _not_json(constant: str) -> object:
 
 
 def _balanced(text: str) -> list[tuple[int, int]]:
-    """Every balanced bracket pair (start, end), in the order of their ends. One pass."""
+    """Return every balanced bracket pair (start, end), in the order of their ends. One pass."""
     spans: list[tuple[int, int]] = []
     stack: list[int] = []
     quoted = False

@@ -1,4 +1,4 @@
-"""From a reply to its answer: its place (``extract``), and its meaning (``equivalence``)."""
+"""From a reply to its answer: finding it (``extract``), and its meaning (``equivalence``)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ponder.core.problem import Problem
 
 
 class Reader:
-    """Reads answers, with the help of two child processes, each started when it is first needed."""
+    """Reads answers, with two child processes, each started when it is first needed."""
 
     def __init__(self) -> None:
         self.math = MathWorker()
         self.schemas = SchemaWorker()
 
     async def read(self, text: str, problem: Problem, truncated: bool) -> Answer | None:
-        """Return the answer that a reply gives, or None; ``truncated`` if the reply was cut off.
+        """Return the answer that a reply gives, or None; ``truncated`` if the reply is truncated.
 
         Raises:
-            UsageError: the problem's JSON Schema is none; never because of the text.
+            UsageError: the problem's JSON Schema is invalid; never because of the text.
         """
         if problem.answer_type == "json" and problem.schema.strip():
             found, _ = await self.satisfying(text, problem.schema, truncated)
@@ -30,10 +30,10 @@ class Reader:
         return None if found is None else await canonical(found, problem.answer_type, self.math)
 
     async def satisfying(self, text: str, schema: str, truncated: bool) -> tuple[str | None, bool]:
-        """Return the JSON within a text that satisfies the schema; True if that takes too long.
+        """Return the JSON within a text that satisfies the schema, and True for a time-out.
 
         Raises:
-            UsageError: the schema is none.
+            UsageError: the JSON Schema is invalid.
         """
         candidates = json_candidates(text, truncated=truncated)
         number = await self.schemas.first(schema, candidates)
@@ -42,15 +42,15 @@ class Reader:
         return candidates[number], False
 
     async def check(self, problem: Problem) -> None:
-        """Refuse a problem whose JSON Schema is none, before anything is spent on it.
+        """Reject a problem with an invalid JSON Schema, before anything is spent on it.
 
         Raises:
-            UsageError: it is none, or takes too long to check.
+            UsageError: the schema is invalid, or takes too long to check.
         """
         if problem.answer_type == "json":
             await self.schemas.check(problem.schema)
 
     def close(self) -> None:
-        """End the children, and wait until they are gone."""
+        """End the child processes, and wait until they are gone."""
         self.math.end()
         self.schemas.end()

@@ -1,8 +1,8 @@
 """JSON Schema on hostile text, in a worker process that is killed when it takes too long.
 
-A pattern of nested repetition, ``uniqueItems`` over thousands of objects, or references that double
-with each level take longer than anybody waits; the schema is the caller's and the JSON the model's,
-and either may be made for that. The second half of this file runs in the worker alone.
+A pattern of nested repetition, ``uniqueItems`` over thousands of objects, or references that
+double with each level may take practically for ever. The schema is the caller's and the JSON the
+model's, and either may be written to do so. The second half of this file runs in the worker alone.
 
 References are resolved within the schema and among the published metaschemas; nothing is fetched.
 ``format`` asserts nothing. ``multipleOf`` is exact for decimals: 0.07 is a multiple of 0.01.
@@ -21,7 +21,7 @@ from ponder.answers.worker import Worker
 from ponder.core.errors import UsageError
 
 LONGEST = 8_000_000
-"""Characters of a schema and of the texts checked against it, beyond which nothing is sent."""
+"""Most characters that are sent: of a schema and the texts checked against it."""
 SECONDS = 5.0
 NONE = -1
 _SLOW = (
@@ -31,16 +31,16 @@ _SLOW = (
 
 
 class SchemaWorker(Worker):
-    """Asks a child of its own, which never imports sympy."""
+    """Asks a child process of its own, which never imports sympy."""
 
     def __init__(self, timeout: float = SECONDS) -> None:
         super().__init__("schema", timeout, LONGEST)
 
     async def check(self, schema: str) -> None:
-        """Refuse what is no schema, or cannot be used.
+        """Reject an invalid or unusable schema.
 
         Raises:
-            UsageError: it is none.
+            UsageError: the schema is invalid or cannot be used.
         """
         if schema.strip():
             said = await self.ask("checked", schema)
@@ -48,10 +48,12 @@ class SchemaWorker(Worker):
                 raise UsageError(said if isinstance(said, str) else _SLOW)
 
     async def first(self, schema: str, texts: Sequence[str]) -> int | None:
-        """Which text satisfies the schema first; ``NONE`` if none does, None if it took too long.
+        """Return the number of the first text that satisfies the schema.
+
+        ``NONE`` if none does, None if it took too long.
 
         Raises:
-            UsageError: the schema is none.
+            UsageError: the schema is invalid.
         """
         if not texts or not schema.strip():
             return 0 if texts else NONE
@@ -65,11 +67,11 @@ class SchemaWorker(Worker):
 
 
 class _Bad(Exception):
-    """A schema that is none; its text is the sentence that says so."""
+    """An invalid schema; its text is the sentence that explains why."""
 
 
 def checked(schema: str) -> str:
-    """A sentence that says why this is no schema; empty if it is one."""
+    """Return a sentence that explains why the schema is invalid; empty if it is valid."""
     try:
         _validate(_validator(schema), {})
     except _Bad as error:
@@ -87,7 +89,10 @@ def _bad(why: object) -> str:
 
 
 def satisfying(schema: str, *texts: str) -> int | str:
-    """The number of the first text that satisfies the schema; else ``NONE``, or as ``checked``."""
+    """Return the number of the first text that satisfies the schema.
+
+    Else ``NONE``, or as ``checked``.
+    """
     if why := checked(schema):
         return why
     validator = _validator(schema)

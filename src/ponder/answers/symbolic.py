@@ -33,13 +33,13 @@ _PERCENT = sympy.UnevaluatedExpr(sympy.Rational(1, 100))
 
 
 def key(latex: str) -> str | None:
-    """The key of a LaTeX expression (no delimiters); ``None`` if it does not parse."""
+    """Return the key of a LaTeX expression (no delimiters); ``None`` if it does not parse."""
     parsed = _parse(latex)
     return _key(parsed[0]) if parsed else None
 
 
 def same(reference: str, reply: str) -> bool:
-    """math-verify's verdict on two LaTeX expressions."""
+    """Return math-verify's verdict on two LaTeX expressions."""
     return bool(verify(_parse(reference), _parse(reply), timeout_seconds=None))
 
 
@@ -95,7 +95,7 @@ def _is_eq(obj: Sympy) -> bool:
 
 
 def _condition(obj: Sympy) -> str:
-    """Inequalities in one unknown are the set of their solutions, others are compared by form."""
+    """Key inequalities in one unknown by the set of their solutions, others by form."""
     if len(obj.free_symbols) == 1 and not obj.has(sympy.Eq):
         try:
             return _set(obj.as_set())
@@ -117,7 +117,7 @@ def _condition(obj: Sympy) -> str:
 
 
 def _evaluated(expr: Sympy) -> Sympy:
-    """Evaluated, with decimals made exact, percent signs dropped and ``i`` the imaginary unit."""
+    """Evaluate, with exact decimals, without percent signs, and with ``i`` the imaginary unit."""
     expr = expr.xreplace({_PERCENT: sympy.Integer(1)})
     expr = expr.xreplace({f: sympy.Rational(str(f)) for f in expr.atoms(sympy.Float)})
     expr = expr.xreplace({s: sympy.I for s in expr.free_symbols if s.name == "i"})
@@ -146,7 +146,10 @@ def _values(expr: Sympy) -> list[Sympy] | None:
 
 @cache
 def _point(name: str, trial: int) -> Sympy:
-    """A rational of magnitude 0.4 to 2.4; positive at the first trial, negative at the second."""
+    """Return a rational of magnitude 0.4 to 2.4.
+
+    Positive at the first trial, negative at the second.
+    """
     digest = int.from_bytes(sha256(f"{trial}:{name}".encode()).digest()[:4], "big")
     sign = (1, -1, (-1) ** (digest % 2))[trial]
     return sympy.Rational(sign * (2000 + digest % 9973), 4999)
@@ -168,9 +171,11 @@ def _number(expr: Sympy) -> str:
 
 
 def _real(value: Sympy) -> str:
-    """Closed forms such as (1+sqrt 2)(sqrt 2-1) are rational without looking so.
+    """Key a real number.
 
-    Nothing irrational that anybody writes lies within 1e-24 of a denominator below a million.
+    Closed forms such as (1+sqrt 2)(sqrt 2-1) are rational without looking so.
+
+    No irrational number that anybody writes lies within 1e-24 of a denominator below a million.
     """
     if abs(value) < 10**12:
         exact = Fraction(str(value))
@@ -181,7 +186,10 @@ def _real(value: Sympy) -> str:
 
 
 def _rounded(value: Sympy, digits: int) -> str:
-    """Decimal notation with that many significant digits; noise below 1e-20 of the whole is 0."""
+    """Return decimal notation with that many significant digits.
+
+    Relative noise below 1e-20 is 0.
+    """
     parts = value.as_real_imag()
     tiny = sympy.Float("1e-20") * max(abs(part) for part in parts)
     real, imaginary = (

@@ -26,7 +26,7 @@ from typing import Literal
 from ponder.core.errors import PonderError
 
 START_SECONDS = 60.0
-"""How long importing sympy may take on a busy machine."""
+"""Longest time that importing sympy may take on a busy machine."""
 _CACHED = 4_096
 
 Reply = str | int | None
@@ -34,11 +34,11 @@ Kind = Literal["math", "schema"]
 
 
 class Worker:
-    """Asks the child, remembers what it said; ``None`` stands for too long, too slow or unreadable.
+    """Asks the child and remembers its replies. ``None``: a time-out, or nothing readable.
 
-    ``timeout`` is in seconds of wall-clock time per request, from when the child gets it; a request
-    of more than ``longest`` characters is not sent. Any number of tasks, on any event loop, may ask
-    at once. Set anew, ``timeout`` holds for what is asked from then on.
+    ``timeout`` is in seconds of wall-clock time per request, from when the child gets it; a
+    request of more than ``longest`` characters is not sent. Any number of tasks, on any event
+    loop, may ask at once. A new ``timeout`` holds for later requests.
     """
 
     def __init__(self, kind: Kind, timeout: float, longest: int) -> None:
@@ -48,7 +48,7 @@ class Worker:
         self._known: OrderedDict[bytes, Reply] = OrderedDict()
 
     def close(self) -> None:
-        """End the child. A request under way gets ``None``; a later one starts a new child."""
+        """End the child. A pending request gets ``None``; a later one starts a new child."""
         if self._child is not None:
             self._child.stop()
 
@@ -59,7 +59,7 @@ class Worker:
         self.close()  # a child that was about to start meanwhile
 
     async def ask(self, *request: str) -> Reply:
-        """What the child says to an operation and its texts."""
+        """Return the child's reply to an operation and its texts."""
         if sum(map(len, request)) > self._longest:
             return None
         return await asyncio.get_running_loop().run_in_executor(
@@ -84,7 +84,7 @@ class Worker:
 
 
 class _Child:
-    """One process; used up by a time-out."""
+    """One process; a time-out ends it."""
 
     def __init__(self, kind: Kind) -> None:
         # -P: whatever lies in the user's directory must not shadow sympy's imports.
@@ -123,7 +123,7 @@ class _Child:
         return reply
 
     def _line(self, timeout: float) -> str:
-        """The next line, or "" when the child is dead, which the time-out makes sure of."""
+        """Return the next line, or "" if the child is dead; a time-out kills it."""
         assert self._process.stdout is not None
         expired = threading.Event()
 

@@ -1,4 +1,4 @@
-"""How far something long is, on stderr."""
+"""A progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bar:
         self._bar.stop()
 
     def advance(self, done: int, of: int, free: int = 0, note: str = "") -> None:
-        """So much is done; ``free`` of it was there before and says nothing about the time left."""
+        """Show the progress; ``free`` of it was done before, and does not count for the speed."""
         if self._watched:
             self._bar.update(self._task, total=of, completed=done, note=note)
             return
@@ -49,6 +49,6 @@ class Bar:
 
 
 def spending(tokens: int, usd: float, *more: str) -> str:
-    """What was spent so far, as a bar's note."""
+    """Return the cost so far, as a bar's note."""
     dollars = f"${usd:.4f}" if usd else ""
     return ", ".join(filter(None, [f"{tokens:,} tokens", dollars, *more]))

@@ -1,4 +1,4 @@
-"""The chains that are being written, as the live view shows them: the end of each, in one line."""
+"""The traces being written, as the live view shows them: the end of each, in one line."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by th
 from ponder.cli import terminal
 
 KEPT = 1024
-"""Number of characters of a chain that are kept: more than the widest line has."""
+"""Number of characters kept of a trace: more than the widest line has."""
 
 
 @dataclass(slots=True)
 class Chain:
-    """A sample that is asked for, and what of it has come."""
+    """A requested sample, and its text so far."""
 
     tokens: int = 0
     """Number of its tokens so far."""
     text: str = ""
     """The end of its text."""
     reasoning: str = ""
-    """The end of what the model thinks, as long as it has no text."""
+    """The end of its thinking, as long as it has no text."""
     running: bool = False
-    """True if the model has begun with it."""
+    """True if the model has started it."""
 
     def grow(self, text: str, reasoning: str, tokens: int) -> None:
-        """Add what has come; where tokens fall, it is asked for once more and begins anew."""
+        """Add new text; if the number of tokens falls, the sample starts anew."""
         if tokens < self.tokens:
             self.text = self.reasoning = ""
         self.text = (self.text + text)[-KEPT:]
@@ -45,12 +45,12 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A head, and below it as many chains as the screen has lines for."""
+    """A head, and below it as many traces as the screen has lines for."""
 
     head: Sequence[RenderableType]
-    """What stands above, from the top down."""
+    """The lines above the traces, from the top down."""
     chains: Sequence[Chain]
-    """Those that run, in the order in which they were asked for."""
+    """The running traces, in the order in which they were requested."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         head = Group(*self.head)
@@ -74,7 +74,7 @@ def _line(chain: Chain, width: int) -> Text:
 
 
 def tail(text: str, width: int) -> str:
-    """The end of a text in one line of at most so many columns."""
+    """Return the end of a text in one line of at most so many columns."""
     line = " ".join(text.split())
     if cell_len(line) <= width:
         return line

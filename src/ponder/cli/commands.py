@@ -1,4 +1,4 @@
-"""``ponder``: the commands, and what happens when one of them fails."""
+"""``ponder``: the commands, and the handling of their failures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def cli() -> None:
 
 
 def run(arguments: list[str] | None) -> int:
-    """Carry out a command line; returns the exit code, having said why if it is not 0."""
+    """Run a command line; returns the exit code, after printing the reason if it is not 0."""
     prepare()
     try:
         outcome: Any = cli.main(arguments, prog_name="ponder", standalone_mode=False)
@@ -100,6 +100,6 @@ def _with_hint(message: str) -> str:
 
 
 def _complain(sentence: str) -> None:
-    """On one line: of what another library says in paragraphs, the first has the reason."""
+    """Print a sentence on one line; of another library's paragraphs, only the first."""
     first = sentence.strip().split("\n\n")[0]
     say(f"ponder: {' '.join(first.split())}", err=True)

@@ -1,4 +1,4 @@
-"""``ponder data``: which benchmarks there are, and what their problems look like."""
+"""``ponder data``: the benchmark suites, and their problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ponder eval``: configurations on a suite, a store of their results, and who is better."""
+"""``ponder eval``: configurations on a suite, a store of their results, and comparisons."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def evaluate(
 ) -> int:
     """Answer every problem of a suite with each configuration, grade, and compare.
 
-    What has come is kept in the store: after a crash, failed runs or Ctrl-C the same command goes
-    on from there, and with a larger --limit it adds to what is there.
+    Finished results are kept in the store. After a crash, failed runs or Ctrl-C, the same command
+    continues from there, and with a larger --limit it adds more problems.
     """
     if context.invoked_subcommand is not None:
         _nothing_before(context)
@@ -152,7 +152,7 @@ def _nothing_before(context: click.Context) -> None:
 def _wishes(
     suite: str | None, given: dict[str, Any], grid: Sequence[str], file: Path | None
 ) -> tuple[str, list[reading.Wish]]:
-    """The suite, and what is to be evaluated on it."""
+    """Return the suite, and the configurations to evaluate on it."""
     if file is None:
         wishes = reading.of_flags(given, grid)
     else:
@@ -189,7 +189,7 @@ async def _evaluate(
 async def _carried_out(
     engine: Engine, asked: Evaluation, store: Store, regrade: bool, quiet: bool
 ) -> str:
-    """Run and grade; returns why some could not be graded."""
+    """Run and grade; returns why some answers could not be graded."""
     names = [configuration.id for configuration in asked.configurations]
     with Bar("evaluating", quiet) as bar:
 
@@ -208,7 +208,7 @@ async def _carried_out(
 
 
 def _tell_kept(held: Sequence[Held]) -> None:
-    """The store holds no reference, so nobody can tell whether it is still that of the grades."""
+    """Warn that grades are kept: without references, the store cannot tell if they still apply."""
     kept = sum(outcome.correct is not None for _, outcomes in held for outcome in outcomes)
     if kept:
         s = "s" * (kept > 1)
@@ -312,7 +312,7 @@ def _nothing(asked: object, as_json: bool) -> None:
 @_STORE
 @_JSON
 def compare(a: str, b: str, path: Path | None, as_json: bool) -> None:
-    """The paired difference between two configurations, each an ID, its beginning, or a name."""
+    """Compare two configurations in pairs; each is an ID, a prefix of one, or a name."""
     figures = _figures()
     with _open(path) as store:
         both = [(one, store.outcomes(one.id)) for one in (store.find(a), store.find(b))]
@@ -327,7 +327,7 @@ def compare(a: str, b: str, path: Path | None, as_json: bool) -> None:
 @click.argument("configurations", metavar="ID...", nargs=-1, required=True)
 @_STORE
 def rm(configurations: tuple[str, ...], path: Path | None) -> None:
-    """Forget configurations, their outcomes and their runs."""
+    """Delete configurations, their outcomes and their runs."""
     with _open(path) as store:
         for one in {one.id: one for one in map(store.find, configurations)}.values():
             store.remove(one.id)
@@ -344,7 +344,7 @@ def _open(path: Path | None) -> Iterator[Store]:
 
 
 def _figures() -> ModuleType:
-    """What counts; before anything is spent, whether it can be counted."""
+    """Return the module that computes figures, loaded before anything is spent."""
     try:
         from ponder.experiments.evals import figures as evaluation_figures
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What ``ponder eval`` prints."""
+"""Output of ``ponder eval``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _WORDS = ("id", "name", "model", "suite", "created", "stopped by", "problem", "a
 
 
 def when(created: float) -> str:
-    """A moment, in local time."""
+    """Return a moment, in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(created))
 
 
 def summaries(rows: Sequence[Summary], of: Sequence[Stored] = ()) -> None:
-    """A line per configuration; with ``of``, also where it was evaluated and when."""
+    """Print a line per configuration; with ``of``, also its suite and date."""
     models = {row.model for row in rows}
     shown = []
     for i, row in enumerate(rows):
@@ -50,7 +50,7 @@ def summaries(rows: Sequence[Summary], of: Sequence[Stored] = ()) -> None:
 
 
 def differences(rows: Sequence[Summary], found: Sequence[Comparison]) -> None:
-    """Each configuration against the first."""
+    """Print each configuration against the first."""
     for row, one in zip(rows[1:], found, strict=False):
         verdict = "" if one.decided else ": the data do not decide"
         names = f"{_plain(row.name)} - {_plain(rows[0].name)}"
@@ -58,7 +58,7 @@ def differences(rows: Sequence[Summary], found: Sequence[Comparison]) -> None:
 
 
 def comparison(found: Comparison, a: str, b: str) -> None:
-    """Two configurations, and whether one is better."""
+    """Print two configurations, and the better one if that is decided."""
     say(f"A  {found.a}  {_plain(a)}: {found.accuracy_a:.4f}")
     say(f"B  {found.b}  {_plain(b)}: {found.accuracy_b:.4f}")
     say(f"B - A: {_difference(found)}, on {found.problems:,} problems")
@@ -71,7 +71,7 @@ def comparison(found: Comparison, a: str, b: str) -> None:
 
 
 def problems(held: tuple[Stored, Sequence[Outcome]], row: Summary, *, as_json: bool) -> None:
-    """One configuration: what it is, and what it made of each problem."""
+    """Print one configuration: its settings, and its outcome on each problem."""
     one, outcomes = held
     if as_json:
         told = {**row.to_json(), "suite": one.suite, "created": when(one.created)}
@@ -97,7 +97,7 @@ def _difference(found: Comparison) -> str:
 
 
 def _print(rows: Sequence[Mapping[str, str]]) -> None:
-    """A table of the columns that say something."""
+    """Print a table of the columns that are not empty."""
     every = dict.fromkeys(name for row in rows for name in row)
     columns = [name for name in every if any(row.get(name) for row in rows)]
     shown = [{name: _plain(row.get(name, "")) for name in columns} for row in rows]
@@ -106,6 +106,6 @@ def _print(rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def _plain(text: str, width: int = 60) -> str:
-    """On one line."""
+    """Return the text on one line."""
     line = visible_line(" ".join(text.split()))
     return line if len(line) <= width else f"{line[: width - 1]}…"

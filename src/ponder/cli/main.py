@@ -1,4 +1,4 @@
-"""``ponder``: where it begins. Little is imported here, so that Ctrl-C is heard from the start."""
+"""``ponder``: the entry point. It imports little, so that Ctrl-C works from the start."""
 
 from __future__ import annotations
 

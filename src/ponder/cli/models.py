@@ -1,4 +1,4 @@
-"""``ponder models``: which models there are, and getting them here and away again."""
+"""``ponder models``: lists, downloads and removes models."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def list_models(as_json: bool) -> None:
 def pull(name: str, verify: bool, keep_original: bool) -> None:
     """Download the model NAME (else the default one), or hf:owner/repo/file.gguf.
 
-    Goes on where it was interrupted. Then converts it, so that it loads faster.
+    An interrupted download is continued. The model is then converted, so that it loads faster.
     """
     entry = catalog.find(name)
     with pull_progress(entry.name) as report:
@@ -89,7 +89,7 @@ def path(name: str) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(name: str, yes: bool) -> None:
-    """Delete the model NAME and whatever has arrived of it."""
+    """Delete the model NAME, downloaded completely or in part."""
     entry = catalog.find(name)
     if catalog.status(entry).state == "absent":
         raise UsageError(f"{name} is not here: there is nothing to delete.")
@@ -101,7 +101,7 @@ def rm(name: str, yes: bool) -> None:
 
 @contextmanager
 def pull_progress(name: str) -> Iterator[Report]:
-    """A bar on a terminal; elsewhere a line per stage and tenth. Both on stderr."""
+    """Show a bar on a terminal; elsewhere a line per stage and tenth. Both on stderr."""
     if not console(err=True).is_terminal:
         said: tuple[str, int] | None = None
 

@@ -1,4 +1,4 @@
-"""Commands that refuse an option of one value that is given twice, where click takes the last."""
+"""Commands that reject a repeated single-valued option, where click takes the last value."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import click
 
 
 class Command(click.Command):
-    """A command; any of ours."""
+    """A command that rejects repeated options; the base of all commands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line.
 
         Raises:
-            click.UsageError: an option of one value is there twice.
+            click.UsageError: an option of one value is given twice.
         """
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for one in order:
@@ -23,7 +23,7 @@ class Command(click.Command):
 
 
 def _single(parameter: click.Parameter) -> bool:
-    """True if a second value would replace the first; a switch may be repeated."""
+    """Return True if a second value would replace the first; a switch may be repeated."""
     if not isinstance(parameter, click.Option) or parameter.multiple or parameter.count:
         return False
     return not parameter.is_flag or bool(parameter.secondary_opts)

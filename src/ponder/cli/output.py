@@ -1,4 +1,4 @@
-"""Where a command writes, checked before anything is spent; and what it left out."""
+"""Checks output paths before anything is spent, and reports skipped lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ponder.core.errors import UsageError
 
 
 def free(path: Path, force: bool, *, inputs: Sequence[Path] = ()) -> None:
-    """Refuse to write where that cannot be, is not wanted, or would destroy an input.
+    """Refuse to write where that is impossible, not wanted, or would destroy an input.
 
     Raises:
-        UsageError: says what to do instead.
+        UsageError: tells the user what to do instead.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder: give the name of a file.")
@@ -26,7 +26,7 @@ def free(path: Path, force: bool, *, inputs: Sequence[Path] = ()) -> None:
 
 
 def tell_skipped(skipped: Sequence[int], what: str = "line") -> None:
-    """Say on stderr how many broken lines were left out, and which."""
+    """Print on stderr the number of broken lines that were skipped, and their line numbers."""
     if skipped:
         s, rest = "s" * (len(skipped) > 1), ", ..." * (len(skipped) > 5)
         shown = ", ".join(map(str, skipped[:5]))

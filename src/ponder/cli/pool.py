@@ -157,7 +157,7 @@ def import_(
     skip_broken: bool,
     force: bool,
 ) -> None:
-    """Make a pool of another program's FILE of samples."""
+    """Make a pool from another program's FILE of samples."""
     options = importing.Options(importing.paths(paths), answer_type, system)
     source = importing.Foreign(path, cast(importing.Format, kind), options, skip_broken)
     rest: dict[str, Any] = {"suite": suite} if suite else {}
@@ -173,7 +173,7 @@ def import_(
 @_SKIP
 @_FORCE
 def strip(path: Path, output: Path, skip_broken: bool, force: bool) -> None:
-    """Drop the samples' texts: what remains can be scored, but not graded anew."""
+    """Remove the samples' texts. The rest can be scored, but not graded again."""
     source = pools.Pool(path, skip_broken=skip_broken)
     _write(output, force, [path], lambda: (source.header, merging.strip(source)))
     tell_skipped(source.skipped, "line")

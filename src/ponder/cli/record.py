@@ -35,7 +35,7 @@ from ponder.runtime.engine import Engine
 
 _FILE = click.Path(path_type=Path)
 MOST = 4096
-"""As for a strategy's n."""
+"""Same limit as a strategy's n."""
 DATA = click.option(
     "--data",
     "folder",
@@ -92,8 +92,9 @@ def record(
 ) -> int:
     """Sample every problem of a suite N times, grade the samples, and write them as a pool.
 
-    What has come is kept in POOL.journal: after a crash, a budget that ran out or Ctrl-C, the same
-    command goes on from there. With a larger --n or --limit (and --force) it adds to what is there.
+    Samples are kept in POOL.journal. After a crash, an exhausted budget or Ctrl-C, the same
+    command continues from there. With a larger --n or --limit (and --force) it adds more samples
+    or problems.
     """
     found = find(suite)
     free(pool, force, inputs=files_of(suite))
@@ -203,10 +204,10 @@ def grade(
     quiet: bool,
     unsafe: bool,
 ) -> None:
-    """Read the answers out of the samples' texts anew, and grade them anew.
+    """Extract the answers from the samples' texts again, and grade them again.
 
-    Samples without a text keep their answers, and their grades unless --suite names the suite that
-    they are to be graded by. The references are the pool's own, or those of that suite.
+    Samples without a text keep their answers, and their grades unless --suite names the suite to
+    grade them by. The references are the pool's own, or those of that suite.
     """
     free(output, force, inputs=[path, *files_of(suite)])
     source = pools.Pool(path, skip_broken=skip_broken)
@@ -251,10 +252,10 @@ def _gold(entry: Entry, items: Mapping[str, Item]) -> golds.Gold:
 
 
 def files_of(suite: str | None) -> list[Path]:
-    """The file that a suite is read from, if the caller named one: never to be written over.
+    """Return the file that a suite is read from, if the caller named one: never to be overwritten.
 
     Raises:
-        UsageError: there is no such suite.
+        UsageError: the suite does not exist.
     """
     found = find(suite) if suite else None
     return [found.path] if isinstance(found, MappedFile) else []
@@ -263,11 +264,12 @@ def files_of(suite: str | None) -> list[Path]:
 def items_of(
     suite: str | None, folder: Path | None, entries: Sequence[Entry], *, given: bool
 ) -> dict[str, Item]:
-    """The items of a pool's suite, by problem id; none if no suite is named.
+    """Return the items of a pool's suite, by problem id; none if no suite is named.
+
+    ``given`` is True if the caller named the suite, False if the pool did.
 
     Raises:
-        UsageError: it has not all problems of the pool, or is not found. ``given`` says whether
-            the caller named it, or the pool.
+        UsageError: the suite does not exist, or lacks problems of the pool.
     """
     if not suite:
         return {}
@@ -286,7 +288,7 @@ def items_of(
 
 
 def problem_of(entry: Entry, items: Mapping[str, Item]) -> Problem:
-    """What was asked: as the suite has it, or else all that a pool says of it."""
+    """Return the problem as in the suite, or else as far as the pool describes it."""
     if entry.problem_id in items:
         return items[entry.problem_id].problem
     return Problem((Message("user", "?"),), entry.answer_type)

@@ -1,4 +1,4 @@
-"""``ponder report``: what recorded samples say about compute, as one page."""
+"""``ponder report``: accuracy against compute from recorded samples, as one page."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def report(
     skip_broken: bool,
     force: bool,
 ) -> None:
-    """One page of curves and economics, from pools and results stores.
+    """Write one page of curves and economics, from pools and results stores.
 
     \b
     ponder report small.jsonl large.jsonl -o report.html
@@ -99,7 +99,7 @@ def report(
 
 
 def _numbers(option: str, text: str, count: int | None = None) -> list[float]:
-    """Numbers above zero between commas."""
+    """Read numbers above zero between commas."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     expected = "one number above 0" if count == 1 else "numbers above 0, such as 0.1,1,10"
     try:
@@ -113,7 +113,7 @@ def _numbers(option: str, text: str, count: int | None = None) -> list[float]:
 
 
 def _sizes(text: str) -> list[int]:
-    """One is always among them: it is what more samples are measured against."""
+    """Read numbers of samples. One is always added: the baseline for more samples."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if any(not (p.isascii() and p.isdigit() and int(p)) for p in parts) or (text and not parts):
         raise UsageError(f"--n: expected whole numbers above zero, such as 1,2,4,8, not {text!r}.")
@@ -121,7 +121,7 @@ def _sizes(text: str) -> list[int]:
 
 
 def _command(context: click.Context) -> str:
-    """As it was typed: options that were given, in their declared order."""
+    """Return the command as it was typed: given options, in their declared order."""
     words = ["ponder", "report"]
     for parameter in context.command.params:
         value, name = context.params[parameter.name or ""], max(parameter.opts, key=len)
@@ -145,7 +145,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _draw(found: Findings, folder: Path, force: bool) -> None:
-    """Every chart, or none where a file is in the way."""
+    """Write every chart, or none if a file already exists."""
     from ponder.experiments.report import charts
     from ponder.experiments.report import figures as report_figures
 

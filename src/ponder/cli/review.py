@@ -36,13 +36,13 @@ _HELP = """\
 
 
 class Desk:
-    """Where commands come from: keys of a terminal, or else lines of standard input."""
+    """Reads commands: keys of a terminal, or else lines of standard input."""
 
     def __init__(self) -> None:
         self.terminal = sys.stdin.isatty()
 
     def command(self, prompt: str, *, keys: bool) -> str:
-        """One key, or one line.
+        """Return one key, or one line.
 
         Raises:
             EOFError: there is no more.
@@ -57,7 +57,7 @@ class Desk:
         return key.strip()
 
     def line(self, prompt: str) -> str:
-        """One line.
+        """Return one line.
 
         Raises:
             EOFError: there is no more.
@@ -89,8 +89,8 @@ def review(
 ) -> None:
     """Judge the candidates that runs with '--verifier human' wait for, one item after the other.
 
-    On a terminal single keys are commands, and when nothing waits it goes on looking; otherwise
-    commands are lines of standard input, and it ends with them.
+    On a terminal single keys are commands, and the command keeps waiting for new items. Otherwise
+    commands are lines of standard input, and it stops at their end.
 
     \b
     1, 2, ...  the best one          n  none is good     s  skip it
@@ -115,7 +115,7 @@ def review(
 
 
 class Review:
-    """One person at work on a queue. ``pause`` waits until it is time to look again."""
+    """One person at work on a queue. ``pause`` waits until the next look at the queue."""
 
     def __init__(
         self,
@@ -130,10 +130,10 @@ class Review:
         self._judged = self._bad = 0
 
     def go(self, *, once: bool) -> None:
-        """Item after item, until the person quits.
+        """Show item after item, until the person quits.
 
         Raises:
-            UsageError: nobody is there to say it again, and nothing was understood.
+            UsageError: a command was not understood, and nobody is there to repeat it.
         """
         try:
             for item in self._items(once):
@@ -169,7 +169,7 @@ class Review:
             self._pause()
 
     def _judge(self, item: Item) -> Judgement | None:
-        """What the person says of it; None to skip it."""
+        """Return the person's judgement; None to skip the item."""
         groups = item.groups
         self._show(item)
         comment, prompt = "", _prompt(len(groups))
@@ -201,7 +201,7 @@ class Review:
                     say_text(_HELP.rstrip("\n"))
 
     def _grades(self, given: list[str] | None, count: int) -> list[float] | None:
-        """A score for each group, from grades on one line or asked for one by one."""
+        """Return a score for each group, from grades on one line or entered one by one."""
         keys = [
             self._desk.command(f"grade of {number}, 1 to 5", keys=True)
             for number in (() if given else _numbers(count))
@@ -239,7 +239,7 @@ class Review:
 
 
 def _said(item: Item, how: How, values: list[float], comment: str) -> Judgement:
-    """The value of each group is that of all of its candidates."""
+    """Return the judgement; every candidate of a group gets the group's value."""
     of = {i: value for group, value in zip(item.groups, values, strict=True) for i in group}
     scores = tuple(of[i] for i in range(len(item.candidates)))
     return Judgement(how, scores, comment, _user(), time.time())

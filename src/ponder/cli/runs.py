@@ -1,4 +1,4 @@
-"""``ponder runs``: what the journal holds."""
+"""``ponder runs``: the runs in the journal."""
 
 from __future__ import annotations
 
@@ -151,14 +151,14 @@ _MANY = Problem((Message("user", "?"),))
 
 
 def _tree(book: Journal, row: RunRow) -> Tree:
-    """The search tree of a run as it is recorded so far."""
+    """Return the search tree of a run as recorded so far."""
     asked = _asked(row)
     problem = asked.problem if asked else _MANY
     return history.tree(problem, book.calls(row.id), book.decisions(row.id))
 
 
 def _asked(row: RunRow) -> Spec | None:
-    """What was asked for, whichever version wrote it down; None of a recording."""
+    """Return the run's request, whatever version recorded it; None for a recording."""
     if "problem" not in row.spec:
         return None
     return Spec.from_json({**row.spec, "version": __version__})
@@ -205,7 +205,7 @@ def resume(
     quiet: bool,
     trust: tuple[str, ...],
 ) -> int:
-    """Take up a run that was cut off; what is recorded is not paid for again."""
+    """Continue an interrupted run. Recorded samples are not paid for again."""
 
     engine = Engine(teller=Voice(quiet))
 
@@ -229,19 +229,19 @@ def resume(
 def steer(
     run: str, action: str, words: tuple[str, ...], journal: str | None, by: str, wait: bool
 ) -> int:
-    """Act on a run that is going on, from another terminal.
+    """Steer a run in progress from another terminal.
 
     \b
-    prune NODE         give a node up, with all beneath it
+    prune NODE         drop a node, with all beneath it
     pin NODE           keep a node, whatever its score
-    edit NODE TEXT     put another text in its place
-    hint TEXT          a remark that all later steps see
+    edit NODE TEXT     replace its text
+    hint TEXT          add a remark that all later steps see
     more [NODE] COUNT  add branches at a node, or samples
-    accept NODE        take it as the answer
-    pause, resume      hold the run, and let it go on
+    accept NODE        take its answer as the result
+    pause, resume      pause the run, and continue it
 
     NODE is the id that 'ponder runs show RUN --tree' prints. The run takes an action at its next
-    step, and records it: a steered run that is cut off is resumed to the same end.
+    step, and records it: an interrupted steered run, once resumed, reaches the same end.
     """
     wanted = _action(action, words, by)
     with _open(journal) as book:
@@ -261,11 +261,11 @@ def steer(
 
 
 _POLL = 0.1
-"""Seconds between two looks at whether an action was taken."""
+"""Seconds between two checks if an action was taken."""
 
 
 def _action(kind: str, words: Sequence[str], by: str) -> Action:
-    """The action that the words of the command line spell.
+    """Return the action that the words of the command line spell.
 
     Raises:
         UsageError: they are too few, too many, or make no sense.
@@ -292,7 +292,7 @@ def _action(kind: str, words: Sequence[str], by: str) -> Action:
 @click.argument("run", nargs=-1, required=True)
 @_JOURNAL
 def rm(run: tuple[str, ...], journal: str | None) -> None:
-    """Forget runs."""
+    """Delete runs."""
     with _open(journal) as book:
         for row in {row.id: row for row in map(book.run, run)}.values():
             book.claim(row.id)  # nobody may be working on it

@@ -1,4 +1,4 @@
-"""``ponder score``: what a verifier says of texts that came from anywhere."""
+"""``ponder score``: scores texts of any origin with a verifier."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def score(
 
 
 def read_problem(path: Path) -> Problem:
-    """The problem that a file describes.
+    """Return the problem in a file.
 
     Raises:
-        UsageError: it cannot be read, or is not as it must be.
+        UsageError: the file cannot be read, or is malformed.
     """
     data = _json(path, _read(path), "")
     if "question" not in data:
@@ -117,10 +117,10 @@ def read_problem(path: Path) -> Problem:
 
 
 def read_candidates(path: Path) -> list[str]:
-    """The texts of a file of candidates.
+    """Return the texts in a file of candidates.
 
     Raises:
-        UsageError: it cannot be read, is empty, or a line is not as it must be.
+        UsageError: the file cannot be read, is empty, or has a malformed line.
     """
     texts = []
     for number, line in enumerate(_read(path).splitlines(), 1):

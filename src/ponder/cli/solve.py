@@ -153,10 +153,10 @@ def solve(
 
 
 def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:
-    """The verifier's whole name, of what ``--verifier`` and its helpers were given.
+    """Return the verifier's full name from ``--verifier`` and its helper options.
 
     Raises:
-        UsageError: they do not go together.
+        UsageError: the options do not go together.
     """
     if script is not None:
         if name is not None or rubric is not None:
@@ -175,7 +175,7 @@ def verifier_name(name: str | None, rubric: str | None, script: str | None) -> s
 def present(
     engine: Engine, prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool
 ) -> int:
-    """Run with a live view where somebody watches, print the result, return the exit code."""
+    """Run, with a live view on a terminal; print the result and return the exit code."""
     try:
         result = asyncio.run(_watched(engine, prepare, quiet=quiet or as_json))
     except RunFailed as failed:
@@ -253,7 +253,7 @@ def _read(path: str) -> str:
 
 
 def knob_values(pairs: Sequence[str]) -> dict[str, str]:
-    """What ``--set`` was given, by knob."""
+    """Return the values of ``--set``, by knob."""
     knobs = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""``ponder strategies``: what there is to spend compute with."""
+"""``ponder strategies``: the ways to spend compute."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def strategies(as_json: bool) -> None:
 
 
 def _asks(strategy: Strategy) -> str:
-    """Whether it asks the run's verifier: always, never, or by its knobs."""
+    """Return whether it asks the run's verifier: always, never, or by its knobs."""
     defaults = {k.name: k.default for k in strategy.knobs.values()}
     found = {
         strategy.verifier({**defaults, k.name: choice}) == RUN

@@ -1,4 +1,4 @@
-"""Tables of a terminal: what is too wide for it is folded, so that nothing is lost."""
+"""Tables for a terminal: wide cells are folded, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from ponder.core.visible import visible_line
 def table(
     rows: Sequence[Mapping[str, str]], *, right: Collection[str] = (), whole: Collection[str] = ()
 ) -> Table:
-    """A line per row, its cells by column. Columns in ``right`` are set to the right; those in
-    ``whole`` are not folded, for what they hold is copied into other commands.
+    """Return a table with a line per row, its cells by column.
+
+    Columns in ``right`` are right-aligned. Those in ``whole`` are not folded, since their cells
+    are copied into other commands.
     """
     drawn = Table(box=None, pad_edge=False, header_style="dim")
     columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -1,9 +1,9 @@
-"""The one way to the terminal: all that commands print goes through here, and comes out visible.
+"""The only way to the terminal: all output of commands goes through here, and comes out visible.
 
-Questions, replies, names in files, paths and error texts are foreign. None of them reaches stdout
-or stderr but as ``ponder.core.visible`` shows it, whether a terminal or a pipe is behind it; a
-program that wants the exact text reads ``--json``. Styles are Ponder's own. Ruff refuses every
-other way (``banned-api`` in pyproject.toml).
+Questions, replies, names in files, paths and error texts are foreign. They reach stdout or stderr
+only as ``ponder.core.visible`` shows them, on a terminal or in a pipe; a program that wants the
+exact text reads ``--json``. Styles are Ponder's own. Ruff bans every other way (``banned-api`` in
+pyproject.toml).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ponder.core.visible import visible, visible_line
 
 
 def say(line: str = "", *, err: bool = False, end: str = "\n", bold: bool = False) -> None:
-    """Print one line; newlines within it show as what they are."""
+    """Print one line; newlines within it are shown escaped."""
     shown = visible_line(line)
     click.echo((click.style(shown, bold=True) if bold else shown) + end, nl=False, err=err)
 
@@ -42,7 +42,7 @@ def say_text(text: str, *, err: bool = False) -> None:
 
 
 def say_json(value: object, *, indent: int | None = None) -> None:
-    """Print a value as JSON, which escapes whatever is not printable ASCII."""
+    """Print a value as JSON, in which everything but printable ASCII is escaped."""
     click.echo(json.dumps(value, indent=indent).replace("\x7f", r"\u007f"))
 
 
@@ -50,7 +50,7 @@ def confirm(question: str) -> None:
     """Ask on stderr for a yes.
 
     Raises:
-        click.Abort: the person does not say so.
+        click.Abort: the answer is not yes.
     """
     click.confirm(visible_line(question), abort=True, err=True)
 
@@ -65,30 +65,30 @@ class VisibleConsole(Console):
         super().__init__(highlight=False, markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Make a text of a string, before it is measured."""
+        """Turn a string into a text, before it is measured."""
         return super().render_str(visible(text), **how)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Render, and let no control character through that rich did not make itself."""
+        """Render, and remove all control characters that rich did not make itself."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else visible(text), style, control)
 
 
 WIDE = 160
-"""Characters of a line where no terminal folds it: a pipe is as wide as it needs to be."""
+"""Characters of a line where there is no terminal to fold it, as in a pipe."""
 
 
 def console(*, err: bool = False, elsewhere: int | None = None) -> VisibleConsole:
-    """Return a console on stdout, or on stderr; where no terminal is, it is ``elsewhere`` wide."""
+    """Return a console on stdout, or on stderr; without a terminal it is ``elsewhere`` wide."""
     stream = sys.stderr if err else sys.stdout
     width = None if stream is not None and stream.isatty() else elsewhere
     return VisibleConsole(stderr=err, width=width)
 
 
 def show(drawn: RenderableType, *, err: bool = False, elsewhere: int | None = None) -> None:
-    """Print what rich can draw."""
+    """Print anything that rich can draw."""
     console(err=err, elsewhere=elsewhere).print(drawn)
 
 
@@ -99,7 +99,7 @@ def text(*parts: str | tuple[str, str]) -> Text:
 
 
 def live(draw: Callable[[], RenderableType]) -> Live:
-    """Return a view on stderr that draws itself again and again, and is gone at the end."""
+    """Return a view on stderr that redraws itself and is removed at the end."""
     return Live(
         console=console(err=True), transient=True, refresh_per_second=8, get_renderable=draw
     )
@@ -109,7 +109,7 @@ class Words(TextColumn):
     """A column of a progress bar that shows text, such as '{task.description}'."""
 
     def render(self, task: Task) -> Text:
-        """Render what the template makes of the task, on one line."""
+        """Render the template's text for the task, on one line."""
         return text(visible_line(self.text_format.format(task=task)))
 
 
@@ -122,9 +122,9 @@ def progress(*columns: ProgressColumn, shown: bool = True, transient: bool = Fal
 
 
 def prepare() -> None:
-    """Make visible what Python prints by itself: warnings, log lines and tracebacks.
+    """Make Python's own output visible: warnings, log lines and tracebacks.
 
-    Characters that the terminal's encoding lacks are escaped, too, instead of ending the command.
+    Characters missing in the terminal's encoding are escaped, too, instead of ending the command.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -136,7 +136,7 @@ def prepare() -> None:
 
 
 class _Formatter(logging.Formatter):
-    """Log lines, with the traceback that may belong to them."""
+    """Formats log lines, with their traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))

@@ -1,7 +1,7 @@
-"""A run's search tree as it is shown: what each node added, what was thought of it, how it ended.
+"""A run's search tree for display: each node's text, score and end.
 
-``picture`` makes it of the fold (``core.search``); the terminal, Mermaid and the page draw it.
-Siblings that are equal are one branch with a number.
+``picture`` makes it from the fold (``core.search``); the terminal, Mermaid and the page draw it.
+Equal siblings are one branch with a number.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ class Branch:
     """A node, and all siblings that are equal to it."""
 
     node: Node
-    """The one that stands for them: on the answer's path, or the first."""
+    """The node that stands for them: on the answer's path, or the first."""
     equals: tuple[Node, ...]
     """The others."""
     parent: int
-    """The place of its parent among the branches; -1 for the root."""
+    """Position of its parent among the branches; -1 for the root."""
     depth: int
     """Number of branches above it."""
     children: tuple[int, ...]
-    """Places among the branches."""
+    """Positions among the branches."""
     added: str
-    """Text that it added to its parent's; all of its text if it does not continue that one."""
+    """Text added to its parent's; all of its text if it does not continue the parent's."""
     continues: bool
     """True if its text begins with its parent's."""
     tokens: int
-    """Completion tokens spent on what it added."""
+    """Completion tokens spent on the added text."""
     on_path: bool
     """True if the answer came from it or from beneath it."""
     chosen: bool
@@ -65,18 +65,18 @@ class Branch:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person did to it, other than to drop it."""
+        """A person's actions on it, except dropping it."""
         edit = (f"edit of {self.node.origin}",) if self.node.origin else ()
         return edit + tuple(map(_done, filter(_shown, self.node.actions)))
 
     @property
     def steered(self) -> bool:
-        """True if a person edited it, or did something to it."""
+        """True if a person edited it or acted on it."""
         return bool(self.node.origin or self.node.actions)
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """All that is known of it but its text, each in a few words."""
+        """Everything known about it but its text, each in a few words."""
         parts = [f"x {self.count}"] if self.count > 1 else []
         parts += [f"{self.tokens:,} tokens"] if self.tokens else []
         parts += map(spoken, self.node.scores)
@@ -93,7 +93,7 @@ class Picture:
     title: str
     """The question."""
     answer: str | None
-    """The run's answer, if it has one by now."""
+    """The run's answer, if it has one yet."""
     branches: tuple[Branch, ...]
     """The root, and all others after their parents."""
 
@@ -104,7 +104,7 @@ class Picture:
 
 
 def picture(tree: Tree, title: str, answer: str | None = None) -> Picture:
-    """Return the tree as it is shown."""
+    """Return the tree for display."""
     path = tree.path
     places: list[tuple[Node, tuple[Node, ...], int]] = []
     children: list[list[int]] = []
@@ -153,7 +153,7 @@ def _branch(
 
 
 def _groups(siblings: Sequence[Node], path: frozenset[str]) -> list[tuple[Node, tuple[Node, ...]]]:
-    """Siblings that are equal, each with the one that stands for them."""
+    """Return groups of equal siblings, each with the node that stands for them."""
     groups: dict[object, list[Node]] = {}
     for node in siblings:
         alone = node.children or node.actions or node.origin
@@ -181,10 +181,11 @@ def _groups(siblings: Sequence[Node], path: frozenset[str]) -> list[tuple[Node, 
 
 
 def leading(picture: Picture, most: int) -> frozenset[int]:
-    """The places of the root and of at most ``most`` other branches, with all that is above them.
+    """Return the positions of the root and of at most ``most`` other branches.
 
-    The answer's path comes first, then what the search followed, then what it dropped or what ended
-    as a sibling did; within these what was visited most, the shallowest, the best.
+    Their ancestors are always among them. The answer's path comes first, then nodes that the
+    search followed, then those that it dropped or that ended like a sibling; within these the most
+    visited, the shallowest, the best.
     """
     chosen = {0}
     waiting: list[tuple[object, int]] = []
@@ -209,7 +210,7 @@ def _rank(branch: Branch, again: bool, place: int) -> tuple[object, ...]:
 
 
 def _repeated(picture: Picture, siblings: Iterable[int]) -> list[tuple[int, bool]]:
-    """Each place, and True if a sibling stands for it that ended with the same answer."""
+    """Return each position, and True if a sibling with the same answer stands for it."""
     ordered = sorted(siblings, key=lambda place: not picture.branches[place].on_path)
     seen: set[str] = set()
     repeated = []
@@ -223,7 +224,7 @@ def _repeated(picture: Picture, siblings: Iterable[int]) -> list[tuple[int, bool
 
 
 def rest(picture: Picture, parent: int, chosen: frozenset[int]) -> str:
-    """The children that are not among the chosen ones, in a few words; empty if there are none."""
+    """Return the children that are not chosen, in a few words; '' if there are none."""
     left = [p for p in picture.branches[parent].children if p not in chosen]
     if not left:
         return ""
@@ -254,14 +255,14 @@ def _size(picture: Picture, place: int) -> int:
 
 
 def spoken(score: Score) -> str:
-    """A score in a word or a number."""
+    """Return a score as a word or a number."""
     if score.verdict in ("pass", "fail", "error", "timeout"):
         return score.verdict if score.value is None else f"{score.verdict} {score.value:.2f}"
     return "abstains" if score.value is None else f"{score.value:.2f}"
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and its noun."""
+    """Return a number and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""A run's tree as one page of HTML to explore. It needs nothing else, and can reach nothing.
+"""A run's tree as one interactive page of HTML. It needs nothing else, and can reach nothing.
 
 The data are JSON in the page; the script and the style are allowed by their digests alone.
 """
@@ -20,7 +20,7 @@ _SCRIPTS = ("layout.js", "model.js", "view.js", "panel.js", "page.js")
 
 
 def page(picture: Picture) -> str:
-    """The page, as text."""
+    """Return the page, as text."""
     style, script = _read("page.css"), '"use strict";\n' + "\n".join(map(_read, _SCRIPTS))
     return (
         _files()
@@ -51,7 +51,7 @@ def _read(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """A source of a content security policy: the text with that digest and no other."""
+    """Return a source of a content security policy: the text with that digest and no other."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -61,7 +61,7 @@ def _summary(picture: Picture) -> str:
 
 
 def data(picture: Picture) -> dict[str, Any]:
-    """The tree as JSON: branches by their places, parents first."""
+    """Return the tree as JSON: branches by position, parents first."""
     return {
         "title": picture.title,
         "answer": picture.answer,

@@ -14,11 +14,11 @@ from ponder.cli.tree import Branch, Picture, leading, rest, spoken
 from ponder.cli.view import short
 
 MOST = 100
-"""Branches that the terminal shows unless it is asked for all."""
+"""Most branches that the terminal shows unless asked for all."""
 CHARACTERS = 50_000
-"""Characters that Mermaid draws unless it is told otherwise (``maxTextSize``)."""
+"""Most characters that Mermaid draws by default (``maxTextSize``)."""
 EDGES = 500
-"""Edges that Mermaid draws unless it is told otherwise (``maxEdges``)."""
+"""Most edges that Mermaid draws by default (``maxEdges``)."""
 _BARS = "▁▂▃▄▅▆▇█"
 _NOTHING = "(nothing)"
 
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The tree as lines of text: the branches, and to their right what is known of them."""
+    """The tree as lines of text: the branches, with their details to the right."""
 
     picture: Picture
     most: int | None = MOST
@@ -80,14 +80,14 @@ class _Line:
     words: str = ""
 
     def longest(self, room: int) -> int:
-        """Number of cells that it would take."""
+        """Return the number of cells that it would take."""
         if self.branch is None:
             return 0
         words = cell_len(short(self.branch.added, room) or _NOTHING)
         return len(self.guides) + 2 + words + len(_times(self.branch))
 
     def drawn(self, left: int, columns: Sequence[tuple[Column, int]]) -> Text:
-        """The line, with as many cells to the left as are given."""
+        """Return the line, with the given number of cells for the tree."""
         room = max(9, left // 6 * 3)  # deeper than that, the outermost levels are left out
         guides = self.guides if len(self.guides) <= room else "…  " + self.guides[3 - room :]
         if self.branch is None:
@@ -184,7 +184,7 @@ _COLUMNS = (
 
 
 def _fitted(text: str, room: int, right: bool = False) -> str:
-    """The text in exactly so many cells."""
+    """Return the text in exactly so many cells."""
     if cell_len(text) > room:
         return set_cell_size(text, max(0, room - 1)) + "…"
     space = " " * (room - cell_len(text))
@@ -202,8 +202,9 @@ def _within(text: Text, width: int) -> Text:
 
 
 def mermaid(picture: Picture) -> tuple[str, int]:
-    """A flowchart within the limits of Mermaid, and the number of branches that it leaves out. Each
-    place where some are left out says how many.
+    """Return a flowchart within Mermaid's limits, and the number of branches left out.
+
+    Each place where some are left out shows their number.
     """
     most = min(len(picture.branches) - 1, EDGES)
     while True:

@@ -1,4 +1,4 @@
-"""``--unsafe-execution``: programs are run without a sandbox where there is none."""
+"""``--unsafe-execution``: runs programs without a sandbox where none works."""
 
 from __future__ import annotations
 

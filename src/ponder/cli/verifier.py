@@ -1,4 +1,4 @@
-"""``ponder verifier``: verifiers that are learned from recorded pools."""
+"""``ponder verifier``: verifiers trained on recorded pools."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _QUIET = click.option("-q", "--quiet", is_flag=True, help="Say nothing but error
 
 @click.group(cls=Group)
 def verifier() -> None:
-    """Train a verifier from recorded samples, and say what it is worth."""
+    """Train a verifier on recorded samples, and evaluate it."""
 
 
 @contextmanager
@@ -76,10 +76,11 @@ def train(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Learn from the graded samples of POOL... how likely a sample is to be right.
+    """Train a verifier on the graded samples of POOL... to estimate whether a sample
+    is right.
 
-    The scores that the samples have, how many agree, and their length are what it looks at. Then
-    'ponder solve --verifier learned:FILE' asks it.
+    Its features are the samples' scores, their agreement and their length. Ask it with 'ponder
+    solve --verifier learned:FILE'.
     """
     free(output, force, inputs=paths)
     names = [] if scores is None else [name for name in listed(scores) if name]
@@ -147,8 +148,10 @@ def evaluate(
     force: bool,
     quiet: bool,
 ) -> None:
-    """What the learned verifier in FILE is worth on POOL: AUROC, Brier score, reliability, and
-    best-of-N beside the majority. Problems that it was trained on are left out.
+    """Evaluate the learned verifier in FILE on POOL.
+
+    Prints AUROC, Brier score, reliability, and best-of-N beside the majority. Problems that it was
+    trained on are left out.
     """
     if write is not None:
         free(write, force, inputs=[path, pool])
@@ -213,7 +216,7 @@ def _tell_models(scorer: learned_scorer.Scorer, source: pools.Pool) -> None:
 
 
 def _write(source: pools.Pool, path: Path, samples: Any, quiet: bool) -> None:
-    """The same pool, texts and all, with one more score; without the problems left out."""
+    """Write the same pool, texts included, with one more score; without the problems left out."""
     entries = (
         replace(
             entry,

@@ -66,10 +66,11 @@ def verify(
     quiet: bool,
     unsafe: bool,
 ) -> None:
-    """Score every sample of POOL with a verifier, and keep the score and what it cost.
+    """Score every sample of POOL with a verifier, and keep the score and its cost.
 
-    Then 'ponder pool score --by best:SCORE' re-scores from it. What has come is kept in the journal
-    beside the output; the same command goes on from there. The verifier never sees a reference.
+    Then 'ponder pool score --by best:SCORE' re-scores from it. Finished scores are kept in the
+    journal beside the output, and the same command continues from there. The verifier never sees a
+    reference.
     """
     free(output, force, inputs=[path, *files_of(suite)])
     said = registry.find(verifier)

@@ -1,4 +1,4 @@
-"""What a person sees: the live view, the answer with its receipt, tables of runs."""
+"""Output for a person: the live view, the answer with its receipt, tables of runs."""
 
 from __future__ import annotations
 
@@ -52,13 +52,14 @@ class Watcher(AbstractContextManager["Watcher"]):
 
 
 def watcher(quiet: bool) -> Watcher:
-    """A live view if a terminal watches stderr, else one that shows nothing."""
+    """Return a live view if stderr is a terminal, else one that shows nothing."""
     return LiveView() if terminal.console(err=True).is_terminal and not quiet else Watcher()
 
 
 class LiveView(Watcher):
-    """Samples arriving, the best answer or the vote as it stands, tokens, speed, cost, what is
-    left, and the chains as they are written.
+    """Shows a run: samples, the best answer or the vote so far, tokens, speed, cost and the rest.
+
+    Below them it shows the traces as they are written.
     """
 
     def __init__(self) -> None:
@@ -84,7 +85,7 @@ class LiveView(Watcher):
         self._live.stop()
 
     def update(self, event: Event) -> None:
-        """Take an event; the drawing happens on its own clock."""
+        """Take an event; drawing happens on its own clock."""
         match event:
             case RunStarted():
                 self._start, self._began = event, time.monotonic()
@@ -164,7 +165,7 @@ def _ballot(vote: VoteChanged) -> Table:
 
 
 def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
-    """Print the answer, how sure it is and why, and the receipt."""
+    """Print the answer, its confidence and reasons, and the receipt."""
     if show_trace and outcome.trace is not None:
         if thoughts := outcome.trace.reasoning.strip():
             terminal.show(text((thoughts + "\n", "dim")), elsewhere=terminal.WIDE)
@@ -188,7 +189,7 @@ def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
 
 
 def _verdicts(candidates: Sequence[Candidate]) -> Table:
-    """What verifiers said of the sample that stands for each answer."""
+    """Return the verifiers' scores of the sample that stands for each answer."""
     drawn = Table(box=None, pad_edge=False, header_style="dim", style="dim")
     for column in ("answer", "votes", "verifier", "score", "says"):
         drawn.add_column(
@@ -299,7 +300,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def run(summary: dict[str, Any], calls: Sequence[Row], outcome: dict[str, Any] | None) -> None:
-    """Print one run: what was asked, each recorded call, and the result."""
+    """Print one run: its request, each recorded call, and the result."""
     for name, value in summary.items():
         shown = "none" if value is None else str(value)
         if name not in _TEXTS:
@@ -339,6 +340,6 @@ def _value(value: float | None, none: str = "unknown") -> str:
 
 
 def short(long: str, width: int = 60) -> str:
-    """One line of a text, harmless to a terminal."""
+    """Return one line of a text, harmless to a terminal."""
     line = visible_line(" ".join(long.split()))
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,4 +1,4 @@
-"""What the command line says while it opens a model, and if a person is waited for."""
+"""Messages while a model is opened, and while a run waits for a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ponder.verifiers.registry import known
 
 
 class Voice(Teller):
-    """Speaks on stderr, unless it is to be quiet."""
+    """Prints messages on stderr, unless quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -24,11 +24,11 @@ class Voice(Teller):
             say(line, err=True)
 
     def progress(self, name: str) -> AbstractContextManager[Report]:
-        """A bar for a download; a quiet one is silent."""
+        """Return a bar for a download; a silent one if quiet."""
         return nullcontext(lambda stage, done, total: None) if self._quiet else pull_progress(name)
 
 
 def tell_of_person(*verifiers: str) -> None:
-    """Say where to answer if one of these verifiers asks a person."""
+    """Print where to answer, if one of these verifiers asks a person."""
     if any(isinstance(one, Human) for one in known(*verifiers).values()):
         say("this run waits for a person: answer with 'ponder review'", err=True)

@@ -1,1 +1,1 @@
-"""Where the programs that models write are run."""
+"""Runs the programs that models write."""

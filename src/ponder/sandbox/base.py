@@ -1,4 +1,4 @@
-"""What a sandbox is asked, and what it says. Untrusted programs are run nowhere else."""
+"""Requests to a sandbox, and its results. Untrusted programs run nowhere else."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from typing import Literal, Protocol
 Ended = Literal["pass", "fail", "error", "timeout", "unsupported"]
 
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-"""How many programs run at once: as many as there are cores for us."""
+"""Number of programs run at once: the number of cores available to this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one run. ``wall_seconds`` is generous, so that a busy machine does not decide a verdict;
-    ``cpu_seconds``, ``memory_bytes`` (address space), ``file_bytes`` and ``files`` are per process.
-    Where a sandbox is one process, ``cpu_seconds`` and ``memory_bytes`` are all that it may have.
+    """Limits of one run, each per process unless said otherwise.
+
+    Where a sandbox is a single process, ``cpu_seconds`` and ``memory_bytes`` limit all of it.
     """
 
     cpu_seconds: int = 5
     wall_seconds: float = 20.0
+    """Longest duration of the run; generous, so that a busy machine does not decide a verdict."""
     memory_bytes: int = 512 * 2**20
+    """Address space."""
     file_bytes: int = 16 * 2**20
+    """Largest size of a file."""
     processes: int = 8
     files: int = 64
+    """Most open files."""
 
     def resources(self) -> dict[str, int]:
-        """By their names in ``resource``."""
+        """Return the limits by their names in ``resource``."""
         return {
             "CPU": self.cpu_seconds,
             "AS": self.memory_bytes,
@@ -43,58 +47,65 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Tests of a program, as Python sources. Each unit is a test of its own, in one namespace.
+    """Tests of a program, as Python sources.
 
-    A name that they do not define themselves is the program's, but never one that is built in:
-    ``__program__("sum")`` gives the program's. ``setup`` is run first, and is no test.
+    A name that the tests do not define is the program's, but never a builtin name:
+    ``__program__("sum")`` gives the program's own.
     """
 
     units: tuple[str, ...]
+    """One test each, run in one namespace."""
     setup: str = ""
+    """Source that is run first, and is not a test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a test ended: ``error`` if by anything but an assertion, whose type is ``error``.
-
-    ``unsupported`` says nothing of the program: the sandbox cannot run such Python.
-    """
+    """The outcome of one test."""
 
     verdict: Ended
+    """``error`` if an exception other than a failed assertion ended it; ``unsupported`` says
+    nothing about the program: the sandbox cannot run such Python.
+    """
     error: str = ""
+    """Type of that exception."""
     detail: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether it did."""
+        """True if the test passed."""
         return self.verdict == "pass"
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a program printed. ``verdict`` is ``pass`` if it came to its end."""
+    """The output of a program."""
 
     verdict: Ended
+    """``pass`` if the program ran to its end."""
     text: str = ""
 
 
 class Sandbox(Protocol):
-    """Runs programs that nobody vouches for. Any number may be asked for at once, on any loop."""
+    """Runs untrusted programs. Any number of calls may run at once, on any event loop."""
 
     @property
     def name(self) -> str:
-        """What kept the program in, for a person."""
+        """The confinement, for a person."""
         ...
 
     @property
     def whole(self) -> bool:
-        """Whether it runs all of Python; else some right programs are ``unsupported``."""
+        """True if it runs all of Python; else some right programs are ``unsupported``."""
         ...
 
     async def test(self, program: Sequence[str], script: Script) -> list[Outcome]:
-        """One outcome per unit. The program's sources are run in one namespace, in their order."""
+        """Return one outcome per unit.
+
+        The program's sources run in one namespace, in their order.
+        """
         ...
 
     async def feed(self, program: Sequence[str], inputs: Sequence[str]) -> list[Output]:
-        """Run the program once per input, which it gets as its standard input."""
+        """Run the program once per input, each passed as its standard input."""
         ...

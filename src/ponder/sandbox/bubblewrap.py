@@ -26,7 +26,7 @@ _DEVICES = ("null", "zero", "random", "urandom")
 
 
 def bubblewrap(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
-    """The sandbox, whether it works here or not. ``libraries`` are further folders to be read.
+    """Return the sandbox, untested. ``libraries`` are further folders that programs may read.
 
     Raises:
         FileNotFoundError: there is no ``bwrap``, or no filter for this kind of machine.
@@ -77,7 +77,7 @@ def _seen(path: Path) -> list[str]:
 
 
 def _folder(path: Path) -> list[str]:
-    """The folder, reachable by anybody, with nothing of what lies beside it."""
+    """Return arguments that mount the folder, reachable by any user, without its neighbours."""
     above = [p for p in reversed(path.parents) if p != Path("/")]
     opened = [part for p in above for part in ("--perms", "0755", "--dir", str(p))]
     return [*opened, "--ro-bind", str(path), str(path)]

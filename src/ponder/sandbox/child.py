@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 MOST_FILES = 4_096
-"""In the private folder, all together."""
+"""Most files in the private folder, in all."""
 LOOK_SECONDS = 0.1
-"""How often the supervisor counts them."""
+"""Seconds between two counts of those files by the supervisor."""
 
 
 def become(uid: int, limits: dict[str, int]) -> None:
-    """Somebody else who owns nothing, if we may; then limited for good."""
+    """Switch to a user who owns nothing, if permitted; then set the limits for good."""
     if uid:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -54,7 +54,7 @@ def start(
     keep: tuple[int, ...] = (),
     standard: tuple[int, int] | None = None,
 ) -> int:
-    """A child that does ``work``. It has our files ``keep`` and, as 0 and 1, ``standard``."""
+    """Start a child that does ``work``, with our files ``keep`` and ``standard`` as 0 and 1."""
     child = os.fork()
     if child:
         return child
@@ -79,7 +79,7 @@ def start(
 
 
 def end_others() -> None:
-    """Whatever was started here and still runs, where we are sure that nothing else is in sight."""
+    """Kill everything started here that still runs, if nothing else can be in sight."""
     if os.getpid() == 1:
         try:
             os.kill(-1, signal.SIGKILL)
@@ -88,9 +88,9 @@ def end_others() -> None:
 
 
 def wait_for(child: int, ended: dict[int, int]) -> int:
-    """The status of a child; notes those of the others that end meanwhile.
+    """Return the status of a child; records those of others that end meanwhile.
 
-    Ends all of them where they make more files than a folder in memory should hold: empty files
+    Kills all of them if they create more files than a folder in memory should hold: empty files
     count towards no limit on bytes.
     """
     watched = os.getpid() == 1
@@ -106,12 +106,12 @@ def wait_for(child: int, ended: dict[int, int]) -> int:
 
 
 def out_of_time(status: int) -> bool:
-    """Whether a process ended by the limit on its CPU time."""
+    """Return True if the limit on CPU time ended the process."""
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
 
 
 def supervise_tests(requests: int, channel: int, order: dict[str, Any]) -> None:
-    """Runs the program and its tests. Each report is (secret, unit, verdict, error, detail)."""
+    """Run the program and its tests. Each report is (secret, unit, verdict, error, detail)."""
     ask_in, ask_out = os.pipe()
     reply_in, reply_out = os.pipe()
     uid, limits = order["uid"], order["limits"]
@@ -151,7 +151,7 @@ def supervise_tests(requests: int, channel: int, order: dict[str, Any]) -> None:
 
 
 def supervise_inputs(requests: int, channel: int, order: dict[str, Any]) -> None:
-    """Runs the program once per input. Each report is (verdict, what it printed)."""
+    """Run the program once per input. Each report is (verdict, output)."""
     for text in order["inputs"]:
         given, taken = (os.open(n, os.O_RDWR | os.O_CREAT | os.O_EXCL) for n in (".in", ".out"))
         os.unlink(".in")
@@ -178,7 +178,7 @@ def supervise_inputs(requests: int, channel: int, order: dict[str, Any]) -> None
 
 
 def main() -> None:
-    """Waits for one order, and carries it out."""
+    """Wait for one order, and carry it out."""
     if os.getpid() == 1:  # `wait_for` takes it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     requests, channel = os.dup(0), os.dup(1)

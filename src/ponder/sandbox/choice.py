@@ -1,14 +1,14 @@
-"""Where untrusted programs are run, and where they are not run at all.
+"""Chooses the sandbox for untrusted programs, or refuses to run them.
 
 ==============  ====================================================================================
-sandbox         what it takes
+sandbox         requires
 ==============  ====================================================================================
-``bubblewrap``  Linux, Debian's package ``bubblewrap``; all of Python
-``monty``       ``pip install 'ponder[sandbox]'``; a part of Python
-``unconfined``  the caller's word that it may be unsafe; limits alone
+``bubblewrap``  Linux, Debian's package ``bubblewrap``; runs all of Python
+``monty``       ``pip install 'ponder[sandbox]'``; runs a part of Python
+``unconfined``  the caller's consent to unsafe execution; sets limits and nothing else
 ==============  ====================================================================================
 
-The first that works is taken. Where none does, nothing is run: ``docs/sandbox.md``.
+The first that works is taken. If none does, nothing is run: ``docs/sandbox.md``.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ _PROBED = (
 
 
 class Sandboxes:
-    """The sandboxes of one owner: equal wishes share one, and all of them end with it.
+    """The sandboxes of one owner: equal requests share one, and all of them end with it.
 
-    With ``unsafe``, programs are run without a sandbox, under limits alone, where none works.
+    With ``unsafe``, programs run without a sandbox, under limits alone, if no sandbox works.
     """
 
     def __init__(self, *, unsafe: bool = False) -> None:
@@ -72,7 +72,7 @@ class Sandboxes:
         whole: bool = False,
         libraries: tuple[str, ...] = (),
     ) -> Sandbox:
-        """Return the sandbox for that wish, as ``find``; it is looked for once. Thread-safe."""
+        """Return the sandbox for these arguments (see ``find``), created once. Thread-safe."""
         wish = limits or Limits(), whole, libraries
         with self._finding:
             if wish not in self._found:
@@ -95,13 +95,13 @@ def find(
     unsafe: bool = False,
     libraries: tuple[str, ...] = (),
 ) -> Pool | Monty:
-    """Make the best sandbox of this machine. Blocking: about 0.1 s.
+    """Create the best sandbox of this machine. Blocking: about 0.1 s.
 
     ``whole``: it must run all of Python. ``libraries``: folders that programs may read, beside the
-    standard library. ``unsafe``: without any, run programs all the same, under limits alone.
+    standard library. ``unsafe``: if no sandbox works, run programs under limits alone.
 
     Raises:
-        UsageError: there is none, and it need not be ``unsafe``; says how to get one.
+        UsageError: no sandbox works, and ``unsafe`` is not set; says how to get one.
     """
     limits = limits or Limits()
     with contextlib.suppress(OSError):
@@ -120,10 +120,10 @@ def find(
 
 
 def confined(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
-    """``bubblewrap``, tried out.
+    """Return ``bubblewrap``, after trying it.
 
     Raises:
-        OSError: it is not there, or does not confine here.
+        OSError: it is not installed, or does not confine here.
     """
     made = bubblewrap(limits, libraries)
     [outcome] = made.test_now(_PROBED, _PROBE)
@@ -134,10 +134,10 @@ def confined(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
 
 
 def unconfined(limits: Limits) -> Pool:
-    """No sandbox at all: a folder, an empty environment and limits. Never chosen unless asked for.
+    """Return no sandbox at all: a folder, an empty environment and limits. Used only on request.
 
     Raises:
-        UsageError: this system has no limits for processes either.
+        UsageError: this system cannot limit processes either.
     """
     if sys.platform == "win32":
         raise UsageError("programs can be run on Linux and macOS only: use one of them.")

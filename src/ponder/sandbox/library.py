@@ -18,14 +18,14 @@ _NUMBERS = ("fractions", "decimal")
 
 
 def with_library(script: Script) -> Script:
-    """The script, whose setup imports the modules that its tests use without an import."""
+    """Return the script, whose setup imports the modules that its tests use without an import."""
     return _with(script, [f"import {name}" for name in library((script.setup, *script.units))])
 
 
 def with_numbers(script: Script, program: Sequence[str]) -> Script:
-    """The script, whose setup imports the modules of number classes that the program names.
+    """Return the script, whose setup imports the modules of number classes that the program names.
 
-    Their instances cross as data, and nothing is imported because one has come.
+    Their instances cross as data, and nothing is imported because one arrives.
     """
     texts = (*program, script.setup, *script.units)
     used = [name for name in _NUMBERS if any(name in text for text in texts)]
@@ -33,7 +33,7 @@ def with_numbers(script: Script, program: Sequence[str]) -> Script:
 
 
 def library(sources: Iterable[str]) -> list[str]:
-    """The modules whose attributes the sources use by a name that they neither bind nor call."""
+    """Return the modules whose attributes the sources use by a name neither bound nor called."""
     bases, bound = set[str](), set[str]()
     for source in sources:
         tree = parse_python(source)
@@ -53,7 +53,7 @@ def library(sources: Iterable[str]) -> list[str]:
 
 
 def _with(script: Script, lines: list[str]) -> Script:
-    """The script with further lines in its setup, behind what has to stand first there."""
+    """Return the script with further lines in its setup, after those that must come first."""
     tree = parse_python(script.setup)
     if not lines or tree is None:
         return script

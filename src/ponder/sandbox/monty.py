@@ -24,13 +24,13 @@ from ponder.sandbox.wire import no_other, pack, unpack
 
 NAME = "monty"
 START_SECONDS = 60.0
-"""How long the library's import and its workers may take on a busy machine."""
+"""Longest time that the library's import and its workers may take on a busy machine."""
 _CALLS = 100_000
 _LONGEST = 16 * 2**20
 
 
 def monty(limits: Limits) -> Monty:
-    """The sandbox.
+    """Return the sandbox.
 
     Raises:
         ImportError: it is not installed.
@@ -74,7 +74,7 @@ class Monty(Threads):
         return [Output(*output) for output in said]
 
     def _ask(self, turn: Turn, order: tuple[Any, ...]) -> Any:
-        """What the process says, or in a word why it says nothing."""
+        """Return the process's reply, or a word that says why there is none."""
         limits = {
             "max_feed_duration_secs": float(self.limits.cpu_seconds),
             "max_memory": self.limits.memory_bytes,
@@ -98,7 +98,7 @@ class Monty(Threads):
         return found
 
     def take(self, turn: Turn) -> Started:
-        """A process that is ready.
+        """Return a process that is ready.
 
         Raises:
             OSError: it does not start.
@@ -115,6 +115,6 @@ class Monty(Threads):
         return started
 
     def give_back(self, started: Started) -> None:
-        """It is ready for the next order."""
+        """Put back a process that is ready for the next order."""
         started.waiting = True
         self.spares.append(started)

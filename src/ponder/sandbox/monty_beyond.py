@@ -34,10 +34,10 @@ def beyond(
     given: Container[str],
     unparsable: Callable[[str], bool],
 ) -> bool:
-    """True if the interpreter lacks what the code at the innermost frame asks for.
+    """Return True if the interpreter lacks what the code at the innermost frame asks for.
 
-    ``sources`` are those that its session was fed, ``given`` the names that it may call us by.
-    ``unparsable`` is true of a source that the interpreter's parser refuses for want of syntax.
+    ``sources`` are those that its session was fed, ``given`` the names by which it may call the
+    host. ``unparsable`` returns True for a source whose syntax the interpreter's parser lacks.
     """
     kind, text = type(error), str(error)
     if kind is NotImplementedError and text.startswith(_PARSER):
@@ -49,7 +49,7 @@ def beyond(
 
 
 def _lacks(kind: type, text: str, node: ast.AST, bound: set[str], given: Container[str]) -> bool:
-    """True if the node asks for what the error says is missing, and Python has it."""
+    """Return True if the node asks for what the error reports missing, and Python has it."""
     used = node.func if isinstance(node, ast.Call) else node
     if kind is ModuleNotFoundError and (found := _NO_MODULE.match(text)):
         return found[1] in sys.stdlib_module_names and isinstance(node, ast.Import | ast.ImportFrom)
@@ -73,7 +73,7 @@ def _lacks(kind: type, text: str, node: ast.AST, bound: set[str], given: Contain
 
 
 def _has_module(module: str, name: str) -> bool:
-    """True if Python's module has the name; of one that we have not imported, as far as we know."""
+    """Return True if Python's module has the name, or may have it (if it is not imported here)."""
     held = sys.modules.get(module)
     return module in sys.stdlib_module_names and (held is None or hasattr(held, name))
 
@@ -83,7 +83,7 @@ def _named(node: ast.AST) -> str | None:
 
 
 def _bound(tree: ast.Module) -> set[str]:
-    """The names that a program gives a meaning of its own, anywhere."""
+    """Return the names that a program binds, anywhere."""
     found = set[str]()
     for node in ast.walk(tree):
         match node:
@@ -99,7 +99,7 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _at(tree: ast.Module, frame: Any, source: str) -> ast.stmt | ast.expr | None:
-    """The statement or expression of a frame, if it is not what a ``raise`` raises again."""
+    """Return the statement or expression of a frame, unless a ``raise`` merely raises it again."""
     lines = source.split("\n")
     place = (frame.line, frame.column - 1, frame.end_line, frame.end_column - 1)
     for node in _unraised(tree):
@@ -114,14 +114,14 @@ def _at(tree: ast.Module, frame: Any, source: str) -> ast.stmt | ast.expr | None
 
 
 def _characters(lines: Sequence[str], line: int | None, offset: int | None) -> int:
-    """The offset in characters of one that is in bytes."""
+    """Convert an offset in bytes into one in characters."""
     if line is None or offset is None or line > len(lines):
         return -1
     return len(lines[line - 1].encode()[:offset].decode(errors="replace"))
 
 
 def _unraised(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below, but for what is raised and for the types that a handler names."""
+    """Yield all nodes below, except raised expressions and the types that a handler names."""
     yield node
     if isinstance(node, ast.Raise):
         return

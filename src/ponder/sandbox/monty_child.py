@@ -32,7 +32,7 @@ _OWN_MEMORY = 2**30
 
 
 class Session:
-    """A session of the library's, and what it was fed."""
+    """A session of the library, and the sources that it was fed."""
 
     def __init__(self, library: Any, session: Any, output: int) -> None:
         self._library, self._session, self._output = library, session, output
@@ -40,7 +40,7 @@ class Session:
         self._given: frozenset[str] = frozenset()
 
     def run(self, source: str, **options: Any) -> Any:
-        """The value of the source's last expression."""
+        """Return the value of the source's last expression."""
         if not source.strip():  # of which the library keeps no count
             return None
         printed = self._library.CollectString(self._output)
@@ -49,7 +49,7 @@ class Session:
         return self._session.feed_run(source, **{"print_callback": printed, **options})
 
     def outcome(self, error: Any) -> Outcome:
-        """The outcome of a run that ended with this error."""
+        """Return the outcome of a run that ended with this error."""
         inner = error.exception()
         name, text = type(inner).__name__, str(inner)[:500]
         if isinstance(error, self._library.MontyCrashedError) and error.timed_out:
@@ -63,7 +63,10 @@ class Session:
         return Outcome("fail" if name == "AssertionError" else "error", name, text)
 
     def _unparsable(self, source: str) -> bool:
-        """True if the interpreter's parser lacks syntax that the source uses; runs none of it."""
+        """Return True if the interpreter's parser lacks syntax that the source uses.
+
+        Runs nothing.
+        """
         self._sources.append("")
         try:
             self._session.feed_run(f"raise KeyError\n{source}")
@@ -79,7 +82,10 @@ class Sessions:
         self._library, self._pool, self._limits = library, pool, limits
 
     def test(self, program: Sequence[str], setup: str, units: Sequence[str]) -> list[Outcome]:
-        """As ``Sandbox.test``. Program and tests are two sessions; data passes between them."""
+        """Test as ``Sandbox.test``.
+
+        Program and tests are two sessions; data passes between them.
+        """
         deadline = time.monotonic() + self._limits["max_total_sleep_secs"]
         with self._session() as theirs, self._session() as ours:
             try:
@@ -95,10 +101,10 @@ class Sessions:
             return [self._unit(ours, unit, names) for unit in units]
 
     def _unit(self, session: Session, source: str, names: _Names) -> Outcome:
-        """The outcome of one unit.
+        """Return the outcome of one unit.
 
-        A failure of ours decides it, whatever the unit caught; and so do arguments that the program
-        changed where the unit may look at them again, since it has copies.
+        A failure of the harness decides it, whatever the unit caught. So do arguments that the
+        program changed where the unit may read them again, since the program has copies.
         """
         names.begin()
         if time.monotonic() > names.deadline:
@@ -129,7 +135,7 @@ class Sessions:
         return Outcome("pass")
 
     def feed(self, program: Sequence[str], text: str) -> Output:
-        """As ``Sandbox.feed``, of one input."""
+        """Run as ``Sandbox.feed``, with one input."""
         lines = iter(text.splitlines())
 
         def read(prompt: str = "") -> str:
@@ -158,7 +164,7 @@ class Sessions:
 
 @dataclass(slots=True)
 class _Names:
-    """What the tests can reach of a program: its functions, and what else it has by a name."""
+    """The names of a program that its tests can reach: its functions, and its other values."""
 
     program: Sequence[str]
     session: Session
@@ -167,9 +173,9 @@ class _Names:
     changed: bool = False
     """True if the program changed an argument during this unit."""
     failure: Outcome | None = None
-    """The outcome of this unit, if a call failed that no program's exception ended."""
+    """Outcome of this unit, if a call failed without an exception of the program's."""
     raised: set[tuple[str, str]] = field(default_factory=set)
-    """The exceptions of the program's during this unit, by type and text."""
+    """The program's exceptions during this unit, by type and text."""
     functions: frozenset[str] = field(init=False)
     others: frozenset[str] = field(init=False)
 
@@ -188,12 +194,12 @@ class _Names:
         self.functions, self.others = frozenset(functions), frozenset(others - functions)
 
     def begin(self) -> None:
-        """A unit begins."""
+        """Start a unit."""
         self.changed, self.failure = False, None
         self.raised.clear()
 
     def lookup(self, source: str) -> dict[str, Any]:
-        """What a test finds under the names that it does not define."""
+        """Return the values of the names that a test uses but does not define."""
         found: dict[str, Any] = {"__program__": self.no_builtin}
         tree = parse_python(source)
         for node in ast.walk(tree) if tree else ():
@@ -204,7 +210,7 @@ class _Names:
         return found
 
     def no_builtin(self, name: str) -> Any:
-        """A name of the program's that is built in cannot be had here.
+        """Refuse a builtin name that the program binds: it cannot be had here.
 
         Raises:
             NotImplementedError: always.
@@ -214,7 +220,7 @@ class _Names:
         raise NotImplementedError(text)
 
     def named(self, name: str) -> Any:
-        """A function that calls the program's, or a value of the program's."""
+        """Return a function that calls the program's, or a value of the program's."""
         if name not in self.functions:
             return _plain(self.session.run(name))
 
@@ -240,7 +246,7 @@ class _Names:
         return _plain(result)
 
     def _as_raised(self, error: Any) -> Exception:
-        """An exception of the program's for the tests; one that ends no `map` or run of theirs."""
+        """Return a program's exception for the tests; one that ends no `map` or run of theirs."""
         inner: BaseException = error.exception()
         outcome = self.session.outcome(error)
         of_a_program = isinstance(error, self.library.MontyRuntimeError)
@@ -255,7 +261,7 @@ class _Names:
 
 
 def _keeps_arguments(source: str, functions: frozenset[str]) -> bool:
-    """True if a unit passes something by a name, by which it may look at it again."""
+    """Return True if a unit passes an argument by a name, through which it may read it again."""
     tree = parse_python(source)
     for call in ast.walk(tree) if tree else ():
         if not isinstance(call, ast.Call):
@@ -271,10 +277,10 @@ def _keeps_arguments(source: str, functions: frozenset[str]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The value, if it is data of builtin types all through.
+    """Return the value, if it is data of builtin types throughout.
 
     Raises:
-        TypeError: it is not; an instance of a class of the program's might say it equals anything.
+        TypeError: it is not; an instance of a program's class might claim to equal anything.
     """
     waiting = [value]
     while waiting:

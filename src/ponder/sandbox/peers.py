@@ -34,7 +34,7 @@ EXCEPTIONS: dict[str, type[Exception]] = {
     for kind in vars(builtins).values()
     if isinstance(kind, type) and issubclass(kind, Exception)
 }
-"""Those that are built in: no other crosses."""
+"""The builtin exceptions: no others cross."""
 UNARY: dict[str, Callable[[Any], Any]] = {
     "len": len, "str": str, "repr": repr, "bool": bool, "iter": iter, "next": next,
 }  # fmt: skip
@@ -49,14 +49,14 @@ class Served:
         self.numbers: dict[int, int] = {}
 
     def other(self, value: Any) -> bytes:
-        """The number that stands for an object."""
+        """Return the number that stands for an object."""
         number = self.numbers.setdefault(id(value), len(self.objects))
         if number == len(self.objects):
             self.objects.append(value)
         return b"h%x;" % number
 
     def answer(self, frame: bytes) -> bytes:
-        """The reply to one request; of lists and the like that it changed, how they are now."""
+        """Return the reply to one request, with the new state of the arguments that it changed."""
         try:
             request = unpack(frame, self.objects.__getitem__, imported)
             operation, target, name, args, named = request
@@ -67,7 +67,7 @@ class Served:
             return refusal(error)
 
     def perform(self, operation: str, target: Any, name: str, args: Any, named: Any) -> Any:
-        """The result of one request."""
+        """Return the result of one request."""
         if operation == "name":
             if name not in self.namespace:
                 raise NameError(f"name {name!r} is not defined")
@@ -87,7 +87,7 @@ _NAME, _BASES = type.__dict__["__name__"], type.__dict__["__mro__"]  # not as a 
 
 
 def refusal(error: BaseException) -> bytes:
-    """An exception as data: the builtin ones that it is, the nearest first, and its text."""
+    """Return an exception as data: its builtin classes, the nearest first, and its text."""
     bases = _BASES.__get__(type(error))
     known = tuple(name for name in map(_NAME.__get__, bases) if EXCEPTIONS.get(name) in bases)
     if not known:  # SystemExit and its like, which are no results
@@ -100,14 +100,14 @@ def refusal(error: BaseException) -> bytes:
 
 
 def run_program(sources: tuple[str, ...], namespace: dict[str, Any]) -> None:
-    """Runs the sources in their order, if all are Python; each is compiled alone."""
+    """Run the sources in order, if all are Python; each is compiled alone."""
     ready = [compile(text, f"<{i}>", "exec", dont_inherit=True) for i, text in enumerate(sources)]
     for code in ready:
         exec(code, namespace)
 
 
 def serve_program(sources: tuple[str, ...], requests: int, replies: int) -> None:
-    """Runs a program, says so, and answers requests until there are no more."""
+    """Run a program, report so, and answer requests until there are no more."""
     module = ModuleType("solution")
     sys.modules["solution"] = module
     served = Served(module.__dict__)
@@ -125,11 +125,11 @@ def serve_program(sources: tuple[str, ...], requests: int, replies: int) -> None
 
 
 class Died(BaseException):
-    """The program's process is gone, or speaks no more."""
+    """Raised when the program's process is gone, or sends no more replies."""
 
 
 class Uncrossable(TypeError):
-    """A test passes to the program what is no data, or the program's reply is none."""
+    """Raised when a test passes something other than data to the program, or gets such a reply."""
 
 
 class Asker:
@@ -147,10 +147,11 @@ class Asker:
     def __call__(
         self, operation: str, target: Any, name: str = "", args: Any = (), named: Any = None
     ) -> Any:
-        """The result of one request.
+        """Return the result of one request.
 
         Raises:
-            Died, Uncrossable: as they say; and whatever the program raised, as a builtin exception.
+            Died, Uncrossable: see there.
+            Exception: whatever the program raised, as a builtin exception.
         """
         try:
             request = pack((operation, target, name, args, named or {}), self.other)
@@ -168,15 +169,16 @@ class Asker:
         return value
 
     def failed(self, failure: Died | Uncrossable) -> Died | Uncrossable:
-        """The failure, noted."""
+        """Record the failure, and return it."""
         self.failure = failure
         return failure
 
     def reply(self, operation: str = "") -> tuple[Any, list[Any]]:
-        """The next reply's result, and its arguments after the call.
+        """Return the next reply's result, and its arguments after the call.
 
         Raises:
-            Died, Uncrossable: as they say; and whatever the program raised, as a builtin exception.
+            Died, Uncrossable: see there.
+            Exception: whatever the program raised, as a builtin exception.
         """
         try:
             frame = read_frame(self.replies)
@@ -195,17 +197,17 @@ class Asker:
         raise self.failed(Uncrossable("the program's reply is none"))
 
     def other(self, value: Any) -> bytes:
-        """The number of an object of the program's; nothing else of ours is shown to it."""
+        """Return the number of an object of the program's; nothing else of ours is shown to it."""
         if type(value) is Remote:
             return b"h%x;" % value._Remote__number
         raise Uncrossable(f"a {_NAME.__get__(type(value))} cannot be passed to the program")
 
 
 def _exception(kinds: tuple[Any, ...], text: str, *, ends: bool) -> Exception:
-    """The first of the kinds that is built in and takes a text.
+    """Return the first of the kinds that is builtin and takes a text.
 
-    StopIteration is one only where it is an answer, or the program's would end a `map` or `zip` of
-    the tests as if there were no more to compare.
+    StopIteration only where it is an answer: else the program's would end a `map` or `zip` of the
+    tests as if there were no more to compare.
     """
     for name in kinds:
         kind = EXCEPTIONS.get(name) if type(name) is str else None
@@ -221,7 +223,7 @@ def _exception(kinds: tuple[Any, ...], text: str, *, ends: bool) -> Exception:
 
 
 class Remote:
-    """Stands for an object of the program's that is no data. Equal to itself alone."""
+    """Stands for an object of the program's that is not data. Equal to itself alone."""
 
     __slots__ = ("__ask", "__number")
 
@@ -230,7 +232,7 @@ class Remote:
         object.__setattr__(self, "_Remote__number", number)
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        """Call it."""
+        """Call the object."""
         return self.__ask("call", self, "", args, named)
 
     def __getattr__(self, name: str) -> Any:
@@ -272,7 +274,7 @@ class Remote:
 def run_tests(
     setup: str, units: tuple[str, ...], ask: Asker, report: Callable[[int, str, str, str], None]
 ) -> None:
-    """Reports every unit's verdict; unit -1 is all of them."""
+    """Report every unit's verdict; unit -1 is all of them."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     namespace["__program__"] = lambda name: ask("name", None, name)
 
@@ -292,10 +294,10 @@ def run_tests(
 
 
 def _ended(work: Callable[[], None], ask: Asker) -> tuple[str, str, str]:
-    """The verdict of a unit, its error's name and text.
+    """Return the verdict of a unit, its error's name and text.
 
-    A failure of the harness decides it, whatever the unit caught. An assertion of the program's own
-    that failed is an error as any other.
+    A failure of the harness decides it, whatever the unit caught. A failed assertion of the
+    program's own is an error like any other.
     """
     ask.failure = ask.raised = None
     ended = ("pass", "", "")

@@ -1,7 +1,7 @@
-"""A sandbox of processes: each verdict takes a fresh one, and with it everything else goes.
+"""A sandbox of processes: each verdict uses a fresh one, and nothing outlives it.
 
-A process is started ahead for the next order while one runs, so that an interpreter's start is not
-waited for.
+While one process runs, the next is started ahead, so that no order waits for an interpreter to
+start.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from ponder.sandbox.threads import Threads, Turn, started_by
 from ponder.sandbox.wire import no_other, pack, unpack
 
 ATTEMPTS = 3
-"""How often a program is run anew for the tests behind one that it did not survive."""
+"""Number of times that a program is run again for the tests after one that killed it."""
 LONGEST_REPORTS = 64 * 2**20
 _VERDICTS = ("pass", "fail", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The reports of one run, and whether it came to its end in time."""
+    """The reports of one run."""
 
     reports: tuple[Any, ...]
     timely: bool
+    """True if the run came to its end in time."""
 
 
 class Pool(Threads):
-    """A ``Sandbox`` of whatever processes ``start`` starts.
+    """A ``Sandbox`` made of the processes that ``start`` starts.
 
-    With ``nobody``, the program and its tests run each as a user who owns nothing and is nobody
-    else: for supervisors that may become one.
+    With ``nobody``, the program and its tests each run as a user of their own who owns nothing;
+    the supervisor must be able to switch to one.
     """
 
     whole = True
@@ -58,11 +59,14 @@ class Pool(Threads):
         return await self.in_turn(lambda turn: self._feed(turn, tuple(program), tuple(inputs)))
 
     def test_now(self, program: Sequence[str], script: Script) -> list[Outcome]:
-        """As ``test``, but the caller's thread waits."""
+        """As ``test``, but blocks the caller's thread."""
         return self.wait(lambda turn: self._test(turn, tuple(program), script))
 
     def _test(self, turn: Turn, program: tuple[str, ...], script: Script) -> list[Outcome]:
-        """A program that dies of a test is run anew for the tests behind it; the time is shared."""
+        """Test the program; if a test kills it, run it again for the later ones.
+
+        All share the time.
+        """
         script = with_numbers(with_library(script), program)
         found: list[Outcome] = []
         deadline = time.monotonic() + self.limits.wall_seconds
@@ -105,7 +109,7 @@ class Pool(Threads):
         return 2**20 + 2 * secrets.randbelow(2**29) if self._nobody else 0
 
     def _carry_out(self, turn: Turn, frames: Sequence[Any], seconds: float) -> Said:
-        """Send the frames to a process of its own, and read what it says until it ends."""
+        """Send the frames to a process of its own, and read its reports until it ends."""
         started = self.spare() or started_by(self._start)
         try:
             if not turn.begin(started):
@@ -121,9 +125,10 @@ class Pool(Threads):
 
 
 def outcomes(reports: Sequence[tuple[Any, ...]], units: int, *, timely: bool) -> list[Outcome]:
-    """What the reports of one run say of its first tests: of one at least, if there is one.
+    """Return the outcomes of the first tests of one run: of at least one, if there is one.
 
-    Each report is (unit, verdict, error, detail). After the last unit, it says how the run ended.
+    Each report is (unit, verdict, error, detail). The report after the last unit says how the run
+    ended.
     """
     found: list[Outcome] = []
     whole = died = None
@@ -152,7 +157,7 @@ def _frame(data: bytes) -> bytes:
 
 
 def _unframed(data: bytes) -> list[Any]:
-    """Every whole frame's value."""
+    """Return the value of every complete frame."""
     found, at = [], 0
     while at + 8 <= len(data):
         size = int.from_bytes(data[at : at + 8], "big")

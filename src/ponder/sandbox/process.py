@@ -1,4 +1,4 @@
-"""A supervisor in a fresh process, and how it is sent an order.
+"""A supervisor in a fresh process, and the exchange of one order with it.
 
 Blocking, so for a thread: a process of asyncio's belongs to one event loop, and ``asyncio.run``
 makes a new one at each call.
@@ -25,9 +25,10 @@ _MODULES = ("wire", "peers", "child")
 
 @lru_cache(1)
 def python() -> tuple[str, ...]:
-    """A fresh interpreter that runs the supervisor, isolated from the user's settings and packages.
+    """Return the command of a fresh interpreter that runs the supervisor.
 
-    It gets compiled code, which is faster than sources and needs no file of ours in the sandbox.
+    It is isolated from the user's settings and packages. It gets compiled code, which is faster
+    than sources and needs no file of ours in the sandbox.
     """
     here = Path(__file__).parent
     codes = []
@@ -53,7 +54,7 @@ def python() -> tuple[str, ...]:
 class Started:
     """A supervisor that waits for its order.
 
-    ``nested``: it is the first process of a namespace, and the one that we start waits for it.
+    ``nested``: it is the first process of a namespace, and the process that we start waits for it.
     """
 
     def __init__(
@@ -79,15 +80,15 @@ class Started:
 
     @property
     def alive(self) -> bool:
-        """Whether it still waits."""
+        """True if it still waits."""
         return self.waiting and self._process.poll() is None
 
     def exchange(
         self, data: bytes, seconds: float, longest: int, *, frame: bool = False
     ) -> tuple[bytes, bool]:
-        """Send everything, and what came back until its end; False if that was out of time.
+        """Send everything; returns the reply up to its end, and False if it ran out of time.
 
-        With ``frame``, the end of a whole frame is the end.
+        With ``frame``, the end of a complete frame is the end.
         """
         self.waiting = False
         process, said = self._process, bytearray()
@@ -123,15 +124,17 @@ class Started:
             return view[:0]
 
     def kill(self) -> None:
-        """Kill it, and with it all that it started; it is still to be waited for."""
+        """Kill it, and with it all that it started. The caller must still wait for it."""
         if not (self._nested and self._kill_inner()):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _kill_inner(self) -> bool:
-        """Kill the first process of the namespace; whoever waits for it outside then ends too.
+        """Kill the first process of the namespace.
 
-        And not before everything within has ended, so that nothing is left when we go on.
+        The process that waits for it outside then ends too.
+
+        It ends only after everything within has ended, so that nothing is left when we go on.
         """
         pid = self._process.pid
         try:
@@ -143,7 +146,9 @@ class Started:
         return bool(children)
 
     def end(self) -> None:
-        """End it, and wait for it: at the end of its input if it waits for an order, else now."""
+        """End it and wait for it: by closing its input if it waits for an order, else by killing
+        it.
+        """
         if self.waiting and self._process.stdin is not None:
             self._process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,8 +1,8 @@
-"""A regular expression on hostile text, in a process that can be stopped.
+"""A regular expression on hostile text, in a process that can be killed.
 
-A pattern may take exponentially long on a text that was made for it, and ``re`` holds the
-interpreter's lock meanwhile, so it is tried in a child. That child runs nothing but ``re``, under
-limits of time and memory, and ends with whoever stops waiting for it.
+A pattern may take exponentially long on a text written for it, and ``re`` holds the interpreter's
+lock meanwhile, so it runs in a child. The child runs nothing but ``re``, under limits of time and
+memory, and ends when its caller stops waiting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from ponder.util.threads import in_thread
 
 SECONDS = 10.0
-"""For all texts that one child is given: generous, so that a busy machine decides nothing."""
+"""Time for all texts given to one child; generous, so that a busy machine decides nothing."""
 MEMORY_BYTES = 512 * 2**20
 _CHILD = (
     "import json, re, sys, warnings\n"
@@ -33,9 +33,9 @@ _CHILD = (
 
 
 async def search(pattern: str, texts: Sequence[str], seconds: float = SECONDS) -> list[bool | None]:
-    """True where the pattern is found; None where that took too much time or memory.
+    """Return True where the pattern is found; None where that took too much time or memory.
 
-    Cancelled, it kills the child.
+    If cancelled, it kills the child.
     """
     asking = _Asking(pattern, seconds)
     try:
@@ -46,7 +46,10 @@ async def search(pattern: str, texts: Sequence[str], seconds: float = SECONDS) -
 
 
 class _Asking:
-    """One search of several texts. A text that ends a child is None, and another goes on."""
+    """One search of several texts.
+
+    A text that kills a child gives None, and a new child goes on.
+    """
 
     def __init__(self, pattern: str, seconds: float) -> None:
         self._pattern, self._seconds = pattern, seconds
@@ -55,14 +58,14 @@ class _Asking:
         self._lock = threading.Lock()
 
     def stop(self) -> None:
-        """Kill the child that works, and start no other."""
+        """Kill the working child, and start no other."""
         with self._lock:
             self._stopped = True
             if self._child is not None:
                 self._child.kill()
 
     def search(self, texts: Sequence[str]) -> list[bool | None]:
-        """One verdict per text."""
+        """Return one verdict per text."""
         found: list[bool | None] = []
         while len(found) < len(texts) and not self._stopped:
             found += [line == b"1" for line in self._ask(texts[len(found) :]).split()]

@@ -1,10 +1,10 @@
-"""System calls that no program in a sandbox has a use for, refused by the kernel (seccomp-bpf).
+"""System calls that no program in a sandbox needs, refused by the kernel (seccomp-bpf).
 
-It closes what namespaces and limits leave open: tracing, reading and limiting other processes,
+The filter closes gaps of namespaces and limits: tracing, reading and limiting other processes,
 namespaces and mounts of its own, keyrings that outlive a run, memory that no limit of a process
 counts (System V's and POSIX's shared memory, queues and semaphores, memory files, pages given to
-pipes, descriptors in flight, watches of files), and sockets. Two ends of one socket may be had,
-which is what ``asyncio`` takes to start.
+pipes, descriptors in flight, watches of files), and sockets. Socket pairs are allowed, since
+``asyncio`` needs one to start.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
 
 def program() -> bytes | None:
-    """The filter for this machine, as the kernel wants it; None where its calls are not known."""
+    """Return the filter for this machine, in the kernel's format.
+
+    None for unknown architectures.
+    """
     tables = {"x86_64": _X86_64, "AMD64": _X86_64, "aarch64": _AARCH64, "arm64": _AARCH64}
     table = tables.get(platform.machine())
     if table is None or struct.calcsize("P") != 8:
@@ -95,7 +98,7 @@ def program() -> bytes | None:
 def _unless(
     number: int, test: tuple[int, int, int, int], errno: int
 ) -> list[tuple[int, int, int, int]]:
-    """Refuses a call unless its first argument passes a test, which skips the refusal then."""
+    """Refuse a call unless its first argument passes a test, which then skips the refusal."""
     return [
         (_EQUAL, 0, 4, number),
         (_LOAD, 0, 0, _FIRST),

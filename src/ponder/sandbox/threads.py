@@ -1,4 +1,4 @@
-"""Threads that wait for processes, one per core, and who waits for the threads.
+"""Threads that wait for processes, one per core, and callers that wait for the threads.
 
 Threads and not asyncio's subprocesses: those belong to one event loop, and ``asyncio.run`` makes a
 new one at each call.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """Runs blocking work; as much at once as there are cores. ``spares`` are processes at rest."""
+    """Runs blocking work, as much at once as there are cores. ``spares`` are idle processes."""
 
     def __init__(self) -> None:
         self.spares: deque[Started] = deque()
@@ -35,7 +35,7 @@ class Threads:
         self._executor.shutdown()
 
     async def in_turn(self, work: Callable[[Turn], T]) -> T:
-        """What ``work`` returns; if its caller is cancelled, so is its process."""
+        """Return the result of ``work``; if the caller is cancelled, kill its process."""
         turn = Turn()
         future = self._executor.submit(work, turn)
         try:
@@ -45,11 +45,11 @@ class Threads:
             raise
 
     def wait(self, work: Callable[[Turn], T]) -> T:
-        """As ``in_turn``, but the caller's thread waits."""
+        """As ``in_turn``, but blocks the caller's thread."""
         return self._executor.submit(work, Turn()).result()
 
     def spare(self) -> Started | None:
-        """A process at rest that still lives, if there is one."""
+        """Return an idle process that is still alive, if there is one."""
         while self.spares:
             started = self.spares.popleft()
             if started.alive:
@@ -59,7 +59,7 @@ class Threads:
 
 
 def started_by(start: Callable[[], Started]) -> Started:
-    """A new process.
+    """Return a new process.
 
     Raises:
         UsageError: the machine has no room for it; no program is to blame.
@@ -82,18 +82,18 @@ class Turn:
         self.stopped = False
 
     def begin(self, started: Started) -> bool:
-        """From now on ``stop`` kills it; False if it is stopped already."""
+        """Let ``stop`` kill this process from now on; returns False if already stopped."""
         with self._lock:
             self._running = None if self.stopped else started
             return not self.stopped
 
     def end(self) -> None:
-        """From now on ``stop`` kills nothing."""
+        """Let ``stop`` kill nothing from now on."""
         with self._lock:
             self._running = None
 
     def stop(self) -> None:
-        """The caller waits no longer."""
+        """Stop waiting for the outcome."""
         with self._lock:
             self.stopped = True
             if self._running is not None:

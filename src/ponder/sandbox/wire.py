@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LONGEST_FRAME = 64 * 2**20
-"""Bytes. A longer one is none."""
+"""Most bytes of a frame."""
 _LONGEST_FLOAT = 32  # '-0x1.fffffffffffffp+1023' has 24
 _CONTAINERS: tuple[tuple[Any, bytes], ...] = (
     (list, b"l"),
@@ -29,19 +29,19 @@ _NUMBERS = {b"q": ("fractions", "Fraction"), b"D": ("decimal", "Decimal")}
 
 
 def held(tag: bytes) -> Any:
-    """The class of a fraction (``q``) or decimal (``D``), or None if its module is not imported."""
+    """Return the class of a fraction (``q``) or decimal (``D``), or None if it is not imported."""
     module, name = _NUMBERS[tag]
     return getattr(sys.modules.get(module), name, None)
 
 
 def imported(tag: bytes) -> Any:
-    """The class of a fraction (``q``) or decimal (``D``), imported if need be."""
+    """Return the class of a fraction (``q``) or decimal (``D``), imported if need be."""
     __import__(_NUMBERS[tag][0])
     return held(tag)
 
 
 def pack(value: Any, other: Callable[[Any], bytes]) -> bytes:
-    """Data as bytes. ``other`` packs what is none; a subclass's instance is what it extends.
+    """Pack data as bytes. ``other`` packs the rest; a subclass's instance counts as its base.
 
     Raises:
         RecursionError: it is nested too deeply, or in itself.
@@ -103,12 +103,12 @@ def _pack_bytes(tag: bytes, data: bytes | bytearray, out: list[bytes]) -> None:
 def unpack(
     data: bytes, other: Callable[[int], Any], number_class: Callable[[bytes], Any] = held
 ) -> Any:
-    """The inverse; ``other`` is given the number that stands for what is no data.
+    """Return the packed value; ``other`` gets the number that stands for an object.
 
     ``number_class`` gives the class of fractions and of decimals.
 
     Raises:
-        ValueError, RecursionError: it is nothing that ``pack`` made.
+        ValueError, RecursionError: ``pack`` did not make these bytes.
     """
     value, end = _Reader(data, other, number_class).value(0)
     if end != len(data):
@@ -117,7 +117,7 @@ def unpack(
 
 
 class _Reader:
-    """Reads values from bytes that anybody may have written."""
+    """Reads values from untrusted bytes."""
 
     def __init__(
         self, data: bytes, other: Callable[[int], Any], number_class: Callable[[bytes], Any]
@@ -125,7 +125,7 @@ class _Reader:
         self.data, self.other, self.number_class = data, other, number_class
 
     def value(self, at: int) -> tuple[Any, int]:
-        """The value that begins there, and where it ends."""
+        """Return the value that begins there, and its end."""
         tag = self.data[at : at + 1]
         if tag in (b"N", b"T", b"F"):
             return {b"N": None, b"T": True, b"F": False}[tag], at + 1
@@ -152,7 +152,7 @@ class _Reader:
         return self.container(tag, number, at)
 
     def container(self, tag: bytes, count: int, at: int) -> tuple[Any, int]:
-        """A list or the like of so many items."""
+        """Return a list or the like of so many items."""
         if tag != b"d" and tag not in _MADE_OF:
             raise ValueError("not data")
         items = []
@@ -167,7 +167,7 @@ class _Reader:
             raise ValueError("a key or an element that has no hash") from None
 
     def of_integers(self, tag: bytes, at: int) -> tuple[Any, int]:
-        """A range or a fraction."""
+        """Return a range or a fraction."""
         parts, at = self.value(at)
         if type(parts) is not tuple or any(type(part) is not int for part in parts):
             raise ValueError("not integers")
@@ -180,7 +180,7 @@ class _Reader:
         raise ValueError("not data")
 
     def text(self, tag: bytes, data: bytes) -> Any:
-        """A text, bytes or a decimal."""
+        """Return a text, bytes or a decimal."""
         if tag in (b"b", b"a"):
             return data if tag == b"b" else bytearray(data)
         text = data.decode("utf-8", "surrogatepass")
@@ -195,7 +195,7 @@ class _Reader:
         return made
 
     def class_of(self, tag: bytes) -> Any:
-        """The class of a number that is not built in."""
+        """Return the class of a number that is not builtin."""
         found = self.number_class(tag)
         if found is None:
             raise ValueError(f"the tests do not import {_NUMBERS[tag][0]}")
@@ -215,14 +215,14 @@ def _float(text: bytes) -> float:
 
 
 def write_frame(channel: int, data: bytes) -> None:
-    """The length in 8 bytes, then the data."""
+    """Write the length in 8 bytes, then the data."""
     view = memoryview(len(data).to_bytes(8, "big") + data)
     while view:
         view = view[os.write(channel, view) :]
 
 
 def read_frame(channel: int) -> bytes | None:
-    """The next frame, or None at the end of the channel or if it is no frame."""
+    """Return the next frame, or None at the end of the channel or if it is malformed."""
     head = _read(channel, 8)
     size = int.from_bytes(head, "big")
     if len(head) < 8 or size > LONGEST_FRAME:
@@ -243,5 +243,5 @@ def _read(channel: int, size: int) -> bytes:
 
 
 def no_other(_: Any) -> Any:
-    """Of what passes between the supervisor and the host, all is data."""
+    """Refuse objects: supervisor and host exchange data alone."""
     raise ValueError("not data")

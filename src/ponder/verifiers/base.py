@@ -1,7 +1,7 @@
-"""The one Protocol that every verifier speaks. It sees problem and traces, never the gold.
+"""The Protocol of all verifiers. A verifier sees the problem and the traces, never the gold.
 
-A verifier that asks a model (a judge) does so through the session it is given: what that costs is
-booked in the run's own ledger, under its own role, and counts against the run's budget.
+A verifier that asks a model (a judge) asks through the session that it is given. The cost is
+booked in the run's own ledger, under the verifier's role, and counts against the run's budget.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from ponder.sandbox.choice import Sandboxes
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What outlives a verifier: child processes that it uses, and whoever made these closes."""
+    """Resources that outlive a verifier, such as child processes. Their creator closes them."""
 
     reader: Reader = field(default_factory=Reader)
-    """Reads answers, and tells whether JSON satisfies a schema."""
+    """Extracts answers, and validates JSON against a schema."""
     sandboxes: Sandboxes = field(default_factory=Sandboxes)
-    """Run programs."""
+    """Sandboxes that run programs."""
 
     @classmethod
     def of(cls, *, unsafe: bool) -> Tools:
-        """Tools of which none works yet; ``unsafe`` as for ``Sandboxes``."""
+        """Return tools that start nothing until they are used; ``unsafe`` as for ``Sandboxes``."""
         return cls(sandboxes=Sandboxes(unsafe=unsafe))
 
     async def sandbox(self) -> Sandbox:
-        """Return the best sandbox here.
+        """Return the best sandbox on this machine.
 
         Raises:
-            UsageError: there is none, and it need not be ``unsafe``.
+            UsageError: no sandbox works here, and ``unsafe`` is not set.
         """
         return await asyncio.to_thread(self.sandboxes.find)
 
     def close(self) -> None:
-        """End their processes, and wait until they are gone."""
+        """End the child processes, and wait until they are gone."""
         self.reader.close()
         self.sandboxes.close()
 
@@ -52,34 +52,34 @@ class Verifier(Protocol):
 
     @property
     def name(self) -> str:
-        """How it is called in ``--verifier``, the journal and the receipt."""
+        """The verifier's name in ``--verifier``, the journal and the receipt."""
         ...
 
     @property
     def needs_logprobs(self) -> bool:
-        """Whether its traces must come with log-probabilities."""
+        """True if the traces must come with log-probabilities."""
         ...
 
     @property
     def listwise(self) -> bool:
-        """Whether a trace's score depends on the traces beside it."""
+        """True if a trace's score depends on the traces scored with it."""
         ...
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models that it asks, beside the run's own."""
+        """Names of the models that the verifier asks, apart from the run's own."""
         ...
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace, in their order; an abstention has no value."""
+        """Return one score per trace, in their order; an abstention has no value."""
         ...
 
 
 @runtime_checkable
 class Handy(Protocol):
-    """A verifier that uses tools, or is made of some that may. Without any it makes its own."""
+    """A verifier that uses tools, or whose parts may. Without shared tools it creates its own."""
 
     def using(self, tools: Tools) -> Self:
         """Return the same verifier with these tools."""

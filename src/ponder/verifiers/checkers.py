@@ -38,7 +38,7 @@ from ponder.verifiers.naming import Arguments
 
 NO_ANSWER = "there is no answer in the reply"
 HOLDS = 0.5
-"""Of a chain that goes on, and is neither right nor wrong so far."""
+"""Score of a prefix that is neither right nor wrong so far."""
 
 
 def _decided(right: bool, name: str, why: str = "") -> Score:
@@ -46,13 +46,13 @@ def _decided(right: bool, name: str, why: str = "") -> Score:
 
 
 def _open(trace: Trace, name: str) -> Score:
-    """A chain that has ended without an answer is wrong; one that goes on may still give one."""
+    """Score a trace without an answer: wrong if it has ended, undecided if it can go on."""
     return _decided(False, name, NO_ANSWER) if trace.done else Score(None, name, NO_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Whether an expression solves the puzzle: each number once, the exact value."""
+    """Passes an expression that has the exact value and uses each number once."""
 
     name: str = "arithmetic"
     needs_logprobs: bool = False
@@ -62,7 +62,7 @@ class Arithmetic:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace."""
+        """Return one score per trace."""
         puzzle = problem.tests
         if not isinstance(puzzle, ArithmeticTests):
             why = "the problem brings no numbers and target to check an answer by"
@@ -85,7 +85,7 @@ class Arithmetic:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Whether an answer is JSON that satisfies the problem's schema."""
+    """Passes an answer that is JSON and satisfies the problem's schema."""
 
     name: str = "schema"
     needs_logprobs: bool = False
@@ -100,10 +100,10 @@ class Schema:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace.
+        """Return one score per trace.
 
         Raises:
-            UsageError: the problem's schema is none.
+            UsageError: the problem's JSON Schema is invalid.
         """
         if not problem.schema.strip():
             return [Score(None, self.name, "the problem has no schema") for _ in traces]
@@ -123,7 +123,10 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """Whether a pattern is found in an answer. It is tried in a process that can be stopped."""
+    """Passes an answer in which a pattern is found.
+
+    The search runs in a process that can be killed.
+    """
 
     pattern: str
     needs_logprobs: bool = False
@@ -132,7 +135,7 @@ class Regex:
 
     @property
     def name(self) -> str:
-        """With its pattern."""
+        """The verifier's name, with its pattern."""
         return str(Ref("regex", (Ref(self.pattern),)))
 
     def __post_init__(self) -> None:
@@ -146,7 +149,10 @@ class Regex:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace; an answer on which the pattern takes too long is ``timeout``."""
+        """Return one score per trace.
+
+        ``timeout`` for an answer on which the search takes too long.
+        """
         texts = list(dict.fromkeys(t.answer.text for t in traces if t.answer is not None))
         found = dict(zip(texts, await search(self.pattern, texts), strict=True))
 
@@ -165,12 +171,12 @@ class Regex:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A user's own function, called with (question, answer, reply) as texts.
+    """A user's own function, called with the texts (question, answer, reply).
 
-    True or False is ``pass`` or ``fail``, a number from 0 to 1 a score, None an abstention; what it
-    raises is an ``error`` of that one answer. The answer is empty where a reply has none. It runs
-    in this process, off the event loop, one call at a time: it is the user's code, and trusted.
-    What it prints goes to standard error.
+    True or False is ``pass`` or ``fail``, a number from 0 to 1 is a score, and None is an
+    abstention. An exception is an ``error`` of that one answer. The answer is empty if the reply
+    has none. The function is the user's own code and therefore trusted: it runs in this process,
+    off the event loop, one call at a time. Its output goes to standard error.
     """
 
     name: str
@@ -182,7 +188,7 @@ class Script:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace; what is no score is an error of that one, and an abstention."""
+        """Return one score per trace; any other return value is an error, and an abstention."""
         question = problem.shown[-1].content
         return await in_thread(lambda: [self._judge(question, t) for t in traces])
 
@@ -209,10 +215,10 @@ class Script:
 
 
 def script(given: Arguments) -> Script:
-    """``script(PATH.py, FUNCTION)``. The file is run once.
+    """Return the verifier ``script(PATH.py, FUNCTION)``. The file is run once.
 
     Raises:
-        UsageError: there is no such file or function, or the file cannot be run.
+        UsageError: the file or function does not exist, or the file cannot be run.
     """
     file, function = given.text(0) or "", given.text(1) or ""
     if not file.endswith(".py") or not function.isidentifier():
@@ -243,5 +249,5 @@ def _loaded(file: str, function: str) -> Script:
 
 
 def _aside(*values: object, **how: Any) -> None:
-    """A script's own ``print``: standard output belongs to the command that asks it."""
+    """Replace a script's ``print``: standard output belongs to the calling command."""
     print(*values, **{"file": sys.stderr, **how})  # noqa: T201

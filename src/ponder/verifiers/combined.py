@@ -1,4 +1,4 @@
-"""Verifiers made of verifiers. ``learned`` is the third way to combine them."""
+"""Verifiers made of other verifiers. ``learned`` is the third way to combine them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ponder.verifiers.base import Tools, Verifier, using
 
 
 def first_decisive(scores: Sequence[Score]) -> Score | None:
-    """The first that has a value."""
+    """Return the first score that has a value."""
     return next((score for score in scores if score.value is not None), None)
 
 
 def product(scores: Sequence[Score]) -> Score | None:
-    """The product of those that have a value."""
+    """Return the product of the scores that have a value."""
     valued = [score for score in scores if score.value is not None]
     if not valued:
         return None
@@ -37,7 +37,7 @@ COMBINATIONS: dict[str, Callable[[Sequence[Score]], Score | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """Asks all of ``parts``, but ``first`` asks a later one only about what is still open."""
+    """Asks all of ``parts``; with ``first``, a later part is asked only about undecided traces."""
 
     name: str
     how: str
@@ -49,23 +49,23 @@ class Combined:
 
     @property
     def needs_logprobs(self) -> bool:
-        """Whether one of them does."""
+        """True if any part needs them."""
         return any(part.needs_logprobs for part in self.parts)
 
     @property
     def listwise(self) -> bool:
-        """Whether one of them is."""
+        """True if any part is listwise."""
         return any(part.listwise for part in self.parts)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those of all of them."""
+        """The models of all parts."""
         return tuple(dict.fromkeys(name for part in self.parts for name in part.models))
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace; an abstention where all abstain."""
+        """Return one score per trace; an abstention where all parts abstain."""
         given: list[list[Score]] = [[] for _ in traces]
         for part in self.parts:
             open_ = [i for i in range(len(traces)) if self.how != "first" or not _decided(given[i])]
@@ -90,7 +90,7 @@ def _decided(scores: Sequence[Score]) -> bool:
 
 
 def combine(how: str, parts: Sequence[Verifier]) -> Combined:
-    """``how`` is a key of ``COMBINATIONS``.
+    """Combine verifiers; ``how`` is a key of ``COMBINATIONS``.
 
     Raises:
         UsageError: fewer than two parts.

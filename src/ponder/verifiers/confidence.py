@@ -39,49 +39,52 @@ from ponder.core.trace import Score, Trace
 from ponder.verifiers.naming import Arguments
 
 Place = Mapping[str, float]
-"""The likeliest tokens at one place of a trace, and their natural log-probabilities."""
+"""The likeliest tokens at one position of a trace, with their natural log-probabilities."""
 WINDOW = 2048
 TOP = 20
-"""Alternatives per place: the most that the OpenAI protocol allows, and what DeepConf takes."""
+"""Alternatives per position: the most that the OpenAI protocol allows, and DeepConf's setting."""
 
 
 def mean_logprob(logprobs: Sequence[float]) -> float | None:
-    """exp(mean log p): the geometric mean probability of a token over the whole trace."""
+    """Return exp(mean log p): the geometric mean probability of a token over the whole trace."""
     return math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else None
 
 
 def lowest_group(logprobs: Sequence[float], window: int = WINDOW) -> float | None:
-    """The geometric mean token probability of the least confident ``window`` of tokens.
+    """Return the geometric mean token probability of the least confident ``window`` of tokens.
 
-    DeepConf's idea with what the sampled token alone tells: one passage of guessing spoils a chain,
-    and the mean over the whole chain hides it. A window longer than the trace is the whole trace.
+    DeepConf's idea, from the sampled tokens alone: one passage of guessing spoils a trace, and the
+    mean over the whole trace hides it. A window longer than the trace is the whole trace.
     """
     lowest = _lowest(logprobs, window)
     return None if lowest is None else math.exp(min(lowest, 0.0))  # rounding may be above 0
 
 
 def tail(logprobs: Sequence[float], window: int = WINDOW) -> float | None:
-    """The geometric mean token probability of the last ``window`` tokens, where the answer is."""
+    """Return the geometric mean token probability of the last ``window``, near the answer."""
     return mean_logprob(_last(logprobs, window))
 
 
 def token_confidences(top: Sequence[Place]) -> list[float]:
-    """C_i of each place that has alternatives."""
+    """Return C_i of each position that has alternatives."""
     return [-math.fsum(place.values()) / len(place) for place in top if place]
 
 
 def lowest_group_confidence(top: Sequence[Place], window: int = WINDOW) -> float | None:
-    """DeepConf's lowest group confidence, from 0 up."""
+    """Return DeepConf's lowest group confidence (0 or more)."""
     return _lowest(token_confidences(top), window)
 
 
 def tail_confidence(top: Sequence[Place], window: int = WINDOW) -> float | None:
-    """DeepConf's tail confidence, from 0 up."""
+    """Return DeepConf's tail confidence (0 or more)."""
     return _mean(_last(token_confidences(top), window))
 
 
 def self_certainty(top: Sequence[Place]) -> float | None:
-    """Kang's self-certainty over the known alternatives, from 0 up: mean KL from the uniform."""
+    """Return Kang's self-certainty over the known alternatives (0 or more): KL from uniform.
+
+    The mean over positions.
+    """
     return _mean(
         [
             c - math.log(len(p))
@@ -91,7 +94,7 @@ def self_certainty(top: Sequence[Place]) -> float | None:
 
 
 def entropy(top: Sequence[Place]) -> float | None:
-    """The mean entropy per token, in nats; at most log(k + 1)."""
+    """Return the mean entropy per token, in nats; at most log(k + 1)."""
     return _mean([_entropy(place.values()) for place in top if place])
 
 
@@ -121,7 +124,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _share(value: float | None) -> float | None:
-    """x / (1 + x), for what has no upper bound; what rounding put below 0 is 0."""
+    """Return x / (1 + x), for an unbounded x; negative rounding errors become 0."""
     return None if value is None else max(0.0, value) / (1 + max(0.0, value))
 
 
@@ -132,14 +135,12 @@ Measure = Callable[[Trace], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """A verifier that reads a trace's log-probabilities; without them it abstains.
-
-    ``top_logprobs`` is how many alternatives per place its traces must come with.
-    """
+    """A verifier that reads a trace's log-probabilities; without them it abstains."""
 
     name: str
     measure: Measure
     top_logprobs: int = 0
+    """Number of alternatives per position that its traces must come with."""
     needs_logprobs: bool = True
     listwise: bool = False
     models: tuple[str, ...] = ()
@@ -147,7 +148,7 @@ class Confidence:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace."""
+        """Return one score per trace."""
         return [self._score(trace) for trace in traces]
 
     def _score(self, trace: Trace) -> Score:
@@ -160,24 +161,24 @@ class Confidence:
 
 
 def sampled(name: str, measure: Callable[[Sequence[float]], float | None]) -> Confidence:
-    """A verifier of what the sampled tokens tell."""
+    """Return a verifier that uses the sampled tokens' log-probabilities alone."""
     return Confidence(name, lambda trace: measure(trace.logprobs or ()))
 
 
 def certain(given: Arguments) -> Confidence:
-    """``self_certainty(K)``, with K alternatives per place.
+    """Return ``self_certainty(K)``, with K alternatives per position.
 
     Raises:
-        UsageError: K is not as it must be.
+        UsageError: K is invalid.
     """
     return _topped(given, lambda trace: _share(self_certainty(trace.top or ())))
 
 
 def unspread(given: Arguments) -> Confidence:
-    """``entropy(K)``, with K alternatives per place.
+    """Return ``entropy(K)``, with K alternatives per position.
 
     Raises:
-        UsageError: K is not as it must be.
+        UsageError: K is invalid.
     """
 
     def measure(trace: Trace) -> float | None:
@@ -192,11 +193,12 @@ def _topped(given: Arguments, measure: Measure) -> Confidence:
 
 
 def windowed(given: Arguments) -> Confidence:
-    """``lowest_group(WINDOW, top=K)`` or ``tail(WINDOW, top=K)``: with K alternatives per place by
-    DeepConf's formula, else by what the sampled tokens tell.
+    """Return ``lowest_group(WINDOW, top=K)`` or ``tail(WINDOW, top=K)``.
+
+    With K alternatives per position they use DeepConf's formula, else the sampled tokens alone.
 
     Raises:
-        UsageError: WINDOW or K is not as it must be.
+        UsageError: WINDOW or K is invalid.
     """
     of_sampled = {"lowest_group": lowest_group, "tail": tail}[given.kind]
     of_top = {"lowest_group": lowest_group_confidence, "tail": tail_confidence}[given.kind]

@@ -25,14 +25,14 @@ def spelled(name: str) -> Ref:
     """Return the reference that a verifier's name spells.
 
     Raises:
-        UsageError: it spells none.
+        UsageError: the name is malformed.
     """
     short = _SHORT.fullmatch(name)
     return Ref(short[1], (Ref(short[2]),)) if short else parse(name)
 
 
 def expanded(ref: Ref) -> Ref:
-    """A reference to a verifier, with its shorthand written out."""
+    """Return a reference to a verifier, with its shorthand expanded."""
     short = _SHORT.fullmatch(ref.name)
     if ref.plain and short:
         ref = Ref(short[1], (Ref(short[2]),))
@@ -43,7 +43,7 @@ def expanded(ref: Ref) -> Ref:
 
 
 def canonical(name: str) -> str:
-    """The canonical spelling of a verifier's name; the text itself if it spells none."""
+    """Return the canonical spelling of a verifier's name; the text itself if it is not one."""
     try:
         return str(expanded(spelled(name)))
     except UsageError:
@@ -52,47 +52,47 @@ def canonical(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What a verifier's name gives it. A place is an argument's number from 0, a key its name."""
+    """The arguments in a verifier's name, positional (a number from 0) or named."""
 
     ref: Ref
     """The whole name."""
 
     @property
     def kind(self) -> str:
-        """What kind of verifier it is."""
+        """The kind of verifier."""
         return self.ref.name
 
     @property
     def name(self) -> str:
-        """The verifier's name, to be read again."""
+        """The verifier's name; parsing it gives the same arguments."""
         return str(self.ref)
 
     @property
     def model(self) -> str:
-        """The model that is named in the first place; '' is the run's own."""
+        """The model named in the first place; '' is the run's own."""
         return self.text(0) or ""
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models to open beside the run's own."""
+        """The models to open apart from the run's own."""
         return (self.model,) if self.model else ()
 
     def at(self, place: int | str) -> Ref | None:
-        """The argument; None if it is not given."""
+        """Return the argument; None if it is not given."""
         if isinstance(place, str):
             return self.ref.options.get(place)
         return self.ref.args[place] if place < len(self.ref.args) else None
 
     def text(self, place: int | str) -> str | None:
-        """The argument as a text."""
+        """Return the argument as text."""
         found = self.at(place)
         return None if found is None else found.text
 
     def whole(self, place: int | str, default: int, low: int = 1, high: int = 1024) -> int:
-        """The argument as a whole number from ``low`` to ``high``.
+        """Return the argument as an integer from ``low`` to ``high``.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is not an integer in that range.
         """
         text = self.text(place)
         if text is None:
@@ -105,10 +105,10 @@ class Arguments:
         return int(text)
 
     def one_of(self, key: str, names: Sequence[str]) -> str:
-        """The argument as one of ``names``, by default the first.
+        """Return the argument as one of ``names``, by default the first.
 
         Raises:
-            UnknownName: it is another.
+            UnknownName: it is not among them.
         """
         text = self.text(key)
         if text is None:
@@ -118,19 +118,18 @@ class Arguments:
         return text
 
     def replaced(self, key: str, value: Ref) -> Arguments:
-        """These, with another value for an argument."""
+        """Return the arguments with another value for one of them."""
         return Arguments(replace(self.ref, options={**self.ref.options, key: value}))
 
 
 def read_rubric(given: Arguments) -> tuple[str, Arguments]:
-    """Return the text of the file that ``rubric`` names, and the arguments with its digest behind
-    the path.
+    """Return the text of the file named by ``rubric``, and the arguments with its digest added.
 
-    A digest that is there already must be the file's: a run that is resumed with another rubric
-    would mix the scores of both.
+    A digest that is present already must match the file: a run resumed with another rubric would
+    mix the scores of both.
 
     Raises:
-        UsageError: the file cannot be read, is empty, or is not the one that it was.
+        UsageError: the file cannot be read, is empty, or has changed.
     """
     named = given.text("rubric")
     if named is None:

@@ -36,15 +36,15 @@ class Kind:
     """A kind of verifier."""
 
     make: Callable[[Arguments], Verifier]
-    """Makes one of its arguments."""
+    """Creates a verifier from its arguments."""
     summary: str
-    """One line on it."""
+    """One-line description."""
     paper: str = ""
-    """Whom it is by."""
+    """Authors and year of the paper."""
     places: tuple[str, ...] = ()
-    """What its arguments by place are; ``[...]`` may be left out, and ``...`` stands for more."""
+    """Its positional arguments; ``[...]`` may be omitted, and ``...`` stands for more."""
     options: tuple[str, ...] = ()
-    """Its arguments by name."""
+    """Its named arguments."""
 
     @property
     def arguments(self) -> str:
@@ -52,11 +52,11 @@ class Kind:
         return ", ".join([*self.places, *(f"{key}=..." for key in self.options)])
 
     def read(self, ref: Ref) -> Verifier:
-        """Make the verifier that a reference names.
+        """Return the verifier that a reference names.
 
         Raises:
             UnknownName: it has no argument of such a name.
-            UsageError: an argument is missing, too many, or not as it must be.
+            UsageError: an argument is missing, superfluous or invalid.
         """
         needed = sum(not place.startswith(("[", ".")) for place in self.places)
         if ref.model:
@@ -150,13 +150,14 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something outside Ponder that a verifier's name names: only its caller's word is good for it.
+    """Code, a file or a model that a verifier's name refers to.
 
-    ``text`` is how the caller names it once more.
+    Only its caller can vouch for it.
     """
 
     kind: Literal["script", "file", "model"]
     text: str
+    """The reference as its caller would write it."""
 
 
 _HARMLESS = frozenset({
@@ -167,8 +168,9 @@ _HARMLESS = frozenset({
 
 
 def named(name: str) -> list[Named]:
-    """Return the code, files and models that a verifier's name names, wherever they stand in it.
-    Nothing is opened. A text that is no verifier's name names nothing.
+    """Return the code, files and models that a verifier's name refers to, at any depth.
+
+    Nothing is opened. A text that is not a verifier's name refers to nothing.
     """
     try:
         return list(_named(spelled(name)))
@@ -199,8 +201,10 @@ def _given(ref: Ref) -> Iterator[Named]:
 
 
 def known(*names: str, tools: Tools | None = None) -> dict[str, Verifier]:
-    """The verifiers that a run can ask: those named, those that these ask in their turn (``asks``),
-    and those that strategies ask by themselves. They use ``tools``.
+    """Return the verifiers that a run can ask, sharing ``tools``.
+
+    These are the named ones, those that they ask in turn (``asks``), and those that strategies ask
+    by themselves.
 
     Raises:
         UnknownName, UsageError: as ``find``.
@@ -217,24 +221,24 @@ def known(*names: str, tools: Tools | None = None) -> dict[str, Verifier]:
 
 
 def within(verifier: Verifier) -> Iterator[Verifier]:
-    """The verifier, and those that it is made of."""
+    """Yield the verifier, and its parts at any depth."""
     yield verifier
     for part in getattr(verifier, "parts", ()):
         yield from within(part)
 
 
 def find(name: str) -> Verifier:
-    """The verifier of that name.
+    """Return the verifier of that name.
 
     Raises:
-        UnknownName: there is none; names the nearest.
-        UsageError: the name is not spelled as it must be, or an argument is not.
+        UnknownName: it does not exist; names the nearest.
+        UsageError: the name is malformed, or an argument is invalid.
     """
     return found(spelled(name))
 
 
 def found(ref: Ref) -> Verifier:
-    """The verifier that a reference names. Raises as ``find``."""
+    """Return the verifier that a reference names. Raises as ``find``."""
     ref = expanded(ref)
     if ref.name in COMBINATIONS:
         if ref.options or ref.model:
@@ -247,6 +251,6 @@ def found(ref: Ref) -> Verifier:
 
 
 def alternatives(verifier: Verifier) -> int:
-    """How many of the likeliest tokens per place its traces must come with (0: none)."""
+    """Return the number of likeliest tokens per position that its traces must come with."""
     parts: Sequence[Verifier] = getattr(verifier, "parts", ())
     return max([getattr(verifier, "top_logprobs", 0), *map(alternatives, parts)])

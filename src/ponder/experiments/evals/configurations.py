@@ -1,8 +1,8 @@
-"""Configurations: what is evaluated, read from flags, a grid or a TOML file, and checked at once.
+"""Configurations: read from flags, a grid or a TOML file, and checked at once.
 
 A configuration's ID is a digest of everything that changes its results: suite, model, strategy,
-knobs, how samples are drawn, budget, verifier, seed and the version of Ponder. Two ways to say the
-same thing are one configuration; its name and the number of problems are no part of it.
+knobs, sampling, budget, verifier, seed and the version of Ponder. Two spellings of the same thing
+are one configuration. Its name and the number of problems do not enter the ID.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ _ANY = Problem((Message("user", "?"),))
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """How the problems of ``suite`` are answered: arguments as in ``ponder.solve``.
-
-    ``budget`` holds per problem. ``name`` is for people; without one, ``label`` says what it is.
+    """A way to answer the problems of a suite, with the arguments of ``ponder.solve``.
 
     Raises:
         UnknownName, UsageError: as ``ponder.planning.wishes.spec``.
@@ -51,9 +49,11 @@ class Configuration:
     effort: str = presets.DEFAULT
     knobs: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget = Budget()
+    """Limits per problem."""
     verifier: str | None = None
     seed: int = 0
     name: str = ""
+    """Name for people; without one, ``label`` describes it."""
 
     def __post_init__(self) -> None:
         self._spec(_ANY, self.seed)
@@ -71,15 +71,15 @@ class Configuration:
         )
 
     def asked(self, item: Item) -> Spec:
-        """What is asked of the model for one problem; the gold stays behind.
+        """Return the request for one problem; the gold stays behind.
 
-        Every problem has a seed of its own, the same in all configurations with this seed: so
-        differences between them are as little due to chance as can be.
+        Every problem has a seed of its own, the same in all configurations with this seed, so that
+        chance adds as little as possible to the differences between them.
         """
         return self._spec(item.problem, problem_seed(self.seed, item.problem_id))
 
     def resolved(self) -> dict[str, Any]:
-        """Everything that changes the results, with all defaults filled in, as JSON."""
+        """Return everything that changes the results, with all defaults filled in, as JSON."""
         found = self._spec(_ANY, self.seed).to_json()
         del found["problem"]
         limits = found["budget"].items()
@@ -94,7 +94,7 @@ class Configuration:
 
     @property
     def label(self) -> str:
-        """The name, or else the strategy and whatever differs from its defaults."""
+        """The name, or else the strategy and every setting that differs from its default."""
         if self.name:
             return self.name
         found = self._spec(_ANY, self.seed)
@@ -114,21 +114,23 @@ class Configuration:
 
 
 def problem_seed(seed: int, problem_id: str) -> int:
-    """The seed of one problem, in [0, 2**31)."""
+    """Return the seed of one problem, in [0, 2**31)."""
     digest = hashlib.blake2b(f"{seed}:{problem_id}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One configuration as it was said, by key; ``where`` it was said, for complaints."""
+    """One configuration as the caller wrote it."""
 
     said: Mapping[str, Any]
+    """Its values by key."""
     where: str = ""
+    """Its source, for error messages."""
 
 
 def configurations(wishes: Sequence[Wish], suite: str, config: Config) -> list[Configuration]:
-    """What was said, checked; ``config`` has the defaults.
+    """Return the checked configurations; ``config`` has the defaults.
 
     Raises:
         UsageError: a value does not fit, or two of them are the same.
@@ -176,7 +178,7 @@ def _read(said: Mapping[str, Any], suite: str, config: Config) -> Configuration:
 
 
 def _whole(value: Any) -> Any:
-    """A seed given as text, as a number; ``planning.wishes`` checks its range."""
+    """Return a seed given as text as a number; ``planning.wishes`` checks its range."""
     try:
         return int(value) if isinstance(value, str) else value
     except ValueError:
@@ -184,7 +186,7 @@ def _whole(value: Any) -> Any:
 
 
 def budget(given: Mapping[str, Any]) -> Budget:
-    """A budget of limits by unit: ``tokens``, ``usd``, ``flops``, ``seconds``.
+    """Return a budget from limits by unit: ``tokens``, ``usd``, ``flops``, ``seconds``.
 
     Raises:
         UnknownName: another unit.
@@ -205,10 +207,10 @@ def budget(given: Mapping[str, Any]) -> Budget:
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """``NAME=VALUE,NAME=VALUE``, as often as it was said.
+    """Read ``NAME=VALUE,NAME=VALUE`` from each of the texts.
 
     Raises:
-        UsageError: it is not that, or says a name twice.
+        UsageError: a text has another form, or repeats a name.
     """
     found: dict[str, str] = {}
     for part in (part for text in texts for part in text.split(",")):
@@ -222,13 +224,13 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 
 
 def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
-    """One wish for each combination of the grid's values; ``given`` holds for all of them.
+    """Return one wish for each combination of the grid's values; ``given`` holds for all of them.
 
     ``grid`` has texts such as ``n=1,2,4``: a knob, or ``model``, ``strategy``, ``effort``,
     ``verifier``, ``seed``, ``budget.tokens``, ...
 
     Raises:
-        UsageError: a grid that is none, or that says what was given already.
+        UsageError: a grid is malformed, or repeats a value that is given already.
     """
     axes: dict[str, list[str]] = {}
     for text in grid:
@@ -246,9 +248,10 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
 
 
 def listed(text: str) -> list[str]:
-    """What stands between the semicolons, or else the commas; those in brackets are a verifier's.
+    """Split a text at its semicolons, or else at its commas outside brackets.
 
-    Semicolons are for values that have commas of their own, such as ``simulated:length=9,speed=2``.
+    Semicolons are for values that have commas of their own, such as
+    ``simulated:length=9,speed=2``.
     """
     for between in ";,":
         found, depth = [""], 0
@@ -279,7 +282,7 @@ def _said(given: Mapping[str, Any], name: str) -> Any:
 
 
 def _place(name: str) -> tuple[str, str]:
-    """In which table of a configuration a grid's value goes, and under which key."""
+    """Return the table and the key of a configuration for a grid's value."""
     if name.startswith("budget."):
         return "budget", name.removeprefix("budget.")
     return ("", name) if name in (*_WORDS, "seed") else ("knobs", name)
@@ -299,13 +302,13 @@ def _with(given: Mapping[str, Any], point: Mapping[str, str]) -> dict[str, Any]:
 
 
 def of_file(path: Path, given: Mapping[str, Any]) -> tuple[str | None, list[Wish]]:
-    """The suite that a TOML file names, if it does, and a wish for each of its tables.
+    """Return the suite that a TOML file names, if it does, and a wish for each of its tables.
 
-    What stands at the top of the file holds for all of its ``[[configuration]]`` tables where they
-    say nothing else; ``given`` holds where the file says nothing.
+    Values at the top of the file are defaults for all of its ``[[configuration]]`` tables;
+    ``given`` holds where the file sets nothing.
 
     Raises:
-        UsageError: the file cannot be read, has another form, or says what was given already.
+        UsageError: the file cannot be read, has another form, or repeats a value given already.
     """
     top = _toml(path)
     tables = top.pop(TABLE, None)

@@ -1,9 +1,9 @@
-"""Evaluating: every problem of a suite, answered by every configuration, into a results store.
+"""Answers every problem of a suite with every configuration, into a results store.
 
-Each problem of each configuration is one run of the store's journal, carried out as any other run
-is. Given again, an evaluation goes on from what the store holds: runs that have ended are left
-alone, those that were cut off are resumed, those that failed are tried again. Grading comes after
-the runs, with the gold that they never saw, and can be repeated.
+Each problem of each configuration is one run of the store's journal, carried out like any other
+run. Repeated, an evaluation continues from the store: runs that have ended are left alone,
+interrupted ones are resumed, failed ones are tried again. Grading comes after the runs, with the
+gold that they never saw, and can be repeated.
 """
 
 from __future__ import annotations
@@ -41,29 +41,30 @@ from ponder.verifiers.learned.verifier import Learned
 from ponder.verifiers.registry import known, within
 
 AT_ONCE = 8
-"""Problems in flight, unless told otherwise."""
+"""Default number of problems in flight."""
 GIVE_UP = 16
-"""After so many failed runs in a row, the model is taken to be gone."""
+"""Number of failed runs in a row after which the model is considered gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is asked for. ``items`` are by their position in the suite, whatever part of it."""
+    """A request to evaluate configurations on items."""
 
     items: Mapping[int, Item]
+    """Items by their position in the suite; any part of it."""
     configurations: Sequence[Configuration]
     at_once: int = AT_ONCE
+    """Number of problems in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an evaluation is, in problems. ``kept`` had ended before; tokens and dollars are
-    those of the problems that ended since.
-    """
+    """Progress of an evaluation, in problems."""
 
     wanted: int
     done: int
     kept: int
+    """Number that had ended before; tokens and dollars exclude these."""
     failed: int = 0
     tokens: int = 0
     usd: float = 0.0
@@ -74,7 +75,7 @@ Tell = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One problem of one configuration. ``misfit`` says why it cannot be asked at all."""
+    """One problem of one configuration."""
 
     id: str
     configuration: Configuration
@@ -82,6 +83,7 @@ class _Task:
     item: Item
     asked: Spec
     misfit: str = ""
+    """Reason why it cannot be asked at all; empty if it can."""
 
     def outcome(self, run: str, **more: Any) -> Outcome:
         item = self.item
@@ -90,7 +92,7 @@ class _Task:
 
 
 def digest(problem: Problem) -> str:
-    """Of what is asked: equal for equal problems."""
+    """Return a digest of the question: equal for equal problems."""
     asked = asdict(replace(problem, messages=problem.shown))
     del asked["instruction"]  # is shown
     return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
@@ -104,14 +106,15 @@ async def evaluate(
     tell: Tell = lambda progress: None,
     engine: Engine | None = None,
 ) -> None:
-    """Run what the store does not hold yet. Cancelling it loses what is in flight, nothing else.
+    """Run everything that the store does not hold yet.
 
-    ``models`` are used, and left open, for configurations that name them; others are the engine's.
+    Cancelling it loses only the runs in flight. ``models`` are used, and left open, for
+    configurations that name them; the engine opens the others.
 
     Raises:
-        UsageError: a configuration cannot be carried out, and nothing was spent; or the store holds
-            other questions, or another process works on the same runs.
-        RunFailed: the model gives no samples (any more); what has come is kept.
+        UsageError: a configuration cannot be carried out, and nothing was spent; or the store
+            holds other questions, or another process works on the same runs.
+        RunFailed: the model gives no samples (any more); finished runs are kept.
     """
     missing = list(_missing(asked, store))
     kept = len(asked.configurations) * len(asked.items) - len(missing)
@@ -132,7 +135,7 @@ async def evaluate(
 
 
 def _missing(asked: Evaluation, store: Store) -> Iterator[_Task]:
-    """The problems whose runs have not ended well, configuration by configuration."""
+    """Yield the problems whose runs have not ended well, configuration by configuration."""
     for configuration in asked.configurations:
         name = configuration.id
         known = {outcome.problem_id: outcome for outcome in store.outcomes(name)}
@@ -150,10 +153,10 @@ def _missing(asked: Evaluation, store: Store) -> Iterator[_Task]:
 async def _checked(
     asked: Evaluation, tasks: Iterable[_Task], opened: Mapping[str, Opened], engine: Engine
 ) -> list[_Task]:
-    """The tasks, with those that do not fit marked.
+    """Return the tasks, with those that do not fit marked.
 
     Raises:
-        UsageError: the model or the strategy cannot do what a configuration wants, none of its
+        UsageError: the model or the strategy cannot do what a configuration asks, none of its
             problems fits, or its verifier was trained on some.
     """
     _check_untrained(asked)
@@ -173,10 +176,10 @@ async def _checked(
 
 
 def _check_untrained(asked: Evaluation) -> None:
-    """What is measured on the problems that it learned from is worth nothing.
+    """Refuse to evaluate on training problems: such figures are worth nothing.
 
     Raises:
-        UsageError: a learned verifier knows some of the problems.
+        UsageError: a learned verifier was trained on some of the problems.
     """
     asks = known(*(c.verifier or "" for c in asked.configurations)).values()
     for verifier in (part for whole in asks for part in within(whole)):
@@ -209,7 +212,7 @@ def _stored(configuration: Configuration, used: Opened, sha256: str) -> Stored:
 
 @dataclass(slots=True)
 class _Runs:
-    """Carries tasks out; ``state`` is told of after each."""
+    """Carries out tasks, and reports the state after each."""
 
     store: Store
     engine: Engine
@@ -223,7 +226,7 @@ class _Runs:
         self.journal = self.engine.journal(self.store.path, join=True)
 
     async def go(self, tasks: Sequence[_Task], at_once: int) -> None:
-        """All of them, so many at a time, in their order."""
+        """Run all tasks in order, so many at a time."""
         self.tell(self.state)
         try:
             await bounded(self._one, tasks, at_once)
@@ -247,7 +250,7 @@ class _Runs:
             )
 
     def _run(self, task: _Task) -> str:
-        """The run that answers a problem, begun if there is none."""
+        """Return the run that answers a problem; starts it if there is none."""
         known = self.store.run_of(task.id, task.item.problem_id)
         if known:
             with suppress(UsageError):  # somebody removed it from the journal
@@ -289,7 +292,7 @@ class _Runs:
 
 
 def _outcome(task: _Task, journal: Journal, run: str, why: str) -> Outcome:
-    """What the journal says of a run that has ended: the same after a crash as before it."""
+    """Return the outcome of an ended run from the journal: the same after a crash as before it."""
     row, calls, total = journal.run(run), journal.calls(run), Spent("total", "")
     keys: dict[str | None, str | None] = {}
     samples = 0

@@ -1,7 +1,7 @@
-"""The outcomes of a results store, to keep or to read elsewhere.
+"""Exports the outcomes of a results store.
 
-As one table with a row per problem of each configuration (CSV, Parquet), or as a store of their own
-without the journal (SQLite), small enough to be kept beside a document.
+As one table with a row per problem of each configuration (CSV, Parquet), or as a store of their
+own without the journal (SQLite), small enough to be kept beside a document.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SUFFIXES = (".csv", ".parquet", ".sqlite")
 
 
 def export(path: Path, held: Sequence[tuple[Stored, Sequence[Outcome]]]) -> int:
-    """Write the outcomes of these configurations, whole or not at all; returns how many.
+    """Write the outcomes of these configurations, completely or not at all; returns their number.
 
     Raises:
         UsageError: the file's name has another ending, or it cannot be written.

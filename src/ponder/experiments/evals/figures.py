@@ -1,9 +1,9 @@
-"""What a results store says: accuracy and cost of a configuration, and the difference between two.
+"""Figures from a results store: accuracy and cost of a configuration, and differences between two.
 
 Accuracy has Wilson's interval. Two configurations are compared on the problems that both have, in
 pairs: the difference has a bootstrap interval over problems, and McNemar's exact test (McNemar
-1947) asks whether the problems that only one of them has right could be a coin's doing. The data
-decide if both say so: with few such problems the bootstrap alone is too narrow.
+1947) asks whether the problems that only one of them has right could be chance. The difference is
+decided if both say so: with few such problems the bootstrap alone is too narrow.
 """
 
 from __future__ import annotations
@@ -26,17 +26,13 @@ from ponder.experiments.stats.paired import Difference
 from ponder.experiments.stats.series import UNITS, Point, Series
 
 POWER = 0.8
-"""The chance with which ``needed`` problems would show the difference."""
+"""Probability with which ``needed`` problems would show the difference."""
 _LEAST_DISCORDANT = 10  # with fewer, their share is too uncertain to plan with
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One configuration on the problems whose runs have ended.
-
-    ``accuracy`` and its 95 % interval are None unless all are graded. ``cost`` is the mean per
-    problem in each unit that is known. ``stopped_by`` counts ``done`` and the limits.
-    """
+    """One configuration on the problems whose runs have ended."""
 
     id: str
     name: str
@@ -44,15 +40,20 @@ class Summary:
     problems: int
     ungraded: int
     accuracy: float | None
+    """None unless all are graded; so are ``low`` and ``high``."""
     low: float | None
+    """Lower end of the 95 % interval."""
     high: float | None
+    """Upper end of the 95 % interval."""
     cost: Mapping[str, float]
+    """Mean per problem, in each unit that is known."""
     failed: int
     refused: int
     stopped_by: Mapping[str, int]
+    """Number of runs by the limit that stopped them, or ``done``."""
 
     def to_json(self) -> dict[str, Any]:
-        """All fields; the units of ``cost`` beside them, None where unknown."""
+        """Return all fields, with the units of ``cost`` beside them, None where unknown."""
         found = {name: getattr(self, name) for name in self.__slots__}
         del found["cost"]
         return {**found, **{unit: self.cost.get(unit) for unit in UNITS}}
@@ -67,13 +68,13 @@ class Comparison(Difference):
     accuracy_a: float
     accuracy_b: float
     only_a: int
-    """Problems that only a has right."""
+    """Number of problems that only a has right."""
     only_b: int
-    """Problems that only b has right."""
+    """Number of problems that only b has right."""
     p: float
-    """McNemar's."""
+    """McNemar's p-value."""
     cost: Mapping[str, float]
-    """The mean cost of b as a multiple of that of a, by unit."""
+    """Mean cost of b as a multiple of that of a, by unit."""
 
     @property
     def decided(self) -> bool:
@@ -82,9 +83,9 @@ class Comparison(Difference):
 
     @property
     def needed(self) -> int | None:
-        """Problems of this kind that would show a difference of this size with 80 % power.
+        """Number of problems that would show a difference of this size with 80 % power.
 
-        None where the data decide already, or where that cannot be said.
+        None where the difference is decided already, or the number cannot be estimated.
         """
         return None if self.decided else needed(self.only_a, self.only_b, self.problems)
 
@@ -99,7 +100,7 @@ class Comparison(Difference):
         return f"the data do not decide ({self.problems:,} problems{more})"
 
     def to_json(self) -> dict[str, Any]:
-        """All fields, and what follows from them."""
+        """Return all fields and properties."""
         return {name: getattr(self, name) for name in _SHOWN}
 
 
@@ -110,12 +111,12 @@ _SHOWN = (
 
 
 def ended(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Those whose runs have ended, in the order given."""
+    """Return the outcomes whose runs have ended, in the order given."""
     return [outcome for outcome in outcomes if outcome.state != "open"]
 
 
 def summary(of: Stored, outcomes: Sequence[Outcome]) -> Summary:
-    """A configuration in figures; runs that have not ended are left out."""
+    """Return a configuration's figures; runs that have not ended are left out."""
     outcomes = ended(outcomes)
     ungraded = sum(outcome.correct is None for outcome in outcomes)
     accuracy = low = high = None
@@ -140,7 +141,7 @@ def summary(of: Stored, outcomes: Sequence[Outcome]) -> Summary:
 
 
 def costs(of: Stored, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """The mean cost per problem, in every unit that is known."""
+    """Return the mean cost per problem, in every unit that is known."""
     priced = of.priced or any(outcome.usd for outcome in outcomes)  # or a verifier's model is
     known = {"tokens": True, "flops": of.parameters > 0, "seconds": True, "usd": priced}
     return {
@@ -151,7 +152,7 @@ def costs(of: Stored, outcomes: Sequence[Outcome]) -> dict[str, float]:
 
 
 def compare(a: tuple[Stored, Sequence[Outcome]], b: tuple[Stored, Sequence[Outcome]]) -> Comparison:
-    """The second against the first.
+    """Compare the second with the first.
 
     Raises:
         UsageError: they have no problem in common, or one of those is not graded.
@@ -187,14 +188,15 @@ def compare(a: tuple[Stored, Sequence[Outcome]], b: tuple[Stored, Sequence[Outco
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """The exact two-sided p-value: as lopsided a split of fair coins, or more so."""
+    """Return the exact two-sided p-value: a split of fair coins at least as lopsided."""
     tosses = only_a + only_b
     return float(scipy.stats.binomtest(min(only_a, only_b), tosses).pvalue) if tosses else 1.0
 
 
 def needed(only_a: int, only_b: int, problems: int) -> int | None:
-    """Problems with which McNemar's test shows a difference of this size with 80 % power (Connor
-    1987, equation 3). None if there is no difference, or too little to tell from.
+    """Return the number of problems for McNemar's test to show this difference with 80 % power.
+
+    Connor 1987, equation 3. None if there is no difference, or too little to tell from.
     """
     if only_a == only_b or only_a + only_b < _LEAST_DISCORDANT:
         return None
@@ -205,7 +207,7 @@ def needed(only_a: int, only_b: int, problems: int) -> int | None:
 
 
 def series_of(of: Stored, outcomes: Sequence[Outcome], source: str) -> Series:
-    """A configuration as a series of one point; ``outcomes`` are those of ended runs.
+    """Return a configuration as a series of one point; ``outcomes`` are those of ended runs.
 
     Raises:
         UsageError: one of them is not graded.

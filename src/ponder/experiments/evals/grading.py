@@ -1,4 +1,4 @@
-"""Grading what was evaluated: after the runs, as often as one likes, each distinct answer once."""
+"""Grades evaluations: after the runs, as often as needed, each distinct answer once."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ async def grade_outcomes(
 ) -> str:
     """Grade what is not graded yet, or with ``anew`` everything: each distinct answer once.
 
-    ``run`` and ``tools`` are as for ``grade``; ``tell`` hears of (answers graded, answers to
-    grade). Returns why some could not be graded:
-    programs, where there is no safe way to run them; else nothing.
+    ``run`` and ``tools`` are as for ``grade``; ``tell`` gets (answers graded, answers to grade).
+    Returns why some answers could not be graded (programs, where there is no safe way to run
+    them), or ''.
     """
     golds = {item.problem_id: item.gold for item in items}
     held = [outcome for name in configurations for outcome in store.outcomes(name)]

@@ -1,8 +1,8 @@
 """The results store: one SQLite file with configurations, their outcomes, and the journal of runs.
 
-Which run answers which problem of which configuration is written before the run's first token, so
-the journal's replay is all that resuming takes. No gold is in it: of a reference it holds only
-whether an answer was right, and nothing in inference reads even that.
+The run that answers a problem of a configuration is recorded before its first token, so replaying
+the journal is enough to resume. The store holds no gold: of a reference it holds only whether an
+answer was right, and nothing in inference reads even that.
 """
 
 from __future__ import annotations
@@ -25,54 +25,57 @@ if TYPE_CHECKING:
     pass
 
 FIGURE_LIMIT = 1e30
-"""A bound of what an outcome counts, far above any."""
+"""Bound of an outcome's numbers, far above any real one."""
 T = TypeVar("T")
 State = Literal["open", "done", "failed", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A configuration as the store has it.
-
-    ``resolved`` is everything that changes its results. ``parameters`` of the model, 0 if unknown;
-    ``priced`` if dollars are known; ``file_sha256`` of the model's file, if it has one.
-    """
+    """A configuration in the store."""
 
     id: str
     created: float
+    """Seconds since 1970."""
     name: str
     suite: str
     model: str
     parameters: int
+    """The model's number of parameters; 0 if unknown."""
     priced: bool
+    """True if dollars are known."""
     file_sha256: str
+    """Digest of the model's file; '' if it has none."""
     resolved: Mapping[str, Any]
+    """Everything that changes the results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a configuration made of one problem.
-
-    ``state`` is open (its run has not ended), done, failed (no sample came back; ``why``), or
-    refused (it fits neither context nor budget; ``why``). ``position`` is that in the suite,
-    ``question`` a digest of what was asked, ``key`` the answer's. ``stopped_by`` and ``confidence``
-    are as in a run's result. ``calls`` counts samples; tokens, dollars, FLOPs and seconds are those
-    of the whole receipt, verifiers included. ``correct`` is None until it is graded; no answer is a
-    wrong answer.
-    """
+    """The outcome of one problem under one configuration."""
 
     problem_id: str
     position: int
+    """Position in the suite."""
     level: str | int | None
     question: str
+    """Digest of the question."""
     run: str
     state: State
+    """``open`` (its run has not ended), ``done``, ``failed`` (no sample came back) or ``refused``
+    (it fits neither context nor budget).
+    """
     why: str = ""
+    """Reason for ``failed`` or ``refused``."""
     answer: str | None = None
     key: str | None = None
+    """The answer's key."""
     stopped_by: str | None = None
+    """As in a run's result."""
     confidence: float | None = None
+    """As in a run's result."""
     calls: int = 0
+    """Number of samples. Tokens, dollars, FLOPs and seconds include verifiers."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
@@ -81,10 +84,11 @@ class Outcome:
     flops: float = 0.0
     seconds: float = 0.0
     correct: bool | None = None
+    """None until it is graded; no answer is a wrong answer."""
 
     @property
     def tokens(self) -> int:
-        """All of them, as a budget counts."""
+        """All tokens, as a budget counts them."""
         return self.prompt_tokens + self.completion_tokens + self.wasted_tokens
 
 
@@ -93,7 +97,7 @@ _STORED = tuple(f.name for f in fields(Stored))
 
 
 def store_path() -> Path:
-    """Where results are kept unless told otherwise: beside the default journal."""
+    """Return the default results store, beside the default journal."""
     return api.journal_path().with_name("results.sqlite")
 
 
@@ -101,7 +105,7 @@ class Store:
     """One results store. Use from one thread; several processes may have it open.
 
     Raises:
-        UsageError: there is no such file and it is not to be made, or it is something else.
+        UsageError: the file does not exist and is not to be created, or is something else.
     """
 
     def __init__(self, path: Path, *, make: bool = False) -> None:
@@ -128,7 +132,7 @@ class Store:
                 )
 
     def journal(self) -> Journal:
-        """The journal in the same file, by a connection of its own."""
+        """Return the journal in the same file, on a connection of its own."""
         if self._journal is None:
             self._journal = Journal(self.path, join=True)
         return self._journal
@@ -142,7 +146,7 @@ class Store:
             raise PonderError(f"the results store {self.path} cannot be used: {error}.") from None
 
     def declare(self, new: Stored) -> None:
-        """Add a configuration. One that is there keeps its name unless a new one is given.
+        """Add a configuration. An existing one keeps its name unless a new one is given.
 
         Raises:
             UsageError: it was evaluated with another file of the same model.
@@ -162,7 +166,7 @@ class Store:
         self._execute("update configurations set name = ? where id = ?", (name, configuration))
 
     def configurations(self) -> list[Stored]:
-        """All of them, newest first."""
+        """Return all configurations, newest first."""
         rows = self._execute(
             f"select {', '.join(_STORED)} from configurations order by created desc, id desc"
         )
@@ -177,7 +181,7 @@ class Store:
             ) from None
 
     def find(self, text: str) -> Stored:
-        """The configuration of that ID or name, or whose ID begins so.
+        """Return the configuration with that ID, name or prefix of an ID.
 
         Raises:
             UsageError: there is none, or more than one.
@@ -197,7 +201,7 @@ class Store:
         return found[0]
 
     def outcomes(self, configuration: str) -> list[Outcome]:
-        """Those of a configuration, in the order of the suite."""
+        """Return a configuration's outcomes, in the order of the suite."""
         rows = self._execute(
             f"select {', '.join(_COLUMNS)} from outcomes where configuration = ? "
             "order by position, problem_id",
@@ -206,7 +210,7 @@ class Store:
         return [self._read(_outcome, row) for row in rows]
 
     def run_of(self, configuration: str, problem_id: str) -> str:
-        """The run that answers a problem; empty if none was begun."""
+        """Return the run that answers a problem; '' if none was begun."""
         rows = self._execute(
             "select run from outcomes where configuration = ? and problem_id = ?",
             (configuration, problem_id),
@@ -214,9 +218,9 @@ class Store:
         return str(rows[0][0]) if rows else ""
 
     def begin(self, configuration: str, opened: Outcome, instead_of: str = "") -> str:
-        """Write down which run will answer a problem; returns the one that does.
+        """Record the run that will answer a problem; returns the recorded one.
 
-        That is another one if another process was faster.
+        That is another run if another process was faster.
         """
         self._execute(
             "insert into outcomes (configuration, problem_id, position, level, question, run, "
@@ -228,7 +232,7 @@ class Store:
         return self.run_of(configuration, opened.problem_id)
 
     def finish(self, configuration: str, outcome: Outcome) -> None:
-        """Write an outcome, in place of what is known of that problem."""
+        """Write an outcome, replacing the problem's previous one."""
         values = {name: getattr(outcome, name) for name in _COLUMNS}
         self._insert("insert or replace", "outcomes", {"configuration": configuration, **values})
 
@@ -241,7 +245,7 @@ class Store:
     def grade(
         self, configurations: Collection[str], problem_id: str, answer: str | None, correct: bool
     ) -> None:
-        """Write whether an answer to a problem is right, for those that gave it."""
+        """Record whether an answer to a problem is right, in all configurations that gave it."""
         marks = ", ".join("?" * len(configurations))
         self._execute(
             f"update outcomes set correct = ? where configuration in ({marks}) and problem_id = ? "
@@ -250,7 +254,7 @@ class Store:
         )
 
     def remove(self, configuration: str) -> None:
-        """Forget a configuration, its outcomes and their runs.
+        """Delete a configuration, its outcomes and their runs.
 
         Raises:
             UsageError: a process is working on one of them.
@@ -272,7 +276,7 @@ class Store:
 
 
 def _storable(value: Any) -> Any:
-    """Half of a character, which a reply may end with, fits into no SQLite text."""
+    """Replace lone surrogates, which a reply may end with: SQLite text cannot hold them."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

@@ -1,7 +1,7 @@
 """Pools: recorded samples per problem, as JSON Lines. ``docs/pools.md`` is the format.
 
-Reading is a stream, one problem at a time, and strict: a line that is not what the format says is
-an error that names the line, unless the caller asks to go on without it. Standard library only.
+Reading is a stream, one problem at a time, and strict: a line that breaks the format is an error
+that names the line, unless the caller asks to skip it. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.files import open_regular
 
 LINE_LIMIT = 256 << 20
-"""Bytes of a line, which is one problem with all of its samples."""
+"""Most bytes of a line, which is one problem with all of its samples."""
 MOST = 1e100
-"""A bound of scores and amounts, so that sums and squares of them are finite."""
+"""Bound of scores and amounts, so that sums and squares of them are finite."""
 
 
 class BrokenLine(ValueError):
-    """What is wrong with one line, to be completed with its number."""
+    """The fault of one line; the reader adds the line number."""
 
 
 class Pool:
@@ -35,8 +35,8 @@ class Pool:
     ``skipped`` are the numbers of the broken lines that the last iteration left out.
 
     Raises:
-        UsageError: the file cannot be read, is empty or no pool, or (while iterating) has a broken
-            line, a problem twice, or samples of several models of which the header says nothing.
+        UsageError: the file cannot be read, is empty or not a pool, or (while iterating) has a
+            broken line, a problem twice, or samples of several models not named in the header.
     """
 
     def __init__(self, path: Path | str, *, skip_broken: bool = False) -> None:
@@ -109,7 +109,7 @@ _TYPES: dict[str, Any] = {
     "file_sha256": str | None,
     "merged": tuple[Mapping[str, Any], ...] | None,
 }
-"""Fields of a header that something is made of; the others are only kept."""
+"""Header fields that Ponder uses; the others are only kept."""
 _SAMPLE_FIELDS = {
     "answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "usd", "key", "cut", "text",
     "verified", "reasoning",
@@ -118,7 +118,7 @@ _ENTRY_FIELDS = {"problem_id", "gold", "answer_type", "level", "samples"}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(number, line) of each line that is not blank."""
+    """Yield (number, line) of each line that is not blank."""
     try:
         with open_regular(path, "the pool") as file:
             start = file.read(256).removeprefix(_BOM).lstrip()
@@ -142,10 +142,10 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def loads(line: bytes) -> dict[str, Any]:
-    """The JSON object that a line holds.
+    """Return the JSON object in a line.
 
     Raises:
-        BrokenLine: it holds none.
+        BrokenLine: there is none.
     """
     try:
         value = parse(line)
@@ -164,7 +164,7 @@ def _first(line: bytes) -> Header | None:
 
 
 def _header(value: dict[str, Any]) -> Header | None:
-    """The header that a line is, or None for any other line."""
+    """Return the header in a line, or None for any other line."""
     if "samples" in value or "problem_id" in value or not _HEADER_FIELDS & value.keys():
         return None
     rest = {name: item for name, item in value.items() if name not in ("pool", "model")}
@@ -183,16 +183,16 @@ def _header(value: dict[str, Any]) -> Header | None:
 
 
 def shown(value: Any) -> str:
-    """A value as an error message quotes it: short."""
+    """Return a value as an error message quotes it: short."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def entry_from(value: dict[str, Any]) -> Entry:
-    """A problem's line, checked.
+    """Return the problem in a line, checked.
 
     Raises:
-        BrokenLine: it is not what the format says.
+        BrokenLine: the line breaks the format.
     """
     for name in ("problem_id", "samples"):
         if name not in value:
@@ -219,10 +219,10 @@ def entry_from(value: dict[str, Any]) -> Entry:
 
 
 def sample_from(value: Any) -> Sample:
-    """One sample, checked.
+    """Return one sample, checked.
 
     Raises:
-        BrokenLine: it is not what the format says.
+        BrokenLine: the sample breaks the format.
     """
     if not isinstance(value, dict):
         raise BrokenLine(f"not a JSON object but {shown(value)}")
@@ -293,7 +293,7 @@ def _is_number(value: Any) -> bool:
 
 
 def write(path: Path | str, header: Header | None, entries: Iterable[Entry]) -> tuple[int, int]:
-    """Write a pool, whole or not at all; returns how many problems and samples it has."""
+    """Write a pool, completely or not at all; returns its numbers of problems and samples."""
     path = Path(path)
     problems = samples = 0
     try:

@@ -1,4 +1,4 @@
-"""Foreign files of samples, mapped to pools. A format is a function from one row to one problem.
+"""Imports foreign files of samples. A format is a function from one row to one problem.
 
 ``map`` reads any JSON Lines file, or JSON array, by paths to its fields (``Columns``).
 """
@@ -20,7 +20,7 @@ from ponder.util.decoding import Malformed, parse
 from ponder.util.files import open_regular
 
 ARRAY_LIMIT = 256 << 20
-"""Bytes of a JSON array, which is held whole."""
+"""Most bytes of a JSON array, which is held in memory."""
 Format = Literal["qwen-rm", "tot-game24", "openai-gsm8k", "map"]
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 _ENTRY = ("problem_id", "gold", "answer_type", "level", "samples")
@@ -29,24 +29,23 @@ _SAMPLE = ("answer", "correct", "score", "tokens", "prompt_tokens", "seconds", "
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What some formats want to know: ``paths`` and ``answer_type`` are for ``map``; ``system``
-    takes one of the systems of ``openai-gsm8k``.
-    """
+    """Options of some formats."""
 
     paths: Mapping[str, str] = field(default_factory=dict)
+    """Paths to the fields, for ``map``."""
     answer_type: str = "text"
+    """Type of the answers, for ``map``."""
     system: str = ""
+    """One of the systems of ``openai-gsm8k``; '' takes all."""
 
 
 @dataclass(slots=True)
 class Foreign:
     """A foreign file. Iterating reads it as the problems of a pool.
 
-    ``skipped`` are the numbers of the rows that the last iteration left out.
-
     Raises:
-        UsageError: no such format, wrong options, or (while iterating) an unreadable file, a row
-            that does not fit the format, or none at all.
+        UsageError: the format does not exist, the options are wrong, or (while iterating) the
+            file is unreadable, a row does not fit the format, or there is none.
     """
 
     path: Path
@@ -54,6 +53,7 @@ class Foreign:
     options: Options = Options()
     skip_broken: bool = False
     skipped: list[int] = field(default_factory=list)
+    """Numbers of the rows that the last iteration left out."""
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -103,7 +103,7 @@ class Foreign:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """(number, row): parsed items of a JSON array, raw lines of JSON Lines."""
+    """Yield (number, row): parsed items of a JSON array, raw lines of JSON Lines."""
     with open_regular(path, "the file") as file:
         try:
             if file.read(256).lstrip()[:1] == b"[":
@@ -132,7 +132,7 @@ _POSITION = re.compile("[0-9]{1,9}")
 
 
 def look(value: Any, path: str) -> Any:
-    """What is at ``path``: names and list positions between dots, ``*`` for each of a list.
+    """Return the value at ``path``: names and list positions between dots, ``*`` for every item.
 
     Raises:
         BrokenLine: there is nothing.
@@ -154,9 +154,9 @@ def look(value: Any, path: str) -> Any:
 
 
 def _qwen_rm(row: Any, number: int, options: Options) -> Entry:
-    """QwenLM/Qwen2.5-Math, ``evaluation/rm_maj_eval``: samples with a reward model's scores.
+    """Import QwenLM/Qwen2.5-Math, ``evaluation/rm_maj_eval``: samples with reward model scores.
 
-    The file says ``score`` for correctness, and ``pred_score`` for the reward, in a list of one.
+    In the file ``score`` is correctness, and ``pred_score`` the reward, in a list of one.
     """
     paths = {
         "problem_id": "idx",
@@ -171,9 +171,10 @@ def _qwen_rm(row: Any, number: int, options: Options) -> Entry:
 
 
 def _tot_game24(row: Any, number: int, options: Options) -> Entry:
-    """princeton-nlp/tree-of-thought-llm, logs of Game of 24: texts, and a reward of 0 or 1 each.
+    """Import princeton-nlp/tree-of-thought-llm, logs of Game of 24: texts, each with its reward.
 
-    The answer is what follows the last 'Answer:' of a text. Tokens are recorded per problem only.
+    The reward is 0 or 1. The answer follows the last 'Answer:' of a text. Tokens are recorded per
+    problem only.
     """
     samples = []
     texts, rights = look(row, "ys"), look(row, "infos.*.r")
@@ -189,8 +190,10 @@ def _tot_game24(row: Any, number: int, options: Options) -> Entry:
 
 
 def _openai_gsm8k(row: Any, number: int, options: Options) -> Entry:
-    """openai/grade-school-math, ``example_model_solutions``: one solution from each of four systems
-    (Cobbe 2021). Each is a sample, in that order, with its ``system``; or of one system alone.
+    """Import openai/grade-school-math, ``example_model_solutions``: solutions by four systems.
+
+    Cobbe 2021. Each solution is a sample with its ``system``, in that order; or only those of one
+    system.
     """
     samples = []
     for system in (options.system,) if options.system else SYSTEMS:
@@ -213,8 +216,10 @@ def _after_a(solution: str) -> str | None:
 
 
 def _mapped(row: Any, number: int, options: Options) -> Entry:
-    """Any row, by paths. Samples are a list of objects (``samples`` says where, and the other paths
-    of samples start there), parallel lists in the row, or the row itself is one sample.
+    """Import any row, by paths.
+
+    Samples are a list of objects (``samples`` is its path, and the other paths of samples start
+    there), or parallel lists in the row, or the row itself is one sample.
     """
     paths = options.paths
     entry: dict[str, Any] = {"problem_id": str(number), "answer_type": options.answer_type}
@@ -267,7 +272,7 @@ def paths(text: str) -> dict[str, str]:
     """Read ``answer=path.to.field,correct=other``.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: the text has another form.
     """
     found = {}
     for part in filter(None, (p.strip() for p in text.split(","))):

@@ -1,4 +1,4 @@
-"""Pools made of pools: without the texts, or several joined."""
+"""Derives pools from pools: without the texts, or several joined."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ponder.experiments.pools.samples import Entry, Header, Sample
 
 
 def strip(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The same problems without the samples' texts, and without keys that follow from the answers.
+    """Yield the problems without the samples' texts, and without keys that answers imply.
 
-    Of programs, the answer's key stands for the answer, and hidden tests are left out: they can be
-    scored, and graded anew only from the texts and the suite.
+    For programs, the answer's key replaces the answer, and hidden tests are left out. Such samples
+    can be scored; to grade them again takes the texts and the suite.
     """
     for entry in entries:
         programs = entry.answer_type == "code"
@@ -35,11 +35,11 @@ def _stripped(sample: Sample, kind: AnswerType) -> Sample:
 
 
 def merge(pools: Sequence[Pool], *, mixed: bool = False) -> tuple[Header, list[Entry]]:
-    """Join pools: samples of the same problems one after the other, or other problems.
+    """Join pools: more samples of the same problems, or other problems.
 
     Raises:
-        UsageError: pools of several models or of nobody knows which (unless ``mixed``), of one seed
-            and the same problems, with some problems in common but not all, or with different gold.
+        UsageError: pools of several or unknown models (unless ``mixed``), of one seed and the
+            same problems, with some problems in common but not all, or with different gold.
     """
     first = pools[0].header
     if not mixed and not any(any(pool.header.source) for pool in pools):
@@ -100,7 +100,7 @@ def _joined(old: Entry, new: Entry, path: Path) -> Entry:
 
 
 def _common(headers: Sequence[Header]) -> Header:
-    """What all headers agree on; all of them under ``merged``."""
+    """Return the fields on which all headers agree, and all headers under ``merged``."""
     first = headers[0].rest
     agreed = {
         name: value

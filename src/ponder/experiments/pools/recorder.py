@@ -1,7 +1,7 @@
-"""Every problem sampled n times, through the runtime that runs anything else.
+"""Samples every problem n times, through the same runtime as any other run.
 
 The engine is kept full across problems: a problem is begun as soon as there is room for all of its
-samples among those in flight. Samples of one problem are asked for together, so that its prompt is
+samples among those in flight. Samples of one problem are requested together, so that its prompt is
 evaluated once.
 """
 
@@ -31,44 +31,43 @@ from ponder.runtime.journal import Journal
 from ponder.runtime.stack import Stack, World, stack
 
 IN_FLIGHT = 64
-"""Samples asked for at once: twice the slots of the embedded engine, so that none is ever empty."""
+"""Samples in flight: twice the slots of the embedded engine, so that none is ever empty."""
 GIVE_UP = 32
-"""After so many losses in a row, the model is taken to be gone."""
+"""Number of losses in a row after which the model is considered gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a recording is. ``replayed`` samples were recorded by an earlier attempt."""
+    """Progress of a recording, in samples."""
 
     wanted: int
     done: int
     replayed: int
+    """Number of samples that an earlier attempt recorded."""
     failed: int
     receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a recording ended. ``stopped_by`` is the limit that ended it, if one did, or
-    ``overcharged``; ``lost`` says why one of the ``failed`` samples was lost.
-    """
+    """The outcome of a recording."""
 
     samples: int
     failed: int
     stopped_by: Stop | None
+    """The limit that ended it, or ``overcharged``; None if it ran to its end."""
     receipt: Receipt
     lost: str = ""
+    """Reason why one of the ``failed`` samples was lost."""
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Samples each of ``items`` (with their positions in the suite) ``n`` times.
-
-    ``tell`` hears of every sample that has come or is lost.
-    """
+    """Samples each item ``n`` times."""
 
     world: World
     items: Mapping[int, Item]
+    """Items by their position in the suite."""
     n: int
     sampling: Sampling
     budget: Budget
@@ -76,6 +75,7 @@ class Recorder:
     journal: Journal
     run: str
     tell: Callable[[Progress], None] = lambda progress: None
+    """Called after every sample that arrives or is lost."""
     _done: int = 0
     _replayed: int = 0
     _lost: dict[tuple[int, int], ModelError] = field(default_factory=dict)
@@ -83,10 +83,10 @@ class Recorder:
     _limit: Stop | None = None
 
     async def go(self) -> Outcome:
-        """Ask for what is not recorded yet; lost samples are asked for once more at the end.
+        """Request every sample that is not recorded yet; retries lost ones once at the end.
 
         Raises:
-            RunFailed: the model gives no samples any more. What came before is recorded.
+            RunFailed: the model gives no samples any more. Earlier samples are recorded.
         """
         built = stack(
             self.world,
@@ -159,7 +159,7 @@ class Recorder:
 
 
 async def _landed(flying: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    """Wait for the next to land; what it raised is raised here."""
+    """Wait for the next task to end, and raise its exception here."""
     landed, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
     for task in landed:
         task.result()
@@ -171,10 +171,10 @@ def _path(i: int, k: int) -> str:
 
 
 def sample_of(path: str) -> tuple[int, int]:
-    """The position of the problem in its suite, and of the sample in its problem.
+    """Return the position of the problem in its suite, and of the sample in its problem.
 
     Raises:
-        UsageError: a journal that is no recording's has such a path.
+        UsageError: the path is not that of a recording.
     """
     parts = path.split(".")
     if len(parts) != 3:

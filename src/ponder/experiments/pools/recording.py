@@ -1,9 +1,9 @@
-"""Recording a pool: what is asked for, the journal beside it, and the pool that is made of that.
+"""Records a pool: the request, the journal beside the pool, and the pool made from that journal.
 
 A recording is one run of the journal ``POOL.journal``, with one ledger and one budget. Sample k of
-problem i has the path ``i.k``, and its seed follows from it; so neither n nor the number of
-problems is part of what a recording *is*, and it can be grown: what the journal holds is not asked
-for again. The pool is made of the journal, never of what this process remembers.
+problem i has the path ``i.k``, and its seed follows from it. So neither n nor the number of
+problems identifies a recording, and it can be extended: journalled samples are not drawn again.
+The pool is made from the journal, never from this process's memory.
 """
 
 from __future__ import annotations
@@ -44,19 +44,21 @@ CONFIDENCE = {"mean_logprob": mean_logprob, "lowest_group": lowest_group}
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is asked for. ``items`` are by their position in the suite, whatever part of it."""
+    """A request to record samples."""
 
     suite: str
     items: Mapping[int, Item]
+    """Items by their position in the suite; any part of it."""
     model: str
     n: int
+    """Samples per problem."""
     sampling: Sampling
     budget: Budget
     seed: int
 
 
 def journal_of(pool: Path) -> Path:
-    """Where the samples of a pool are kept while it is recorded, and after."""
+    """Return the journal that holds the samples of a pool, during and after its recording."""
     return pool.with_name(f"{pool.name}.journal")
 
 
@@ -68,13 +70,13 @@ async def record(
     tell: Callable[[Progress], None] = lambda progress: None,
     engine: Engine | None = None,
 ) -> tuple[Header, list[Entry], Outcome]:
-    """Record what the journal of ``pool`` does not hold yet; returns a pool that is not graded.
+    """Record what the journal of ``pool`` does not hold yet; returns an ungraded pool.
 
-    Cancelling it loses what is in flight, and nothing that has come.
+    Cancelling it loses only the samples in flight.
 
     Raises:
-        UsageError: the model cannot be asked so, or the journal holds another recording.
-        RunFailed: the model gives no samples (any more); what has come is kept.
+        UsageError: the model cannot be sampled so, or the journal holds another recording.
+        RunFailed: the model gives no samples (any more); earlier samples are kept.
     """
     async with engine_of(engine) as using, api.opened(opened or asked.model, using) as used:
         info = used.model.info
@@ -103,7 +105,10 @@ async def record(
 
 
 def pool_of(journal: Journal, run: str, items: Mapping[int, Item], n: int) -> list[Entry]:
-    """The recorded samples of these problems, not graded yet; problems without any are left out."""
+    """Return the recorded samples of these problems, ungraded.
+
+    Problems without any are left out.
+    """
     found: dict[int, dict[int, Sample]] = {i: {} for i in items}
     for row in journal.calls(run):
         i, k = sample_of(row.path)
@@ -162,7 +167,7 @@ def _check(asked: Recording, info: ModelInfo, *, priced: bool) -> None:
 
 
 def _identity(asked: Recording, sha256: str) -> dict[str, Any]:
-    """What makes two recordings the same one."""
+    """Return the properties that identify a recording."""
     return {
         "kind": "record",
         "suite": asked.suite,
@@ -174,7 +179,7 @@ def _identity(asked: Recording, sha256: str) -> dict[str, Any]:
 
 
 def claimed(journal: Journal, identity: Mapping[str, Any], pool: Path) -> str:
-    """The run of the journal of ``pool``, begun if there is none.
+    """Return the run of the journal of ``pool``; starts it if there is none.
 
     Raises:
         UsageError: it has another identity, or another process is working on it.
@@ -214,7 +219,7 @@ def _header(asked: Recording, info: ModelInfo, sha256: str, outcome: Outcome) ->
 
 
 def versions(info: ModelInfo) -> dict[str, str]:
-    """What the samples were drawn with."""
+    """Return the versions of the software that drew the samples."""
     found = {"ponder": __version__, "python": platform.python_version()}
     if info.local:
         for package in ("openvino-genai", "xllamacpp"):

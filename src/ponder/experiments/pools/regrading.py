@@ -1,4 +1,4 @@
-"""Grading the samples of a pool: each distinct answer to a problem once, a few at a time."""
+"""Grades the samples of a pool: each distinct answer to a problem once, a few at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ponder.util.bounded import bounded
 from ponder.verifiers.base import Tools
 
 Tell = Callable[[int, int], None]
-"""Told (answers graded, answers to grade)."""
+"""Called with (answers graded, answers to grade)."""
 
 
 async def graded(
@@ -28,8 +28,10 @@ async def graded(
     tools: Tools | None = None,
     tell: Tell = lambda done, of: None,
 ) -> list[Entry]:
-    """The entries with every ``correct`` set anew; ``golds`` are by problem. With ``keep``, samples
-    without a text keep the grades that they have. ``run`` and ``tools`` are as for ``grade``.
+    """Return the entries with every ``correct`` set anew; ``golds`` are by problem.
+
+    With ``keep``, samples without a text keep their grades. ``run`` and ``tools`` are as for
+    ``grade``.
 
     Raises:
         UsageError: programs are to be graded, and there is no safe way to run them here.
@@ -61,14 +63,14 @@ async def graded(
 
 
 def stands(sample: Sample) -> bool:
-    """Whether it has a grade, and no text to grade it anew from."""
+    """Return True if the sample has a grade, and no text from which to grade it again."""
     return sample.text is None and sample.correct is not None
 
 
 async def reread(
     entries: Sequence[Entry], problems: Mapping[str, Problem], reader: Reader
 ) -> list[Entry]:
-    """The entries with the answers read out of their texts anew; samples without text as is."""
+    """Return the entries with the answers extracted from their texts again, if they have texts."""
 
     async def one(sample: Sample, problem: Problem) -> Sample:
         if sample.text is None:

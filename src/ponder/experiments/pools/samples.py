@@ -1,4 +1,4 @@
-"""The values that a pool is made of: samples of problems, and where they come from."""
+"""The values in a pool: samples of problems, and their origin."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ from typing import Any
 from ponder.core.problem import AnswerType
 
 FORMAT = 1
-"""The version of the format, in the header's field ``pool``."""
+"""Version of the format, in the header's field ``pool``."""
 SCORE = "score"
-"""The name of a score that is a bare number."""
+"""Name of a score that is a bare number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One recorded sample. None is unknown; ``answer`` None is a sample that gave no answer.
-
-    Answers of the same ``key`` are one vote. ``cut`` samples ended at their limit of tokens.
-    ``reasoning`` is what the model thought apart from its text.
-    ``verified`` is what each score cost to find, by the score's name and then by unit. ``extra``
-    are fields that the format does not know; they are kept as they are.
-    """
+    """One recorded sample. None means unknown, except for ``answer``."""
 
     answer: str | None
+    """None if the sample gave no answer."""
     correct: bool | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores by name."""
     tokens: float | None = None
     prompt_tokens: float | None = None
     seconds: float | None = None
     usd: float | None = None
     key: str | None = None
+    """Answers with the same key are one vote."""
     cut: bool = False
+    """True if the sample was truncated at its token limit."""
     text: str | None = None
     verified: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Cost of each score, by the score's name and then by unit."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """Fields unknown to the format, kept as they are."""
     reasoning: str = ""
+    """The model's thinking, which its API returns apart from the text."""
 
     def to_json(self) -> dict[str, Any]:
-        """As in the file; what is unknown is left out, but for the answer and the tokens."""
+        """Return its JSON in the file.
+
+        Unknown values are omitted, except for answer and tokens.
+        """
         known: dict[str, Any] = {"answer": self.answer}
         if self.correct is not None:
             known["correct"] = self.correct
@@ -70,7 +74,7 @@ class Entry:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As in the file."""
+        """Return its JSON in the file."""
         known: dict[str, Any] = {
             "problem_id": self.problem_id,
             "gold": self.gold,
@@ -84,13 +88,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where the samples come from. ``models`` is empty if that is unknown; ``rest`` is kept."""
+    """The origin of a pool's samples."""
 
     models: tuple[str, ...] = ()
+    """Empty if unknown."""
     rest: Mapping[str, Any] = field(default_factory=dict)
+    """Other fields, kept as they are."""
 
     def to_json(self) -> dict[str, Any]:
-        """As in the file: one model as a string, several as a list."""
+        """Return its JSON in the file: one model as a string, several as a list."""
         model: Any = self.models[0] if len(self.models) == 1 else list(self.models)
         return {"pool": FORMAT, **({"model": model} if self.models else {}), **self.rest}
 
@@ -101,7 +107,7 @@ class Header:
 
     @property
     def source(self) -> tuple[Any, ...]:
-        """What must be equal for samples to count as those of one model."""
+        """The properties that samples of one model have in common."""
         return (self.models, self.rest.get("file_sha256"))
 
     @property
@@ -112,5 +118,5 @@ class Header:
 
 
 def first(entry: Entry, n: int) -> Entry:
-    """The problem with the first n of its samples."""
+    """Return the problem with the first n of its samples."""
     return replace(entry, samples=entry.samples[:n])

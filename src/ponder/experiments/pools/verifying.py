@@ -1,9 +1,9 @@
-"""Scoring the samples of a pool with a verifier: afterwards ``best:NAME`` can be re-scored from it.
+"""Scores the samples of a pool with a verifier, so that ``best:NAME`` can be re-scored from it.
 
-One journalled run, as a recording: problem i is verified at the path ``i``, all of its samples
-together, so that verifiers that compare samples can. What a verifier asked of models is shared
-equally among the samples of the problem; it is kept beside the score, and counted by
-``pool score`` on top of what the samples cost.
+One journalled run, like a recording: problem i is verified at the path ``i``, all of its samples
+together, so that listwise verifiers can compare them. The cost of the verifier's models is shared
+equally among the samples of the problem. It is kept beside the score, and ``pool score`` adds it
+to the cost of the samples.
 """
 
 from __future__ import annotations
@@ -34,25 +34,26 @@ from ponder.util.bounded import bounded
 from ponder.verification import world
 
 AT_ONCE = 8
-"""Problems verified at once. Each asks about all of its samples at once."""
+"""Number of problems verified at once. Each scores all of its samples at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verifying:
-    """What is asked for. ``problems`` are by problem id, and hold no gold. The scores are kept
-    under ``name``. ``model`` is the run's own, for verifiers that ask it (empty: there is none).
-    """
+    """A request to score the samples of a pool."""
 
     entries: Sequence[Entry]
     problems: Mapping[str, Problem]
+    """Problems by id, without gold."""
     verifier: str
     name: str
+    """Name of the score in the pool."""
     model: str = ""
+    """The run's own model, for verifiers that ask it; '' for none."""
     seed: int = 0
     budget: Budget = Budget()
 
     def identity(self, pool: str) -> dict[str, Any]:
-        """What makes two of them the same one."""
+        """Return the properties that identify the run."""
         return {
             "kind": "verify",
             "suite": pool,
@@ -70,14 +71,13 @@ async def verify(
     tell: Callable[[int, Receipt], None] = lambda done, receipt: None,
     engine: Engine | None = None,
 ) -> tuple[list[Entry], Receipt]:
-    """The entries with one more score per sample; abstentions leave none.
+    """Return the entries with one more score per sample; abstentions leave none.
 
-    What the journal of ``output`` holds is not asked again. ``tell`` hears how many problems are
-    done.
+    Journalled scores are not computed again. ``tell`` gets the number of problems done.
 
     Raises:
         UsageError: the verifier needs a model and none is named, or the journal is another's.
-        LimitReached: the budget ended it. What was scored is in the journal.
+        LimitReached: the budget ended it. Finished scores are in the journal.
     """
     async with (
         engine_of(engine) as using,
@@ -141,7 +141,7 @@ def _trace(sample: Sample, problem: Problem, k: int) -> Trace:
 
 
 def _costs(journal: Journal, run: str) -> dict[int, Spent]:
-    """What was spent on each problem."""
+    """Return the cost of each problem."""
     found: dict[int, Spent] = defaultdict(lambda: Spent("verify", ""))
     for row in journal.calls(run):
         if row.spent is not None:

@@ -33,7 +33,7 @@ from ponder.experiments.stats.fits import PowerLaw
 
 
 def accuracy(suite: Suite, unit: str, *, wide: bool) -> Chart:
-    """Accuracy against compute, all methods and models, with the frontier beneath."""
+    """Draw accuracy against compute, all methods and models, with the frontier beneath."""
 
     def draw(made: Chart) -> None:
         ax = made.figure.add_axes((0.066, 0.125, 0.715, 0.85) if wide else (0.13, 0.17, 0.85, 0.8))
@@ -80,7 +80,7 @@ def _draw(made: Chart, ax: Axes, curve: Curve, unit: str, look: Look) -> None:
 def _label_ends(
     ax: Axes, curves: Sequence[Curve], unit: str, look: Look, has_frontier: bool
 ) -> None:
-    """Names in the right margin, each tied to its curve's last point."""
+    """Put names in the right margin, each tied to its curve's last point."""
     many = len({c.model for c in curves}) > 1
     starts = {(c.model, c.points[0].n) for c in curves if c.method != ONE_SAMPLE}
     named = [c for c in curves if c.method != ONE_SAMPLE or (c.model, c.points[0].n) not in starts]
@@ -117,7 +117,7 @@ def _label_ends(
 
 
 def by_difficulty(suite: Suite, place: int) -> Chart:
-    """The same, a panel for each bin of ``suite.bins[place]``, the easiest first."""
+    """Draw the same, a panel for each bin of ``suite.bins[place]``, the easiest first."""
     bins = suite.bins[place]
     unit = suite.unit
     columns = min(len(bins.panels), 5 if len(bins.panels) <= 5 else 4)
@@ -184,7 +184,7 @@ def _legend(made: Chart, curves: Sequence[Curve], look: Look) -> None:
 
 
 def coverage(suite: Suite) -> Chart:
-    """Coverage against the number of samples, with Brown's law where it was fitted."""
+    """Draw coverage against the number of samples, with Brown's law where it was fitted."""
 
     def draw(made: Chart) -> None:
         ax = made.figure.add_axes((0.1, 0.15, 0.62, 0.82))
@@ -215,7 +215,7 @@ def coverage(suite: Suite) -> Chart:
 
 
 def price(suite: Suite, unit: str) -> Chart:
-    """Cost per right answer against accuracy."""
+    """Draw cost per right answer against accuracy."""
 
     def draw(made: Chart) -> None:
         ax = made.figure.add_axes((0.125, 0.15, 0.85, 0.76))
@@ -270,7 +270,7 @@ def price(suite: Suite, unit: str) -> Chart:
 
 
 def matched(suite: Suite) -> Chart:
-    """Smaller minus larger at matched FLOPs: a row for each ratio, grouped by pair and method."""
+    """Draw smaller minus larger at matched FLOPs: a row per ratio, grouped by pair and method."""
     shown = [m for m in suite.matches if not m.bin]
     groups = list(dict.fromkeys((m.small, m.large, m.method) for m in shown))
     rows = len(shown) + 1.1 * len(groups)
@@ -339,7 +339,7 @@ def matched(suite: Suite) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The charts of one suite, by what they show; empty where there is nothing to draw."""
+    """The charts of one suite, by subject; empty where there is nothing to draw."""
 
     accuracy: Chart
     other_units: tuple[Chart, ...]
@@ -349,13 +349,13 @@ class Drawn:
     prices: tuple[Chart, ...]
 
     def all(self) -> tuple[Chart, ...]:
-        """Every one of them."""
+        """Return all charts."""
         several = (self.other_units, self.difficulty, self.coverage, self.matched, self.prices)
         return (self.accuracy, *(chart for charts in several for chart in charts))
 
 
 def draw(suite: Suite) -> Drawn:
-    """All charts of one suite."""
+    """Draw all charts of one suite."""
     priced = [u for u in suite.units if u in ("usd", "flops")] or [suite.unit]
     right = any(p.accuracy > 0 for c in suite.curves if not c.is_ceiling for p in c.points)
     return Drawn(

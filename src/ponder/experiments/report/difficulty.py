@@ -1,9 +1,9 @@
-"""Difficulty, and where thinking helps: bins of problems, what selectors gain in them over a single
-sample, and how many of their problems any sample solves.
+"""Difficulty, and where thinking helps, by bins of problems.
 
-Where a suite has no levels, bins come from another model's pass@1. Snell 2024 (arXiv 2408.03314,
-section 3.2) bins by the model's own; but bins made of the very samples that are reported regress
-to the mean: the hardest looks harder, the easiest easier than they are.
+For each bin: the gains of selectors over a single sample, and the number of problems that any
+sample solves. Where a suite has no levels, bins come from another model's pass@1. Snell 2024
+(arXiv 2408.03314, section 3.2) bins by the model's own; but bins made from the very samples that
+are reported regress to the mean: the hardest bin looks harder, the easiest easier than it is.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from ponder.experiments.stats.series import Series
 
 BINS = 5
 MOST_NAMES = 12
-"""More distinct levels that are not numbers make no bins."""
+"""Most distinct levels, if they are not numbers, that make bins."""
 NEAR_ZERO = 0.05
-"""A bin whose coverage is surely below this is out of reach: no selector passes coverage."""
+"""A bin whose coverage is certainly below this is out of reach: no selector exceeds coverage."""
 
 
 # Bins ---------------------------------------------------------------------------------------------
@@ -34,23 +34,24 @@ NEAR_ZERO = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """``names``, the easiest first where an order is known; ``of`` gives each problem's place in
-    them. ``origin`` says what they are made from, in words; ``by_model`` is the model whose pass@1
-    they are, empty for levels.
-    """
+    """Bins of problems."""
 
     names: tuple[str, ...]
+    """Names, the easiest first where an order is known."""
     of: Mapping[str, int]
+    """Position of each problem's bin in ``names``."""
     origin: str
+    """Source of the bins, in words."""
     by_model: str = ""
+    """Model whose pass@1 they are; empty for levels."""
 
     def problems(self, place: int) -> tuple[str, ...]:
-        """The problems of one bin."""
+        """Return the problems of one bin."""
         return tuple(problem for problem, at in self.of.items() if at == place)
 
 
 def from_levels(series: Sequence[Series]) -> Bins | None:
-    """Bins of the suite's levels: one each, or numbers merged to five of nearly equal size.
+    """Return bins of the suite's levels: one each, or numbers merged to five of nearly equal size.
 
     None without levels, with a single one, or with too many that are not numbers. Problems without
     a level are in no bin.
@@ -81,9 +82,9 @@ def from_levels(series: Sequence[Series]) -> Bins | None:
 
 
 def from_another(series: Sequence[Series], apart: Collection[str]) -> Bins | None:
-    """Bins of pass@1 of the largest model that is not in ``apart``, the easiest first.
+    """Return bins of pass@1 of the largest model that is not in ``apart``, the easiest first.
 
-    None if there is no such model, or all its problems are as hard.
+    None if there is no such model, or if it finds all problems equally hard.
     """
     own = {_bare(model) for model in apart}
     others = [s for s in series if s.method == ONE_SAMPLE and _bare(s.model) not in own]
@@ -107,14 +108,14 @@ def from_another(series: Sequence[Series], apart: Collection[str]) -> Bins | Non
 
 
 def _bare(model: str) -> str:
-    """Without the file that tells it from the same model elsewhere."""
+    """Return the name without the file that tells the model from the same one elsewhere."""
     return model.partition(" [")[0]
 
 
 def merge(sizes: Sequence[int], bins: int = BINS) -> list[int]:
-    """The bin of each of the ordered groups, such that bins are about equally large.
+    """Return the bin of each of the ordered groups, such that bins are about equally large.
 
-    A group is never cut: it goes where its middle falls.
+    A group is never split: its middle decides.
     """
     total, before, found = sum(sizes), 0, []
     for size in sizes:
@@ -133,7 +134,7 @@ def _number(level: str | float) -> float | None:
 
 
 def _natural(level: str | float) -> tuple[int, float, str]:
-    """Numbers by value, then names, those that end in a number by that: Level 2 before Level 10."""
+    """Sort numbers by value, then names, with a final number by value: Level 2 before Level 10."""
     number = _number(level)
     if number is not None:
         return 0, number, ""
@@ -157,7 +158,7 @@ def _range(low: float, high: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What a method's ``n`` samples gain over a single sample of the same model, paired."""
+    """The gain of a method's ``n`` samples over a single sample of the same model, paired."""
 
     label: str
     model: str
@@ -169,7 +170,7 @@ class Gain:
 
     @property
     def verdict(self) -> Literal["helps", "hurts", "undecided"]:
-        """What the data say."""
+        """The verdict of the interval."""
         if not self.gap.decided:
             return "undecided"
         return "helps" if self.gap.low > 0 else "hurts"
@@ -182,7 +183,7 @@ def gain(
     among: Collection[str] | None = None,
     bin: str = "",
 ) -> Gain | None:
-    """At the largest n of ``series``; None where that is one, or they share no problem of these."""
+    """Return the gain at the largest n of ``series``; None if n is 1 or no problem is shared."""
     most, alone = table.largest(series), table.columns(single)[0]
     rows = table.rows([*table.columns(series), alone], among)
     config = table.configs[most]
@@ -204,23 +205,21 @@ def gain(
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """How many problems any of ``n`` samples solved: no selector among them can pass that.
-
-    ``solved`` is an expectation where more than n samples are recorded; ``above`` the upper end of
-    the 95 % interval of Clopper and Pearson (1934) for ``solved``, rounded up, of ``problems``.
-    """
+    """The number of problems that any of ``n`` samples solved, which no selector can exceed."""
 
     model: str
     bin: str
     n: int
     problems: int
     solved: float
+    """An expectation where more than n samples are recorded."""
     one_sample: float | None
     above: float
+    """Upper end of the 95 % interval for ``solved``, rounded up (Clopper and Pearson 1934)."""
 
     @property
     def verdict(self) -> Literal["out of reach", "none solved", "within reach"]:
-        """``none solved``: nothing was, but of too few problems to say that nothing will be."""
+        """``none solved``: none was, but of too few problems to rule out that any can be."""
         if self.above < NEAR_ZERO:
             return "out of reach"
         return "none solved" if self.solved < 1e-9 else "within reach"
@@ -233,7 +232,10 @@ def ceiling(
     among: Collection[str] | None = None,
     bin: str = "",
 ) -> Ceiling | None:
-    """Of the largest number of samples of ``coverage`` on those problems; None if it has none."""
+    """Return the ceiling at the largest n of ``coverage`` on those problems.
+
+    None if it has none.
+    """
     most = table.largest(coverage)
     rows = table.rows([most], among)
     if not len(rows):
@@ -255,5 +257,5 @@ def ceiling(
 
 
 def clopper_pearson_above(successes: int, trials: int) -> float:
-    """The upper end of the exact 95 % interval of a proportion (Clopper and Pearson 1934)."""
+    """Return the upper end of a proportion's exact 95 % interval (Clopper and Pearson 1934)."""
     return float(scipy.stats.binomtest(successes, trials).proportion_ci(intervals.LEVEL).high)

@@ -1,8 +1,7 @@
-"""What compute buys: the best configuration at each budget, the price of equal accuracy, and what
-a right answer costs.
+"""The benefit of compute: best configurations by budget, equal accuracy, costs per right answer.
 
 Configurations are compared in pairs, on the problems that all of them have. ``coverage`` knows the
-gold: it is a ceiling, and none of this.
+gold: it is a ceiling, and left out here.
 """
 
 from __future__ import annotations
@@ -27,28 +26,27 @@ _SAME = 1e-9  # costs that differ by less, relatively, are one budget
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best configuration from a budget of ``cost`` up to ``until`` (None: as far as measured).
-
-    ``rival`` is the next best that such a budget affords, ``ahead`` the paired difference to it
-    (both None where it affords nothing else). ``chance`` is the share of resamples of the problems
-    in which this configuration is the best that it affords.
-    """
+    """The best configuration from a budget of ``cost`` up to ``until``."""
 
     config: Config
     cost: float
     until: float | None
+    """None: as far as measured."""
     accuracy: float
     low: float
     high: float
     rival: Config | None
+    """The next best that such a budget affords; None if there is no other."""
     ahead: Difference | None
+    """Paired difference to the rival."""
     chance: float
+    """Share of resamples in which this configuration is the best affordable one."""
 
 
 def frontier(table: Table, unit: str) -> tuple[Best, ...]:
-    """The configurations that nothing cheaper matches, by cost in ``unit`` per problem.
+    """Return the configurations that nothing cheaper matches, by cost in ``unit`` per problem.
 
-    Configurations whose cost in this unit is unknown are left out. Of equal ones the first stays.
+    Configurations with an unknown cost in this unit are left out. Of equal ones the first stays.
     """
     values, means, accuracy = _shared(table)
     if not len(values):
@@ -88,7 +86,7 @@ def frontier(table: Table, unit: str) -> tuple[Best, ...]:
 
 
 def _shared(table: Table) -> tuple[Floats, Floats, Floats]:
-    """Values, resampled means and accuracies on the shared problems, equal ones exactly equal."""
+    """Return values, resampled means and accuracies on the shared problems, with exact ties."""
     values = table.values[table.shared]
     if not len(values):
         return values, values, values
@@ -97,7 +95,7 @@ def _shared(table: Table) -> tuple[Floats, Floats, Floats]:
 
 
 def _same(table: Table, values: Floats, i: int, j: int) -> bool:
-    """True if they are one thing under two names, as a majority of one is a single sample."""
+    """Return True if two names mean one thing, as a majority of one is a single sample."""
     a, b = table.configs[i], table.configs[j]
     if i == j:
         return True
@@ -108,11 +106,11 @@ def _same(table: Table, values: Floats, i: int, j: int) -> bool:
 
 
 def cost_at(cost: Floats, means: Floats, target: Floats) -> tuple[Floats, Bools]:
-    """The least cost that reaches ``target`` (rows,), and whether that is only an upper bound.
+    """Return the least cost that reaches ``target`` (rows,), and True where it is a bound.
 
-    ``cost`` (points,) rises; ``means`` is (rows, points). Between two points, linear in log cost.
-    Never extrapolated: infinite where no point reaches it; where the first one already does, the
-    cost of that point, which is then an upper bound.
+    ``cost`` (points,) rises; ``means`` is (rows, points). Linear in log cost between two points,
+    and never extrapolated: infinite where no point reaches the target; where the first one already
+    does, the cost of that point, which is then an upper bound.
     """
     reached = means >= target[:, None] - 1e-12
     rows = np.arange(len(means))
@@ -130,10 +128,8 @@ def cost_at(cost: Floats, means: Floats, target: Floats) -> tuple[Floats, Bools]
 class Equal:
     """``dear`` and ``cheap`` at the same accuracy: dear needs ``ratio`` times the ``unit``.
 
-    The accuracy is the best of the weaker series, measured at ``weaker``; the other's cost there is
-    interpolated. ``low`` to ``high`` is the 95 % interval of the ratio (infinite where resamples
-    do not reach the accuracy). ``at_least``: the cheap one is above it from its first point on, so
-    the dear one needs this much or more, and nothing bounds the ratio from above.
+    The accuracy is the best of the weaker series, measured at ``weaker``; the other's cost there
+    is interpolated.
     """
 
     dear: str
@@ -143,22 +139,26 @@ class Equal:
     weaker: Config
     ratio: float
     low: float
+    """Lower end of the ratio's 95 % interval."""
     high: float
+    """Upper end; infinite where resamples do not reach the accuracy."""
     at_least: bool
+    """True if cheap exceeds the accuracy from its first point on: the ratio is a lower bound."""
     problems: int
 
     @property
     def decided(self) -> bool:
-        """Whether the interval excludes equal costs."""
+        """True if the interval excludes equal costs."""
         return self.low > 1 + _SAME
 
 
 def equal_accuracy(table: Table, unit: str) -> tuple[Equal, ...]:
-    """Each pair of series at the accuracy of the weaker one's best point, the largest ratios first.
+    """Compare each pair of series at the weaker one's best accuracy, the largest ratios first.
 
-    A model's single sample is not compared with that model's own selectors: those begin with it.
-    Left out are pairs where the stronger is above that accuracy from its first point on, and that
-    is dearer (nothing was measured at equal accuracy) or a single sample (which is a series too).
+    A model's single sample is not compared with that model's own selectors, which start from it.
+    Left out are pairs where the stronger exceeds that accuracy from its first point on, and that
+    point is dearer (nothing was measured at equal accuracy) or a single sample (which is a series
+    too).
     """
     _, means, accuracy = _shared(table)
     if not len(table.shared):
@@ -232,15 +232,16 @@ def _begins_with_one_sample(table: Table, first: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Cost per right answer; ``high`` is None where the accuracy may be zero."""
+    """Cost per right answer."""
 
     value: float | None
     low: float
     high: float | None
+    """None where the accuracy may be zero."""
 
 
 def per_right_answer(cost: float, accuracy: float, low: float, high: float) -> Price:
-    """Mean cost per problem over accuracy; the interval is that of the accuracy alone."""
+    """Return mean cost per problem over accuracy; the interval is that of the accuracy alone."""
     return Price(
         cost / accuracy if accuracy > 0 else None,
         cost / high if high > 0 else math.inf,

@@ -1,8 +1,8 @@
-"""What the report's charts share: figures as SVG and PNG, colours, lines and axes.
+"""Parts shared by the report's charts: figures as SVG and PNG, colours, lines and axes.
 
-Object-oriented API and Agg only, no global state. Colours are Okabe and Ito's (2008), which people
-who see red and green alike can tell apart; one per model, one line style per method. In the SVG
-they are CSS variables, so that the page decides what they are in the dark.
+Object-oriented API and Agg only, no global state. Colours are Okabe and Ito's (2008), which are
+safe for colour-blind readers; one per model, one line style per method. In the SVG they are CSS
+variables, so that the page can replace them in the dark.
 """
 
 from __future__ import annotations
@@ -65,20 +65,21 @@ _STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure; ``tips`` are the words that a pointer over ``tip-0``, ``tip-1``, ... shows."""
+    """A figure."""
 
     name: str
     figure: Figure
     tips: list[str] = field(default_factory=list)
+    """Words that a pointer over ``tip-0``, ``tip-1``, ... shows."""
 
     def tip(self, words: str) -> str:
-        """The ID of the mark that shows these words."""
+        """Return the ID of the mark that shows these words."""
         self.tips.append(words)
         return f"tip-{len(self.tips) - 1}"
 
 
 def chart(name: str, width: float, height: float, draw: Callable[[Chart], None]) -> Chart:
-    """A figure of so many inches, drawn in the house style."""
+    """Return a figure of so many inches, drawn in the house style."""
     with matplotlib.rc_context(_STYLE):
         made = Chart(name, Figure(figsize=(width, height), layout=None))
         FigureCanvasAgg(made.figure)
@@ -87,7 +88,7 @@ def chart(name: str, width: float, height: float, draw: Callable[[Chart], None])
 
 
 def png(made: Chart) -> bytes:
-    """A picture on white, 160 dots per inch."""
+    """Return a picture on white, 160 dots per inch."""
     with matplotlib.rc_context(_STYLE):
         out = io.BytesIO()
         made.figure.savefig(out, format="png", dpi=160, facecolor="white")
@@ -95,7 +96,7 @@ def png(made: Chart) -> bytes:
 
 
 def svg(made: Chart) -> str:
-    """An ``<svg>`` element without outer references, whose IDs no other chart has.
+    """Return an ``<svg>`` element without outer references, whose IDs no other chart has.
 
     The page sets ``--font`` and the colours' variables.
     """
@@ -119,7 +120,7 @@ def svg(made: Chart) -> str:
 
 
 def _compact(text: str) -> str:
-    """The same drawing in about half of the bytes."""
+    """Return the same drawing in about half of the bytes."""
     text = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\.\d{2})\d+", r"\1", m[0]), text)
     text = re.sub(r" transform=\"rotate\(-0 [^\"]*\"| font-family: '[^']*';", "", text)
     text = re.sub(r'<path d="[^"]*" style="fill: none"/>|<g/>|<defs>\s*</defs>', "", text)
@@ -140,7 +141,7 @@ def _compact(text: str) -> str:
 
 
 class Look:
-    """Which colour is which model, and which line which method, the same in a suite's charts."""
+    """The colour of each model and the line of each method, the same in all charts of a suite."""
 
     def __init__(self, curves: Sequence[Curve]) -> None:
         self._models = list(dict.fromkeys(c.model for c in curves))
@@ -148,12 +149,12 @@ class Look:
         self._methods = list(dict.fromkeys(plain))
 
     def colour(self, model: str) -> str:
-        """Of a model; they repeat after six."""
+        """Return the colour of a model; they repeat after six."""
         place = self._models.index(model) if model in self._models else 0
         return MODELS[place % len(MODELS)]
 
     def line(self, curve: Curve) -> dict[str, Any]:
-        """Keywords of ``Axes.plot`` for the line alone."""
+        """Return keywords of ``Axes.plot`` for the line alone."""
         colour = self.colour(curve.model)
         if curve.is_ceiling:
             return {"color": colour, "linestyle": _CEILING, "linewidth": 1.3, "alpha": 0.75}
@@ -161,7 +162,7 @@ class Look:
         return {"color": colour, "linestyle": _DASHES[place % 4], "linewidth": 1.9}
 
     def mark(self, curve: Curve) -> dict[str, Any]:
-        """Keywords of ``Axes.plot`` for one of its points."""
+        """Return keywords of ``Axes.plot`` for one of its points."""
         return {"zorder": 4, "linestyle": "", **self._shape(curve)}
 
     def _shape(self, curve: Curve) -> dict[str, Any]:
@@ -176,7 +177,7 @@ class Look:
 
 
 def short(curve: Curve) -> str:
-    """The method, as a chart labels it."""
+    """Return the method, as a chart labels it."""
     names = {ONE_SAMPLE: "one sample", "coverage": "coverage (ceiling)"}
     return names.get(curve.method, curve.method)
 
@@ -185,7 +186,7 @@ def short(curve: Curve) -> str:
 
 
 def log_axis(ax: Axes, which: str, values: Iterable[float], unit: str, label: str) -> None:
-    """A logarithmic axis that holds ``values``, with few round ticks."""
+    """Draw a logarithmic axis that holds ``values``, with few round ticks."""
     known = [v for v in values if v > 0 and math.isfinite(v)] or [1.0]
     low, high = min(known) / 1.25, max(known) * 1.25  # room for marks, and for a lone point
     steps: tuple[float, ...] = (1.0, 2.0, 5.0) if high / low < 60 else (1.0, 3.0)
@@ -204,13 +205,13 @@ def log_axis(ax: Axes, which: str, values: Iterable[float], unit: str, label: st
 
 
 def tick(value: float, unit: str) -> str:
-    """``300G``, ``$0.02``, ``10k``."""
+    """Return a tick's label: ``300G``, ``$0.02``, ``10k``."""
     text = quantity(value, unit)
     return re.sub(r" ?(FLOPs|tokens|samples?)$", "", text)
 
 
 def percent_axis(ax: Axes, which: str, values: Sequence[float]) -> None:
-    """From the least to the largest accuracy, with a little room, within 0 and 1."""
+    """Draw an axis from the least to the largest accuracy, with a little room, within 0 and 1."""
     low, high = min(values), max(values)
     room = max(0.04 * (high - low), 0.01)
     (ax.set_xlim if which == "x" else ax.set_ylim)(max(low - room, -0.02), min(high + room, 1.02))
@@ -219,7 +220,7 @@ def percent_axis(ax: Axes, which: str, values: Sequence[float]) -> None:
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places as near as may be to ``wanted``, in their order, at least ``gap`` apart."""
+    """Return positions as near as possible to ``wanted``, in order, at least ``gap`` apart."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     blocks: list[tuple[float, list[int]]] = []  # (middle, members)
     for i in order:

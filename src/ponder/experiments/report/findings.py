@@ -1,7 +1,7 @@
-"""From series to findings: accuracy against compute, and what follows from it.
+"""From series to findings: accuracy against compute, and the conclusions from it.
 
 The arithmetic is in ``fits``, ``economics``, ``matched`` and ``difficulty``, over one ``table``;
-this says what is compared with what.
+this module decides which series are compared.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def findings(
     usd_per_hour: float | None = None,
     command: str = "",
 ) -> Findings:
-    """Everything a report says about ``series``.
+    """Return everything that a report says about ``series``.
 
     Args:
         ratios: R of the comparison at matched total FLOPs, each above zero.
         usd_per_hour: prices seconds where no dollars are known.
-        command: what made this, as a person would type it.
+        command: the command that makes this report.
 
     Raises:
         UsageError: there is nothing to report, a series is given twice or broken, or a ratio or
@@ -118,13 +118,13 @@ def _suite(
 
 
 def _known(series: Sequence[Series], unit: str) -> tuple[int, int]:
-    """For how many series that can be run, and for how many at all, costs in ``unit`` are known."""
+    """Return the numbers of runnable series, and of all series, with known costs in ``unit``."""
     known = [s for s in series if unit in s.points[0].cost]
     return sum(s.method != CEILING for s in known), len(known)
 
 
 def _singles(series: Sequence[Series]) -> dict[str, int]:
-    """What each model does without thinking: a sample of a pool, else its cheapest single call."""
+    """Return each model's baseline: a single sample of a pool, else its cheapest single call."""
     once = [
         i
         for i, s in enumerate(series)
@@ -146,7 +146,7 @@ def _dearness(series: Series) -> tuple[bool, float]:
 
 
 def _tidied(given: Sequence[Series], usd_per_hour: float | None) -> tuple[list[Series], list[str]]:
-    """With names that differ, costs that hold for all points, and single samples taken once."""
+    """Return series with distinct names, costs known at all points, and no repeated samples."""
     notes = []
     keys = [(s.model, s.method) for s in given]
     ambiguous = {model for model, method in keys if keys.count((model, method)) > 1}
@@ -184,10 +184,10 @@ def _tidied(given: Sequence[Series], usd_per_hour: float | None) -> tuple[list[S
 
 
 def _points(series: Series, usd_per_hour: float | None) -> tuple[Point, ...]:
-    """Its points with costs above zero that all of them know.
+    """Return the points with costs above zero that all of them know.
 
-    More single samples of which one is kept at random are as right as one, and dearer: of
-    ``random`` the first point is enough.
+    Several samples of which one is kept at random are as accurate as one, and dearer: the first
+    point of ``random`` is enough.
     """
     points = series.points[:1] if series.method == ONE_SAMPLE else series.points
     costs = [_costs(p.cost, usd_per_hour) for p in points]
@@ -254,7 +254,7 @@ def _curves(
     *,
     fitted: bool = False,
 ) -> tuple[Curve, ...]:
-    """The curve of each series that has some of these problems."""
+    """Return the curve of each series that has some of these problems."""
     curves = (_curve(table, i, among, fitted=fitted) for i in series)
     return tuple(curve for curve in curves if curve is not None)
 
@@ -263,7 +263,7 @@ def _curves(
 
 
 def _bins(series: Sequence[Series], levels: Bins | None) -> list[tuple[str, Bins]]:
-    """(model, its bins): one for all models ('') where there are levels."""
+    """Return (model, its bins): one for all models ('') where there are levels."""
     if levels is not None:
         return [("", levels)]
     models = dict.fromkeys(s.model for s in series)
@@ -284,7 +284,7 @@ def _binset(table: Table, model: str, bins: Bins) -> BinSet:
 def _places(
     model: str, bins: Sequence[tuple[str, Bins]]
 ) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-    """(bin, its problems) for one model; first all problems, which have no name."""
+    """Yield (bin, its problems) for one model; first all problems, which have no name."""
     yield "", None
     for owner, found in bins:
         if owner in ("", model):
@@ -322,7 +322,7 @@ def _gains(
 def _matches(
     table: Table, singles: Mapping[str, int], levels: Bins | None, ratios: Sequence[float]
 ) -> tuple[tuple[Match, ...], str]:
-    """All pairs, at matched inference FLOPs first; and what their bins are made from.
+    """Return all pairs, at matched inference FLOPs first, and the source of their bins.
 
     Bins come from neither of the two models, for the same reason as everywhere.
     """

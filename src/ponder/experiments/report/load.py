@@ -1,4 +1,4 @@
-"""Series out of pools and results stores: what ``ponder report`` is given."""
+"""Loads series from pools and results stores, the inputs of ``ponder report``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def load(
     by: Sequence[str] = ("majority",),
     skip_broken: bool = False,
 ) -> list[Series]:
-    """The series of these files, random and coverage among those of a pool.
+    """Return the series of these files, with random and coverage for each pool.
 
-    ``n`` are the numbers of samples (none: powers of two, as far as each pool goes). A larger one
-    than a pool holds is left out there, and so is a score that other pools have.
+    ``n`` are the numbers of samples (none: powers of two, as far as each pool goes). A pool skips
+    larger numbers than it holds, and scores that only other pools have.
 
     Raises:
         UsageError: a file is neither, is broken, or lacks what ``by`` needs.
@@ -99,12 +99,12 @@ def _of_pool(
 
 
 def _stored(path: Path) -> list[Series]:
-    """Each configuration of a results store, as a series of one point.
+    """Return each configuration of a results store, as a series of one point.
 
-    Problems whose runs have not ended are left out, and configurations that have none.
+    Problems whose runs have not ended are left out, and so are configurations that have none.
 
     Raises:
-        UsageError: no store, or a configuration that is not graded.
+        UsageError: not a store, or a configuration that is not graded.
     """
     store = Store(path)
     try:

@@ -1,5 +1,6 @@
-"""Small models that think against larger ones that do not, at matched FLOPs (Snell 2024, arXiv
-2408.03314, section 7).
+"""Small models that think against larger ones that do not, at matched FLOPs.
+
+Snell 2024 (arXiv 2408.03314), section 7.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Verdict = Literal["thinking", "parameters", "undecided", "unaffordable"]
 
 
 def inference_multiple(times: float, ratio: float = math.inf) -> float:
-    """How many times the larger model's inference FLOPs the smaller one may spend.
+    """Return the smaller model's inference budget as a multiple of the larger one's FLOPs.
 
     The larger has ``times`` as many parameters; ``ratio`` R is inference tokens per pretraining
     token. Pretraining takes X = 6 N D_pretrain FLOPs, inference Y = 2 N D_inference. At equal
@@ -33,29 +34,30 @@ def inference_multiple(times: float, ratio: float = math.inf) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A smaller model that thinks against one sample of a larger one, at matched FLOPs.
-
-    ``ratio`` is inference tokens per pretraining token, None where inference alone counts.
-    ``budget`` is in FLOPs per problem, ``n`` the largest number of samples in it (0: none fits),
-    ``gap`` smaller minus larger. ``unused`` is the budget over what the n samples cost; where it is
-    far above one and n is ``all_recorded``, more could have been afforded than there is.
-    """
+    """A smaller model that thinks against one sample of a larger one, at matched FLOPs."""
 
     small: str
     large: str
     method: str
     bin: str
     times: float
+    """The larger model's parameters over the smaller one's."""
     ratio: float | None
+    """Inference tokens per pretraining token; None where inference alone counts."""
     budget: float
+    """FLOPs per problem."""
     n: int
+    """Largest number of samples within the budget; 0 if none fits."""
     unused: float
+    """The budget over the cost of the n samples."""
     all_recorded: bool
+    """True if n is all that were recorded: a large ``unused`` would have paid for more."""
     gap: Difference | None
+    """Accuracy of the smaller minus the larger; None if nothing fits."""
 
     @property
     def verdict(self) -> Verdict:
-        """What the data say for this pair."""
+        """The verdict of the interval for this pair."""
         if self.gap is None:
             return "unaffordable"
         if not self.gap.decided:
@@ -72,7 +74,7 @@ def match(
     among: Collection[str] | None = None,
     bin: str = "",
 ) -> Match | None:
-    """One series with as many samples as fit against the first point of another, a single sample.
+    """Match one series against a single sample of another, with as many samples as fit.
 
     None unless both know their parameters and FLOPs and share some of the problems.
     """

@@ -1,4 +1,4 @@
-"""A report in sentences: each conclusion follows from numbers, and says when they do not decide."""
+"""A report in sentences: each conclusion follows from numbers, and says if they decide nothing."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _MOST_PAIRS = 3  # sentences of one kind; the tables have the rest
 
 
 def label(method: str, model: str) -> str:
-    """A series, such as ``majority of M``."""
+    """Return a series' label, such as ``majority of M``."""
     names = {ONE_SAMPLE: "one sample of", CEILING: "coverage of"}
     return f"{names.get(method, f'{method} of')} {model}"
 
 
 def configuration(method: str, n: int, model: str = "") -> str:
-    """A point of a series, such as ``majority@8 of M``; without ``model``, ``majority@8``."""
+    """Return a point's label, such as ``majority@8 of M``; without ``model``, ``majority@8``."""
     if method == ONE_SAMPLE:
         name = "one sample"
     elif method.partition(":")[0] in _AGGREGATORS:
@@ -50,17 +50,17 @@ def configuration(method: str, n: int, model: str = "") -> str:
 
 
 def share(value: float) -> str:
-    """An accuracy in per cent."""
+    """Return an accuracy in per cent."""
     return f"{100 * value:.1f} %"
 
 
 def points(value: float, *, sign: bool = True) -> str:
-    """A difference of accuracies in percentage points."""
+    """Return a difference of accuracies in percentage points."""
     return f"{100 * value:{'+' if sign else ''}.1f}".replace("-", "−")
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A cost with its unit, in three digits: ``2.1 TFLOPs``, ``1.3k tokens``, ``$0.0021``."""
+    """Return a cost with its unit, in three digits: ``2.1 TFLOPs``, ``1.3k tokens``."""
     if value is None or not math.isfinite(value):
         return "unbounded"
     if unit == "usd":
@@ -76,27 +76,27 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def between(low: float | None, high: float | None, unit: str) -> str:
-    """An interval of costs."""
+    """Return an interval of costs."""
     return f"{quantity(low, unit)} to {quantity(high, unit)}"
 
 
 def around(gap: Difference) -> str:
-    """The interval of a paired difference, and over how many problems."""
+    """Return the interval of a paired difference, and its number of problems."""
     return f"95 % interval {points(gap.low)} to {points(gap.high)}; {problems(gap.problems)}"
 
 
 def problems(count: int) -> str:
-    """``1 problem``, ``200 problems``."""
+    """Return ``1 problem``, ``200 problems``."""
     return f"{count:,} problem{'s' * (count != 1)}"
 
 
 def times(value: float) -> str:
-    """A ratio in two or three digits."""
+    """Return a ratio in two or three digits."""
     return "unbounded" if math.isinf(value) else _plain(value)
 
 
 def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Return ``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -112,7 +112,7 @@ def _plain(value: float) -> str:
 
 
 def headlines(suite: Suite) -> tuple[Headline, ...]:
-    """What the numbers of one suite say, in the order a reader wants to know it."""
+    """Return the conclusions of one suite, in the order in which a reader wants them."""
     return (
         *(_samples(gain, suite) for gain in suite.gains if not gain.bin),
         *_room(suite),
@@ -126,7 +126,7 @@ def headlines(suite: Suite) -> tuple[Headline, ...]:
 
 
 def _samples(gain: Gain, suite: Suite) -> Headline:
-    """Whether more samples of one method help."""
+    """Say if more samples of one method help."""
     name = configuration(gain.method, gain.n, gain.model)
     end = gain.one_sample + gain.gap.difference
     from_to = f"{share(gain.one_sample)} to {share(end)}"
@@ -203,7 +203,7 @@ def _config(config: Config) -> str:
 
 
 def _matches(matches: Sequence[Match]) -> Iterable[Headline]:
-    """One sentence for each smaller model, larger model and method."""
+    """Yield one sentence for each smaller model, larger model and method."""
     pairs = dict.fromkeys((m.small, m.large, m.method) for m in matches)
     for small, large, method in pairs:
         own = [m for m in matches if (m.small, m.large, m.method) == (small, large, method)]
@@ -242,7 +242,7 @@ _SIDES = {
 
 
 def _with_pretraining(own: Sequence[Match]) -> list[str]:
-    """The verdicts at matched total FLOPs, by ratio."""
+    """Return the verdicts at matched total FLOPs, by ratio."""
     overall = [m for m in own if m.ratio is not None and not m.bin]
     if not overall:
         return []
@@ -257,7 +257,7 @@ def _with_pretraining(own: Sequence[Match]) -> list[str]:
 
 
 def unused(match: Match) -> bool:
-    """Whether twice as many samples could have been afforded, had they been recorded."""
+    """Return True if the budget affords twice as many samples as were recorded."""
     return match.all_recorded and match.unused >= 2
 
 
@@ -299,7 +299,7 @@ def _ratio_interval(e: Equal) -> str:
 
 
 def _difficulty(suite: Suite) -> Iterable[Headline]:
-    """Where a method helps and where not, for methods with bins."""
+    """Yield, per method with bins, the bins in which it helps and those in which it does not."""
     for label_ in dict.fromkeys(g.label for g in suite.gains if g.bin):
         own = [g for g in suite.gains if g.label == label_ and g.bin]
         where: dict[str, list[str]] = {"helps": [], "hurts": [], "undecided": []}
@@ -346,7 +346,7 @@ def _ceilings(suite: Suite) -> Iterable[Headline]:
 
 
 def _room(suite: Suite) -> Iterable[Headline]:
-    """What a perfect selector would add to the best real one."""
+    """Say how far the best real selector is from a perfect one."""
     for c in suite.ceilings:
         real = [
             p.accuracy

@@ -12,7 +12,7 @@ from ponder.experiments.report.values import Findings, Headline, Suite, Topic
 from ponder.experiments.stats.intervals import RESAMPLES
 
 LARGEST = 1_000_000
-"""Bytes. A page that would be larger leaves charts out, and says so."""
+"""Most bytes of a page. A larger one leaves charts out, and says so."""
 _IN_SHORT: dict[Topic, int] = {
     "samples": 4,
     "budget": 1,
@@ -24,7 +24,10 @@ _IN_SHORT: dict[Topic, int] = {
 
 
 def render(findings: Findings, title: str = "Accuracy against compute") -> str:
-    """The page, as text. Charts are left out, the least important first, to stay below 1 MB."""
+    """Return the page, as text.
+
+    Charts are left out, the least important first, to stay below 1 MB.
+    """
     page = _environment().get_template("report.html")
     drawn = {suite.name: charts.draw(suite) for suite in findings.suites}
     models = list(dict.fromkeys(c.model for s in findings.suites for c in s.curves))
@@ -62,7 +65,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _in_short(suite: Suite) -> list[Headline]:
-    """The sentences that stand at the top."""
+    """Return the sentences at the top of the page."""
     short = []
     for topic, most in _IN_SHORT.items():
         short += [h for h in suite.headlines if h.topic == topic][:most]
@@ -70,7 +73,7 @@ def _in_short(suite: Suite) -> list[Headline]:
 
 
 def _numbers(suite: Suite) -> str:
-    """Which problems and samples: per series only where they differ."""
+    """Describe the problems and samples: per series only where they differ."""
     varied = [c for c in suite.curves if len(c.points) > 1]
     sizes = {(c.problems, c.points[0].n, c.points[-1].n) for c in varied}
     if len(sizes) != 1:

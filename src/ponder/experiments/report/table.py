@@ -1,7 +1,7 @@
 """Configurations side by side: problems in rows, configurations in columns, aligned once.
 
-All that a report compares it reads from here. What is compared on the same problems shares one set
-of resamples of them (``experiments.stats.intervals``), so every difference is paired.
+All comparisons of a report read from this table. Those on the same problems share one set of
+resamples of them (``experiments.stats.intervals``), so every difference is paired.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ponder.experiments.stats.series import Series
 
 ONE_SAMPLE, CEILING = "random", "coverage"
 DECIMALS = 12
-"""Beyond these, equal means may differ by the order of summation."""
+"""Decimals beyond which equal means may differ by the order of summation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One column: a point of a series, which is something that could be run."""
+    """One column: a point of a series, which is a configuration that could be run."""
 
     series: int
-    """The place of its series in the table."""
+    """Position of its series in the table."""
     label: str
     model: str
     method: str
@@ -35,7 +35,7 @@ class Config:
 
 
 class Table:
-    """What each configuration reaches on each problem, and what it costs.
+    """Accuracy of each configuration on each problem, and its cost.
 
     ``values`` is (problems, configurations), NaN where a series lacks the problem.
     """
@@ -61,20 +61,20 @@ class Table:
         self._means: dict[bytes, Floats] = {}
 
     def columns(self, series: int) -> range:
-        """The columns of a series."""
+        """Return the columns of a series."""
         start = sum(len(s.points) for s in self.series[:series])
         return range(start, start + len(self.series[series].points))
 
     def largest(self, series: int) -> int:
-        """The column of a series with the most samples."""
+        """Return the column of a series with the most samples."""
         return max(self.columns(series), key=lambda i: self.configs[i].n)
 
     def cost(self, unit: str) -> Floats:
-        """The mean cost of each configuration, NaN where it is unknown."""
+        """Return the mean cost of each configuration, NaN where it is unknown."""
         return np.array([config.cost.get(unit, np.nan) for config in self.configs])
 
     def rows(self, columns: Sequence[int], among: Collection[str] | None = None) -> Ints:
-        """The rows that all of these columns have, of these problems (None: of all)."""
+        """Return the rows that all of these columns have, among these problems (None: all)."""
         there = np.arange(len(self.problem_ids))
         if among is not None:
             there = np.array(sorted(self._row[p] for p in among if p in self._row), dtype=np.int64)
@@ -82,7 +82,7 @@ class Table:
         return there[~missing]
 
     def means(self, rows: Ints) -> Floats:
-        """Resampled means over these problems, (resamples, configurations): drawn once for all."""
+        """Return resampled means over these problems, (resamples, configurations); cached."""
         key = rows.tobytes()
         if key not in self._means:
             self._means[key] = intervals.resampled_means(self.values[rows], seed=0)

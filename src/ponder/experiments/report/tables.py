@@ -65,7 +65,7 @@ def _interval(low: float, high: float) -> str:
 
 
 def curves(suite: Suite) -> Grid:
-    """Every point of every series."""
+    """Return every point of every series."""
     columns = ["configuration", "problems#", "accuracy#", "95 % interval#"]
     columns += [f"{UNIT_NAMES[u]} per problem#" for u in suite.units]
     rows = [
@@ -83,7 +83,7 @@ def curves(suite: Suite) -> Grid:
 
 
 def sources(suite: Suite) -> list[tuple[str, list[str]]]:
-    """Each model, and the files that its curves come from."""
+    """Return each model, and the files that its curves come from."""
     found: dict[str, dict[str, None]] = {}
     for c in suite.curves:
         found.setdefault(c.model, {})[c.source] = None
@@ -91,7 +91,7 @@ def sources(suite: Suite) -> list[tuple[str, list[str]]]:
 
 
 def fits(suite: Suite) -> Grid:
-    """Both fits of each series, by the suite's unit."""
+    """Return both fits of each series, by the suite's unit."""
     columns = [
         "series", "points#", "problems#", "per doubling#", "95 % interval#", "R²#", "shape",
         "towards#", "95 % interval#", "AICc: line, plateau#",
@@ -131,7 +131,7 @@ def _number(value: float | None) -> str:
 
 
 def laws(suite: Suite) -> Grid:
-    """Brown's law of each coverage."""
+    """Return Brown's law of each coverage."""
     columns = ["model", "a#", "b#", "95 % interval of b#", "R²#", "points#", "left out (0 or 1)#"]
     rows = []
     for c in suite.curves:
@@ -151,7 +151,7 @@ def laws(suite: Suite) -> Grid:
 
 
 def frontier(suite: Suite, unit: str) -> Grid:
-    """What is best from which budget on, and how sure that is."""
+    """Return the best configuration from each budget on, and its margin."""
     columns = [
         f"from ({UNIT_NAMES[unit]} per problem)#", "best", "accuracy#", "ahead of",
         "by (points)#", "best in resamples#",
@@ -170,7 +170,7 @@ def frontier(suite: Suite, unit: str) -> Grid:
 
 
 def equal(suite: Suite, unit: str) -> Grid:
-    """The ratio of costs at equal accuracy, for each pair of series."""
+    """Return the ratio of costs at equal accuracy, for each pair of series."""
     columns = ["", "needs so many times#", "95 % interval#", "of", "at#", "problems#", ""]
     return Grid(columns, [_equal(e) for e in suite.equal[unit]])
 
@@ -188,7 +188,7 @@ def _equal(e: Equal) -> tuple[str, ...]:
 
 
 def matches(suite: Suite) -> Iterator[Grid]:
-    """Small against large: a table for each method, a row for each ratio, a column for each bin."""
+    """Yield small against large: a table per method, a row per ratio, a column per bin."""
     for pair in dict.fromkeys((m.small, m.large, m.method) for m in suite.matches):
         own = [m for m in suite.matches if (m.small, m.large, m.method) == pair]
         bins = list(dict.fromkeys(m.bin for m in own))
@@ -210,7 +210,7 @@ def matches(suite: Suite) -> Iterator[Grid]:
 
 
 def _heads(bins: Sequence[str], counts: Mapping[str, int]) -> list[str]:
-    """Names of bins with their numbers of problems."""
+    """Return names of bins with their numbers of problems."""
     return [f"{b or 'all'}: {problems(counts.get(b, 0))}#" for b in bins]
 
 
@@ -218,7 +218,7 @@ def _heads(bins: Sequence[str], counts: Mapping[str, int]) -> list[str]:
 
 
 def gains(suite: Suite) -> Iterator[Grid]:
-    """What each method's largest N gains, a column for each bin."""
+    """Yield the gain of each method's largest N, a column for each bin."""
     for model in dict.fromkeys(g.model for g in suite.gains):
         own = [g for g in suite.gains if g.model == model]
         bins = list(dict.fromkeys(g.bin for g in own))
@@ -236,7 +236,7 @@ def gains(suite: Suite) -> Iterator[Grid]:
 
 
 def ceilings(suite: Suite) -> Grid:
-    """Counts, and the bound that decides whether a bin is out of reach."""
+    """Return counts, and the bound that decides if a bin is out of reach."""
     columns = ["model", "bin", "one sample#", "solved by any of N#", "N#", "problems#",
                "at most (97.5 %)#", ""]  # fmt: skip
     rows = [
@@ -256,7 +256,7 @@ def ceilings(suite: Suite) -> Grid:
 
 
 def prices(suite: Suite) -> Grid:
-    """Cost per right answer of every configuration."""
+    """Return the cost per right answer of every configuration."""
     columns = [
         "configuration",
         "accuracy#",

@@ -1,4 +1,4 @@
-"""What a report says, as frozen values: ``Findings``, its parts, and their JSON."""
+"""A report's content as frozen values: ``Findings``, its parts, and their JSON."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Topic = Literal["samples", "budget", "match", "equal", "difficulty", "price"]
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """One conclusion: ``text`` is the point, ``detail`` its numbers, ``tone`` which way it goes."""
+    """One conclusion."""
 
     topic: Topic
     text: str
+    """The point."""
     detail: str
+    """Its numbers."""
     tone: Tone
+    """The direction of the conclusion."""
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Accuracy with ``n`` samples, its 95 % interval, mean cost per problem and per right answer.
-
-    ``error`` is the Monte Carlo standard error of the accuracy (0: exact).
-    """
+    """Accuracy with ``n`` samples, its 95 % interval, and mean costs."""
 
     n: int
     accuracy: float
@@ -42,8 +42,11 @@ class CurvePoint:
     high: float
     interval: Kind
     error: float
+    """Monte Carlo standard error of the accuracy; 0 if exact."""
     cost: Mapping[str, float]
+    """Mean cost per problem, by unit."""
     per_right_answer: Mapping[str, Price]
+    """Cost per right answer, by unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One series, or the part of it in one bin, where ``fits`` is empty and ``law`` None."""
+    """One series, or its part in one bin; then ``fits`` is empty and ``law`` None."""
 
     label: str
     model: str
@@ -70,7 +73,7 @@ class Curve:
 
     @property
     def is_ceiling(self) -> bool:
-        """Whether it knows the gold, so that nobody can run it."""
+        """True if it knows the gold, so that nobody can run it."""
         return self.method == CEILING
 
 
@@ -84,37 +87,35 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class BinSet:
-    """Panels from the easiest to the hardest bin, where that order is known.
-
-    ``origin`` says what the bins are made from; ``model`` is the only one they are for, empty where
-    they are for all. ``left_out`` problems are in no bin.
-    """
+    """Panels from the easiest to the hardest bin, where that order is known."""
 
     model: str
+    """The only model that they are for; empty if for all."""
     origin: str
+    """Source of the bins, in words."""
     left_out: int
+    """Number of problems in no bin."""
     panels: tuple[Panel, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Everything about one suite. ``unit`` is what most charts count, one of ``units``.
-
-    ``shared`` is on how many problems the frontier and equal accuracy compare: those that all
-    series have. ``matched_bins`` says what the bins of ``matches`` are made from.
-    """
+    """Everything about one suite."""
 
     name: str
     unit: str
+    """Unit of most charts, one of ``units``."""
     units: tuple[str, ...]
     problems: int
     shared: int
+    """Number of problems that all series have; frontier and equal accuracy compare these."""
     curves: tuple[Curve, ...]
     bins: tuple[BinSet, ...]
     frontier: Mapping[str, tuple[Best, ...]]
     equal: Mapping[str, tuple[Equal, ...]]
     matches: tuple[Match, ...]
     matched_bins: str
+    """Source of the bins of ``matches``, in words."""
     ceilings: tuple[Ceiling, ...]
     gains: tuple[Gain, ...]
     notes: tuple[str, ...]
@@ -123,7 +124,7 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that a report says, and the command that makes it."""
+    """The whole content of a report, and the command that makes it."""
 
     command: str
     ratios: tuple[float, ...]
@@ -131,7 +132,10 @@ class Findings:
     suites: tuple[Suite, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Every number, as objects named like the classes' fields; infinite ones are null."""
+        """Return every number, as objects named like the classes' fields.
+
+        Infinite ones are null.
+        """
         found = _json(self)
         assert isinstance(found, dict)
         return found

@@ -1,4 +1,4 @@
-"""A pool as arrays: what the estimators need of every sample, and nothing else.
+"""A pool as arrays: the data that the estimators need of every sample.
 
 Built in one pass over the file. Texts are dropped as they are read; each distinct answer is kept
 once, and gets its canonical key (``answers.equivalence``) at the end, so that formulas, which go
@@ -26,25 +26,24 @@ from ponder.experiments.stats.estimators import Bools, Floats, Ints
 from ponder.models.base import Shape
 
 ABSTAINED = float(np.finfo(np.float64).min)
-"""In place of the score that a verifier did not give: it loses against any that there is."""
+"""Stands for the missing score of a verifier: it loses against any other."""
 Spelling = tuple[AnswerType, str]
-"""An answer as it was written, and how it is to be read."""
+"""An answer as it was written, and its type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The problems that have n samples each. Arrays are (problems, n) unless said otherwise.
-
-    ``rows`` are the problems' positions in the pool. ``classes`` numbers the answers within a
-    problem in the order of recording, -1 for none. ``sizes`` and ``right`` are (problems, classes):
-    how many samples gave an answer, and the mean of their flags.
-    """
+    """The problems that have n samples each. Arrays are (problems, n) unless said otherwise."""
 
     rows: Ints
+    """Positions of the problems in the pool."""
     correct: Floats
     classes: Ints
+    """Number of each sample's answer within its problem, by order of recording; -1 for none."""
     sizes: Ints
+    """(problems, classes): number of samples with each answer."""
     right: Floats
+    """(problems, classes): mean of those samples' ``correct``."""
     scores: dict[str, Floats]
 
     @property
@@ -54,49 +53,49 @@ class Group:
 
     @property
     def answered(self) -> Bools:
-        """Which samples gave an answer."""
+        """True for samples with an answer."""
         return np.asarray(self.classes >= 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A pool. ``costs`` are by unit, for those that are known of all samples; ``verified`` is what
-    the score of one sample costs, by its name and by unit.
-    """
+    """A pool as arrays."""
 
     problem_ids: list[str]
     levels: list[str | float | None]
     groups: list[Group]
     costs: dict[str, Cost]
+    """Costs by unit, for units known of all samples."""
     verified: dict[str, dict[str, float]]
+    """Mean cost of one sample's score, by the score's name and by unit."""
     score_names: tuple[str, ...]
     any_answer: bool
 
     @property
     def problems(self) -> int:
-        """How many there are."""
+        """Number of problems."""
         return len(self.problem_ids)
 
     @property
     def any_right(self) -> bool:
-        """Whether any sample is right."""
+        """True if any sample is right."""
         return any(group.correct.any() for group in self.groups)
 
     @property
     def fewest(self) -> int:
-        """The number of samples that every problem has."""
+        """Number of samples that every problem has."""
         return min(group.n for group in self.groups)
 
     def cost(self, k: int, score: str = "") -> dict[str, float]:
-        """What k samples of a problem cost in the mean, by unit, with the named score of each."""
+        """Return the mean cost of k samples of a problem, by unit, each with the named score."""
         bought = self.verified.get(score, {})
         return {unit: c.mean(k) + k * bought.get(unit, 0.0) for unit, c in self.costs.items()}
 
     def check_score(self, name: str) -> None:
-        """Refuse a score that there is not, or not of all answered samples.
+        """Reject a score that does not exist, or that answered samples lack.
 
         Raises:
-            UsageError: the message says which, and how many lack it.
+            UsageError: the message names it, and the number of samples that lack it.
         """
         if name not in self.score_names:
             if not self.score_names:
@@ -124,7 +123,7 @@ def read(
     """Read a pool into arrays. ``shape`` is its model's, for FLOPs (None: unknown).
 
     Answers are equal if they mean the same, or with ``exact_strings`` if they are the same string.
-    ``announce`` is told how many formulas the worker process is about to be asked.
+    ``announce`` gets the number of formulas that the worker process is about to be asked.
 
     Raises:
         UsageError: a problem has no samples, or answered samples are not graded.
@@ -199,7 +198,7 @@ def _samples(count: int) -> str:
 
 
 def _disputed(spelt: Sequence[int], counts: Sequence[int]) -> set[int]:
-    """The spellings that stand beside another one in some problem: whose meaning matters."""
+    """Return the spellings beside another one in some problem: their meaning matters."""
     disputed: set[int] = set()
     at = 0
     for count in counts:
@@ -216,8 +215,9 @@ def _numbers(
     disputed: set[int] | None,
     announce: Callable[[int], None],
 ) -> list[int]:
-    """For each spelling a number, the same for disputed ones of the same meaning (None: none).
-    ``keys`` are those that the pool holds.
+    """Return a number for each spelling, the same for disputed ones of the same meaning.
+
+    ``disputed`` None: none is. ``keys`` are those in the pool.
     """
     if disputed is None:
         return list(range(len(spellings)))

@@ -1,11 +1,11 @@
-"""What k samples of each problem of a pool cost, in every unit that the pool knows.
+"""The cost of k samples of each problem of a pool, in every unit that the pool knows.
 
 tokens   prompt (where recorded) and completion of every sample, as an endpoint counts them
 flops    the prompt evaluated once, and every completion on top of it (``models.base.Shape``)
 usd      what was booked for the samples
 seconds  the samples' shares of the time that the recording took; they add up to it
 
-A score that was bought (``Sample.verified``) costs that on top, for each sample that is scored.
+A score that was paid for (``Sample.verified``) adds its cost for each sample that is scored.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from ponder.models.base import Shape
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """By problem: what is spent ``once``, however many samples, and on ``each`` of them."""
+    """Costs by problem."""
 
     once: Floats
+    """Spent once, for any number of samples."""
     each: Floats
+    """Spent on each sample."""
 
     def mean(self, k: int) -> float:
-        """Of k samples, over problems."""
+        """Return the mean cost of k samples, over problems."""
         return float(self.once.mean() + k * self.each.mean())
 
 
 def shape_of(header: Header) -> Shape:
-    """The size of the model that a pool names; zeros where it does not say."""
+    """Return the size of the model that a pool names; zeros where it is unknown."""
     sizes = [header.rest.get(name) for name in ("parameters", "attention")]
     parameters, attention = (size if type(size) is int else 0 for size in sizes)
     return Shape(parameters, attention)
@@ -42,7 +44,7 @@ def shape_of(header: Header) -> Shape:
 
 @dataclass(slots=True)
 class Counter:
-    """Collects the figures of samples, in the order of recording."""
+    """Collects the costs of samples, in the order of recording."""
 
     shape: Shape
     _tokens: array[float] = field(default_factory=lambda: array("d"))
@@ -52,7 +54,7 @@ class Counter:
     _verified: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
-        """One more sample; what it does not say is unknown."""
+        """Add one sample; missing values are unknown."""
         self._tokens.append(_known(sample.tokens))
         self._prompts.append(_known(sample.prompt_tokens))
         self._seconds.append(_known(sample.seconds))
@@ -63,7 +65,7 @@ class Counter:
                 sums[unit] = sums.get(unit, 0.0) + value
 
     def verified(self) -> dict[str, dict[str, float]]:
-        """What one sample's score costs in the mean, by the score's name and by unit."""
+        """Return the mean cost of one sample's score, by the score's name and by unit."""
         n = len(self._tokens)
         return {
             name: {unit: total / n for unit, total in sums.items()}
@@ -71,8 +73,9 @@ class Counter:
         }
 
     def costs(self, starts: Ints, lengths: Ints) -> dict[str, Cost]:
-        """By unit, for those that are known of all samples. ``starts`` and ``lengths`` say which
-        samples are a problem's.
+        """Return costs by unit, for units known of all samples.
+
+        ``starts`` and ``lengths`` delimit the samples of each problem.
         """
         if not len(starts):
             return {}
@@ -98,7 +101,7 @@ class Counter:
         }
 
     def _flops(self, before: Floats, new: Floats) -> Floats:
-        """``Shape.flops`` of ``new`` tokens after ``before`` cached ones, as floats."""
+        """Return ``Shape.flops`` of ``new`` tokens after ``before`` cached ones, as floats."""
         end = before + new
         attended = (end * (end - 1) - before * (before - 1)) / 2
         return 2 * self.shape.parameters * new + 4 * self.shape.attention * attended

@@ -1,8 +1,9 @@
-"""What k samples would have got right, estimated from n recorded ones. Closed forms, exact.
+"""The accuracy of k samples, estimated from n recorded ones. Closed forms, exact.
 
 Every estimate is the expectation over a k-subset of the n recorded samples, drawn uniformly: the
-unbiased estimate of the accuracy with k fresh samples (a U-statistic; Hoeffding 1948). Per problem:
-arrays have a row for each problem. Ties are split by expectation: each of the tied is as likely.
+unbiased estimate of the accuracy with k fresh samples (a U-statistic; Hoeffding 1948). Per
+problem: arrays have a row for each problem. Ties are split by expectation: each tied sample is
+equally likely.
 
 Shapes: ``correct`` and ``score`` are (problems, n), results (problems,).
 """
@@ -17,27 +18,27 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 LARGEST = 1_000
-"""More samples per problem than this, and C(n, k) may not fit into a float."""
+"""Most samples per problem: beyond it C(n, k) may not fit into a float."""
 _CELLS = 1 << 21  # numbers in one array of the dynamic programme: 16 MiB
 
 
 def missed(n: int, k: int) -> Floats:
-    """The probability that k of n samples, drawn without replacement, contain none of c given ones.
+    """Return the probability that k of n samples contain none of c given ones.
 
-    Returns the n + 1 values C(n - c, k) / C(n, k) for c = 0..n, as a product of ratios, so that
-    nothing overflows and nothing cancels.
+    Without replacement: the n + 1 values C(n - c, k) / C(n, k) for c = 0..n, as a product of
+    ratios, so that nothing overflows and nothing cancels.
     """
     left = np.arange(n, 0, -1, dtype=np.float64)  # n - c, for c = 0..n-1
     return np.concatenate(([1.0], np.cumprod(np.maximum(left - k, 0.0) / left)))
 
 
 def random_choice(correct: Floats) -> Floats:
-    """The accuracy of one sample at random: the mean."""
+    """Return the accuracy of one sample at random: the mean."""
     return np.asarray(correct.mean(axis=1))
 
 
 def coverage(correct: Floats, k: int) -> Floats:
-    """pass@k: whether any of k samples is right.
+    """Return pass@k: the probability that any of k samples is right.
 
     1 - C(n - c, k) / C(n, k) (Chen 2021, section 2.1, equation 1).
     """
@@ -47,11 +48,11 @@ def coverage(correct: Floats, k: int) -> Floats:
 
 
 def best_of(correct: Floats, score: Floats, k: int, *, first: bool = False) -> Floats:
-    """best@k: whether the sample with the highest of k scores is right (Cobbe 2021, section 4.2).
+    """Return best@k: the accuracy of the sample with the highest of k scores.
 
-    By order statistics: with a samples above it and t of the same score, a tied group provides the
-    winner with probability [C(n - a, k) - C(n - a - t, k)] / C(n, k), each of its members alike.
-    ``first`` gives ties to the sample recorded first instead.
+    Cobbe 2021, section 4.2. By order statistics: with a samples above it and t of the same score,
+    a tied group provides the winner with probability [C(n - a, k) - C(n - a - t, k)] / C(n, k),
+    each of its members alike. ``first`` gives ties to the sample recorded first instead.
     """
     n = correct.shape[1]
     order = np.argsort(-score, axis=1, kind="stable")
@@ -72,7 +73,7 @@ def best_of(correct: Floats, score: Floats, k: int, *, first: bool = False) -> F
 
 
 def majority_cost(sizes: Ints, k: int) -> float:
-    """About how many multiplications ``majority`` takes."""
+    """Return about how many multiplications ``majority`` takes."""
     cost = 0.0
     for votes in range(1, min(k, int(sizes.max(initial=0))) + 1):
         able = int((sizes >= votes).sum())
@@ -81,11 +82,11 @@ def majority_cost(sizes: Ints, k: int) -> float:
 
 
 def majority(sizes: Ints, right: Floats, n: int, k: int) -> Floats:
-    """majority@k (Wang 2023, self-consistency): whether the most frequent of k answers is right.
+    """Return majority@k (Wang 2023, self-consistency): the accuracy of the most frequent answer.
 
-    Exact, by dynamic programming over the answers. ``sizes`` (problems, classes) says how many of
-    the n samples gave each answer (zeros pad), ``right`` how right that answer is; the samples that
-    gave none are what is missing to n, and never win.
+    Exact, by dynamic programming over the answers. ``sizes`` (problems, classes) is the number of
+    the n samples that gave each answer (zeros pad), ``right`` the correctness of that answer; the
+    remaining samples gave none, and never win.
 
     For each number of votes v the winner may have: every answer with m samples contributes the
     polynomial sum over s <= v of C(m, s) x^s, where x counts samples drawn, and the term s = v is
@@ -111,7 +112,7 @@ def majority(sizes: Ints, right: Floats, n: int, k: int) -> Floats:
 def _won_with(
     votes: int, sizes: Ints, right: Floats, able: Ints, choose: Floats, n: int, k: int
 ) -> Floats:
-    """C(n, k) times the probability that the winner has so many votes and is right."""
+    """Return C(n, k) times the probability that the winner has so many votes and is right."""
     most = k // votes  # answers that can have so many votes, together
     # lead[p, x, y]: ways to draw x samples such that y answers have exactly ``votes``, none more.
     # won[p, x, y]: the same with y rivals, summed over who wins, weighted by how right that is.
@@ -138,7 +139,10 @@ def _won_with(
 
 
 def _binomials(n: int, k: int) -> Floats:
-    """C(m, s) for m <= n and s <= k, by Pascal's triangle: sums of positives lose at most m ulp."""
+    """Return C(m, s) for m <= n and s <= k.
+
+    By Pascal's triangle: sums of positives lose at most m ulp.
+    """
     triangle = np.zeros((n + 1, k + 1))
     triangle[:, 0] = 1.0
     for m in range(1, n + 1):

@@ -27,9 +27,9 @@ from ponder.experiments.stats import intervals
 from ponder.experiments.stats.estimators import Floats
 
 LINE_POINTS = 3
-"""Two points lie on a line whatever they say."""
+"""Fewest points of a line: any two points lie on one."""
 CURVE_POINTS = 5
-"""A curve with three parameters goes through three points and nearly through four."""
+"""Fewest points of a curve with three parameters: it fits three exactly and four nearly."""
 _RATES = 96  # of the grid that starts the search for the plateau's rate
 _SLOWEST, _FASTEST = 0.1, 30.0  # rate times the span of log2(compute): nearly straight, a jump
 _ROUNDING = 1e-20  # a mean squared residual below this is zero but for rounding
@@ -41,10 +41,11 @@ Bend = Literal["flattens", "steepens", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class TooFew:
-    """No fit: there are ``points`` usable points and it takes ``needed``."""
+    """No fit: too few usable points."""
 
     points: int
     needed: int
+    """Number of points that a fit takes."""
 
     def __str__(self) -> str:
         return f"too few points ({self.points}, needs {self.needed})"
@@ -52,46 +53,47 @@ class TooFew:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``slope`` is accuracy per doubling of compute, with its 95 % interval ``low`` to ``high``.
-
-    ``intercept`` is the line at log2(compute) = 0; ``r2`` the coefficient of determination over the
-    points' means, None where they are all equal; ``aicc`` see ``plateau``.
-    """
+    """accuracy = intercept + slope * log2(compute)."""
 
     slope: float
+    """Accuracy per doubling of compute."""
     low: float
+    """Lower end of the slope's 95 % interval."""
     high: float
+    """Upper end of the slope's 95 % interval."""
     intercept: float
+    """The line at log2(compute) = 0."""
     r2: float | None
+    """Coefficient of determination over the points' means; None where they are all equal."""
     aicc: float | None
+    """See ``plateau``."""
     points: int
 
     @property
     def decided(self) -> bool:
-        """Whether the interval of the slope excludes zero."""
+        """True if the interval of the slope excludes zero."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """accuracy = top - drop * (compute / ``least``)^-rate, and whether it beats the line.
-
-    ``low`` to ``high`` is the 95 % interval of ``top``, within 0 and 1. ``bend`` is the sign of the
-    curvature relative to the slope, undecided where its interval (``curvature_low`` to
-    ``curvature_high``, of the coefficient of log2(compute)^2) includes zero. ``aicc`` is None below
-    six points, where its correction is not defined.
-    """
+    """accuracy = top - drop * (compute / ``least``)^-rate, compared with the line."""
 
     top: float
     low: float
+    """Lower end of the 95 % interval of ``top``, within 0 and 1."""
     high: float
+    """Upper end of the 95 % interval of ``top``, within 0 and 1."""
     drop: float
     rate: float
     least: float
     r2: float | None
     aicc: float | None
+    """None below six points, where its correction is not defined."""
     bend: Bend
+    """Sign of the curvature relative to the slope; undecided where its interval includes zero."""
     curvature: float
+    """Coefficient of log2(compute)^2, with its 95 % interval in the next two fields."""
     curvature_low: float
     curvature_high: float
     points: int
@@ -99,23 +101,25 @@ class Plateau:
 
 @dataclass(frozen=True, slots=True)
 class PowerLaw:
-    """coverage = exp(a * k^b), with the 95 % interval ``low`` to ``high`` of b.
-
-    The interval is None where too many resamples have a coverage of 0 or 1, which have no
-    logarithm of a logarithm. ``left_out`` counts the points for which that holds in the data.
-    """
+    """coverage = exp(a * k^b)."""
 
     a: float
     b: float
     low: float | None
+    """Lower end of the 95 % interval of b.
+
+    The interval is None where too many resamples have a coverage of 0 or 1: log(-log) is not
+    defined there.
+    """
     high: float | None
     r2: float | None
     points: int
     left_out: int
+    """Number of points in the data with such a coverage."""
 
 
 def log_linear(cost: Floats, values: Floats, drawn: Floats | None = None) -> Line | TooFew:
-    """The least-squares line of mean accuracy on log2(cost).
+    """Fit the least-squares line of mean accuracy on log2(cost).
 
     Plain, not weighted: the points share their problems, so they are about equally uncertain. The
     slope is a weighted sum of accuracies with weights that depend on the costs alone, so the same
@@ -137,15 +141,15 @@ def log_linear(cost: Floats, values: Floats, drawn: Floats | None = None) -> Lin
 
 
 def plateau(cost: Floats, values: Floats, drawn: Floats | None = None) -> Plateau | TooFew:
-    """The least-squares plateau, and whether the points bend at all.
+    """Fit the least-squares plateau, and decide if the points bend at all.
 
     For each rate on a grid, top and drop are a linear problem (variable projection, Golub and
     Pereyra 1973); a bounded search refines the best. Deterministic.
 
-    Whether the plateau fits better than the line is decided by the points' curvature, the quadratic
+    The points' curvature decides whether the plateau fits better than the line: the quadratic
     coefficient, whose interval comes from problems as the slope's does. AICc (Hurvich and Tsai
     1989; Burnham and Anderson 2002, section 2.4; the variance counts as a parameter) is given
-    beside it and decides nothing: it takes residuals for independent.
+    beside it and decides nothing: it assumes independent residuals.
     """
     x = np.log2(cost)
     if len(np.unique(x)) < CURVE_POINTS:
@@ -178,7 +182,7 @@ def plateau(cost: Floats, values: Floats, drawn: Floats | None = None) -> Platea
 
 
 def power_law(k: Floats, values: Floats, drawn: Floats | None = None) -> PowerLaw | TooFew:
-    """Brown's law by least squares on log(-log coverage) = log(-a) + b * log k.
+    """Fit Brown's law by least squares on log(-log coverage) = log(-a) + b * log k.
 
     ``k`` (points,) numbers of samples. Points whose mean coverage is 0 or 1 are left out.
     """
@@ -211,7 +215,7 @@ def _drawn(values: Floats) -> Floats:
 
 
 def _interval(values: Floats, drawn: Floats | None, weights: Floats) -> tuple[float, float]:
-    """Of a weighted sum of the points' means; one problem says nothing about others."""
+    """Return the interval of a weighted sum of means; one problem says nothing about others."""
     if len(values) == 1:
         return -math.inf, math.inf
     sums = (_drawn(values) if drawn is None else drawn) @ weights
@@ -233,7 +237,7 @@ def _aicc(wrong: Floats, *, parameters: int) -> float | None:
 
 
 def _projected(x: Floats, y: Floats, rate: float) -> tuple[Floats, Floats, Floats]:
-    """(top, drop, squared error), each (rows,), of the best plateaus with this rate.
+    """Return (top, drop, squared error), each (rows,), of the best plateaus with this rate.
 
     ``y`` is (rows, points).
     """
@@ -247,7 +251,7 @@ def _projected(x: Floats, y: Floats, rate: float) -> tuple[Floats, Floats, Float
 
 
 def _refined(x: Floats, means: Floats, grid: Floats) -> float:
-    """The best rate: of the grid, then between its neighbours."""
+    """Return the best rate: of the grid, then between its neighbours."""
 
     def error(log_rate: float) -> float:
         return float(_projected(x, means[None], math.exp(log_rate))[2][0])
@@ -262,7 +266,7 @@ def _refined(x: Floats, means: Floats, grid: Floats) -> float:
 
 
 def _tops(x: Floats, drawn: Floats, grid: Floats) -> tuple[float, float]:
-    """The interval of the plateau's top, on the grid alone, within 0 and 1."""
+    """Return the interval of the plateau's top, on the grid alone, within 0 and 1."""
     tops, least = np.zeros(len(drawn)), np.full(len(drawn), np.inf)
     for rate in grid:
         top, _, error = _projected(x, drawn, float(rate))

@@ -1,9 +1,9 @@
-"""95 % intervals over problems, which are what is sampled; the samples of one problem are not.
+"""95 % intervals over problems: the problems are sampled, not the samples of one problem.
 
-Percentile bootstrap (Efron and Tibshirani 1993, chapter 13) with a fixed seed. One set of resamples
-serves all rows, so differences between rows are paired. Where every problem is simply right or
-wrong, the mean is a proportion, and Wilson's interval (Wilson 1927; Brown, Cai and DasGupta 2001)
-takes its place: it does not collapse when all problems are right.
+Percentile bootstrap (Efron and Tibshirani 1993, chapter 13) with a fixed seed. One set of
+resamples serves all rows, so differences between rows are paired. Where every problem is simply
+right or wrong, the mean is a proportion, and Wilson's interval (Wilson 1927; Brown, Cai and
+DasGupta 2001) takes its place: it does not collapse when all problems are right.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Kind = Literal["bootstrap", "wilson"]
 
 
 def resampled_means(values: Floats, seed: int, resamples: int = RESAMPLES) -> Floats:
-    """Means of (problems, rows) over problems drawn with replacement: (resamples, rows)."""
+    """Return means of (problems, rows) over problems drawn with replacement: (resamples, rows)."""
     problems = len(values)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, values.shape[1]))
@@ -39,13 +39,13 @@ def resampled_means(values: Floats, seed: int, resamples: int = RESAMPLES) -> Fl
 
 
 def percentile(means: Floats) -> tuple[float, float]:
-    """The interval that holds the middle 95 % of resampled means."""
+    """Return the interval that holds the middle 95 % of resampled means."""
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def wilson(successes: float, trials: int) -> tuple[float, float]:
-    """Wilson's score interval for a proportion."""
+    """Return Wilson's score interval for a proportion."""
     share, z2 = successes / trials, _Z * _Z
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     spread = share * (1 - share) / trials + z2 / (4 * trials * trials)
@@ -57,9 +57,9 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
 
 
 def interval(values: Floats, means: Floats) -> tuple[float, float, Kind]:
-    """The interval of one row's mean: Wilson's for a proportion, else by its resampled means.
+    """Return the interval of one row's mean: Wilson's for a proportion, else the bootstrap's.
 
-    One problem that is neither right nor wrong says nothing about others: 0 to 1.
+    A single problem that is neither right nor wrong says nothing about others: 0 to 1.
     """
     if np.isin(values, (0.0, 1.0)).all():
         return *wilson(float(values.sum()), len(values)), "wilson"

@@ -27,13 +27,13 @@ class Difference:
         return self.low > 0 or self.high < 0
 
     def rounded(self, decimals: int) -> Difference:
-        """Equal means may differ in the last bits by the order of summation: cut those off."""
+        """Round off the last bits, in which equal means may differ by the order of summation."""
         middle, low, high = (round(x, decimals) for x in (self.difference, self.low, self.high))
         return Difference(middle, low, high, self.problems)
 
 
 Differences = Mapping[tuple[str, str], Difference]
-"""Differences by the names of what is compared: the first minus the second."""
+"""Differences by the names of the compared points: the first minus the second."""
 
 
 def difference(values: Floats, means: Floats, a: int, b: int) -> Difference:
@@ -52,7 +52,7 @@ def difference(values: Floats, means: Floats, a: int, b: int) -> Difference:
 
 
 def to_json(differences: Differences) -> list[dict[str, Any]]:
-    """The differences as the commands print them with ``--json``."""
+    """Return the differences as the commands print them with ``--json``."""
     return [
         {
             "a": a,

@@ -23,7 +23,7 @@ _MAJORITY_WORK = 2e9  # beyond so many multiplications, Monte Carlo is quicker
 
 @dataclass(frozen=True, slots=True)
 class Aggregator:
-    """How one answer is made of several samples: ``name`` or ``name:score``."""
+    """A way to make one answer of several samples: ``name`` or ``name:score``."""
 
     name: str
     score: str = ""
@@ -33,7 +33,7 @@ class Aggregator:
 
     @property
     def votes(self) -> bool:
-        """Whether it matters which answers are equal."""
+        """True if it depends on which answers are equal."""
         return self.name in ("majority", "weighted")
 
 
@@ -44,11 +44,7 @@ Point = tuple[Aggregator, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Accuracy of one aggregator with ``n`` samples, and its 95 % interval over problems.
-
-    ``cost`` is the mean per problem by unit (``costs``), for those that are known; ``error`` is the
-    Monte Carlo standard error of ``accuracy`` (0: exact), which the interval does not include.
-    """
+    """Accuracy of one aggregator with ``n`` samples, and its 95 % interval over problems."""
 
     by: str
     n: int
@@ -56,11 +52,13 @@ class Row:
     low: float
     high: float
     cost: Mapping[str, float]
+    """Mean cost per problem by unit (``costs``), for units that are known."""
     interval: intervals.Kind
     error: float = 0.0
+    """Monte Carlo standard error of ``accuracy`` (0: exact), not included in the interval."""
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder pool score --json``; ``error`` only where it is not zero."""
+        """Return its JSON in ``ponder pool score --json``; ``error`` only where it is not zero."""
         known = {
             "by": self.by,
             "n": self.n,
@@ -76,15 +74,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a pool says. ``samples_per_problem`` is what every problem has."""
+    """The scores of a pool."""
 
     problems: int
     samples_per_problem: int
+    """Number of samples that every problem has."""
     rows: tuple[Row, ...]
     differences: Differences = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder pool score --json``."""
+        """Return its JSON in ``ponder pool score --json``."""
         shown: dict[str, Any] = {
             "problems": self.problems,
             "samples_per_problem": self.samples_per_problem,
@@ -102,7 +101,7 @@ def aggregator(text: str) -> Aggregator:
     """Read ``majority`` or ``best:SCORE``.
 
     Raises:
-        UsageError: there is no such aggregator, or its score is missing or superfluous.
+        UsageError: the aggregator does not exist, or its score is missing or superfluous.
     """
     name, _, score = text.strip().partition(":")
     if name not in AGGREGATORS:
@@ -118,7 +117,7 @@ def point(text: str) -> Point:
     """Read ``majority@8``.
 
     Raises:
-        UsageError: it is not of that form.
+        UsageError: the text has another form.
     """
     name, at, n = text.strip().rpartition("@")
     if not at or not (n.isascii() and n.isdigit() and int(n)):
@@ -133,7 +132,7 @@ def named(point: Point) -> str:
 
 
 def doubling(fewest: int) -> list[int]:
-    """1, 2, 4, ... and the largest number that every problem has."""
+    """Return 1, 2, 4, ... and the largest number that every problem has."""
     return sorted({1 << i for i in range(fewest.bit_length())} | {fewest})
 
 
@@ -155,7 +154,7 @@ def score(
     The same seed gives the same report.
 
     Raises:
-        UsageError: the pool has too few samples, or lacks a score or answers that are asked for.
+        UsageError: the pool has too few samples, or lacks a required score or answers.
     """
     selectors = [a for a in dict.fromkeys(by) if a not in (RANDOM, COVERAGE)]
     sizes = sorted(set(n)) or doubling(columns.fewest)
@@ -178,8 +177,10 @@ def score(
 def evaluate(
     columns: Columns, points: Sequence[Point], *, ties: Ties = "split", seed: int = 0
 ) -> tuple[Floats, list[float]]:
-    """The expected accuracy of every problem at every point, (problems, points), and for each point
-    the Monte Carlo standard error of the mean. The pool must have what the points need.
+    """Return the expected accuracy of every problem at every point, (problems, points).
+
+    Also returns, for each point, the Monte Carlo standard error of the mean. The pool must have
+    what the points need.
     """
     values, errors = np.empty((columns.problems, len(points))), []
     for i, (how, k) in enumerate(points):
@@ -190,7 +191,7 @@ def evaluate(
 
 
 def check(columns: Columns, points: Sequence[Point]) -> None:
-    """Refuse points that the pool cannot give.
+    """Reject points that the pool cannot give.
 
     Raises:
         UsageError: it has too few samples, or lacks a score or answers.
@@ -218,7 +219,7 @@ def check(columns: Columns, points: Sequence[Point]) -> None:
 def _estimate(
     columns: Columns, how: Aggregator, k: int, first: bool, seed: int
 ) -> tuple[Floats, float]:
-    """(accuracy of each problem, Monte Carlo standard error of their mean)."""
+    """Return (accuracy of each problem, Monte Carlo standard error of their mean)."""
     values, variance = np.empty(columns.problems), 0.0
     for group in columns.groups:
         found, error = _estimate_group(group, how, k, first, seed, columns.any_answer)

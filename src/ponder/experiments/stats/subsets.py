@@ -1,7 +1,8 @@
-"""Votes over explicit k-subsets of the samples, where no closed form is at hand.
+"""Votes over explicit k-subsets of the samples, where no closed form exists.
 
 All subsets if there are few; else a fixed number of random ones (Monte Carlo), the same for every
-problem, so that the standard error of the mean accuracy can be read off the subsets themselves.
+problem, so that the standard error of the mean accuracy can be computed from the subsets
+themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from ponder.experiments.stats.estimators import Bools, Floats, Ints
 
 EXACT_WORK = 1e8
-"""Up to so many (subset, problem, answer) triples, all subsets are gone through."""
+"""Most (subset, problem, answer) triples for which all subsets are enumerated."""
 MOST_SUBSETS = 200_000
 _DRAWS = (1_000, 20_000)  # fewest and most random subsets
 _MONTE_CARLO_WORK = 5e7
@@ -26,14 +27,16 @@ _ROUNDING = 1e-12  # sums this close, relative to all weights, are a tie: 0.1 + 
 
 @dataclass(frozen=True, slots=True)
 class Subsets:
-    """``drawn`` is (subsets, n): which samples each holds. ``exact`` if these are all there are."""
+    """Subsets of the samples."""
 
     drawn: Bools
+    """(subsets, n): True for the samples that each holds."""
     exact: bool
+    """True if these are all subsets."""
 
 
 def choose(n: int, k: int, answers: int, seed: int) -> Subsets:
-    """The k-subsets of n samples to go through; ``answers`` is their number in all problems."""
+    """Return the k-subsets of n samples to use; ``answers`` is their number in all problems."""
     answers = max(1, answers)
     count = math.comb(n, k)
     if count <= MOST_SUBSETS and count * answers <= EXACT_WORK:
@@ -56,7 +59,7 @@ def vote(
     """Elect the answer with the largest sum of weights in each subset (Li 2023, DiVeRSe).
 
     ``classes`` (problems, n) numbers each sample's answer within its problem, -1 for none, which
-    has no vote; ``right`` (problems, classes) says how right each answer is; ``weights`` are
+    has no vote; ``right`` (problems, classes) is the correctness of each answer; ``weights`` are
     (problems, n), of any sign. Ties are split by expectation, or with ``first`` go to the answer
     whose sample was recorded first among those drawn.
 
@@ -88,7 +91,7 @@ def _fitting(subsets: Subsets, width: int) -> int:
 
 
 def _elect(classes: Ints, right: Floats, weights: Floats, drawn: Bools, first: bool) -> Floats:
-    """How right the elected answer is: (subsets, problems)."""
+    """Return the correctness of the elected answer: (subsets, problems)."""
     sums = np.full((right.shape[1], len(drawn), len(classes)), -np.inf)
     chosen, heads = drawn.astype(np.float64), drawn.astype(np.float32)
     for answer, total in enumerate(sums):
@@ -108,7 +111,7 @@ def _elect(classes: Ints, right: Floats, weights: Floats, drawn: Bools, first: b
 
 
 def _earliest(leaders: Bools, classes: Ints, drawn: Bools) -> Bools:
-    """Of several leaders, only the one with the earliest drawn sample."""
+    """Return, of several leaders, only the one with the earliest drawn sample."""
     found = np.zeros_like(leaders)
     tied = np.logical_or.reduce(leaders, axis=0)
     problems = np.arange(len(classes))

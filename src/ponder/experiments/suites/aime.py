@@ -8,7 +8,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row of ``qwq_aimeYY``; the rows are numbered in the file's order."""
+    """Return the item of one row of ``qwq_aimeYY``; the rows are numbered in the file's order."""
     return Item(
         f"aime/20{row.stem[-2:]}/{row.index}",
         ask(row.text("prompt"), "number"),

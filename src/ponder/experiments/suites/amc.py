@@ -8,7 +8,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row; its own ids have gaps."""
+    """Return the item of one row; its own ids have gaps."""
     return Item(
         f"amc/2023/{row.text('id')}",
         ask(row.text("problem"), "number"),

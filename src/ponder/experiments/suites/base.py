@@ -1,4 +1,4 @@
-"""What a suite is: rows somewhere, and how a problem and its gold are made of one.
+"""The parts of a suite: its rows, and the problem and the gold made from each.
 
 A ``Problem`` is what inference may see; an ``Item`` also has the gold and never leaves
 ``experiments``. Rows are read from the data folder at each load, never copied.
@@ -23,63 +23,60 @@ VARIABLE = "PONDER_DATA"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One problem of a suite. ``level`` is its difficulty as the suite has it."""
+    """One problem of a suite, with its gold."""
 
     problem_id: str
     problem: Problem
     gold: Gold
     level: str | int | None = None
+    """Its difficulty in the suite."""
 
 
 class Suite(Protocol):
-    """A benchmark. ``where`` says in words where the rows are, ``grading`` how they are graded."""
+    """A benchmark."""
 
     @property
     def name(self) -> str:
-        """As the caller says it."""
+        """The name that the caller uses."""
         ...
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """One-line description."""
         ...
 
     @property
     def source(self) -> str:
-        """Who published it."""
+        """Its publisher."""
         ...
 
     @property
     def licence(self) -> str:
-        """Of the data."""
+        """Licence of the data."""
         ...
 
     @property
     def where(self) -> tuple[str, ...]:
-        """The files, relative to the data folder; empty if the rows are elsewhere."""
+        """Its files, relative to the data folder; empty if the rows are elsewhere."""
         ...
 
     @property
     def grading(self) -> str:
-        """How an answer is graded."""
+        """Description of the grading."""
         ...
 
     def load(self, folder: Path | None = None) -> Sequence[Item]:
-        """All items, in the order of the file; the same ids every time.
+        """Return all items, in the order of the file; the same ids every time.
 
         Raises:
-            UsageError: no data folder, no such file in it, or a row that is not as expected.
+            UsageError: there is no data folder, no such file in it, or a row is malformed.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FileSuite:
-    """A ``Suite`` whose rows are files of the data folder.
-
-    ``rows`` is how many there are. ``under`` is the field of a JSON file that has them; ``first``
-    and ``last`` are the positions (from 1) of the rows that belong to it, if not all do.
-    """
+    """A ``Suite`` whose rows are files of the data folder."""
 
     name: str
     summary: str
@@ -88,13 +85,17 @@ class FileSuite:
     where: tuple[str, ...]
     grading: str
     rows: int
+    """Number of rows."""
     item: Callable[[Row], Item]
     under: str = ""
+    """Field of a JSON file that holds the rows."""
     first: int = 1
+    """Position (from 1) of the first row that belongs to it."""
     last: int | None = None
+    """Position of the last row that belongs to it; None is the last row of the file."""
 
     def part(self, name: str, summary: str, rows: int, *where: str) -> FileSuite:
-        """A part of this suite: ``NAME/name``, of those files."""
+        """Return a part of this suite: ``NAME/name``, of those files."""
         return replace(
             self, name=f"{self.name}/{name}", summary=summary, rows=rows, where=where or self.where
         )
@@ -117,10 +118,10 @@ class FileSuite:
 
 
 def data_folder(given: Path | None = None) -> Path:
-    """The folder of benchmark data: the one given, or PONDER_DATA.
+    """Return the folder of benchmark data: the one given, or PONDER_DATA.
 
     Raises:
-        UsageError: neither, or there is no such folder.
+        UsageError: neither is given, or the folder does not exist.
     """
     said = str(given) if given is not None else os.environ.get(VARIABLE, "")
     if not said:
@@ -141,9 +142,9 @@ def ask(
     choices: Sequence[str] = (),
     tests: Tests | None = None,
 ) -> Problem:
-    r"""The suite's own question, and the instruction that ``ponder.solve`` gives too.
+    r"""Return a problem: the suite's own question, with the same instruction as ``ponder.solve``.
 
-    None is added where the question asks for a ``\boxed`` answer already.
+    No instruction is added if the question asks for a ``\boxed`` answer already.
     """
     made = spec(question, model="", answer_type=answer_type, choices=choices).problem
     return replace(made, tests=tests) if tests else made

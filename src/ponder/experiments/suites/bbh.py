@@ -15,11 +15,11 @@ TASKS: dict[str, tuple[AnswerType, tuple[str, ...]]] = {
     "object_counting": ("number", ()),
     "web_of_lies": ("choice", ("Yes", "No")),
 }
-"""How the answer of each task is read, and the labels to choose from."""
+"""The answer type of each task, and the labels to choose from."""
 
 
 def item(row: Row) -> Item:
-    """One example of a task; the file's name says which."""
+    """Return one example of a task, which the file's name gives."""
     kind, choices = TASKS[row.stem]
     target = row.text("target")
     if choices and target not in choices:

@@ -1,7 +1,7 @@
-"""Countdown with three numbers (the test set of Zhao 2025, 'd1'): make the target of them.
+"""Countdown with three numbers (the test set of Zhao 2025, 'd1'): make the target from them.
 
-d1's rule, in its prompt and in its checker, is that each number is used exactly once; all 256
-puzzles can be solved so. Graded exactly, as Game of 24.
+In d1's prompt and checker each number is used exactly once; all 256 puzzles can be solved so.
+Graded exactly, as Game of 24.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row: ``input`` is '30,100,93', ``output`` the target."""
+    """Return the item of one row: ``input`` is '30,100,93', ``output`` the target."""
     try:
         numbers = tuple(int(n) for n in row.text("input").split(","))
         target = int(row.text("output"))

@@ -17,20 +17,21 @@ OPTIONS = ("question", "answer", "id", "level", "type", "choices")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column is what. ``id`` empty: the row's position; ``level`` empty: none.
-
-    ``type`` is how answers are read; ``choices`` the labels, for ``choice``.
-    """
+    """The roles of a file's columns."""
 
     question: str = "question"
     answer: str = "answer"
     id: str = ""
+    """Empty: the row's position."""
     level: str = ""
+    """Empty: none."""
     type: AnswerType = "text"
+    """Type of the answers."""
     choices: tuple[str, ...] = ()
+    """The labels, for ``choice``."""
 
     def item(self, suite: str, row: Row) -> Item:
-        """The item that a row is."""
+        """Return the item of a row."""
         name = row.text(self.id) if self.id else str(row.index)
         level = row[self.level] if self.level else None
         if level is not None and (isinstance(level, bool) or not isinstance(level, str | int)):
@@ -46,10 +47,10 @@ class Columns:
 
 
 def columns(options: Mapping[str, str]) -> Columns:
-    """The map that a caller says: ``question=Q,answer=A,id=ID,level=L,type=T,choices=A|B|C``.
+    """Read ``question=Q,answer=A,id=ID,level=L,type=T,choices=A|B|C``.
 
     Raises:
-        UnknownName: no such option or answer type.
+        UnknownName: an option or answer type does not exist.
     """
     known = dict(options)
     for name in known:
@@ -64,7 +65,7 @@ def columns(options: Mapping[str, str]) -> Columns:
 
 
 def unique(suite: str, items: list[Item]) -> list[Item]:
-    """The items, if no two have the same id.
+    """Return the items, if no two have the same id.
 
     Raises:
         UsageError: two have.
@@ -82,7 +83,7 @@ def unique(suite: str, items: list[Item]) -> list[Item]:
 
 @dataclass(frozen=True, slots=True)
 class MappedFile:
-    """A file as a suite. A relative path starts where Ponder was started."""
+    """A file as a suite. A relative path starts at the current directory."""
 
     path: Path
     map: Columns
@@ -94,7 +95,7 @@ class MappedFile:
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """One-line description."""
         return f"questions in {self.path}"
 
     @property
@@ -106,12 +107,12 @@ class MappedFile:
 
     @property
     def where(self) -> tuple[str, ...]:
-        """Nothing in the data folder."""
+        """Empty: nothing is in the data folder."""
         return ()
 
     @property
     def grading(self) -> str:
-        """How an answer is graded."""
+        """Description of the grading."""
         return f"{self.map.type}, by meaning"
 
     def load(self, folder: Path | None = None) -> list[Item]:

@@ -66,7 +66,7 @@ WORKED = {
 
 
 def puzzle(numbers: tuple[int, ...], target: int) -> Problem:
-    """The question after worked ones of its size, in the same words for both kinds of puzzle."""
+    """Return the question after worked examples of its size, worded alike for both puzzles."""
     shown = []
     for others, other, steps, whole in WORKED.get(len(numbers), ()):
         told = "\n".join((*steps, rf"\boxed{{{whole}}}"))
@@ -80,7 +80,7 @@ def _question(numbers: tuple[int, ...], target: int) -> str:
 
 
 def item(row: Row) -> Item:
-    """One row: ``Puzzles`` is '4 5 6 10'."""
+    """Return the item of one row: ``Puzzles`` is '4 5 6 10'."""
     try:
         numbers = tuple(int(n) for n in row.text("Puzzles").split())
     except ValueError:

@@ -12,7 +12,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row."""
+    """Return the item of one row."""
     solution, mark, answer = row.text("answer").rpartition("####")
     if not mark or plain_number(answer) is None:
         raise row.refusal("answer", "a solution that ends in '#### NUMBER'")

@@ -30,13 +30,14 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class HubSuite:
-    """One split of one data set; ``limit`` 0 is all of it."""
+    """One split of one data set."""
 
     dataset: str
     map: Columns
     config: str = "default"
     split: str = "test"
     limit: int = 0
+    """Number of rows; 0 is all of them."""
     server: str = SERVER
     licence = "as the data set's card says"
 
@@ -47,7 +48,7 @@ class HubSuite:
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """One-line description."""
         return f"{self.dataset} on the Hugging Face hub, {self.config}, {self.split}"
 
     @property
@@ -57,12 +58,12 @@ class HubSuite:
 
     @property
     def where(self) -> tuple[str, ...]:
-        """Nothing in the data folder."""
+        """Empty: nothing is in the data folder."""
         return ()
 
     @property
     def grading(self) -> str:
-        """How an answer is graded."""
+        """Description of the grading."""
         return f"{self.map.type}, by meaning"
 
     def load(self, folder: Path | None = None) -> list[Item]:
@@ -126,10 +127,10 @@ class HubSuite:
 
 
 def suite(dataset: str, options: Mapping[str, str]) -> HubSuite:
-    """The suite that a caller says.
+    """Return the suite that a caller names.
 
     Raises:
-        UsageError: an option is unknown or not of its kind.
+        UsageError: an option is unknown or has a value of another type.
     """
     rest = dict(options)
     config, split = rest.pop("config", "default"), rest.pop("split", "test")

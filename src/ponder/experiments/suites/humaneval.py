@@ -1,8 +1,8 @@
 """HumanEval (Chen 2021): complete a function. The gold is ``test`` and ``entry_point``.
 
 The examples of the docstring are public: those whose result is a literal become ``Problem.tests``.
-What stands before the function in the prompt (imports, helpers) is run before the answer, and an
-answer that is a body alone completes the prompt, as in the original.
+The part of the prompt before the function (imports, helpers) is run before the answer, and an
+answer that is only a body completes the prompt, as in the original.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ponder.verifiers.execution.examples import examples
 
 
 def item(row: Row) -> Item:
-    """One row."""
+    """Return the item of one row."""
     prompt, name = row.text("prompt"), row.text("entry_point")
     before, definition, _ = prompt.rpartition(f"def {name}(")
     if not definition:
@@ -32,7 +32,7 @@ def item(row: Row) -> Item:
 
 
 def public_tests(prompt: str, name: str) -> str:
-    """The examples that the prompt's docstring gives, as one assertion a line."""
+    """Return the examples in the prompt's docstring, as one assertion a line."""
     return examples(prompt, name)
 
 

@@ -11,7 +11,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row. Its own id is ``test/algebra/2584.json``."""
+    """Return the item of one row. Its own id is ``test/algebra/2584.json``."""
     level = row["level"]
     if type(level) is not int:
         raise row.refusal("level", "a level from 1 to 5")

@@ -1,8 +1,8 @@
 """MBPP, sanitized (Austin 2021): write a function. The gold is ``test_list``.
 
-The paper shows all three assertions in the prompt. Here the prompt shows the first one, which says
-the function's name and signature and is also ``Problem.tests``; the others stay hidden, and an
-answer is graded on all. Figures are therefore a little below those that were got the paper's way.
+The paper shows all three assertions in the prompt. Here the prompt shows the first one, which
+gives the function's name and signature and is also ``Problem.tests``; the others stay hidden, and
+an answer is graded on all three. Accuracy is therefore a little below that of the paper's setting.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row."""
+    """Return the item of one row."""
     tests, imports = row["test_list"], row["test_imports"]
     for column, value in (("test_list", tests), ("test_imports", imports)):
         if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
@@ -39,7 +39,7 @@ def item(row: Row) -> Item:
 
 
 def tested(assertion: str) -> str:
-    """The function that an assertion calls: the first that is not built in, else the first."""
+    """Return the first function that an assertion calls, preferably not a builtin."""
     tree = parse_python(assertion)
     called = [
         node.func.id

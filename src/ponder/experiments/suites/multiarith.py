@@ -8,7 +8,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row."""
+    """Return the item of one row."""
     return Item(
         f"multiarith/{row.index}",
         ask(row.text("input"), "number"),

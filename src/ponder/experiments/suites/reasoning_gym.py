@@ -1,11 +1,11 @@
-"""Any task of reasoning-gym (Stojanovski 2025) as a suite: fresh problems, as many as one wants.
+"""Any task of reasoning-gym (Stojanovski 2025) as a suite: any number of fresh problems.
 
-``gym:TASK:seed=7,size=200,OPTION=VALUE``. Same seed and options, same problems; another seed, and
-nobody can have seen them. The gold is the entry's own answer; where a task accepts others too, its
-own scorer has the last word (``gym.full_score``).
+``gym:TASK:seed=7,size=200,OPTION=VALUE``. The same seed and options give the same problems;
+another seed gives problems that nobody has seen. The gold is the entry's own answer; where a task
+accepts others too, its own scorer decides (``gym.full_score``).
 
-Whether answers are numbers is decided per task, by the first ones of seed 0, so that how a question
-is asked says nothing about its own answer.
+The first entries of seed 0 decide, per task, whether answers are numbers, so that the form of a
+question says nothing about its own answer.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class GymSuite:
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """One-line description."""
         return f"reasoning-gym's {self.task.replace('_', ' ')}, made afresh by seed"
 
     @property
     def where(self) -> tuple[str, ...]:
-        """Nothing in the data folder."""
+        """Empty: nothing is in the data folder."""
         return ()
 
     def load(self, folder: Path | None = None) -> list[Item]:
@@ -74,10 +74,10 @@ def _answer_type(rows: Any) -> AnswerType:
 
 
 def suite(task: str, options: Mapping[str, str]) -> GymSuite:
-    """The suite that a caller says; values are Python literals, or else texts.
+    """Return the suite that a caller names; values are Python literals, or else texts.
 
     Raises:
-        UsageError: ``seed`` or ``size`` is not a whole number.
+        UsageError: ``seed`` or ``size`` is not an integer.
     """
     values: dict[str, Any] = {"seed": 0, "size": SIZE}
     for name, text in options.items():

@@ -1,4 +1,4 @@
-"""Every suite, by name; and how a caller says any other.
+"""Every suite by name, and the grammar of names for other rows.
 
 ==============================================  ====================================================
 ``gsm8k``, ``bbh``                              a suite
@@ -56,11 +56,11 @@ SUITES: dict[str, FileSuite] = {
 
 
 def find(name: str) -> Suite:
-    """The suite that a caller says.
+    """Return the suite that a caller names.
 
     Raises:
-        UnknownName: there is none; names the nearest.
-        UsageError: an option is not one.
+        UnknownName: it does not exist; names the nearest.
+        UsageError: an option is invalid.
     """
     if name in SUITES:
         return SUITES[name]

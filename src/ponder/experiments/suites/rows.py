@@ -1,4 +1,4 @@
-"""Rows of a file, each with its place, so that an error can say which one is broken."""
+"""Rows of a file, each with its position, so that an error can point to the broken one."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its position (from 0), its values by column, and where that is, in words.
-
-    ``stem`` is the file's name without its suffix.
-    """
+    """One row."""
 
     index: int
+    """Position, from 0."""
     values: Mapping[str, Any]
+    """Values by column."""
     place: str
+    """Position in words, for errors."""
     stem: str = ""
+    """The file's name without its suffix."""
 
     def __getitem__(self, column: str) -> Any:
-        """The value of a column.
+        """Return the value of a column.
 
         Raises:
-            UsageError: there is no such column; names the nearest.
+            UsageError: the column does not exist; names the nearest.
         """
         if column not in self.values:
             raise UsageError(f"{self.place}: {UnknownName('column', column, self.values)}")
         return self.values[column]
 
     def text(self, column: str) -> str:
-        """The text of a column.
+        """Return the text of a column.
 
         Raises:
-            UsageError: it is not one, or empty.
+            UsageError: it is not a text, or empty.
         """
         value = self[column]
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -54,10 +55,10 @@ class Row:
         return value
 
     def number(self, column: str) -> str:
-        """The number of a column, as digits: 27.0 is '27'.
+        """Return the number of a column, as digits: 27.0 is '27'.
 
         Raises:
-            UsageError: it is not one.
+            UsageError: it is not a number.
         """
         text = self.text(column)
         if plain_number(text) is None:
@@ -65,10 +66,10 @@ class Row:
         return text.strip()
 
     def tests(self, code: str, entry_point: str) -> str:
-        """The tests that the row holds.
+        """Return the tests in the row.
 
         Raises:
-            UsageError: no program could fail them, or they need a framework that is not run here.
+            UsageError: no program could fail them, or they need a framework that is not supported.
         """
         try:
             collect(code, entry_point)
@@ -77,7 +78,7 @@ class Row:
         return code
 
     def refusal(self, column: str, expected: str) -> UsageError:
-        """What to raise if the value is not what was ``expected``."""
+        """Return the error for a value that is not as ``expected``."""
         shown = json.dumps(self.values.get(column), default=str)
         shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
         return UsageError(
@@ -90,13 +91,13 @@ def _digits(value: float) -> str:
 
 
 def read(path: Path, under: str = "") -> Iterator[Row]:
-    """The rows of a JSON Lines (also gzipped), JSON or CSV file.
+    """Yield the rows of a JSON Lines (also gzipped), JSON or CSV file.
 
     JSON is an array of objects, or has one in its field ``under``. CSV has its columns' names in
     the first line.
 
     Raises:
-        UsageError: the file cannot be read, or a row of it is broken; says which line.
+        UsageError: the file cannot be read, or a row is broken; names the line.
     """
     if not path.name.endswith(SUFFIXES):
         raise UsageError(f"cannot read {path}: expected a file of {', '.join(SUFFIXES)}.")

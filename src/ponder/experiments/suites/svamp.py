@@ -8,7 +8,7 @@ from ponder.experiments.suites.rows import Row
 
 
 def item(row: Row) -> Item:
-    """One row: a body, often without its full stop, and a question."""
+    """Return the item of one row: a body, often without its full stop, and a question."""
     body = row.text("Body").strip()
     body += "" if body.endswith((".", "?", "!")) else "."
     return Item(

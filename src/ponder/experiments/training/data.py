@@ -1,8 +1,8 @@
-"""Pools as a learned verifier sees them: samples with their features and, here alone, their labels.
+"""Pools for a learned verifier: samples with their features and, here alone, their labels.
 
 Answers are equal if they mean the same, as everywhere (``columns``). A sample without an answer
-cannot be right, and nobody has to learn that: it is not an example, but it is one of those beside
-the others, of which the agreement is a share.
+cannot be right, which need not be learned: it is not an example, but it counts among the others in
+the agreement.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from ponder.experiments.stats import columns
 from ponder.verifiers.learned.features import Agreement, Seen
 
 NAME = "learned"
-"""The name of the learned score in a pool."""
+"""Name of the learned score in a pool."""
 STRENGTHS = (0.01, 100.0)  # least and most that an estimate may say
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """The samples of one problem of one pool; ``correct`` is one label each."""
+    """The samples of one problem of one pool."""
 
     problem_id: str
     seen: tuple[Seen, ...]
     correct: tuple[bool, ...]
+    """One label per sample."""
 
     @property
     def answered(self) -> list[int]:
-        """The positions of the samples that have an answer."""
+        """Positions of the samples that have an answer."""
         return [i for i, sample in enumerate(self.seen) if sample.key is not None]
 
 
 def slim(pool: Pool) -> list[Entry]:
-    """The problems of a pool without the samples' texts, which nothing here looks at."""
+    """Return the problems of a pool without the samples' texts, which are not used here."""
     return [
         replace(entry, samples=tuple(replace(sample, text=None) for sample in entry.samples))
         for entry in pool
@@ -48,9 +49,9 @@ def slim(pool: Pool) -> list[Entry]:
 def examples(
     entries: Sequence[Entry], announce: Callable[[int], None] = lambda formulas: None
 ) -> list[Examples]:
-    """The problems of one pool, in their order.
+    """Return the problems of one pool, in order.
 
-    ``announce`` is told how many formulas are about to be compared.
+    ``announce`` gets the number of formulas that are about to be compared.
 
     Raises:
         UsageError: a problem has no samples, or answered samples are not graded.
@@ -78,7 +79,7 @@ def _examples(entry: Entry, classes: Sequence[int]) -> Examples:
 
 
 def check_sources(pools: Sequence[Pool], *, mixed: bool = False) -> None:
-    """Refuse pools of several models (unless ``mixed``), and the same file twice.
+    """Reject pools of several models (unless ``mixed``), and the same file twice.
 
     Raises:
         UsageError: the message names the two.
@@ -96,7 +97,7 @@ def check_sources(pools: Sequence[Pool], *, mixed: bool = False) -> None:
 
 
 def check_seeds(a: Header, b: Header, shared: int) -> None:
-    """Refuse two pools that hold the same samples: of one model, seed, and ``shared`` problems.
+    """Reject two pools that hold the same samples: of one model, seed, and ``shared`` problems.
 
     Raises:
         UsageError: they do.
@@ -109,12 +110,12 @@ def check_seeds(a: Header, b: Header, shared: int) -> None:
 
 
 def agreement_of(data: Iterable[Examples]) -> Agreement:
-    """``Agreement`` with the prior and strength that these samples show.
+    """Return ``Agreement`` with the prior and strength estimated from these samples.
 
     With c of m others agreeing, the means of c / m and of c (c - 1) / (m (m - 1)) over samples are
     unbiased for the mean of p and of p^2, p being the probability of the sample's answer; then
-    prior = E[p], strength = E[p (1 - p)] / Var[p] (Bühlmann 1967). Without two others anywhere, the
-    strength is 1; without one, so is nothing known and the prior 1/2.
+    prior = E[p], strength = E[p (1 - p)] / Var[p] (Bühlmann 1967). If no sample has two others,
+    the strength is 1; if none has one, the prior is 1/2 too.
     """
     once: list[float] = []
     twice: list[tuple[float, float]] = []

@@ -1,8 +1,8 @@
-"""What a learned verifier is worth on problems that it was not trained on.
+"""Evaluates a learned verifier on problems that it was not trained on.
 
-A score that looks at the agreement of N samples must not have seen more than N. So the samples of
-a problem are dealt at random into groups of N, scored within their group, and chosen from within
-it; that is done several times over, and the mean per problem is what N fresh samples would give.
+A score that uses the agreement of N samples must not have seen more than N. So the samples of a
+problem are dealt at random into groups of N, scored within their group, and chosen from within it.
+This is repeated several times, and the mean per problem estimates N fresh samples.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ WAYS = (RANDOM, MAJORITY, BEST, WEIGHTED, COVERAGE)
 COMPARED = ((BEST, MAJORITY), (WEIGHTED, MAJORITY), (BEST, RANDOM))
 DEALS = 16
 MOST = 200_000
-"""How often the samples of each problem are dealt into groups; and how many samples in all, above
-which it is done less often: so many problems need no second deal.
+"""Most samples in all that are dealt DEALS times; beyond it there are fewer deals, since so many
+problems need no second one.
 """
 
 Scorers = Mapping[str, Scorer]
@@ -40,17 +40,19 @@ Scorers = Mapping[str, Scorer]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """``problems`` were evaluated with ``n`` samples at a time, ``left_out`` were trained on."""
+    """The evaluation of a learned verifier."""
 
     problems: int
     n: int
+    """Samples per group."""
     left_out: int
+    """Number of problems left out, since it was trained on them."""
     metrics: Metrics
     rows: tuple[Row, ...]
     differences: Differences
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder verifier eval --json``."""
+        """Return its JSON in ``ponder verifier eval --json``."""
         return {
             "problems": self.problems,
             "n": self.n,
@@ -63,20 +65,20 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """Groups of N samples: the position of the problem, the entry and the examples of each. In the
-    ``first`` so many, no sample is there twice.
-    """
+    """Groups of N samples."""
 
     rows: list[int]
+    """Position of each group's problem."""
     entries: list[Entry]
     examples: list[Examples]
     first: int = 0
+    """Number of groups at the start that hold no sample twice."""
 
 
 def untrained(
     entries: Sequence[Entry], data: Sequence[Examples], scorer: Scorer
 ) -> tuple[list[Entry], list[Examples]]:
-    """Those that the scorer was not trained on.
+    """Return the problems that the scorer was not trained on.
 
     Raises:
         UsageError: there is none.
@@ -91,7 +93,7 @@ def untrained(
 
 
 def check_scores(data: Sequence[Examples], scorer: Scorer) -> None:
-    """Whether the pool has what the scorer looks at.
+    """Check that the pool has the scores that the scorer uses.
 
     Raises:
         UsageError: no sample has one of its scores.
@@ -162,7 +164,7 @@ def evaluate(
 
 
 def dealt(data: Sequence[Examples], entries: Sequence[Entry], n: int, seed: int) -> Deal:
-    """Deal the samples of each problem into groups of n, DEALS times; what is left over sits out.
+    """Deal the samples of each problem into groups of n, DEALS times; the remainder sits out.
 
     A problem with n samples is one group, once.
     """
@@ -192,7 +194,7 @@ def dealt(data: Sequence[Examples], entries: Sequence[Entry], n: int, seed: int)
 
 
 def _metrics(deal: Deal, scored: Sequence[Sequence[float]], seed: int) -> Metrics:
-    """Of the first deal, where each sample is there once; of those that have an answer."""
+    """Return metrics of the first deal, where each sample occurs once; answered samples only."""
     likely: list[float] = []
     correct: list[bool] = []
     problem: list[int] = []
@@ -207,14 +209,14 @@ def _metrics(deal: Deal, scored: Sequence[Sequence[float]], seed: int) -> Metric
 
 
 def _means(found: Floats, rows: Ints, problems: int) -> Floats:
-    """The mean over the groups of each problem: (problems, points)."""
+    """Return the mean over the groups of each problem: (problems, points)."""
     sums = np.zeros((problems, found.shape[1]))
     np.add.at(sums, rows, found)
     return np.asarray(sums / np.bincount(rows, minlength=problems)[:, None])
 
 
 def _bought(read: columns.Columns, scorer: Scorer, n: int) -> dict[str, float]:
-    """What the scores that the scorer looks at cost, of n samples, by unit."""
+    """Return the cost, by unit, of the scores that the scorer uses, for n samples."""
     total: dict[str, float] = {}
     for name in scorer.scores:
         total = _plus(total, {u: n * c for u, c in read.verified.get(name, {}).items()})
@@ -231,10 +233,10 @@ def _plus(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
 def scored(
     entries: Sequence[Entry], data: Sequence[Examples], scorers: Scorers
 ) -> Mapping[str, list[Sample]]:
-    """The samples of each problem with the learned score, and what that cost, by problem id.
+    """Return the samples of each problem with the learned score and its cost, by problem id.
 
-    Each is scored beside *all* samples of its problem, so choosing among fewer of them would look
-    at an agreement that so few could not show.
+    Each is scored beside *all* samples of its problem, so choosing among fewer of them would use
+    an agreement that so few could not show.
     """
     found = {}
     for entry, problem in zip(entries, data, strict=True):

@@ -1,4 +1,4 @@
-"""How good probabilities are: do they tell right from wrong, and do they mean what they say?
+"""Metrics of probabilities: do they separate right from wrong, and are they calibrated?
 
 Intervals are 95 %, by bootstrap over problems (``intervals``).
 """
@@ -28,43 +28,45 @@ class Figure:
     high: float
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder verifier eval --json``."""
+        """Return its JSON in ``ponder verifier eval --json``."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """``count`` samples next to each other in probability: the mean that was predicted, and the
-    share that is right.
-    """
+    """Samples of similar probability."""
 
     predicted: float
+    """Mean predicted probability."""
     observed: float
+    """Share of right samples."""
     count: int
+    """Number of samples."""
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder verifier eval --json``."""
+        """Return its JSON in ``ponder verifier eval --json``."""
         return {"predicted": self.predicted, "observed": self.observed, "count": self.count}
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """``auroc`` is over all pairs of a right and a wrong sample, ``within`` over those of the same
-    problem, which is what choosing among samples needs (None: there are none). ``reference`` is
-    the Brier score of saying the base rate of everything, ``ece`` the expected calibration error.
-    """
+    """Discrimination and calibration of probabilities."""
 
     samples: int
     base_rate: float
     auroc: Figure
+    """AUROC over all pairs of a right and a wrong sample."""
     within: Figure | None
+    """AUROC over pairs of the same problem, as in choosing among samples; None without pairs."""
     brier: Figure
     reference: float
+    """Brier score of predicting the base rate for every sample."""
     ece: float
+    """Expected calibration error."""
     reliability: tuple[Bin, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``ponder verifier eval --json``."""
+        """Return its JSON in ``ponder verifier eval --json``."""
         return {
             "samples": self.samples,
             "base_rate": self.base_rate,
@@ -77,8 +79,10 @@ class Metrics:
 
 
 def measure(likely: Floats, correct: Bools, problem: Ints, seed: int = 0) -> Metrics:
-    """Of each sample its probability, whether it is right, and the number of its problem (0, 1,
-    ...): arrays of one length.
+    """Return the metrics of samples, given as arrays of one length.
+
+    ``likely`` is each sample's probability, ``correct`` its label, ``problem`` the number of its
+    problem (0, 1, ...).
 
     Raises:
         UsageError: all samples are right, or all are wrong.
@@ -103,11 +107,11 @@ def measure(likely: Floats, correct: Bools, problem: Ints, seed: int = 0) -> Met
 
 
 def auroc(likely: Floats, correct: Bools, weights: Floats | None = None) -> Floats:
-    """How likely a right sample has a higher probability than a wrong one; ties count one half
-    (Hanley and McNeil 1982: the area under the curve is this).
+    """Return the probability that a right sample outranks a wrong one; ties count one half.
 
-    ``weights`` are (resamples, samples), how often each sample is there; the result has one figure
-    for each row, and is not a number where there is no pair.
+    This is the area under the curve (Hanley and McNeil 1982). ``weights`` are (resamples,
+    samples), the multiplicity of each sample; the result has one figure for each row, NaN where
+    there is no pair.
     """
     weights = np.ones((1, len(likely))) if weights is None else weights
     order = np.argsort(likely, kind="stable")
@@ -133,7 +137,7 @@ def _auroc(likely: Floats, correct: Bools, problem: Ints, seed: int) -> Figure:
 
 
 def _counts(problems: int, samples: int, seed: int) -> Iterator[Floats]:
-    """How often each problem is in a resample: some rows of all at a time."""
+    """Yield the multiplicity of each problem in resamples: some rows of all at a time."""
     rng = np.random.default_rng(seed)
     step = max(1, _CELLS // max(samples, problems))
     for begin in range(0, intervals.RESAMPLES, step):
@@ -153,7 +157,7 @@ def _within(likely: Floats, correct: Bools, problem: Ints, seed: int) -> Figure 
 
 
 def _ratio(sums: Floats, seed: int) -> Figure:
-    """The ratio of two sums over problems: ``sums`` is (problems, 2)."""
+    """Return the ratio of two sums over problems: ``sums`` is (problems, 2)."""
     means = intervals.resampled_means(sums, seed)
     means = means[means[:, 1] > 0]
     low, high = intervals.percentile(means[:, 0] / means[:, 1])
@@ -165,13 +169,13 @@ def _ratio(sums: Floats, seed: int) -> Figure:
 
 
 def _brier(likely: Floats, correct: Bools, problem: Ints, seed: int) -> Figure:
-    """The mean squared difference between probability and outcome (Brier 1950)."""
+    """Return the mean squared difference between probability and outcome (Brier 1950)."""
     errors = np.bincount(problem, weights=(likely - correct) ** 2)
     return _ratio(np.column_stack([errors, np.bincount(problem)]).astype(np.float64), seed)
 
 
 def reliability(likely: Floats, correct: Bools) -> list[Bin]:
-    """BINS bins of as many samples each (fewer bins if there are fewer samples)."""
+    """Return BINS bins of as many samples each (fewer bins if there are fewer samples)."""
     order = np.argsort(likely, kind="stable")
     return [
         Bin(float(likely[part].mean()), float(correct[part].mean()), len(part))
@@ -180,8 +184,9 @@ def reliability(likely: Floats, correct: Bools) -> list[Bin]:
 
 
 def expected_calibration_error(bins: list[Bin]) -> float:
-    """The mean distance of predicted and observed over bins, weighted by their samples (Naeini
-    2015, there with bins of equal width).
+    """Return the mean distance of predicted and observed over bins, weighted by their samples.
+
+    Naeini 2015, there with bins of equal width.
     """
     samples = sum(part.count for part in bins)
     return sum(abs(part.predicted - part.observed) * part.count for part in bins) / samples

@@ -10,11 +10,11 @@ from ponder.experiments.pools.samples import Entry, Header, Sample
 from ponder.verifiers.human.verifier import Candidate, Item, Judgement
 
 GOOD = 0.75
-"""The least score of a candidate that counts as right: of grades from 1 to 5, four."""
+"""Least score of a candidate that counts as right: of grades from 1 to 5, four."""
 
 
 def labelled(judged: Iterable[tuple[Item, Judgement]]) -> tuple[Header, list[Entry]]:
-    """One problem for each judgement, under the item's key and without a reference.
+    """Return one problem for each judgement, under the item's key and without a reference.
 
     Chosen candidates are right and the others beside them wrong; of grades, 4 and 5 are right.
     """

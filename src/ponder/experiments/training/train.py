@@ -1,9 +1,9 @@
-"""Learning, from the graded samples of recorded pools, how likely a sample is to be right.
+"""Learns the probability that a sample is right, from the graded samples of recorded pools.
 
-Logistic regression on standardised features, then a calibration that is fitted to decision values
-of problems which the regression did not see: by a sigmoid (Platt 1999) or in steps (isotonic;
-Zadrozny and Elkan 2002). Folds are of whole problems, since the samples of one problem resemble
-each other. This needs scikit-learn; what comes out does not (``verifiers.learned.verifier``).
+Logistic regression on standardised features, then a calibration fitted to decision values of
+problems that the regression did not see: by a sigmoid (Platt 1999) or in steps (isotonic; Zadrozny
+and Elkan 2002). Folds are of whole problems, since the samples of one problem resemble each other.
+Training needs scikit-learn; the trained scorer does not (``verifiers.learned.verifier``).
 """
 
 from __future__ import annotations
@@ -40,29 +40,28 @@ if TYPE_CHECKING:
 Method = Literal["sigmoid", "isotonic"]
 FOLDS = 5
 FEWEST = 10
-"""Problems, below which nothing can be learned; far more are needed to learn it well."""
+"""Fewest problems that can be learned from; a good fit needs far more."""
 LABELLED = 3
-"""Problems that must have a label, so that without any fold, and without a fold of what is then
-left, one of them remains.
-"""
+"""Fewest problems with each label: one remains after two folds are taken away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is learned from: the names of scores, beside a sample's own features; and how."""
+    """The features to learn from, and the calibration."""
 
     scores: tuple[str, ...] = ()
+    """Names of scores to use, beside a sample's own features."""
     calibration: Method = "sigmoid"
 
     @property
     def features(self) -> tuple[str, ...]:
-        """All that there may be; those that do not vary are left out."""
+        """All candidate features; those that do not vary are left out."""
         return (*OWN, *(f"{SCORE}{name}" for name in self.scores))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The training pools, read. ``score_names`` are those that any sample has."""
+    """The training pools, read."""
 
     data: tuple[Examples, ...]
     files: tuple[str, ...]
@@ -70,12 +69,12 @@ class Source:
 
     @property
     def score_names(self) -> tuple[str, ...]:
-        """The scores that any sample has, and that a run could ask for."""
+        """The scores that any sample has, and that a run could compute."""
         found = dict.fromkeys(n for d in self.data for s in d.seen for n in s.scores)
         return tuple(name for name in found if not LEARNED.search(name))
 
     def recipe(self, scores: Sequence[str] = (), calibration: Method = "sigmoid") -> Recipe:
-        """Learn from these scores (none named: from all that there are).
+        """Return a recipe with these scores (none named: all that there are).
 
         Raises:
             UsageError: no sample has one of them.
@@ -99,8 +98,8 @@ def read(
     """Read the training pools.
 
     Raises:
-        UsageError: they are of several models (unless ``mixed``), hold the same samples, or are not
-            graded.
+        UsageError: they are of several models (unless ``mixed``), hold the same samples, or are
+            not graded.
     """
     check_sources(pools, mixed=mixed)
     data: list[Examples] = []
@@ -123,20 +122,20 @@ def read(
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Standardised features of all answered samples: ``x`` is (samples, features), ``fold`` says
-    which part of the data each sample is in. What is missing is 0, the mean.
-    """
+    """Standardised features of all answered samples."""
 
     features: tuple[str, ...]
     means: Floats
     scales: Floats
     x: Floats
+    """(samples, features); a missing value is 0, the mean."""
     correct: Bools
     fold: Ints
+    """Fold of each sample."""
 
 
 def fit(source: Source, recipe: Recipe) -> Scorer:
-    """Learn from all of it.
+    """Fit a scorer to all of the data.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -158,7 +157,7 @@ def fit(source: Source, recipe: Recipe) -> Scorer:
 
 
 def fitted(data: Sequence[Examples], recipe: Recipe) -> Scorer:
-    """What is learned from these problems, without a word on where it comes from."""
+    """Return a scorer fitted to these problems, without a record of its origin."""
     agreement = agreement_of(data)
     table = tabulated(data, recipe, agreement)
     model = regression(table, recipe.calibration)
@@ -176,7 +175,7 @@ def fitted(data: Sequence[Examples], recipe: Recipe) -> Scorer:
 
 
 def check(data: Sequence[Examples]) -> None:
-    """Whether there is enough to learn from.
+    """Check that there is enough to learn from.
 
     Raises:
         UsageError: too few problems, or their labels hardly differ.
@@ -199,8 +198,9 @@ def check(data: Sequence[Examples]) -> None:
 
 
 def folds_of(data: Iterable[Examples]) -> dict[str, int]:
-    """The part that each problem is in, by its id: from the hardest to the easiest in turn, so that
-    every part has problems of every difficulty, and no part has all that hold a label.
+    """Return the fold of each problem, by its id: from the hardest to the easiest in turn.
+
+    So every fold has problems of every difficulty, and none has all that hold a label.
     """
     labels: dict[str, list[bool]] = defaultdict(list)
     for problem in data:
@@ -214,7 +214,7 @@ def _mean(labels: Sequence[bool]) -> float:
 
 
 def tabulated(data: Sequence[Examples], recipe: Recipe, agreement: Agreement) -> Table:
-    """The features of all answered samples, with a column for what some of them lack.
+    """Return the features of all answered samples, with a column for missing values.
 
     Raises:
         UsageError: no feature differs between samples.
@@ -250,7 +250,7 @@ def tabulated(data: Sequence[Examples], recipe: Recipe, agreement: Agreement) ->
 
 
 def _different(columns: Sequence[tuple[str, Floats]]) -> list[tuple[str, Floats]]:
-    """Those that say what none before them says: two of the same would share one weight."""
+    """Return the columns that repeat none before them: two equal ones would share one weight."""
     kept: list[tuple[str, Floats]] = []
     for name, column in columns:
         if not any(np.array_equal(column, other, equal_nan=True) for _, other in kept):
@@ -259,7 +259,7 @@ def _different(columns: Sequence[tuple[str, Floats]]) -> list[tuple[str, Floats]
 
 
 def regression(table: Table, method: Method) -> CalibratedClassifierCV:
-    """scikit-learn's model, fitted to the table.
+    """Return scikit-learn's model, fitted to the table.
 
     Raises:
         MissingExtra: it is not installed.
@@ -300,13 +300,13 @@ def _versions() -> dict[str, str]:
 
 
 def recipe_of(scorer: Scorer) -> Recipe:
-    """How a scorer was made, to make others in the same way."""
+    """Return the recipe of a scorer, to train others in the same way."""
     method = scorer.calibration.to_json()["method"]
     return Recipe(scorer.scores, cast(Method, method))
 
 
 def cross_fitted(data: Sequence[Examples], recipe: Recipe) -> Mapping[str, Scorer]:
-    """For each problem, by its id, what is learned from the parts of the data that it is not in.
+    """Return, for each problem by its id, a scorer trained on the folds without that problem.
 
     Raises:
         MissingExtra, UsageError: as ``fit``.

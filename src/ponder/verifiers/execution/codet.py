@@ -42,17 +42,17 @@ ASK = (
 
 
 def codet(given: Arguments) -> CodeT:
-    """``codet(REPLIES)``: how many replies with tests the model is asked for.
+    """Return ``codet(REPLIES)``; REPLIES is the number of replies with tests to ask the model for.
 
     Raises:
-        UsageError: it is no such number.
+        UsageError: REPLIES is invalid.
     """
     return CodeT(given.whole(0, REPLIES, high=64), name=given.name)
 
 
 @dataclass(frozen=True, slots=True)
 class CodeT:
-    """A verifier that has tests written, in ``replies`` of the run's own model."""
+    """A verifier that has the run's own model write tests, in ``replies`` replies."""
 
     replies: int = REPLIES
     sandbox: Sandbox | None = None
@@ -69,10 +69,10 @@ class CodeT:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace.
+        """Return one score per trace.
 
         Raises:
-            UsageError: there is no sandbox here, and the tools are not ``unsafe``.
+            UsageError: no sandbox works here, and the tools are not ``unsafe``.
             LimitReached: the budget does not allow even one reply with tests.
         """
         solutions = [trace.answer.text for trace in traces if trace.answer is not None]
@@ -105,13 +105,13 @@ class CodeT:
 
 
 def question(problem: Problem) -> Problem:
-    """What the model is asked: for tests of what was asked for."""
+    """Return the request for tests of the problem's function."""
     *before, last = problem.messages
     return Problem((*before, replace(last, content=f"{last.content.strip()}\n\n{ASK}")), "code")
 
 
 def functions(solutions: Sequence[str]) -> frozenset[str]:
-    """The names that solutions define on their outermost level."""
+    """Return the names that the solutions define at module level."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     trees = [parse_python(text) for text in solutions]
     nodes = [node for tree in trees if tree for node in tree.body]
@@ -119,13 +119,16 @@ def functions(solutions: Sequence[str]) -> frozenset[str]:
 
 
 def written(replies: Sequence[str], names: frozenset[str]) -> tuple[str, ...]:
-    """The assertions in replies that call one of the functions; each once, at most 64 of them."""
+    """Return the assertions in the replies that call one of the functions.
+
+    Each once, at most 64.
+    """
     problem = Problem((Message("user", "tests"),), "code")
     found: dict[str, None] = {}
     for reply in replies:
         text = extract(reply, problem) or ""
         tree = parse_python(text)
-        if tree is None:  # cut off, or one line is broken: what can be read is read
+        if tree is None:  # truncated, or with a broken line: read as much as possible
             lines = [parse_python(line.strip()) for line in text.splitlines()]
             nodes = [node for part in lines if part for node in part.body]
         else:
@@ -145,7 +148,7 @@ _METHODS: dict[str, ast.cmpop] = {
 
 
 def as_assertion(node: ast.stmt) -> ast.Assert | None:
-    """The statement as an assertion that can fail: one of unittest's is written as ``assert``."""
+    """Return the statement as an assertion that can fail; unittest's methods become ``assert``."""
     match node:
         case ast.Assert(test=test) if not (always_true(test) or constant(test)):
             return node
@@ -166,7 +169,7 @@ def _source(test: ast.Assert) -> str | None:
 
 
 def _calls(node: ast.Assert, names: frozenset[str]) -> bool:
-    """True if a test needs nothing but a solution, and does need it."""
+    """Return True if a test calls a solution and needs nothing else."""
     used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
     local = {
         part.id
@@ -178,16 +181,19 @@ def _calls(node: ast.Assert, names: frozenset[str]) -> bool:
 
 
 def passed(outcomes: Sequence[Outcome]) -> frozenset[int] | None:
-    """The tests that a solution passes; None if the sandbox could run it on none of them."""
+    """Return the tests that a solution passes.
+
+    None if the sandbox could run none of them on it.
+    """
     if all(outcome.verdict == "unsupported" for outcome in outcomes):
         return None
     return frozenset(i for i, outcome in enumerate(outcomes) if outcome.passed)
 
 
 def agreement(passing: Sequence[frozenset[int] | None], tests: int, name: str) -> list[Score]:
-    """Dual execution agreement. ``passing`` has per trace the tests that its solution passes.
+    """Score by dual execution agreement. ``passing`` lists, per trace, the tests that it passes.
 
-    None: it has no solution that could be run; it abstains and is no solution of the count.
+    None means that the trace has no runnable solution: it abstains and does not count as one.
     """
     sizes = Counter(found for found in passing if found is not None)
     total = sizes.total()

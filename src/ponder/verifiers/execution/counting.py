@@ -1,7 +1,7 @@
-"""Counts the assertions that run, so that tests which ran none are never passed.
+"""Counts the assertions that run, so that a test which ran none never passes.
 
-Each assertion is rewritten to note that it held or failed, in a list of the tests' process that no
-program ever sees. So an assertion that failed counts even where the test catches its own failure.
+Each assertion is rewritten to record that it held or failed, in a list of the tests' process that
+no program ever sees. So a failed assertion counts even if the test catches its own failure.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ponder.core.collecting.assertions import (
 SEEN = "_ponder_seen"
 """True or False for each assertion that ran, and None at the end of a test that passed."""
 GOT = "_ponder_got"
-"""What an assertion calls the value that it compares."""
+"""Name of the value that an assertion compares."""
 START = f"{SEEN} = []"
 RAN = f"assert True in {SEEN} and {SEEN}[-1] is None, 'no assertion ran'"
-"""Holds after a test that passed, if it ran an assertion; never after one that failed."""
+"""An assertion that holds only after a passed test that ran an assertion."""
 _END = (
     f"assert False not in {SEEN}, 'an assertion failed, and the tests went on'\n{SEEN}.append(None)"
 )
@@ -31,12 +31,12 @@ _BROAD = frozenset({"Exception", "BaseException", "AssertionError"})
 
 
 def counted(source: str) -> str:
-    """The source, which notes the assertions that it runs and fails if one of them failed."""
+    """Return the source, rewritten to record its assertions and to fail if one of them failed."""
     return f"{START}\n{counting(source)}\n{_END}"
 
 
 def counting(source: str) -> str:
-    """The source, which notes the assertions that it runs."""
+    """Return the source, rewritten to record the assertions that it runs."""
     tree = ast.parse(source)
     return ast.unparse(ast.fix_missing_locations(_Counting(defined(tree)).visit(tree)))
 
@@ -50,7 +50,7 @@ class _Counting(ast.NodeTransformer):
         self.own = own
 
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        """Notes the truth of the condition, then fails as before."""
+        """Record the truth of the condition, then fail as before."""
         if never_true(node.test):
             return [_note(False), node]
         if constant(node.test):
@@ -67,13 +67,13 @@ class _Counting(ast.NodeTransformer):
         return [*before, ast.If(test, [_note(True)], [_note(False), failing])]
 
     def visit_Raise(self, node: ast.Raise) -> list[ast.stmt]:
-        """Notes an AssertionError that the test raises itself."""
+        """Record an AssertionError that the test raises itself."""
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         own = isinstance(raised, ast.Name) and raised.id == "AssertionError"
         return [_note(False), node] if own else [node]
 
     def visit_If(self, node: ast.If) -> ast.stmt:
-        """Notes that a condition under which the test fails was not met."""
+        """Record that a condition under which the test fails was not met."""
         fails = gives_up(node.body) and not constant(node.test)
         self.generic_visit(node)
         if fails:
@@ -81,7 +81,7 @@ class _Counting(ast.NodeTransformer):
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
-        """Notes the truth of a library's assertion."""
+        """Record the truth of a library's assertion."""
         if not is_assertion(node, self.own):
             return node
         failed = ast.ExceptHandler(
@@ -90,13 +90,13 @@ class _Counting(ast.NodeTransformer):
         return ast.Try([node], [failed], [_note(True)], [])
 
     def visit_With(self, node: ast.With) -> list[ast.stmt]:
-        """Notes that ``with self.assertRaises(E)`` held."""
+        """Record that ``with self.assertRaises(E)`` held."""
         self.generic_visit(node)
         holds = any(is_assertion(item.context_expr, self.own) for item in node.items)
         return [node, _note(True)] if holds else [node]
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:
-        """Notes that the exception came which the test expects, or puts up with."""
+        """Record that an exception was raised which the test expects or tolerates."""
         expected = _expects(node.body) or gives_up(node.orelse)
         checked = any(isinstance(part, ast.Assert) for part in node.body)
         self.generic_visit(node)

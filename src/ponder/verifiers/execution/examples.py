@@ -20,7 +20,10 @@ _LONGEST_CALL = 2_000
 
 
 def examples(source: str, name: str) -> str:
-    """The examples of the docstring of function ``name``, one assertion a line; each once."""
+    """Return the examples in the docstring of function ``name``, one assertion a line.
+
+    Each once.
+    """
     tree = parse_python(source)
     texts = [
         ast.get_docstring(node) or ""
@@ -56,7 +59,10 @@ def _lines(text: str, name: str) -> Iterator[str]:
 
 
 def _closed(text: str, start: int) -> int | None:
-    """Where the bracket that opened before ``start`` has closed; None if it does not."""
+    """Return the position where the bracket opened before ``start`` closes.
+
+    None if it never does.
+    """
     depth, quote = 1, ""
     for at in range(start, min(len(text), start + _LONGEST_CALL)):
         letter = text[at]

@@ -1,4 +1,4 @@
-"""What is run of an answer, and what of its tests: sources for a sandbox."""
+"""Builds the sources that a sandbox runs, from an answer and its tests."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ponder.verifiers.execution.counting import GOT, RAN, START, counted, counti
 
 
 def program(answer: str, tests: AssertTests | None = None) -> list[str]:
-    """The sources to run, in their order; each is compiled alone, so one cannot end another.
+    """Return the sources to run, in order. Each is compiled alone, so none can end another.
 
-    An answer that is the body of the question's function completes it; one that is an expression,
-    such as ``lambda n: 2 * n``, is what the function is called.
+    An answer that is the body of the question's function completes its stub. An answer that is an
+    expression, such as ``lambda n: 2 * n``, is bound to the function's name.
     """
     if tests is None:
         return [answer]
@@ -31,12 +31,13 @@ def program(answer: str, tests: AssertTests | None = None) -> list[str]:
 
 
 def script(tests: AssertTests, *, whole: bool = False) -> Script:
-    """Each test is a unit, which says what the program gave instead of what was expected; behind
-    one that may run no assertion stands a unit that fails if it ran none. Or all of it is one unit,
-    if ``whole``, which fails then.
+    """Return the tests as units, each of which reports the actual value if it fails.
+
+    A test that may run no assertion is followed by a unit that fails if it ran none. With
+    ``whole``, all tests are one unit.
 
     Raises:
-        UsageError: the tests assert nothing, or need a framework that is not run here.
+        UsageError: the tests assert nothing, or need a framework that is not supported.
     """
     setup = tests.preamble
     name = tests.entry_point
@@ -55,7 +56,7 @@ def script(tests: AssertTests, *, whole: bool = False) -> Script:
 
 
 def tested(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> list[tuple[Unit, Outcome]]:
-    """The outcome of each test, without those that passed because they ran no assertion."""
+    """Return the outcome of each test, without those that passed because they ran no assertion."""
     left, found = iter(outcomes), list[tuple[Unit, Outcome]]()
     for unit in units:
         outcome = next(left)
@@ -66,7 +67,7 @@ def tested(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> list[tuple[Uni
 
 
 def telling(unit: str) -> str:
-    """The unit, whose assertion says what was there if that is not equal to what should be."""
+    """Return the unit, whose assertion reports the actual value if it is not the expected one."""
     tree = parse_python(unit)
     if tree is None or not tree.body:
         return unit
@@ -81,14 +82,14 @@ def telling(unit: str) -> str:
 
 
 def _noting(unit: str) -> str:
-    """As ``telling``; the functions before the assertion note what they assert, for later units."""
+    """As ``telling``; functions before the assertion also record theirs for later units."""
     *before, last = ast.parse(unit).body
     parts = [ast.unparse(ast.Module(before, [])), telling(ast.unparse(last))]
     return "\n".join([counting(parts[0]), parts[1]] if before else parts[1:])
 
 
 def defines(source: str, name: str) -> bool:
-    """Whether a program binds the name on its outermost level."""
+    """Return True if a program binds the name at module level."""
     tree = parse_python(source)
     if tree is None:
         return False
@@ -113,7 +114,7 @@ def _is_expression(source: str) -> bool:
 
 
 def _indented(body: str) -> str:
-    """A function's body, at the depth of its stub."""
+    """Indent a function's body to the depth of its stub."""
     first = next((line for line in body.splitlines() if line.strip()), "")
     if first[:1] in (" ", "\t"):
         return body

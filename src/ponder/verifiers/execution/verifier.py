@@ -1,12 +1,12 @@
-"""Runs what an answer proposes against the public tests of its problem.
+"""Runs answers against the public tests of their problem.
 
-The value is the share of tests that pass, so that a wrong example in a question does not make all
-answers equal; the verdict is ``pass`` only if all do. Tests are assertions, or inputs with what
-must be printed; a test that ran no assertion does not count, and where none ran this abstains.
-Programs are run in a sandbox or not at all (``sandbox``), each distinct one once.
+The value is the share of tests that pass, so that one wrong example in a question does not make
+all answers equal. The verdict is ``pass`` only if all tests pass. Tests are assertions, or inputs
+with the expected output. A test that ran no assertion does not count, and where none ran the
+verifier abstains. Programs run in a sandbox or not at all (``sandbox``), each distinct one once.
 
 Ranking samples by the question's own examples: Li 2022, 'Competition-level code generation with
-AlphaCode' (filtering), and Chen 2022, 'CodeT', for problems that bring none (``codet``).
+AlphaCode' (filtering), and Chen 2022, 'CodeT', for problems without examples (``codet``).
 """
 
 from __future__ import annotations
@@ -36,12 +36,10 @@ _SHOWN = 60  # characters of a text within a detail
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A verifier that runs programs; without public tests it abstains.
-
-    ``sandbox`` is where; by default the best one of ``tools``.
-    """
+    """A verifier that runs programs; without public tests it abstains."""
 
     sandbox: Sandbox | None = None
+    """Sandbox to run in; by default the best one of ``tools``."""
     name: str = "execution"
     needs_logprobs: bool = False
     listwise: bool = False
@@ -55,10 +53,10 @@ class Execution:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """One score per trace.
+        """Return one score per trace.
 
         Raises:
-            UsageError: there is no sandbox here, and the tools are not ``unsafe``.
+            UsageError: no sandbox works here, and the tools are not ``unsafe``.
         """
         tests = problem.tests
         if not isinstance(tests, AssertTests | IoTests):
@@ -73,10 +71,10 @@ class Execution:
 
 
 async def run(answer: str, tests: AssertTests | IoTests, where: Sandbox) -> list[Outcome]:
-    """One outcome per test that ran an assertion.
+    """Return one outcome per test that ran an assertion.
 
     Raises:
-        UsageError: the tests assert nothing, or need a framework that is not run here.
+        UsageError: the tests assert nothing, or need a framework that is not supported.
     """
     if isinstance(tests, AssertTests):
         units = collect(tests.code, tests.entry_point)
@@ -90,7 +88,7 @@ async def run(answer: str, tests: AssertTests | IoTests, where: Sandbox) -> list
 
 
 def _of(test: str, outcome: Outcome) -> Outcome:
-    """With the test that it is of, where that says more."""
+    """Add the test to the outcome's detail, if that is more informative."""
     if outcome.passed or outcome.verdict == "unsupported":
         return outcome
     error = "" if outcome.error == "AssertionError" else outcome.error
@@ -98,7 +96,7 @@ def _of(test: str, outcome: Outcome) -> Outcome:
 
 
 def compared(output: Output, case: IoCase) -> Outcome:
-    """Whether that was printed, but for white space at the ends of lines and of the text."""
+    """Compare the output with the expected one, but for white space at the ends of lines."""
     if output.verdict != "pass":
         return Outcome(output.verdict, "", "the program did not come to its end")
     if _lines(output.text) == _lines(case.output):
@@ -118,21 +116,21 @@ def _lines(text: str) -> list[str]:
 async def once_each(
     traces: Sequence[Trace], judge: Callable[[str], Awaitable[T]]
 ) -> Mapping[str, T]:
-    """What ``judge`` says of each distinct program among the answers, by their key."""
+    """Judge each distinct program among the answers once; returns the results by key."""
     answers = {trace.answer.key: trace.answer.text for trace in traces if trace.answer is not None}
     found = await asyncio.gather(*(judge(text) for text in answers.values()))
     return dict(zip(answers, found, strict=True))
 
 
 def of_trace(trace: Trace, judged: Mapping[str, Score], name: str) -> Score:
-    """The score of the trace's program. A chain without one is wrong, if it has ended."""
+    """Return the score of the trace's program. A trace that ended without one is wrong."""
     if trace.answer is not None:
         return judged[trace.answer.key]
     return Score(0.0, name, NO_PROGRAM, "fail") if trace.done else Score(None, name, NO_PROGRAM)
 
 
 def scored(outcomes: Sequence[Outcome], name: str, where: str) -> Score:
-    """All tests of one program in one score."""
+    """Combine the outcomes of all tests of one program into one score."""
     beyond = next((o for o in outcomes if o.verdict == "unsupported"), None)
     if beyond is not None:
         return Score(None, name, f"{where} cannot run this program: {_said(beyond)}")
@@ -149,7 +147,7 @@ def scored(outcomes: Sequence[Outcome], name: str, where: str) -> Score:
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> Verdict:
-    """``fail`` is said of a program that ran: a test that failed outweighs one that did not end."""
+    """Return the verdict. A failed test outweighs one that did not end: the program did run."""
     seen = {outcome.verdict for outcome in outcomes}
     return "fail" if "fail" in seen else "timeout" if "timeout" in seen else "error"
 

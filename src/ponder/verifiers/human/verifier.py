@@ -1,12 +1,12 @@
 """A person as a verifier: the run waits until somebody has judged its candidates.
 
-Each time that the verifier is asked, one item goes into a queue, a SQLite file beside the journal;
-``ponder review`` shows it and writes the judgement there. The run looks every half second. An item
-is known by the problem and the candidates' texts and places in the run, so a run that is resumed
-finds the judgement that was given meanwhile, and nobody is asked the same thing twice. What the
-person said becomes part of the journal as the scores of any verifier do, the comment as detail.
+Each request becomes an item in a queue, a SQLite file beside the journal. ``ponder review`` shows
+the items and writes the judgements back. The run looks every half second. An item is identified by
+the problem and the candidates' texts and places in the run, so a resumed run finds a judgement
+given in the meantime, and nobody is asked the same thing twice. The judgement goes into the
+journal as any verifier's scores do, with the comment as detail.
 
-For open-ended tasks this is the only true verifier there is.
+For open-ended tasks no other verifier is reliable.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ create table judgements (
     "name another file",
 )
 LATEST = 253_402_300_799
-"""The last second that a calendar of four-digit years has."""
+"""The last second of the year 9999, in seconds since 1970."""
 
 T = TypeVar("T")
 How = Literal["choice", "grades", "none"]
 
 
 def queue_path() -> Path:
-    """The queue's file: ``reviews.sqlite`` in Ponder's home, beside the default journal."""
+    """Return the queue's file: ``reviews.sqlite`` in Ponder's home, beside the default journal."""
     home = os.environ.get("PONDER_HOME") or platformdirs.user_data_dir("ponder", appauthor=False)
     return Path(home).expanduser() / "reviews.sqlite"
 
@@ -78,38 +78,41 @@ def queue_path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One trace, as a person sees it. ``key`` tells its answer from others (None: it has none);
-    ``scores`` are those that can be read off it, for who learns from the judgement later.
-    """
+    """One trace, as a person sees it."""
 
     id: str
     text: str
     answer: str | None = None
     key: str | None = None
+    """Identifies the answer: equal answers share a key. None if the trace has no answer."""
     tokens: int = 0
     cut: bool = False
+    """True if the text was truncated at the token limit."""
     scores: dict[str, float] = field(default_factory=dict)
+    """Scores that can be read off the trace, kept for training on the judgement later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One score from 0 to 1 per candidate. ``at`` is in seconds since 1970."""
+    """One person's judgement of an item."""
 
     how: How
     scores: tuple[float, ...]
+    """One score from 0 to 1 per candidate."""
     comment: str = ""
     who: str = ""
     at: float = 0.0
+    """Seconds since 1970."""
 
     def verdict(self, value: float) -> Verdict:
-        """What one of the scores says in a word."""
+        """Return the verdict that one of the scores stands for."""
         if self.how == "grades":
             return "scored"
         return "pass" if value else "fail"
 
     @property
     def detail(self) -> str:
-        """In one line."""
+        """The judgement in one line."""
         said = {"choice": "chosen", "grades": "graded", "none": "none found good"}[self.how]
         by = f" by {self.who}" if self.who else ""
         return f"{said}{by}" + (f": {self.comment}" if self.comment else "")
@@ -117,21 +120,22 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to judge. ``waits`` if a run that still lives waits for it; ``created`` is in
-    seconds since 1970.
-    """
+    """One set of candidates to judge."""
 
     key: str
     question: str
     answer_type: str
     candidates: tuple[Candidate, ...]
     created: float = 0.0
+    """Seconds since 1970."""
     waits: bool = True
+    """True if a run that is still alive waits for it."""
 
     @property
     def groups(self) -> list[list[int]]:
-        """The positions of candidates with the same answer, in the order of the first of each. One
-        without an answer is alone.
+        """Positions of candidates with the same answer, in the order of each group's first member.
+
+        A candidate without an answer forms a group of its own.
         """
         found: dict[object, list[int]] = {}
         for i, candidate in enumerate(self.candidates):
@@ -140,7 +144,7 @@ class Item:
 
 
 def item(problem: Problem, traces: Sequence[Trace]) -> Item:
-    """What a person is asked about these traces."""
+    """Return the item that asks a person about these traces."""
     candidates = tuple(_candidate(trace) for trace in traces)
     question = "\n\n".join(m.content for m in problem.shown if m.role != "assistant")
     told = [problem.answer_type, [[m.role, m.content] for m in problem.shown]]
@@ -166,10 +170,10 @@ def _candidate(trace: Trace) -> Candidate:
 
 
 class Queue:
-    """The items that wait for a person, and what was said. Safe to open from several processes.
+    """The queue of items that wait for a person, with the judgements. Safe across processes.
 
     Raises:
-        UsageError: the file cannot be opened, or is no queue of this version.
+        UsageError: the file cannot be opened, or is not a queue of this version.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -195,7 +199,7 @@ class Queue:
             ) from None
 
     def ask(self, asked: Item) -> None:
-        """Put it into the queue, or say that a run waits for it again."""
+        """Add an item, or mark it as awaited again."""
         packed = json.dumps(
             [asked.question, asked.answer_type, [asdict(c) for c in asked.candidates]]
         )
@@ -206,22 +210,24 @@ class Queue:
         )  # fmt: skip
 
     def leave(self, key: str) -> None:
-        """Nobody waits for it any more."""
+        """Mark an item as no longer awaited."""
         self._execute("update items set left = ? where key = ?", time.time(), key)
 
     def judgement(self, key: str) -> Judgement | None:
-        """What was said of it."""
+        """Return the judgement of an item, if there is one."""
         rows = self._execute("select judgement from judgements where key = ?", key)
         return self._read(_judgement, rows[0][0]) if rows else None
 
     def judge(self, key: str, said: Judgement) -> bool:
-        """Say it; False if somebody else was quicker."""
+        """Store a judgement; returns False if the item was judged already."""
         packed = json.dumps(asdict(said), allow_nan=False)
         sql = "insert or ignore into judgements values (?, ?) returning 1"
         return bool(self._execute(sql, key, packed))
 
     def waiting(self) -> list[Item]:
-        """What is not judged yet: what a run waits for first, then the oldest first."""
+        """Return the items without a judgement: those that a run waits for first, then the
+        oldest.
+        """
         rows = self._execute(
             "select key, created, left, worker, item from items where key not in "
             "(select key from judgements) order by created, key"
@@ -230,8 +236,9 @@ class Queue:
         return sorted(found, key=lambda item: not item.waits)
 
     def drop(self) -> int:
-        """Forget what is not judged and what no run waits for; returns how many. A run that is
-        resumed asks again.
+        """Delete items that are not judged and that no run waits for; returns their number.
+
+        A run that is resumed asks again.
         """
         left = self._execute("select key, left, worker from items")
         dropped = [
@@ -246,7 +253,7 @@ class Queue:
         return sum(map(len, dropped))
 
     def judged(self) -> list[tuple[Item, Judgement]]:
-        """All that was judged, in the order in which it was asked."""
+        """Return all judged items with their judgements, in the order in which they were asked."""
         rows = self._execute(
             "select i.key, created, left, worker, item, judgement from items i join judgements j "
             "on i.key = j.key order by created, i.key"
@@ -302,37 +309,40 @@ def _pair(*row: object) -> tuple[Item, Judgement]:
 
 @dataclass(frozen=True, slots=True)
 class Human:
-    """Waits for a person, at most ``seconds`` long; then asks ``fallback`` through the session, or
-    abstains. ``parts`` is the verifier of that name. ``pause`` waits between two looks.
-    """
+    """Waits for a person; after ``seconds``, asks the fallback through the session or abstains."""
 
     name: str = KIND
     seconds: float | None = None
+    """Longest wait; None waits without a limit."""
     fallback: str = ""
+    """Name of the verifier to ask when nobody answers in time; '' abstains."""
     parts: tuple[Verifier, ...] = ()
+    """The fallback verifier itself, if there is one."""
     queue: Path | None = None
+    """The queue's file."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Sleeps between two looks into the queue."""
     listwise: bool = True
 
     @property
     def needs_logprobs(self) -> bool:
-        """Whether the fallback does."""
+        """True if the fallback needs them."""
         return any(part.needs_logprobs for part in self.parts)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those of the fallback."""
+        """The models of the fallback."""
         return tuple(name for part in self.parts for name in part.models)
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """The fallback."""
+        """The name of the fallback."""
         return (self.fallback,) if self.fallback else ()
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """What the person said of each."""
+        """Return the person's score for each trace."""
         said = await self._judgement(Queue(self.queue), item(problem, traces))
         if said is not None and len(said.scores) != len(traces):
             raise UsageError("the queue's judgement has not one score for each candidate.")
@@ -362,10 +372,10 @@ class Human:
 
 
 def human(find: Callable[[Ref], Verifier]) -> Callable[[Arguments], Human]:
-    """Return what makes ``human(SECONDS, FALLBACK)``; ``find`` finds the fallback.
+    """Return a factory of ``human(SECONDS, FALLBACK)``; ``find`` looks up the fallback.
 
     Raises (when called):
-        UsageError: the seconds are no number above zero, or there is no such fallback.
+        UsageError: the seconds are not a number above zero, or the fallback does not exist.
     """
 
     def make(given: Arguments) -> Human:

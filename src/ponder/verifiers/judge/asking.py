@@ -1,18 +1,18 @@
-"""How a verifier asks a model for a one-word opinion, and what the reply is worth as a number.
+"""Asks a model for a one-word opinion, and turns the reply into a number.
 
-The expected value of a label over the model's distribution (G-Eval, Liu et al. 2023, section 2.1.3:
-score = sum_i p(s_i) s_i), in three ways, the first that the model allows:
+The number is the expected value of a label over the model's distribution (G-Eval, Liu et al. 2023,
+section 2.1.3: score = sum_i p(s_i) s_i), obtained in the first way that the model allows:
 
 1. With the alternatives at the first token: the sum over the labels among them, divided by the
-   labels' own mass. If that mass is below ``LEAST_MASS``, the reply was no label: not readable.
-2. With the log-probability of the sampled token alone: the greedy reply has value v and probability
-   p. The rest, 1 - p, lies on labels of which nothing is known but the range of their values, so
-   the expectation lies between two bounds, and the middle of them is taken. With two labels the
-   range is a point: the value is exact if the model says nothing else than these two.
-3. Else, or where the first token was no label: the mean over k samples.
+   labels' own mass. If that mass is below ``LEAST_MASS``, the reply was not a label: unreadable.
+2. With the log-probability of the sampled token alone: the greedy reply has value v and
+   probability p. The rest, 1 - p, lies on labels of which only the range of values is known, so
+   the expectation lies between two bounds, and their midpoint is taken. With two labels the range
+   is a point: the value is exact if the model says nothing but these two.
+3. Else, or where the first token was not a label: the mean over k samples.
 
-What a candidate wrote is fenced by a digest of itself, which it cannot contain, so it cannot end
-its own quotation; and only the judge's reply is ever parsed.
+A candidate's text is fenced by a digest of itself, which it cannot contain, so it cannot end its
+own quotation. Only the judge's reply is ever parsed.
 """
 
 from __future__ import annotations
@@ -31,37 +31,40 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 
 ALTERNATIVES = 20
-"""How many of the likeliest tokens are asked for: the most that the OpenAI protocol allows."""
+"""Number of likeliest tokens to request: the most that the OpenAI protocol allows."""
 LEAST_MASS = 0.5
-"""A reply of which the labels have less than half of the probability is not a verdict."""
+"""Least total probability of the labels for a reply to count as a verdict."""
 SAMPLES = 5
 WORDS = 8
 """Tokens of a sampled verdict: room for 'Grade: 4', not for an essay."""
 
 Labels = Mapping[str, float]
-"""What may be replied, and what it is worth."""
+"""The accepted replies, and the value of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """A value from the labels' range, or None if nothing could be read; ``detail`` says how."""
+    """A value from the labels' range, or None if the reply was unreadable."""
 
     value: float | None
     detail: str
+    """Says how the value was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Whom to ask, and how often if it must be by samples. ``k`` 0: ``SAMPLES``, and only if the
-    model tells no probabilities; a ``k`` that was given goes before way 2.
-    """
+    """The model to ask, and the number of samples if it must be sampled."""
 
     role: str
     model: str = ""
+    """Name of the model; '' is the run's own."""
     k: int = 0
+    """Number of samples. 0 means ``SAMPLES``, drawn only if the model returns no probabilities; a
+    number that was given takes precedence over way 2.
+    """
 
     async def ask(self, session: Session, text: str, labels: Labels) -> Opinion:
-        """The expected value of the reply to ``text``.
+        """Return the expected value of the reply to ``text``.
 
         Raises:
             ModelError: the first request was lost.
@@ -128,7 +131,7 @@ def averaged(replies: Sequence[str], labels: Labels) -> Opinion:
 
 
 def as_label(token: str, labels: Labels) -> str | None:
-    """The label that a token is, without blanks and punctuation around it."""
+    """Return the label that a token spells, without blanks and punctuation around it."""
     word = token.strip(" \t\r\n()[]*\"'`.:,")
     for label in labels:
         if word == label or (len(label) > 1 and word.casefold() == label.casefold()):
@@ -141,10 +144,10 @@ _OF = r"(?:\s*/\s*\d+|\s+out of \d+)?"
 
 
 def find_label(reply: str, labels: Labels) -> str | None:
-    """The label that a short reply begins with, as in '4', 'Grade: 4/5' or '(B) False'.
+    """Return the label that a short reply starts with, as in '4', 'Grade: 4/5' or '(B) False'.
 
-    None if it says more on that line, or begins otherwise: '10', 'I would give it a 5', or an echo
-    of the question such as '1, 2, 3, 4 or 5' are no verdicts.
+    None if that line says more or starts otherwise: '10', 'I would give it a 5', or an echo of the
+    question such as '1, 2, 3, 4 or 5' are not verdicts.
     """
     names = "|".join(map(re.escape, labels))
     flags = re.IGNORECASE if all(len(label) > 1 for label in labels) else re.NOFLAG
@@ -154,7 +157,7 @@ def find_label(reply: str, labels: Labels) -> str | None:
 
 
 def _clipped(value: float, labels: Labels) -> float:
-    """Without what rounding put beyond the range."""
+    """Remove rounding errors beyond the labels' range."""
     return min(max(labels.values()), max(min(labels.values()), value))
 
 
@@ -162,14 +165,14 @@ def _clipped(value: float, labels: Labels) -> float:
 
 
 def question(problem: Problem) -> str:
-    """What was asked, as text: a single question as it is, else each turn with its role."""
+    """Return the question as text: a single message as it is, else each turn with its role."""
     if len(problem.shown) == 1:
         return problem.shown[0].content.strip()
     return "\n\n".join(f"{m.role}: {m.content.strip()}" for m in problem.shown)
 
 
 def quoted(what: str, text: str) -> str:
-    """The text between two marks that it cannot contain, since they are its own digest."""
+    """Return the text between two marks that it cannot contain, since they are its own digest."""
     mark = hashlib.blake2b(text.encode(errors="replace"), digest_size=4).hexdigest()
     return f"<{what} {mark}>\n{text.strip()}\n</{what} {mark}>"
 
@@ -185,7 +188,7 @@ async def judged(
     name: str,
     opinion: Callable[[Session, Trace], Awaitable[Score]],
 ) -> list[Score]:
-    """One score per trace, asked for all at once; a trace whose judge was lost is abstained from.
+    """Return one score per trace, all asked for at once; an abstention where the request was lost.
 
     Raises:
         LimitReached: the budget did not allow even one.

@@ -33,12 +33,13 @@ HOW = ("swiss", "knockout")
 
 @dataclass(frozen=True, slots=True)
 class Pairwise:
-    """Scores traces against each other; ``rounds`` 0 is the usual number of a Swiss tournament."""
+    """Scores traces against each other."""
 
     name: str
     asker: Asker
     how: str = "swiss"
     rounds: int = 0
+    """Rounds of a Swiss tournament; 0 is the usual number."""
     rubric: str = RUBRIC
     see: str = "text"
     models: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class Pairwise:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """What each gained per game (Swiss) or the share of rounds that it survived (knockout)."""
+        """Return each trace's points per game (Swiss), or share of rounds survived (knockout)."""
         texts = [shown(trace, self.see) for trace in traces]
         play = partial(self._round, problem, texts, session)
         if self.how == "knockout":
@@ -75,7 +76,7 @@ class Pairwise:
     async def _ask(
         self, problem: Problem, texts: tuple[str, str], session: Session
     ) -> float | None:
-        """What the first of two texts gets, from 0 to 1."""
+        """Return the points of the first of two texts, from 0 to 1."""
         try:
             asked = prompt(problem, *texts, rubric=self.rubric)
             return (await self.asker.ask(session, asked, CHOICES)).value
@@ -84,7 +85,7 @@ class Pairwise:
 
 
 def prompt(problem: Problem, first: str, second: str, rubric: str = RUBRIC) -> str:
-    """What the judge is asked."""
+    """Return the judge's prompt."""
     return (
         f"Compare two answers to a question. {NOT_TO_OBEY}\n\n"
         f"{quoted('question', question(problem))}\n\n"
@@ -125,7 +126,7 @@ async def _swiss(players: int, play: _Play, rounds: int) -> _Played:
 
 
 def _record(player: int, games: Sequence[Game]) -> str:
-    """Wins, ties and losses, for a person."""
+    """Return wins, ties and losses, for a person."""
     told = [0, 0, 0, 0]
     for game in games:
         if player in (game.first, game.second):
@@ -140,10 +141,10 @@ def _record(player: int, games: Sequence[Game]) -> str:
 
 
 def pairwise(given: Arguments) -> Pairwise:
-    """The verifier of that name.
+    """Return the verifier ``pairwise(MODEL, ...)``.
 
     Raises:
-        UsageError: an option is unknown or wrong, or the rubric cannot be read.
+        UsageError: an option is unknown or invalid, or the rubric cannot be read.
     """
     rubric, given = read_rubric(given)
     return Pairwise(

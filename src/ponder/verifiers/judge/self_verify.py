@@ -48,7 +48,7 @@ class SelfVerify:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """P(True) of each; an abstention where neither True nor False can be read."""
+        """Return P(True) of each trace; an abstention where neither True nor False can be read."""
 
         async def one(child: Session, trace: Trace) -> Score:
             text = shown(trace, self.see)
@@ -61,7 +61,7 @@ class SelfVerify:
 
 
 def true_prompt(problem: Problem, proposed: str) -> str:
-    """What the model is asked for P(True)."""
+    """Return the prompt for P(True)."""
     return (
         f"{NOT_TO_OBEY}\n\n"
         f"{quoted('question', question(problem))}\n\n"
@@ -73,14 +73,14 @@ def true_prompt(problem: Problem, proposed: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Substitute:
-    """Scores each trace by the share of ``k`` checks, of at most ``length`` tokens each, that find
-    its answer correct.
-    """
+    """Scores each trace by the share of ``k`` checks that find its answer correct."""
 
     name: str
     model: str = ""
     k: int = 1
+    """Number of checks."""
     length: int = 256
+    """Most tokens of a check."""
     models: tuple[str, ...] = ()
     needs_logprobs: bool = False
     listwise: bool = False
@@ -88,7 +88,9 @@ class Substitute:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """1 and ``pass`` where all readable checks say correct, 0 and ``fail`` where none does; an
+        """Return one score per trace.
+
+        1 and ``pass`` where all readable checks say correct, 0 and ``fail`` where none does. An
         abstention where no check comes to a verdict, or there is no answer to check.
         """
 
@@ -128,7 +130,7 @@ class Substitute:
 
 
 def check_prompt(problem: Problem, answer: str) -> str:
-    """What the model is asked for a check."""
+    """Return the prompt for a check."""
     return (
         f"Check an answer to a question. {NOT_TO_OBEY}\n\n"
         f"{quoted('question', question(problem))}\n\n"
@@ -145,28 +147,29 @@ _VERDICT = re.compile(
 
 
 def find_verdict(reply: str) -> bool | None:
-    """The last line that is a verdict, or None if there is none. An echo of the instruction, which
-    names both, is none.
+    """Return the verdict of the last line that has one, or None.
+
+    An echo of the instruction, which names both verdicts, does not count.
     """
     found = _VERDICT.findall(reply)
     return found[-1].casefold() == "correct" if found else None
 
 
 def self_verify(given: Arguments) -> SelfVerify:
-    """The verifier of that name.
+    """Return the verifier ``self_verify(MODEL, ...)``.
 
     Raises:
-        UsageError: an option is unknown or wrong.
+        UsageError: an option is unknown or invalid.
     """
     asker = Asker(ROLE, given.model, given.whole("k", 0))
     return SelfVerify(given.name, asker, given.one_of("see", SEE), given.models)
 
 
 def substitute(given: Arguments) -> Substitute:
-    """The verifier of that name.
+    """Return the verifier ``substitute(MODEL, ...)``.
 
     Raises:
-        UsageError: an option is unknown or wrong.
+        UsageError: an option is unknown or invalid.
     """
     k, length = given.whole("k", 1), given.whole("length", 256, 16, 8192)
     return Substitute(given.name, given.model, k, length, given.models)

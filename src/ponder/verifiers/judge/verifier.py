@@ -29,12 +29,14 @@ SEE = ("text", "answer")
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Scores each trace by itself; ``rubric`` says what a grade means."""
+    """Scores each trace by itself."""
 
     name: str
     asker: Asker
     rubric: str = RUBRIC
+    """Text that says what each grade means."""
     see: str = "text"
+    """Part of a trace that the judge sees: ``text``, or the ``answer`` alone."""
     models: tuple[str, ...] = ()
     needs_logprobs: bool = False
     listwise: bool = False
@@ -42,7 +44,10 @@ class Judge:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """The expected grade of each, from 0 to 1; an abstention where no grade can be read."""
+        """Return the expected grade of each trace, from 0 to 1.
+
+        An abstention where none can be read.
+        """
 
         async def one(child: Session, trace: Trace) -> Score:
             text = shown(trace, self.see)
@@ -56,7 +61,7 @@ class Judge:
 
 
 def prompt(problem: Problem, candidate: str, rubric: str = RUBRIC) -> str:
-    """What the judge is asked."""
+    """Return the judge's prompt."""
     return (
         f"Grade a candidate's answer to a question. {NOT_TO_OBEY}\n\n"
         f"{quoted('question', question(problem))}\n\n"
@@ -68,17 +73,17 @@ def prompt(problem: Problem, candidate: str, rubric: str = RUBRIC) -> str:
 
 
 def shown(trace: Trace, see: str) -> str:
-    """What a judge sees of a trace; where it has no answer, its text."""
+    """Return the part of a trace that a judge sees; its text if it has no answer."""
     if see == "answer" and trace.answer is not None:
         return trace.answer.text.strip()
     return trace.text.strip()
 
 
 def judge(given: Arguments) -> Judge:
-    """The verifier of that name.
+    """Return the verifier ``judge(MODEL, ...)``.
 
     Raises:
-        UsageError: an option is unknown or wrong, or the rubric cannot be read.
+        UsageError: an option is unknown or invalid, or the rubric cannot be read.
     """
     rubric, given = read_rubric(given)
     asker = Asker("judge", given.model, given.whole("k", 0))

@@ -1,1 +1,1 @@
-"""The verifier that was learned from graded samples."""
+"""The verifier trained on graded samples."""

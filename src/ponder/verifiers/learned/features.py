@@ -1,13 +1,13 @@
-"""What a learned verifier looks at. Standard library only.
+"""The features of a learned verifier. Standard library only.
 
-Training reads pools and a run reads traces; both make ``Seen`` of them and come through here, so
-that what was learned is what is asked about.
+Training reads pools and a run reads traces. Both turn them into ``Seen`` and compute the features
+here, so that a scorer is asked about exactly the features that it was trained on.
 
 ==================  ==============================================================================
-``agreement``       how likely another sample is to give the same answer (``Agreement``)
-``log_tokens``      log(1 + generated tokens); missing where nobody counted, and of a beginning
-``cut``             1 if the sample ended at its limit of tokens, else 0
-``score:NAME``      what the verifier of that name gave it; missing where it abstained
+``agreement``       estimated probability that another sample gives the same answer (``Agreement``)
+``log_tokens``      log(1 + generated tokens); missing where unknown, and for a prefix
+``cut``             1 if the sample was truncated at its token limit, else 0
+``score:NAME``      the score by the verifier of that name; missing where it abstained
 ``missing:FEATURE`` 1 where that feature is missing, else 0
 ==================  ==============================================================================
 """
@@ -26,35 +26,38 @@ SCORE, MISSING = "score:", "missing:"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One sample. ``key`` tells its answer from others (None: it has none), ``tokens`` is 0 where
-    unknown, ``scores`` are by the verifier's name. One that has not ``ended`` is a beginning.
-    """
+    """One sample, as a learned verifier sees it."""
 
     key: Hashable | None
+    """Identifies the answer: equal answers share a key. None if the sample has no answer."""
     tokens: float = 0.0
+    """Number of generated tokens; 0 if unknown."""
     cut: bool = False
+    """True if the sample was truncated at its token limit."""
     scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores by the verifier's name."""
     ended: bool = True
+    """False for a prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How likely another sample is to give the same answer, told from the m samples beside it.
+    """Estimates the probability that another sample gives the same answer, from the m others.
 
     The share among the m others (the sample itself left out) has the same mean for every m, but
-    the fewer others, the more noise; a coefficient that was learned beside fifteen others would
-    trust three others far too much. So it is drawn towards ``prior``, as if ``strength`` more
+    the fewer the others, the more noise: a coefficient learned beside fifteen others would trust
+    three others far too much. So the share is shrunk towards ``prior``, as if ``strength`` more
     samples had agreed that often: (strength x prior + agreeing) / (strength + m). With prior and
     strength estimated from pools (``experiments.training.data``) this is the best estimate that is
     linear in the share, for every m (Bühlmann 1967, 'Experience rating and credibility'): its mean
-    does not depend on m, and it is as reliable as it claims. Alone it is ``prior``.
+    does not depend on m, and it is as reliable as it claims. Without others it is ``prior``.
     """
 
     prior: float = 0.5
     strength: float = 1.0
 
     def of(self, keys: Sequence[Hashable | None]) -> list[float | None]:
-        """One figure for each of the samples of a problem; None where there is no answer."""
+        """Return one estimate for each sample of a problem; None where it has no answer."""
         given, others = Counter(keys), len(keys) - 1
         return [
             None
@@ -65,20 +68,20 @@ class Agreement:
 
 
 def known(feature: str) -> bool:
-    """Whether there is such a feature."""
+    """Return True if the feature exists."""
     base = feature.removeprefix(MISSING)
     return base in OWN or (base.startswith(SCORE) and len(base) > len(SCORE))
 
 
 def score_names(features: Sequence[str]) -> tuple[str, ...]:
-    """The verifiers that these features come from."""
+    """Return the names of the verifiers that these features come from."""
     return tuple(f.removeprefix(SCORE) for f in features if f.startswith(SCORE))
 
 
 def rows(
     samples: Sequence[Seen], features: Sequence[str], agreement: Agreement
 ) -> list[list[float | None]]:
-    """The features of the samples of one problem: a row each, None for what is missing."""
+    """Return the features of the samples of one problem: a row each, None for a missing value."""
     agreeing = agreement.of([sample.key for sample in samples])
     return [
         [_feature(name, sample, agrees) for name in features]

@@ -48,7 +48,7 @@ class Sigmoid:
     offset: float
 
     def of(self, decision: float) -> float:
-        """The probability."""
+        """Return the probability."""
         x = self.slope * decision + self.offset
         if x >= 0:
             return 1.0 / (1.0 + math.exp(-x))
@@ -56,7 +56,7 @@ class Sigmoid:
         return small / (1.0 + small)
 
     def to_json(self) -> dict[str, Any]:
-        """As in the file."""
+        """Return its JSON in the file."""
         return {"method": "sigmoid", "slope": self.slope, "offset": self.offset}
 
 
@@ -68,7 +68,7 @@ class Steps:
     y: tuple[float, ...]
 
     def of(self, decision: float) -> float:
-        """The probability."""
+        """Return the probability."""
         right = bisect.bisect_left(self.x, decision)
         if right == 0:
             return self.y[0]
@@ -78,7 +78,7 @@ class Steps:
         return y0 + (y1 - y0) * (decision - x0) / (x1 - x0)
 
     def to_json(self) -> dict[str, Any]:
-        """As in the file."""
+        """Return its JSON in the file."""
         return {"method": "isotonic", "x": list(self.x), "y": list(self.y)}
 
 
@@ -90,29 +90,37 @@ Calibration = Sigmoid | Steps
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """What was learned. ``features``, ``means``, ``scales`` and ``coefficients`` go together;
-    ``about`` says what of, and is only carried along.
-    """
+    """A trained scorer: logistic regression on features, with its calibration."""
 
     features: tuple[str, ...]
+    """Names of the features. ``means``, ``scales`` and ``coefficients`` are in this order."""
     agreement: Agreement
     means: tuple[float, ...]
+    """Mean of each feature in training."""
     scales: tuple[float, ...]
+    """Standard deviation of each feature in training."""
     coefficients: tuple[float, ...]
+    """Coefficient of each standardised feature."""
     intercept: float
     calibration: Calibration
+    """Turns the log-odds into a calibrated probability."""
     salt: str = ""
+    """Salt of the digests in ``trained_on``."""
     trained_on: frozenset[str] = frozenset()
+    """Digests of the ids of the problems that it was trained on."""
     about: Mapping[str, Any] | None = None
+    """Description of the training data, carried along unread."""
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """The names of the scores that it looks at."""
+        """The names of the scores among its features."""
         return score_names(self.features)
 
     def probabilities(self, samples: Sequence[Seen]) -> list[float]:
-        """How likely each of the samples of one problem is to be right, or, if it is a beginning,
-        to become so; 0 for one that ended without an answer.
+        """Return the probability that each sample of one problem is right.
+
+        For a prefix it is the probability of becoming right; for a sample that ended without an
+        answer it is 0.
         """
         found = rows(samples, self.features, self.agreement)
         return [
@@ -121,7 +129,7 @@ class Scorer:
         ]
 
     def decision(self, row: Sequence[float | None]) -> float:
-        """The log-odds before calibration. What is missing counts as the mean."""
+        """Return the log-odds before calibration. A missing feature counts as its mean."""
         terms = (
             coefficient * (value - mean) / scale
             for value, mean, scale, coefficient in zip(
@@ -132,11 +140,11 @@ class Scorer:
         return math.fsum((self.intercept, *terms))
 
     def knows(self, problem_id: str) -> bool:
-        """Whether it was trained on that problem."""
+        """Return True if it was trained on that problem."""
         return digest_of(problem_id, self.salt) in self.trained_on
 
     def to_json(self) -> dict[str, Any]:
-        """As in the file."""
+        """Return its JSON in the file."""
         return {
             "ponder_learned": FORMAT,
             "features": list(self.features),
@@ -152,7 +160,7 @@ class Scorer:
 
 
 def digest_of(problem_id: str, salt: str) -> str:
-    """What a file keeps of the id of a problem."""
+    """Return the salted digest of a problem's id."""
     return hashlib.blake2b(
         problem_id.encode(errors="replace"), digest_size=8, key=salt.encode(errors="replace")[:64]
     ).hexdigest()
@@ -171,7 +179,7 @@ def load(path: Path | str) -> Scorer:
 
 
 def parsed(raw: bytes, path: Path | str) -> Scorer:
-    """The scorer in the content of the file ``path``. Raises as ``load``."""
+    """Return the scorer in the content of the file ``path``. Raises as ``load``."""
     try:
         value = parse(raw)
         if not isinstance(value, dict) or "ponder_learned" not in value:

@@ -1,8 +1,8 @@
-"""A calibrated scorer trained from recorded pools: logistic regression on what other verifiers say.
+"""A calibrated scorer trained from recorded pools: logistic regression on other verifiers' scores.
 
-The probability that a sample is right, as ``ponder verifier train`` learned it
-(``experiments.training.train``). In a search over steps it judges beginnings too, by what is known
-of them: length and agreement, which only the end will tell, count as missing.
+The score is the probability that a sample is right, as learned by ``ponder verifier train``
+(``experiments.training.train``). In a search over steps it judges prefixes too: length and
+agreement, which are known only at the end, then count as missing.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ LEARNED = re.compile(rf"\b{KIND}\s*[:(]")
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Adds up what ``parts`` say, which go by the names of ``scorer.scores``. Those of ``asks`` are
-    asked through the session, so that what they say is in the journal; the others read it off the
-    trace.
-    """
+    """Combines the scores of ``parts``, named as in ``scorer.scores``."""
 
     name: str
     scorer: Scorer
     parts: tuple[Verifier, ...] = ()
+    """Verifiers of its score features. Those in ``asks`` are asked through the session, so that
+    their scores are journalled; the others read theirs off the trace.
+    """
     listwise: bool = True
 
     @property
     def needs_logprobs(self) -> bool:
-        """Whether one of them does."""
+        """True if any part needs them."""
         return any(part.needs_logprobs for part in self.parts)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those of all of them."""
+        """The models of all parts."""
         return tuple(dict.fromkeys(model for part in self.parts for model in part.models))
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """The names that it asks the session for."""
+        """The names of the verifiers that it asks through the session."""
         named = zip(self.scorer.scores, self.parts, strict=True)
         return tuple(name for name, part in named if not isinstance(part, Confidence))
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """The probability that each is right; 0 for a trace that ended without an answer."""
+        """Return the probability that each trace is right; 0 if it ended without an answer."""
         found: list[dict[str, float]] = [{} for _ in traces]
         for name, scores in await self._parts(problem, traces, session):
             for known_, score in zip(found, scores, strict=True):
@@ -80,7 +80,10 @@ class Learned:
     async def _parts(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[tuple[str, list[Score]]]:
-        """What each of them says. Of one whose models fail, nothing: it counts as missing."""
+        """Return the scores of each part.
+
+        A part whose model fails has none: its score is missing.
+        """
 
         async def ask(child: Session, name: str) -> tuple[str, list[Score]]:
             return name, await child.score(traces, name)
@@ -107,15 +110,15 @@ class Learned:
 def learned(
     find: Callable[[str], Verifier], reaches: Callable[[str], bool]
 ) -> Callable[[Arguments], Learned]:
-    """Return what makes the verifier that a file holds; ``find`` finds those that it looks at.
+    """Return a factory of the verifier in a file; ``find`` looks up the verifiers it depends on.
 
-    Its argument is ``PATH``, or ``PATH#DIGEST``, which is what it is called in a journal: that file
-    as it was, since a run that is resumed must not mix two of them. A file may come from anybody,
-    so a score of it that ``reaches`` outside, to code, another file or a model, is asked only if
-    the caller names it as well: ``learned(PATH, judge(MODEL))``.
+    Its argument is ``PATH``, or ``PATH#DIGEST`` as in a journal: the file in exactly that state,
+    since a resumed run must not mix two of them. A file may come from anybody, so a score that
+    ``reaches`` outside, to code, another file or a model, is computed only if the caller names it
+    as well: ``learned(PATH, judge(MODEL))``.
 
     Raises (when called):
-        UsageError: the file is not as it must be, has changed, or looks at a score that is no
+        UsageError: the file is invalid or has changed, or it needs a score that is not a
             verifier's, or that the caller has to name.
     """
 

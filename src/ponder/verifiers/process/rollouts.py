@@ -1,17 +1,17 @@
-"""The value of a prefix without a reward model: how often rollouts from it succeed (Monte Carlo).
+"""The value of a prefix without a reward model: the success rate of rollouts (Monte Carlo).
 
 Wang et al. 2023, Math-Shepherd, arXiv 2312.08935, section 3.3: from the end of each step, k
 completions are drawn; the step's value is the share of them that reach the right answer ('soft
-estimation'). Right is what another verifier says of a rollout (``by``; its value is taken as it
-is). Without one it is agreement: the share of rollouts that end in the trace's own answer, or,
-while the trace has none, in the most frequent one. Agreement says how stable a chain is, not
-whether it is true: a model that is surely wrong agrees with itself.
+estimation'). Another verifier decides which rollouts are right (``by``; its value is used as it
+is). Without one, agreement does: the share of rollouts that end in the trace's own answer, or,
+while the trace has none, in the most frequent one. Agreement measures how stable a trace is, not
+whether it is true: a model that is confidently wrong agrees with itself.
 
-With ``agg=last`` only the last prefix is rolled out, which is what a search over steps needs: those
-before were judged when they were last.
+With ``agg=last`` only the last prefix is rolled out, which is enough in a search over steps: the
+earlier prefixes were judged when they were last.
 
-``search=bisect`` is OmegaPRM's (Luo et al. 2024, arXiv 2406.06592, section 3.2): it looks for the
-first step from which no rollout succeeds, by halving, in log2(steps) prefixes instead of all. The
+``search=bisect`` is OmegaPRM's (Luo et al. 2024, arXiv 2406.06592, section 3.2): it finds the
+first step from which no rollout succeeds by bisection, in log2(steps) prefixes instead of all. The
 score is then the share of steps before that one.
 
 ``process(k=4, length=512, agg=min, search=all, by=VERIFIER)``. Rollouts continue the trace, so the
@@ -39,14 +39,19 @@ ROLE = "verify"
 
 @dataclass(frozen=True, slots=True)
 class Rollouts:
-    """Scores each trace by ``k`` rollouts, of at most ``length`` tokens each, from its prefixes."""
+    """Scores each trace by rollouts from its prefixes."""
 
     name: str
     k: int = 4
+    """Rollouts per prefix."""
     length: int = 512
+    """Most tokens of a rollout."""
     agg: str = "min"
+    """A key of ``AGGREGATES``: combines the prefixes' values."""
     search: str = "all"
+    """``all`` prefixes, or ``bisect``."""
     by: Verifier | None = None
+    """Verifier that judges the rollouts; None judges by agreement."""
     listwise: bool = False
 
     def using(self, tools: Tools) -> Rollouts:
@@ -55,18 +60,18 @@ class Rollouts:
 
     @property
     def needs_logprobs(self) -> bool:
-        """Whether the verifier of the rollouts does."""
+        """True if the rollouts' verifier needs them."""
         return self.by is not None and self.by.needs_logprobs
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those of the verifier of the rollouts."""
+        """The models of the rollouts' verifier."""
         return self.by.models if self.by is not None else ()
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """What the values of the prefixes are worth together, from 0 to 1."""
+        """Return the combined value of each trace's prefixes, from 0 to 1."""
         return await judged(session, traces, self.name, self._one)
 
     async def _one(self, session: Session, trace: Trace) -> Score:
@@ -86,8 +91,10 @@ class Rollouts:
         return Score(AGGREGATES[self.agg](values), self.name, detail)
 
     def _starts(self, trace: Trace) -> list[str]:
-        """The prefixes to continue. A trace that has ended leaves nothing to be continued behind
-        its last step; of a single step, only the question is left.
+        """Return the prefixes to continue.
+
+        A trace that has ended leaves nothing to continue after its last step; if it has a single
+        step, only the question is left.
         """
         found = prefixes(trace.text)
         if trace.done and found:
@@ -108,7 +115,7 @@ class Rollouts:
         return Score(low / len(starts), self.name, found)
 
     async def _from(self, session: Session, trace: Trace, at: str) -> float | None:
-        """The value of a prefix; None if no rollout came back that could be judged."""
+        """Return the value of a prefix; None if no rollout came back that could be judged."""
         start = Trace(trace.problem, at, id=f"{trace.id}/{len(at)}")
         seen: dict[str, Any] = {
             "logprobs": self.needs_logprobs,
@@ -127,8 +134,10 @@ class Rollouts:
 
 
 def agreement(trace: Trace, rolled: Sequence[Trace]) -> float | None:
-    """The share of the rollouts that end in the trace's answer, or, if it has none, in the most
-    frequent one. A rollout without an answer agrees with nothing; without rollouts there is none.
+    """Return the share of rollouts that end in the trace's answer.
+
+    If the trace has none, the most frequent answer takes its place. A rollout without an answer
+    agrees with nothing. None without rollouts.
     """
     if not rolled:
         return None

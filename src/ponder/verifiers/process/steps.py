@@ -1,4 +1,4 @@
-"""The steps of a chain of reasoning, and what their scores are worth together. Pure."""
+"""Splits a chain of reasoning into steps, and combines their scores. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ _BLANK = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 
 
 def steps(text: str) -> list[str]:
-    """The steps of a text: what blank lines separate; without any, its lines. None is empty."""
+    """Return the steps of a text, separated by blank lines; without any, its lines.
+
+    None is empty.
+    """
     return [text[start:end] for start, end in _spans(text)]
 
 
 def prefixes(text: str) -> list[str]:
-    """The text up to the beginning of the second step, of the third, ..., and all of it: what a
-    model is to continue after each step. As many as there are steps.
+    """Return the text up to each further step, and the whole text: one prefix per step.
+
+    A model is asked to continue the text from the end of each.
     """
     spans = _spans(text)
     return [text[:start] for start, _ in spans[1:]] + [text] if spans else []
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Where each step starts and ends, without the blanks around it."""
+    """Return the start and end of each step, without surrounding blanks."""
     body = text.strip()
     blank = _BLANK.search(body)
     ends = [m.span() for m in (_BLANK if blank else re.compile(r"\n")).finditer(text)]
@@ -46,9 +50,9 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
     "last": _last,
     "product": math.prod,
 }
-"""How the scores of steps become one. ``min``, the default: a chain is as good as its worst step
-(Wang 2023, Math-Shepherd, section 3.4; Lightman 2023, appendix F, finds it close to the product).
-``product``: the probability that all steps are right, if they were independent; the longer a chain,
-the lower (Lightman 2023, section 2.6). ``last``: what is thought of the
-whole, seen from its end; for models trained on the value of a prefix (Snell 2024, section 5.1).
+"""Combines the scores of steps into one. ``min``, the default: a chain is as good as its worst
+step (Wang 2023, Math-Shepherd, section 3.4; Lightman 2023, appendix F, finds it close to the
+product). ``product``: the probability that all steps are right, if they were independent; it falls
+with the length of the chain (Lightman 2023, section 2.6). ``last``: the score of the whole chain,
+judged at its end; for models trained on the value of a prefix (Snell 2024, section 5.1).
 """

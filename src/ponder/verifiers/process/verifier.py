@@ -1,8 +1,8 @@
-"""Scores each step of a trace, and makes one score of them.
+"""Scores each step of a trace, and combines the scores into one.
 
 ``process(MODEL, agg=min)`` asks a process reward model (PRM: Lightman et al. 2023, arXiv
 2305.20050): an endpoint of ``ponder.toml`` with ``reward = FORMAT``, or one in this process,
-``transformers:FORMAT:PATH``. It goes through the session as any model does, so its tokens are in
+``transformers:FORMAT:PATH``. Like any model it is asked through the session, so its tokens are in
 the run's budget, receipt and journal, under the role ``verify``.
 
 ``process(k=4, ...)``, without a model, needs no PRM: see ``process.rollouts``.
@@ -31,11 +31,12 @@ ROLE = "verify"
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Scores by a PRM. ``agg`` is a key of ``AGGREGATES``."""
+    """Scores the steps of a trace by a PRM."""
 
     name: str
     model: str
     agg: str = "min"
+    """A key of ``AGGREGATES``."""
     needs_logprobs: bool = False
     listwise: bool = False
 
@@ -47,7 +48,10 @@ class Process:
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
-        """What the steps' scores are worth together, from 0 to 1; ``detail`` names them all."""
+        """Return the combined score of each trace's steps, from 0 to 1.
+
+        ``detail`` lists them all.
+        """
 
         async def one(child: Session, trace: Trace) -> Score:
             parts = steps(trace.text)
@@ -71,10 +75,10 @@ class Process:
 
 
 def read_scores(text: str, expected: int) -> list[float]:
-    """The scores that a PRM's completion holds.
+    """Return the scores in a PRM's completion.
 
     Raises:
-        MalformedReply: it is no list of that many numbers from 0 to 1, as from a chat model.
+        MalformedReply: it is not a list of that many numbers from 0 to 1 (a chat model's reply).
     """
     try:
         values = json.loads(text)
@@ -88,15 +92,15 @@ def read_scores(text: str, expected: int) -> list[float]:
 
 
 def told(values: Sequence[float], agg: str) -> str:
-    """The steps' scores, for a person."""
+    """Return the steps' scores, for a person."""
     return f"{agg} of {', '.join(f'{value:.2f}' for value in values)}"
 
 
 def process(find: Callable[[Ref], Verifier]) -> Callable[[Arguments], Verifier]:
-    """Return what makes the verifier; ``find`` finds the one that judges rollouts.
+    """Return a factory of the verifier; ``find`` looks up the one that judges rollouts.
 
     Raises (when called):
-        UsageError: an argument is wrong, or does not fit.
+        UsageError: an argument is invalid, or does not fit.
     """
 
     def make(given: Arguments) -> Verifier:

@@ -1,8 +1,8 @@
-"""Grades programs in the sandbox of the verifiers, by tests that no program ever sees.
+"""Grades programs in the verifiers' sandbox, by tests that no program ever sees.
 
-The program runs in one process, the tests in another (``sandbox.peers``), so it cannot
-forge a verdict. Only a sandbox that runs all of Python will do: a right answer is right whatever it
-is written with.
+The program runs in one process, the tests in another (``sandbox.peers``), so it cannot forge a
+verdict. Only a sandbox that runs all of Python will do: a right answer is right whatever features
+it uses.
 """
 
 from __future__ import annotations
@@ -20,43 +20,42 @@ __all__ = ["Confined", "Limits", "RunCode", "Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether all tests passed; why (not); and what kept the program in.
-
-    ``why`` is ``passed``, ``timeout``, ``no verdict`` (it ended before its tests did), or the name
-    of the exception that they ended with.
-    """
+    """The result of grading a program."""
 
     passed: bool
+    """True if all tests passed."""
     why: str
+    """``passed``, ``timeout``, ``no verdict`` (it ended before its tests did), or the name of the
+    exception that ended the tests.
+    """
     confinement: str
+    """The sandbox, for a person."""
 
 
 class RunCode(Protocol):
     """Runs Python sources in one namespace, and the last of them, the tests, on it."""
 
     async def __call__(self, parts: Sequence[str]) -> Verdict:
-        """The verdict: passed if none raises."""
+        """Return the verdict: passed if none raises."""
         ...
 
 
 @dataclass(slots=True)
 class Confined:
-    """A ``RunCode``. Any number may run at once.
-
-    ``libraries`` are folders that programs may read, beside the standard library. ``sandbox`` is
-    where they are run; by default one of ``sandboxes``.
-    """
+    """A ``RunCode``. Any number may run at once."""
 
     limits: Limits = Limits()
     libraries: tuple[str, ...] = ()
+    """Folders that programs may read, beside the standard library."""
     sandbox: Sandbox | None = None
+    """Sandbox to run in; by default one of ``sandboxes``."""
     sandboxes: Sandboxes = field(default_factory=Sandboxes)
 
     async def __call__(self, parts: Sequence[str]) -> Verdict:
         """Run the parts.
 
         Raises:
-            UsageError: there is no sandbox here, and they are not ``unsafe``.
+            UsageError: no sandbox works here, and they are not ``unsafe``.
         """
         if self.sandbox is None:
             self.sandbox = await asyncio.to_thread(

@@ -1,7 +1,7 @@
-"""Gold: what a benchmark holds against an answer. It lives in ``experiments`` alone.
+"""Gold: a benchmark's reference for an answer. It lives in ``experiments`` alone.
 
-No strategy, verifier, handler or model ever gets one, and its repr does not say what it holds, so
-that it cannot reach a prompt, a log or a journal by accident. ``to_json`` is what a pool keeps.
+No strategy, verifier, handler or model ever gets one. Its repr does not show its content, so that
+it cannot reach a prompt, a log or a journal by accident. ``to_json`` is its form in a pool.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ class Gold:
         return f"<{type(self).__name__}, hidden>"
 
     def to_json(self) -> Any:
-        """As a pool's ``gold``."""
+        """Return a pool's ``gold``."""
         raise NotImplementedError
 
     def secrets(self) -> tuple[str, ...]:
-        """The texts that give it away."""
+        """Return the texts that give it away."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reference(Gold):
-    """A reference answer, right if it means the same (``answers.equivalence``)."""
+    """A reference answer; an answer is right if it means the same (``answers.equivalence``)."""
 
     text: str
     answer_type: AnswerType
 
     def to_json(self) -> str:
-        """The answer itself."""
+        """Return the answer itself."""
         return self.text
 
     def secrets(self) -> tuple[str, ...]:
-        """The answer."""
+        """Return the answer."""
         return (self.text,)
 
 
@@ -54,37 +54,35 @@ class Reference(Gold):
 class Arithmetic(Gold):
     """Any expression that uses each of ``numbers`` exactly once and makes ``target``.
 
-    Nothing of it is secret: the question says it all.
+    Nothing of it is secret: the question states it all.
     """
 
     numbers: tuple[int, ...]
     target: Fraction
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers and the target."""
+        """Return the numbers and the target."""
         return {"numbers": list(self.numbers), "target": str(self.target)}
 
     def secrets(self) -> tuple[str, ...]:
-        """None."""
+        """Return nothing."""
         return ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HiddenTests(Gold):
-    """Tests of a program, as Python source that raises if the program is wrong.
-
-    ``entry_point`` is the function that the program must define (empty: any). ``preamble`` is run
-    before the program: the imports and helpers that the question shows. ``stub`` is what the
-    question asks to complete, for an answer that is a function's body alone.
-    """
+    """Tests of a program, as Python source that raises if the program is wrong."""
 
     tests: str
     entry_point: str = ""
+    """The function that the program must define; empty: any."""
     preamble: str = ""
+    """Source run before the program: the imports and helpers that the question shows."""
     stub: str = ""
+    """The stub to complete, for an answer that is a function's body alone."""
 
     def to_json(self) -> dict[str, str]:
-        """All of it, so that a pool can be graded without the suite."""
+        """Return all of it, so that a pool can be graded without the suite."""
         return {
             "tests": self.tests,
             "entry_point": self.entry_point,
@@ -93,25 +91,24 @@ class HiddenTests(Gold):
         }
 
     def secrets(self) -> tuple[str, ...]:
-        """The lines of the tests that assert something."""
+        """Return the lines of the tests that assert something."""
         return tuple(x.strip() for x in self.tests.splitlines() if x.strip().startswith("assert "))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scored(Gold):
-    """A generated task (reasoning-gym) that says itself which answers are right.
-
-    ``options`` and ``index`` make the same entry again; ``answer`` is the one that it knows.
-    """
+    """A generated task (reasoning-gym) that decides itself which answers are right."""
 
     task: str
     options: tuple[tuple[str, Any], ...]
+    """With ``index``, they generate the same entry again."""
     index: int
     answer: str
+    """The answer that the entry knows."""
     answer_type: AnswerType
 
     def to_json(self) -> dict[str, Any]:
-        """What makes the entry again, and its answer."""
+        """Return the data that generate the entry again, and its answer."""
         return {
             "task": self.task,
             "options": dict(self.options),
@@ -120,15 +117,15 @@ class Scored(Gold):
         }
 
     def secrets(self) -> tuple[str, ...]:
-        """The answer."""
+        """Return the answer."""
         return (self.answer,)
 
 
 def from_json(value: Any, answer_type: AnswerType) -> Gold:
-    """The gold that a pool keeps: the inverse of ``to_json``.
+    """Return the gold in a pool: the inverse of ``to_json``.
 
     Raises:
-        UsageError: it is nothing that can be graded, or tests that no program could fail.
+        UsageError: it cannot be graded, or holds tests that no program could fail.
     """
     try:
         if isinstance(value, str | int | float) and not isinstance(value, bool):

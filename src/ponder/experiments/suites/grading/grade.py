@@ -39,14 +39,14 @@ async def grade(
     run: RunCode | None = None,
     tools: Tools | None = None,
 ) -> bool:
-    """Whether ``answer`` (as extracted from a reply) is right.
+    """Return True if ``answer`` (as extracted from a reply) is right.
 
     ``worker`` reads formulas, ``run`` runs programs; by default those of ``tools``, without which
-    this call makes its own.
+    this call creates its own.
 
     Raises:
-        UsageError: the gold is a program's tests, which assert nothing, or there is no safe way to
-            run them here.
+        UsageError: the gold is a program's tests, which assert nothing, or there is no safe way
+            to run them here.
     """
     if answer is None or not answer.strip():
         return False
@@ -96,15 +96,15 @@ def _plain(text: str) -> str:
 
 
 async def verdict(gold: HiddenTests, answer: str, run: RunCode) -> Verdict:
-    """Run the hidden tests on a program: whether they passed, why not, how it was confined."""
+    """Run the hidden tests on a program."""
     return await run(program(gold, answer))
 
 
 def program(gold: HiddenTests, answer: str) -> list[str]:
-    """The sources to run, in their order, the tests last.
+    """Return the sources to run, in order, the tests last.
 
     Raises:
-        UsageError: the tests assert nothing, or need a framework that is not run here.
+        UsageError: the tests assert nothing, or need a framework that is not supported.
     """
     tests = AssertTests(gold.tests, gold.entry_point, gold.preamble, gold.stub)
     script = execution_program.script(tests, whole=True)

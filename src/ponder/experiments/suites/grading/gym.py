@@ -1,8 +1,8 @@
-"""reasoning-gym, behind the extra ``gym``: its tasks, and its own word on an answer.
+"""reasoning-gym, behind the extra ``gym``: its tasks, and its own verdict on an answer.
 
 Many of its scorers hand the answer to ``eval`` (sympy's ``parse_expr``), so none is ever called in
-this process: it runs where a model's programs run, at some two seconds per answer. An answer that
-is the known one, and tasks that know no other right answer, need none.
+this process: it runs in the sandbox of models' programs, at some two seconds per answer. Neither
+the known answer, nor tasks that have no other right answer, need a scorer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WRONG = ("AssertionError", "timeout", "no verdict", "MemoryError")
 
 
 def create(task: str, options: dict[str, Any]) -> Any:
-    """The data set of a task: ``len`` and ``[i]``, which gives question, answer and metadata.
+    """Return the data set of a task: ``len``, and ``[i]`` for question, answer and metadata.
 
     Raises:
         MissingExtra: reasoning-gym is not installed.
@@ -73,12 +73,12 @@ def _has_own_scorer(task: str) -> bool:
 
 
 def confined(sandboxes: Sandboxes) -> RunCode:
-    """Return what runs the scorers."""
+    """Return the runner of the scorers."""
     return Confined(_LIMITS, _LIBRARIES, sandboxes=sandboxes)
 
 
 async def full_score(gold: Scored, answer: str, run: RunCode) -> bool:
-    """Whether the task itself gives this answer the full score.
+    """Return True if the task itself gives this answer the full score.
 
     Raises:
         MissingExtra: reasoning-gym is not installed.
