@@ -327,6 +327,8 @@ def wait(start: Callable[[], Coroutine[Any, Any, T]], engine: Engine | None = No
     It runs on the engine's loop if an engine is given.
     """
     if engine is not None:
+        if not isinstance(engine, Engine):
+            raise UsageError(f"engine must be a ponder.Engine, not {engine!r}.")
         return engine.wait(start)
     if not _in_loop():
         return asyncio.run(start())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ponder.api import journal_path
+from ponder.core.effects import Call, Steer
 from ponder.runtime.journal import Journal
 from tests.support.commands import QUESTION, ponder
 from tests.support.killing import interrupted
@@ -181,3 +182,54 @@ def test_who_resumes_a_run_that_waits_for_a_person_is_told(
         book.close()
         code, _, err = ponder(capsys, "runs", "resume", run, *more)
         assert (code, told in err) == (0, heard), err
+
+
+def going_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *how: str
+) -> tuple[str, list[str]]:
+    """A run that looks as if it were still going on, and the option that names its journal."""
+    journal = ["--journal", str(tmp_path / "runs.sqlite")]
+    ponder(capsys, "solve", QUESTION, "-m", "simulated", *how, "-q", *journal)
+    book = Journal(tmp_path / "runs.sqlite")
+    [run] = book.runs()
+    book._execute("update runs set state = 'running', result = null", ())
+    book.close()
+    return run.id, journal
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["prune", "nonsense"], "has no node 'nonsense'"),
+        (["accept", "0.99.99"], "has no node '0.99.99'"),
+        (["more", "5"], "more needs a node of a search over steps"),
+        (["more", "many"], "more needs a whole number of branches"),
+        (["hint"], "hint needs a text"),
+        (["pause", "0.0.0"], "pause takes no '0.0.0'"),
+    ],
+)
+def test_an_action_that_cannot_be_taken_is_refused_at_once(
+    words: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, journal = going_on(tmp_path, capsys, "-s", "beam_search", "--set", "width=1")
+    code, out, err = ponder(capsys, "runs", "steer", run, *words, *journal)
+    assert (code, out) == (2, "")
+    assert why in err
+
+
+def test_what_was_done_to_a_run_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, journal = going_on(tmp_path, capsys, "-s", "direct")
+    code, _, err = ponder(
+        capsys, "runs", "steer", run, "hint", "be", "brief", "--by", "ann", *journal
+    )
+    assert (code, err) == (0, "accepted: the run takes it at its next step\n")
+    book = Journal(tmp_path / "runs.sqlite")
+    [(number, action)] = book.pending(run)
+    effect = Steer(())
+    book.note(run, 99, Call("s0", effect), effect, (action,), None)
+    book.applied(number)
+    book.close()
+    _, out, _ = ponder(capsys, "runs", "show", run, *journal)
+    assert "hint be brief (by ann)" in out

@@ -220,11 +220,11 @@ def test_every_node_is_counted_once_and_every_bound_is_kept(
 def test_a_search_in_the_terminal() -> None:
     assert drawn(picture(beam(), ASKED, "42")) == [
         "What is six times seven ?",
-        "            score  tokens",
-        "├─ ● a     0.90 ▇       2",
-        "│  ├─ ✕ a  0.35 ▃       2  outranked",
-        "│  └─ ★ b  0.80 ▇       2  = 42 · the answer",
-        "└─ ✕ b     0.20 ▂       2  outranked",
+        "           node   score  tokens",
+        "├─ ● a        0  0.90 ▇       2",
+        "│  ├─ ✕ a   0.0  0.35 ▃       2  outranked",
+        "│  └─ ★ b   0.1  0.80 ▇       2  = 42 · the answer",
+        "└─ ✕ b        1  0.20 ▂       2  outranked",
         "★ the answer  ● its path  ✕ dropped",
     ]
 
@@ -233,10 +233,10 @@ def test_visits_in_the_terminal() -> None:
     tree = visit(visit(planted("a", "b", "aa"), "aa", 0.5), "a", 0.9)
     assert drawn(picture(tree, ASKED)) == [
         "What is six times seven ?",
-        "           visits×mean  tokens",
-        "├─ ○ a        2 × 0.70       2",
-        "│  └─ ○ a     1 × 0.50       2  not continued",
-        "└─ ○ b                       2  not continued",
+        "           node  visits×mean  tokens",
+        "├─ ○ a        0     2 × 0.70       2",
+        "│  └─ ○ a   0.0     1 × 0.50       2  not continued",
+        "└─ ○ b        1                    2  not continued",
         "○ other branches",
     ]
 

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from rich.console import Console
@@ -24,6 +25,7 @@ from ponder.core.events import (
 )
 from ponder.core.ledger import Item, Receipt
 from ponder.core.trace import Trace
+from ponder.runtime.result import Result, StoppedBy
 from tests.support.jobs import PROBLEM
 
 pty = pytest.importorskip("pty")
@@ -133,3 +135,10 @@ def test_the_view_shows_the_five_strongest_answers() -> None:
 
 def test_a_terminal_does_not_obey_what_a_model_wrote() -> None:
     assert "\x1b" not in view.short("\x1b]2;title\x07 fourteen")
+
+
+@pytest.mark.parametrize("stopped", [w for part in get_args(StoppedBy) for w in get_args(part)])
+def test_every_end_of_a_run_has_its_words(stopped: StoppedBy) -> None:
+    result = Result(None, None, "s", {}, "m", None, 0, stopped, Receipt(()), ())
+    assert view._ended(result).startswith("s on m: ")
+    assert view._sure(result).startswith("no sample came to an answer: ")

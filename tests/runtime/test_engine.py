@@ -462,3 +462,14 @@ async def test_two_runs_share_the_batch_of_the_embedded_engine(small_model: Path
         assert most > 4
         assert all(result.receipt.total.calls >= 4 for result in results)
     await nothing_but(before)
+
+
+def test_an_engine_that_is_closed_or_none_is_refused_in_one_sentence() -> None:
+    with Engine() as engine:
+        pass
+    with pytest.raises(UsageError, match="the engine is closed"):
+        ponder.solve("2+2?", model="simulated", engine=engine, journal=False)
+    with pytest.raises(UsageError, match="the engine is not open"):
+        ponder.solve("2+2?", model="simulated", engine=Engine(), journal=False)
+    with pytest.raises(UsageError, match="engine must be a ponder.Engine, not 5"):
+        ponder.solve("2+2?", model="simulated", engine=5, journal=False)  # type: ignore[arg-type]

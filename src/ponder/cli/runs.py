@@ -28,6 +28,7 @@ from ponder.runtime.engine import Engine
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
 from ponder.runtime.runner import Runner
+from ponder.strategies import registry
 
 _JOURNAL = click.option("--journal", metavar="PATH", help="Instead of the default journal.")
 _SUFFIXES = (".html", ".mmd")
@@ -250,6 +251,18 @@ def steer(
             raise UsageError(
                 f"run {row.id} is not going on ({row.state}): only a run that is can be steered."
             )
+        if wanted.node and wanted.node not in _tree(book, row):
+            raise UsageError(
+                f"run {row.id} has no node {view.short(wanted.node)!r}: give an id that 'ponder "
+                f"runs show {row.id} --tree' prints."
+            )
+        asked = _asked(row)
+        stepwise = asked is not None and registry.choose(asked.strategy, asked.knobs).stepwise
+        if wanted.kind == "more" and not wanted.node and stepwise:
+            raise UsageError(
+                "more needs a node of a search over steps: give its id before the count, as in "
+                "'more 0.1.0 4'."
+            )
         number = book.send(row.id, wanted)
         state, why = book.action(number)
         while wait and state == "pending":
@@ -280,7 +293,10 @@ def _action(kind: str, words: Sequence[str], by: str) -> Action:
     elif kind == "more" and left:
         number = left.pop(0)
         if not number.isdecimal():
-            raise UsageError(f"more needs a whole number of branches, not {number!r}.")
+            raise UsageError(
+                f"more needs a whole number of branches, as in 'more 4' or 'more NODE 4', not "
+                f"{number!r}."
+            )
         count = int(number[:9])
     if left:
         raise UsageError(f"{kind} takes no {left[0]!r}: see 'ponder runs steer --help'.")

@@ -176,6 +176,7 @@ def _outcome(branch: Branch) -> str:
 
 
 _COLUMNS = (
+    Column("node", lambda branch: branch.node.id),
     Column("score", _scores),
     Column("visits×mean", _visits),
     Column("tokens", lambda branch: f"{branch.tokens:,}" if branch.tokens else ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -217,6 +217,7 @@ def _sure(outcome: Result) -> str:
         hints = {
             "done": "try a longer --set length=..., or another --type",
             "interrupt": "it was interrupted too early",
+            "accepted": "what was accepted has none",
             "usd": "raise --max-usd",
             "overcharged": "the endpoint charged more than it was allowed to",
         }
@@ -241,6 +242,7 @@ def _ended(outcome: Result) -> str:
         "flops": "stopped by the budget of FLOPs",
         "seconds": "stopped by the budget of seconds",
         "lost": "a request failed for good: the best so far",
+        "accepted": "a person accepted this answer",
         "overcharged": "stopped, since more was charged than allowed: the best so far",
     }
     recorded = f"; run {outcome.run}" if outcome.run else ""
@@ -332,7 +334,16 @@ def _outcome(call: Row) -> str:
         answer = call.result["answer"]
         ended = call.result["finish"] or "a step"
         return short(answer[0]) if answer else f"no answer ({ended})"
+    if call.effect["effect"] == "steer":
+        return "; ".join(short(action(one)) for one in call.result)
     return ", ".join(_value(score.get("value"), "abstains") for score in call.result)
+
+
+def action(taken: Mapping[str, Any]) -> str:
+    """What a person did to a run, in a few words."""
+    words = [taken["kind"], taken["node"], str(taken["count"] or ""), taken["text"]]
+    said = " ".join(filter(None, words))
+    return f"{said} (by {taken['by']})" if taken["by"] else said
 
 
 def _value(value: float | None, none: str = "unknown") -> str:

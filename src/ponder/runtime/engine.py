@@ -163,8 +163,9 @@ class Engine:
         """Run a coroutine on the engine's loop, and return its result.
 
         Raises:
-            UsageError: the engine was opened with ``async with``, or this is its own loop.
+            UsageError: the engine is closed, was opened with ``async with``, or owns this loop.
         """
+        self._check_open()
         if self._behind is None or self._behind.inside:
             raise UsageError(
                 "an engine opened with 'async with' serves coroutines: await ponder.asolve, or "
@@ -172,11 +173,14 @@ class Engine:
             )
         return self._behind.wait(start())
 
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         if self._loop is None:
             raise UsageError("the engine is not open: open it with 'async with' or 'with'.")
         if self._closed:
             raise UsageError("the engine is closed: open another one.")
+
+    def _check(self) -> None:
+        self._check_open()
         if asyncio.get_running_loop() is not self._loop:
             raise UsageError(
                 "the engine belongs to another event loop: open one on this loop, or give an "
@@ -341,6 +345,8 @@ class _Going(Runner):
 async def engine_of(caller: Engine | None) -> AsyncIterator[Engine]:
     """Yield the caller's engine, or one for this call."""
     if caller is not None:
+        if not isinstance(caller, Engine):
+            raise UsageError(f"engine must be a ponder.Engine, not {caller!r}.")
         yield caller
         return
     async with Engine() as own:
