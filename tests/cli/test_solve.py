@@ -129,7 +129,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--schema", "SCHEMA"], "JSON Schema is invalid"),
     (
         ["--schema", "TYPES"],
-        "not one: at $.type, 5 is not valid under any of the given schemas; repair",
+        "invalid: at $.type, 5 is not valid under any of the given schemas; repair",
     ),
     (["--choices", "A,B", "--type", "number"], "--choices is for answers of the type choice, not"),
     (["--choices", "A,B", "--schema", "TYPES"], "not 'json': leave one of them out."),
