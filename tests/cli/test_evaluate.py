@@ -119,9 +119,9 @@ def test_configurations_come_from_a_file(tmp_path: Path, capsys: Capture) -> Non
         assert code == 2
         assert "do not go with --file: write them into the file." in err
     code, _, err = ponder(capsys, "eval", "--file", str(file), "-m", "simulated")
-    assert (code, "model is said twice" in err) == (2, True), err
+    assert (code, "model is given twice" in err) == (2, True), err
     code, _, err = ponder(capsys, "eval", "--file", str(file), "--suite", "gsm8k")
-    assert (code, "suite is said twice" in err) == (2, True)
+    assert (code, "suite is given twice" in err) == (2, True)
 
 
 def test_a_budget_holds_for_each_problem(tmp_path: Path, capsys: Capture) -> None:
@@ -149,7 +149,7 @@ BAD: dict[str, str] = {
     "--set n=many": "knob 'n' must be a whole number, not 'many'",
     "--grid n=1,many": "knob 'n' must be a whole number, not 'many'",
     "--grid sede=1": "unknown name in --grid 'sede': did you mean 'seed'?",
-    "--grid n=1 --set n=2": "'n' is said twice",
+    "--grid n=1 --set n=2": "'n' is given twice",
     "--grid n=1;;2": "--grid takes NAME=VALUE,VALUE",
     "-e lots": "unknown effort 'lots'",
     "-m gpt": "unknown model 'gpt'",

@@ -277,7 +277,7 @@ def test_judgements_are_a_pool_to_learn_from(
 
 
 BAD = {
-    "--json": "--json goes with --list",
+    "--json": "--json works only with --list",
     "--list --export p": "--list, --drop and --export exclude each other",
     "--drop --list": "--list, --drop and --export exclude each other",
     "--export p": "nothing was judged yet",

@@ -126,10 +126,10 @@ BAD: list[tuple[list[str], str]] = [
     (["--seed", "-1"], "the seed must be a whole number from 0 to 2147483647"),
     (["--file", "nowhere.txt"], "the question is given twice"),
     (["--schema", "nowhere.json"], "cannot read nowhere.json: No such file or directory."),
-    (["--schema", "SCHEMA"], "JSON Schema is not one"),
+    (["--schema", "SCHEMA"], "JSON Schema is invalid"),
     (
         ["--schema", "TYPES"],
-        "not one: at $.type, 5 is not valid under any of the given schemas; repair",
+        "invalid: at $.type, 5 is not valid under any of the given schemas; repair",
     ),
     (["--choices", "A,B", "--type", "number"], "--choices is for answers of the type choice, not"),
     (["--choices", "A,B", "--schema", "TYPES"], "not 'json': leave one of them out."),

@@ -97,9 +97,9 @@ async def test_schema() -> None:
     assert told(scores) == [PASS, FAIL, FAIL, FAIL]
     assert told(await said("schema", problem, None, finish=None)) == [ABSTAIN]
     assert told(await said("schema", Problem(ASKED), "{}")) == [ABSTAIN]
-    with pytest.raises(UsageError, match="JSON Schema is not one"):
+    with pytest.raises(UsageError, match="JSON Schema is invalid"):
         await said("schema", Problem(ASKED, "json", schema='{"type": 3}'), "{}")
-    with pytest.raises(UsageError, match="JSON Schema is not one: a schema is an object"):
+    with pytest.raises(UsageError, match="JSON Schema is invalid: a schema is an object"):
         await said("schema", Problem(ASKED, "json", schema="3"), "{}")
 
 

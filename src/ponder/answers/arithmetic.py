@@ -55,7 +55,7 @@ def solves(text: str, numbers: Sequence[int], target: Fraction) -> bool:
     return value is not None and value == target
 
 
-_NUMBER = r"-?\d{1,40}(?:\.\d{1,40})?"  # longer ones are nobody's, and slow
+_NUMBER = r"-?\d{1,40}(?:\.\d{1,40})?"  # longer numbers do not occur, and are slow
 _STEP = re.compile(
     rf"^[ \t]*+({_NUMBER}) *+([-+*/]) *+({_NUMBER}) *+= *+({_NUMBER}) *+\(left: *+([-\d., ]*+)\)",
     re.MULTILINE,

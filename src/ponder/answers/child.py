@@ -51,7 +51,7 @@ def _operations(kind: str) -> dict[str, Callable[..., Reply]]:
 
 def _serve(kind: str, requests: IO[str], replies: IO[str]) -> None:
     _limit_memory(MEMORY_BYTES[kind])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     logging.disable()
     operations = _operations(kind)
     print("ready", file=replies, flush=True)

@@ -270,7 +270,7 @@ def json_key(text: str) -> str:
 def _json_number(digits: str) -> float | int | str:
     value = float(digits)
     if not math.isfinite(value) or (not value and set(digits.lower().partition("e")[0]) - {*"-0."}):
-        return f"number {digits.lower()}"  # beyond a double: nothing but itself
+        return f"number {digits.lower()}"  # beyond a double: equal to itself alone
     return int(value) if value.is_integer() else value
 
 

@@ -78,14 +78,14 @@ def checked(schema: str) -> str:
         return str(error)
     except RecursionError:
         return _bad("a reference leads back to itself without end")
-    except Exception as error:  # a schema that the library takes for one, and cannot use
+    except Exception as error:  # a valid schema that the library cannot use
         return _bad(f"{type(error).__name__}: {error}")
     return ""
 
 
 def _bad(why: object) -> str:
     shown = " ".join(str(why).split())
-    return f"the problem's JSON Schema is not one: {shown[:400]}; repair or remove that."
+    return f"the problem's JSON Schema is invalid: {shown[:400]}; repair or remove it."
 
 
 def satisfying(schema: str, *texts: str) -> int | str:
@@ -121,7 +121,7 @@ def _validate(validator: Any, value: object) -> bool:
             "define what it names within the schema."
         ) from None
     except re.error as error:
-        raise _Bad(_bad(f"a pattern is none: {error}")) from None
+        raise _Bad(_bad(f"not a regular expression: {error}")) from None
 
 
 @lru_cache(16)
@@ -150,7 +150,7 @@ def _multiple_of(validator: Any, divisor: Any, value: Any, schema: Any) -> Itera
         return
     try:
         whole = (Fraction(str(value)) / Fraction(str(divisor))).denominator == 1
-    except (ValueError, ZeroDivisionError):  # infinite, for it was beyond a double
+    except (ValueError, ZeroDivisionError):  # infinite: it was beyond a double
         whole = False
     if not whole:
         yield ValidationError("not a multiple")

@@ -100,7 +100,7 @@ def _condition(obj: Sympy) -> str:
         try:
             return _set(obj.as_set())
         except (NotImplementedError, TypeError, ValueError, AttributeError):
-            pass  # periodic, or not real: the form must do
+            pass  # periodic, or not real: compare by form
     if isinstance(obj, sympy.And | sympy.Or):
         return f"{obj.func.__name__.lower()}:{'|'.join(sorted(map(_condition, obj.args)))}"
     if isinstance(obj, sympy.Gt | sympy.Ge):

@@ -56,7 +56,7 @@ class Worker:
         """End the child and the thread for good, and wait until they are gone."""
         self.close()
         self._executor.shutdown()
-        self.close()  # a child that was about to start meanwhile
+        self.close()  # a child may have started in the meantime
 
     async def ask(self, *request: str) -> Reply:
         """Return the child's reply to an operation and its texts."""
@@ -76,7 +76,7 @@ class Worker:
             self._child = _Child(self._kind)
         reply = self._child.ask(request, timeout)
         if self._child.stop.alive:  # else the silence was close(), not the request's doing
-            # A time-out is remembered as well: the other votes for a bomb must not wait again.
+            # A time-out is remembered as well: equal answers must not wait again.
             self._known[digest] = reply
             if len(self._known) > _CACHED:
                 self._known.popitem(last=False)
@@ -87,7 +87,7 @@ class _Child:
     """One process; a time-out ends it."""
 
     def __init__(self, kind: Kind) -> None:
-        # -P: whatever lies in the user's directory must not shadow sympy's imports.
+        # -P: files in the user's directory must not shadow sympy's imports.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ponder.answers.child", kind],
             stdin=subprocess.PIPE,
@@ -113,7 +113,7 @@ class _Child:
             self._process.stdin.write(json.dumps([math.ceil(timeout) + 1, *request]) + "\n")
             self._process.stdin.flush()
             line = self._line(timeout)
-        except (OSError, ValueError):  # died, or closed by another thread, in this moment
+        except (OSError, ValueError):  # it died, or another thread closed it, just now
             line = ""
         if not line:
             self._process.kill()

@@ -24,7 +24,7 @@ from ponder.experiments.pools.samples import Entry, Header
 if TYPE_CHECKING:
     from ponder.experiments.stats.scoring import Report
 
-_MANY_FORMULAS = 1_000  # more than these take long enough for a word about it
+_MANY_FORMULAS = 1_000  # number of formulas beyond which a message is printed
 _FILE = click.Path(path_type=Path)
 _FIGURES = {"tokens": "{:,.0f}", "flops": "{:.2e}", "usd": "{:.5f}", "seconds": "{:.1f}"}
 _SKIP = click.option("--skip-broken", is_flag=True, help="Leave out broken lines, and count them.")

@@ -273,7 +273,7 @@ def items_of(
     """
     if not suite:
         return {}
-    if not given and suite not in SUITES:  # a pool may be anybody's: it names no file and no hub
+    if not given and suite not in SUITES:  # a foreign pool must not name a file or the hub
         raise UsageError(
             f"the pool is of the suite {suite!r}, which is none of Ponder's own: name it, or where "
             "it is, with --suite."

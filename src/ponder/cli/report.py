@@ -91,7 +91,7 @@ def report(
     series = load(paths, n=n, by=selectors, skip_broken=skip_broken)
     found = making.findings(series, ratios=asked, usd_per_hour=price, command=_command(context))
     page = report_page.render(found, title)
-    if pictures is not None:  # first, as the only one that may still find a file in its way
+    if pictures is not None:  # first: only this may still find an existing file
         _draw(found, pictures, force)
     if numbers is not None:
         _write(numbers, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")

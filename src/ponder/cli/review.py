@@ -23,8 +23,8 @@ from ponder.experiments.training.reviews import labelled
 from ponder.verifiers.human.verifier import How, Item, Judgement, Queue
 
 _FILE = click.Path(path_type=Path)
-_NARROW = 36  # characters that a column must have, or candidates stand one below the other
-_KEYS = 9  # more choices than these take more than one key
+_NARROW = 36  # least characters of a column; narrower candidates are stacked
+_KEYS = 9  # most choices that take a single key
 _HELP = """\
   1, 2, ...  this one is the best: it gets 1, and the others 0
   g          grade each from 1 (wrong) to 5 (right); 'g 5 1 3' in one line
@@ -97,7 +97,7 @@ def review(
     g          grade each, 1 to 5    c  say why          q  quit
     """
     if as_json and not listing:
-        raise UsageError("--json goes with --list: say both.")
+        raise UsageError("--json works only with --list: give both.")
     if listing + drop + (export is not None) > 1:
         raise UsageError("--list, --drop and --export exclude each other: give one of them.")
     queue = Queue(path)
@@ -262,7 +262,7 @@ def _title(item: Item, number: int, group: list[int]) -> RenderableType:
     parts = [(f"[{number}] ", "bold")]
     if candidate.answer is None:
         parts.append(("no answer", ""))
-    elif candidate.answer.strip() != candidate.text.strip():  # else it stands below
+    elif candidate.answer.strip() != candidate.text.strip():  # else it is printed below
         parts.append((view.short(candidate.answer), "bold"))
     told = ", ".join(filter(None, facts))
     return text(*parts, (f"  ({told})" if told else "", "dim"))

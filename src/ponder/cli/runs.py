@@ -55,7 +55,7 @@ def _summary(row: RunRow) -> dict[str, object]:
         if asked := _asked(row):
             strategy, model = asked.strategy, asked.model
             question = asked.problem.messages[-1].content
-    except UsageError as error:  # one damaged row hides no others
+    except UsageError as error:  # a damaged row must not hide the others
         question = f"({error})"
     return {
         "run": row.id,
@@ -249,7 +249,7 @@ def steer(
         row = book.run(run)
         if row.state != "running":
             raise UsageError(
-                f"run {row.id} is not going on ({row.state}): only a run that is can be steered."
+                f"run {row.id} is {row.state}, not running: only a run in progress can be steered."
             )
         if wanted.node and wanted.node not in _tree(book, row):
             raise UsageError(
@@ -311,6 +311,6 @@ def rm(run: tuple[str, ...], journal: str | None) -> None:
     """Delete runs."""
     with _open(journal) as book:
         for row in {row.id: row for row in map(book.run, run)}.values():
-            book.claim(row.id)  # nobody may be working on it
+            book.claim(row.id)  # no process may be working on it
             book.remove(row.id)
             say(f"removed {row.id}", err=True)

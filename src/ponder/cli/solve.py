@@ -205,7 +205,7 @@ async def _interruptible(runner: Runner) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        loop.remove_signal_handler(signal.SIGINT)  # the second Ctrl-C is the usual one
+        loop.remove_signal_handler(signal.SIGINT)  # the second Ctrl-C ends the process as usual
         runner.interrupt()
 
     with suppress(NotImplementedError):  # Windows has no signal handlers on loops
@@ -261,5 +261,5 @@ def knob_values(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--set takes KNOB=VALUE, such as n=16, not {pair!r}.")
         if name.strip() in knobs:
             raise UsageError(f"--set {name.strip()} is given twice: give it once.")
-        knobs[name.strip()] = value.lstrip()  # blanks may be the end of a mark
+        knobs[name.strip()] = value.lstrip()  # trailing blanks may be part of a mark
     return knobs

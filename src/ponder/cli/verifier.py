@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ponder.experiments.training.metrics import Figure
 
 _FILE = click.Path(path_type=Path)
-_WIDTH = 40  # of a bar from 0 to 1
+_WIDTH = 40  # width of a bar from 0 to 1
 _SKIP = click.option("--skip-broken", is_flag=True, help="Leave out broken lines, and count them.")
 _FORCE = click.option("--force", is_flag=True, help="Overwrite what is there.")
 _QUIET = click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -76,8 +76,7 @@ def train(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Train a verifier on the graded samples of POOL... to estimate whether a sample
-    is right.
+    """Train a verifier on the graded samples of POOL... to predict whether a sample is right.
 
     Its features are the samples' scores, their agreement and their length. Ask it with 'ponder
     solve --verifier learned:FILE'.
@@ -106,7 +105,7 @@ def train(
     for name, coefficient in zip(scorer.features, scorer.coefficients, strict=True):
         say(f"{coefficient:+8.3f}  {name}", err=True)
     for name in scorer.scores:
-        if registry.named(name):  # anybody's pool may hold the name: it is not looked at
+        if registry.named(name):  # a foreign pool may have a score of this name: ignore it
             score = naming.expanded(naming.spelled(name))
             whole = Ref("learned", (Ref(str(output)), score))
             say(f"a run has to name {name!r} itself: {whole}", err=True)

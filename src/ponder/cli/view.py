@@ -33,7 +33,7 @@ from ponder.runtime.records import Row
 from ponder.runtime.result import Candidate, Result
 
 _SHOWN = 5
-_TEXTS = ("question", "answer")  # of a run: they have lines
+_TEXTS = ("question", "answer")  # a run's fields of several lines
 
 
 class Watcher(AbstractContextManager["Watcher"]):

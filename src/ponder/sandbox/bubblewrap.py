@@ -50,7 +50,7 @@ def bubblewrap(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
 def _options(limits: Limits, libraries: tuple[str, ...], *, root: bool) -> list[str]:
     options = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--as-pid-1"]
     options += ["--die-with-parent", "--cap-drop", "ALL", "--hostname", "sandbox"]
-    if root:  # what it takes to become nobody, and to end what nobody has started
+    if root:  # capabilities to become nobody, and to kill nobody's processes
         for capability in ("SETUID", "SETGID", "KILL"):
             options += ["--cap-add", f"CAP_{capability}"]
     else:

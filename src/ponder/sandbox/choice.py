@@ -45,7 +45,7 @@ _PROBE = Script(
     )
 )
 _PROBED = (
-    "import heapq, decimal, socket",  # the library must be within reach
+    "import heapq, decimal, socket",  # the library must be reachable
     "def reach(address):\n"
     "    try:\n"
     "        socket.create_connection(address, timeout=0.2)\n"
@@ -114,7 +114,7 @@ def find(
         return unconfined(limits)
     less = "" if whole else ", or pip install 'ponder[sandbox]' for a part of Python"
     raise UsageError(
-        "a model's program is run in a sandbox only, and there is none that works here: "
+        "a model's program runs only in a sandbox, and none works here: "
         f"{HOW}{less} (docs/sandbox.md), or say --unsafe-execution."
     )
 

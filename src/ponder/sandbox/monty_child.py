@@ -41,7 +41,7 @@ class Session:
 
     def run(self, source: str, **options: Any) -> Any:
         """Return the value of the source's last expression."""
-        if not source.strip():  # of which the library keeps no count
+        if not source.strip():  # the library does not count these
             return None
         printed = self._library.CollectString(self._output)
         self._sources.append(source)
@@ -269,7 +269,7 @@ def _keeps_arguments(source: str, functions: frozenset[str]) -> bool:
         passed = (*call.args, *(keyword.value for keyword in call.keywords))
         names = {n.id for part in passed for n in ast.walk(part) if isinstance(n, ast.Name)}
         plain = isinstance(call.func, ast.Name) and hasattr(builtins, call.func.id)
-        if plain and not names & functions:  # no call of the program's, as that in `map(f, x)` is
+        if plain and not names & functions:  # not a call of the program's, unlike in `map(f, x)`
             continue
         if any(name not in functions and not hasattr(builtins, name) for name in names):
             return True

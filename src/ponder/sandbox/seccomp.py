@@ -76,7 +76,7 @@ def program() -> bytes | None:
         (_EQUAL, 1, 0, table.arch),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER),
-        (_AT_LEAST, 0, 1, 0x40000000),  # x32, whose numbers are others
+        (_AT_LEAST, 0, 1, 0x40000000),  # x32, which has other numbers
         (_RETURN, 0, 0, _KILL),
         (_EQUAL, 0, 1, _CLONE3),
         (_RETURN, 0, 0, _ERRNO | _ENOSYS),

@@ -199,7 +199,7 @@ class Script:
         except (Exception, SystemExit) as error:
             return Score(None, self.name, f"{type(error).__name__}: {error}"[:300], "error")
         if inspect.iscoroutine(said):
-            said.close()  # nobody will await it
+            said.close()  # it will never be awaited
         if said is None:
             return Score(None, self.name)
         if isinstance(said, bool):

@@ -70,7 +70,7 @@ class Combined:
         for part in self.parts:
             open_ = [i for i in range(len(traces)) if self.how != "first" or not _decided(given[i])]
             if part.listwise and open_:
-                open_ = list(range(len(traces)))  # it judges a trace by those beside it
+                open_ = list(range(len(traces)))  # a listwise part must see all traces
             if not open_:
                 break
             found = await part.score(problem, [traces[i] for i in open_], session)

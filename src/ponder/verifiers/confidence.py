@@ -154,8 +154,8 @@ class Confidence:
     def _score(self, trace: Trace) -> Score:
         try:
             value = self.measure(trace)
-        except (ValueError, OverflowError):  # of a trace that no model of ours made
-            return Score(None, self.name, "its log-probabilities are none", "error")
+        except (ValueError, OverflowError):  # the trace may come from a foreign model
+            return Score(None, self.name, "its log-probabilities are invalid", "error")
         places = f"{len(trace.top or ())} places with alternatives" if self.top_logprobs else ""
         return Score(value, self.name, places)
 

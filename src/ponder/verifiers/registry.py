@@ -60,7 +60,7 @@ class Kind:
         """
         needed = sum(not place.startswith(("[", ".")) for place in self.places)
         if ref.model:
-            raise UsageError(f"verifier {ref.name!r} is by no model behind '@': leave it out.")
+            raise UsageError(f"verifier {ref.name!r} takes no model after '@': leave it out.")
         if len(ref.args) < needed:
             raise UsageError(
                 f"verifier {ref.name!r} needs an argument: write {ref.name}({self.arguments})."

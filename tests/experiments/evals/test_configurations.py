@@ -233,7 +233,7 @@ def test_a_grid_that_does_not_fit_is_one_sentence(text: str) -> None:
     ],
 )
 def test_nothing_is_said_twice(given: dict[str, Any], grid: list[str]) -> None:
-    with pytest.raises(UsageError, match=r"is said twice, in --grid and elsewhere"):
+    with pytest.raises(UsageError, match=r"is given twice, in --grid and elsewhere"):
         of_flags(given, grid)
 
 
@@ -304,7 +304,7 @@ def test_flags_hold_where_the_file_says_nothing(tmp_path: Path) -> None:
     assert suite is None
     [found] = configurations(wishes, "s", load())
     assert (found.model, found.strategy) == ("simulated", "direct")
-    with pytest.raises(UsageError, match=r"strategy is said twice, in .*c\.toml and by a flag"):
+    with pytest.raises(UsageError, match=r"strategy is given twice, in .*c\.toml and by a flag"):
         of_file(path, {"strategy": "direct"})
 
 

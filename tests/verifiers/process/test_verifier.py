@@ -130,7 +130,7 @@ async def test_a_chat_model_in_its_place_is_told() -> None:
     asked = await ask(find("process(m)"), [trace(0)], own, others={"m": Scripted(["Looks good!"])})
     [score] = asked.scores
     assert score.value is None
-    assert "is no process reward model" in score.detail
+    assert "is not a process reward model" in score.detail
 
 
 @pytest.mark.parametrize("text", ["[1.5]", "[0.5, 0.5]", "[null]", "{}", "0.5", "[0.5"])

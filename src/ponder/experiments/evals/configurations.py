@@ -241,7 +241,7 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
         if name not in _axes():
             raise UnknownName("name in --grid", name, _axes())
         if name in axes or _said(given, name) is not None:
-            raise UsageError(f"{name!r} is said twice, in --grid and elsewhere: say it once.")
+            raise UsageError(f"{name!r} is given twice, in --grid and elsewhere: give it once.")
         axes[name] = said
     combinations = itertools.product(*axes.values())
     return [Wish(_with(given, dict(zip(axes, values, strict=True)))) for values in combinations]
@@ -323,7 +323,7 @@ def of_file(path: Path, given: Mapping[str, Any]) -> tuple[str | None, list[Wish
         raise UsageError(f"{path}: suite must be a text, not {suite!r}.")
     for key, value in given.items():
         if value is not None and any(key in table for table in (top, *tables)):
-            raise UsageError(f"{key} is said twice, in {path} and by a flag: say it once.")
+            raise UsageError(f"{key} is given twice, in {path} and by a flag: give it once.")
     wishes, flags = [], {key: value for key, value in given.items() if key != "suite"}
     top.pop("suite", None)
     for number, table in enumerate(tables, start=1):

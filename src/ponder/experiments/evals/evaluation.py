@@ -94,7 +94,7 @@ class _Task:
 def digest(problem: Problem) -> str:
     """Return a digest of the question: equal for equal problems."""
     asked = asdict(replace(problem, messages=problem.shown))
-    del asked["instruction"]  # is shown
+    del asked["instruction"]  # it is among the messages
     return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
 
 
@@ -253,7 +253,7 @@ class _Runs:
         """Return the run that answers a problem; starts it if there is none."""
         known = self.store.run_of(task.id, task.item.problem_id)
         if known:
-            with suppress(UsageError):  # somebody removed it from the journal
+            with suppress(UsageError):  # it was removed from the journal
                 return self.journal.run(known).id
         new = self.journal.create(task.asked.to_json())
         run = self.store.begin(task.id, task.outcome(new, state="open"), known)
@@ -300,7 +300,7 @@ def _outcome(task: _Task, journal: Journal, run: str, why: str) -> Outcome:
         if call.spent is None:
             continue
         total = total.plus(call.spent)
-        if call.spent.role == GENERATE:  # others are what verifiers ask
+        if call.spent.role == GENERATE:  # the others are verifiers' calls
             samples += call.spent.calls
             sample = call.result if isinstance(call.result, dict) else {}
             text, key = sample.get("answer") or (None, None)

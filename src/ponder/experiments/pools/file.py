@@ -160,7 +160,7 @@ def _first(line: bytes) -> Header | None:
     try:
         return _header(loads(line))
     except BrokenLine:
-        return None  # whoever iterates is told
+        return None  # iterating raises the error
 
 
 def _header(value: dict[str, Any]) -> Header | None:
@@ -318,7 +318,7 @@ def write(path: Path | str, header: Header | None, entries: Iterable[Entry]) -> 
 def _dumps(value: Any) -> bytes:
     try:
         return (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which a foreign pool may have
+    except UnicodeEncodeError:  # a lone surrogate, which a foreign pool may have
         return (json.dumps(value, allow_nan=False) + "\n").encode()
     except ValueError:
         raise UsageError("a pool cannot hold a number that is not finite: remove it.") from None

@@ -109,5 +109,5 @@ def _common(headers: Sequence[Header]) -> Header:
     }
     models = tuple(dict.fromkeys(model for h in headers for model in h.models))
     if not all(h.models for h in headers):
-        models = ()  # those that are known would stand for the others, too
+        models = ()  # the known ones would stand for the others, too
     return Header(models, {**agreed, "merged": [h.to_json() for h in headers]})

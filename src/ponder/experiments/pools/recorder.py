@@ -94,7 +94,7 @@ class Recorder:
             journal=self.journal,
             run=self.run,
             ordered=False,
-            exact_length=True,  # a sample that a budget cut short is not one of those asked for
+            exact_length=True,  # a sample truncated by the budget is not the one requested
         )
         known = {row.path for row in built.rows if row.lost is None}
         wanted = [(i, k) for i in self.items for k in range(self.n)]

@@ -42,7 +42,7 @@ def accuracy(suite: Suite, unit: str, *, wide: bool) -> Chart:
         costs = [p.cost[unit] for c in curves for p in c.points]
         log_axis(ax, "x", costs, unit, f"{UNIT_NAMES[unit]} per problem (log)")
         percent_axis(ax, "y", [v for c in curves for p in c.points for v in (p.low, p.high)])
-        compares_all = suite.shared == suite.problems  # else it is about others than the curves
+        compares_all = suite.shared == suite.problems  # else the curves are on other problems
         best = suite.frontier.get(unit, ()) if compares_all else ()
         if len(best) > 1:
             x = [*(b.cost for b in best), ax.get_xlim()[1]]

@@ -18,7 +18,7 @@ from ponder.experiments.stats import intervals
 from ponder.experiments.stats.estimators import Bools, Floats
 from ponder.experiments.stats.paired import Difference
 
-_SAME = 1e-9  # costs that differ by less, relatively, are one budget
+_SAME = 1e-9  # relative difference below which costs are one budget
 
 
 # The best at each budget --------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def frontier(table: Table, unit: str) -> tuple[Best, ...]:
     best = []
     for i, following in zip_longest(kept, kept[1:]):
         affordable = [j for j in order if costs[j] <= costs[i] * (1 + _SAME)]
-        # The first of equal means wins, and the cheapest stand first.
+        # The first of equal means wins, and the cheapest come first.
         winner = np.argmax(means[:, affordable], axis=1)
         same = {j for j in affordable if _same(table, values, i, j)}
         rival = max((j for j in affordable if j not in same), key=lambda j: accuracy[j],

@@ -15,7 +15,7 @@ import numpy as np
 from ponder.experiments.report.table import Table
 from ponder.experiments.stats.paired import Difference
 
-_SAME = 1e-9  # a cost that is over the budget by less, relatively, is within it
+_SAME = 1e-9  # relative excess below which a cost is within the budget
 
 Verdict = Literal["thinking", "parameters", "undecided", "unaffordable"]
 

@@ -20,7 +20,7 @@ _IN_SHORT: dict[Topic, int] = {
     "equal": 1,
     "difficulty": 2,
     "price": 1,
-}  # how many sentences of each topic stand at the top
+}  # number of sentences of each topic at the top
 
 
 def render(findings: Findings, title: str = "Accuracy against compute") -> str:

@@ -30,11 +30,11 @@ LINE_POINTS = 3
 """Fewest points of a line: any two points lie on one."""
 CURVE_POINTS = 5
 """Fewest points of a curve with three parameters: it fits three exactly and four nearly."""
-_RATES = 96  # of the grid that starts the search for the plateau's rate
+_RATES = 96  # points of the grid that starts the search for the plateau's rate
 _SLOWEST, _FASTEST = 0.1, 30.0  # rate times the span of log2(compute): nearly straight, a jump
 _ROUNDING = 1e-20  # a mean squared residual below this is zero but for rounding
 _ZERO = 1e-12  # sums of floats: smaller slopes are zero but for rounding
-_DEGENERATE = 0.05  # resamples of Brown's law that may be without a logarithm
+_DEGENERATE = 0.05  # share of Brown's law's resamples that may lack a logarithm
 
 Bend = Literal["flattens", "steepens", "undecided"]
 

@@ -18,7 +18,7 @@ from ponder.experiments.stats.paired import Differences
 AGGREGATORS = ("random", "majority", "best", "weighted", "coverage")
 SCORED = ("best", "weighted")
 Ties = Literal["split", "first"]
-_MAJORITY_WORK = 2e9  # beyond so many multiplications, Monte Carlo is quicker
+_MAJORITY_WORK = 2e9  # multiplications beyond which Monte Carlo is faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def evaluate(
     for i, (how, k) in enumerate(points):
         values[:, i], error = _estimate(columns, how, k, ties == "first", seed)
         errors.append(error)
-    # Sums of floats: what is 1 but for rounding is 1, so that a proportion is seen to be one.
+    # Sums of floats: values within rounding of 1 become 1, so that proportions are recognised.
     return np.where(np.abs(values - np.rint(values)) < 1e-12, np.rint(values), values), errors
 
 
@@ -238,7 +238,7 @@ def _estimate_group(
             return estimators.coverage(group.correct, k), 0.0
         case "best":
             scores = group.scores[how.score]
-            if answers:  # else this is a pool of grades alone
+            if answers:  # else the pool holds grades alone
                 scores = np.where(group.answered, scores, -np.inf)
             return estimators.best_of(group.correct, scores, k, first=first), 0.0
         case "majority":

@@ -99,7 +99,7 @@ def _elect(classes: Ints, right: Floats, weights: Floats, drawn: Bools, first: b
         voted = heads @ ballots.astype(np.float32) > 0.5
         np.copyto(total, chosen @ np.where(ballots, weights.T, 0.0), where=voted)
     top = sums.max(axis=0)
-    top[np.isneginf(top)] = np.inf  # nobody voted: nobody leads
+    top[np.isneginf(top)] = np.inf  # no votes: no leader
     leaders = np.greater_equal(sums, top - _ROUNDING * np.abs(weights).sum(axis=1))
     if first:
         leaders = _earliest(leaders, classes, drawn)

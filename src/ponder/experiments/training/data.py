@@ -20,7 +20,7 @@ from ponder.verifiers.learned.features import Agreement, Seen
 
 NAME = "learned"
 """Name of the learned score in a pool."""
-STRENGTHS = (0.01, 100.0)  # least and most that an estimate may say
+STRENGTHS = (0.01, 100.0)  # bounds of an estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def _counts(problems: int, samples: int, seed: int) -> Iterator[Floats]:
 
 def _within(likely: Floats, correct: Bools, problem: Ints, seed: int) -> Figure | None:
     """As ``auroc``, over the pairs of one problem alone."""
-    pairs = np.zeros((int(problem.max()) + 1, 2))  # won, and all
+    pairs = np.zeros((int(problem.max()) + 1, 2))  # pairs won, and all pairs
     order = np.argsort(problem, kind="stable")
     ends = np.cumsum(np.bincount(problem))
     for i, here in enumerate(np.split(order, ends[:-1])):

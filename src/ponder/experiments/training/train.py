@@ -283,7 +283,9 @@ def regression(table: Table, method: Method) -> CalibratedClassifierCV:
 
 def _calibration(found: Any, method: Method) -> Calibration:
     if method == "sigmoid":
-        return Sigmoid(-float(found.a_), -float(found.b_))  # there it is 1 / (1 + exp(a f + b))
+        return Sigmoid(
+            -float(found.a_), -float(found.b_)
+        )  # scikit-learn's is 1 / (1 + exp(a f + b))
     return Steps(_floats(found.X_thresholds_), _floats(found.y_thresholds_))
 
 

@@ -77,7 +77,7 @@ class CodeT:
         """
         solutions = [trace.answer.text for trace in traces if trace.answer is not None]
         if problem.answer_type != "code" or not solutions:
-            why = "the answer is no program" if problem.answer_type != "code" else NO_PROGRAM
+            why = "the answer is not a program" if problem.answer_type != "code" else NO_PROGRAM
             return [Score(None, self.name, why) for _ in traces]
         where = self.sandbox or await self.tools.sandbox()
         asked = question(problem)

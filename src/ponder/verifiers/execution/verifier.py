@@ -31,7 +31,7 @@ NO_TESTS = (
 )
 NO_PROGRAM = "there is no program in the reply"
 NOTHING_RAN = "the tests ran no assertion on this program, so they say nothing of it"
-_SHOWN = 60  # characters of a text within a detail
+_SHOWN = 60  # most characters of a text in a detail
 
 
 @dataclass(frozen=True, slots=True)

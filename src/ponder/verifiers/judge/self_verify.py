@@ -118,7 +118,7 @@ class Substitute:
             return grown.text
 
         if self.k == 1:
-            replies = [await check(session)]  # whose loss is told, not only counted
+            replies = [await check(session)]  # a loss is reported with its reason
         else:
             replies = await session.gather([check] * self.k)
         read = [said for reply in replies if (said := find_verdict(reply)) is not None]

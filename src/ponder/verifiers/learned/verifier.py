@@ -135,7 +135,7 @@ def learned(
                 f"says {expected}."
             )
         for name in scorer.scores:
-            if LEARNED.search(name):  # it might be itself
+            if LEARNED.search(name):  # possibly this very verifier
                 raise UsageError(
                     f"{path} looks at {name!r}: a learned verifier asks no other learned one."
                 )

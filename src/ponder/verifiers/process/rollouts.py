@@ -102,7 +102,7 @@ class Rollouts:
         return found[-1:] if self.agg == "last" and self.search == "all" else found
 
     async def _bisected(self, session: Session, trace: Trace, starts: Sequence[str]) -> Score:
-        low, high = 0, len(starts)  # success from every start before low; none from high on
+        low, high = 0, len(starts)  # every start before low succeeds; none from high on
         while low < high:
             middle = (low + high) // 2
             value = await self._from(session, trace, starts[middle])

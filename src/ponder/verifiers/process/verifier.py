@@ -85,9 +85,9 @@ def read_scores(text: str, expected: int) -> list[float]:
     except ValueError:
         values = None
     if not isinstance(values, list) or len(values) != expected:
-        raise MalformedReply("the model is no process reward model: it gave no score per step")
+        raise MalformedReply("the model is not a process reward model: it gave no score per step")
     if not all(isinstance(v, int | float) and 0 <= v <= 1 for v in values):
-        raise MalformedReply("a step's score is no number from 0 to 1")
+        raise MalformedReply("a step's score is not a number from 0 to 1")
     return [float(value) for value in values]
 
 
