@@ -471,5 +471,5 @@ def test_an_engine_that_is_closed_or_none_is_refused_in_one_sentence() -> None:
         ponder.solve("2+2?", model="simulated", engine=engine, journal=False)
     with pytest.raises(UsageError, match="the engine is not open"):
         ponder.solve("2+2?", model="simulated", engine=Engine(), journal=False)
-    with pytest.raises(UsageError, match="engine must be a ponder.Engine, not 5"):
+    with pytest.raises(UsageError, match=r"engine must be a ponder\.Engine, not 5"):
         ponder.solve("2+2?", model="simulated", engine=5, journal=False)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ MOST = 1 << 62
 """Upper bound of tokens, calls and seeds, far above any real value."""
 LATEST = 253_402_300_799
 """Last second of a calendar with four-digit years."""
-_PATH = re.compile(r"(?:s?[0-9]{1,9}(?:\.s?[0-9]{1,9})*)?")
+_PATH = re.compile(r"(?:s?[0-9]{1,9}(?:\.s?[0-9]{1,9})*(?:/[0-9]{1,9})?)?")
 
 
 @dataclass(frozen=True, slots=True)
