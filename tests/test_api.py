@@ -179,5 +179,5 @@ def test_wrong_types_are_one_sentence(wrong: dict[str, Any], sentence: str) -> N
 
 def test_a_mixture_has_the_runs_own_model_once() -> None:
     knobs = {"models": "simulated(accuracy=0.9), simulated"}
-    with pytest.raises(UsageError, match="simulated is the run's own model and takes part anyhow"):
+    with pytest.raises(UsageError, match="simulated is the run's own model and always takes part"):
         ponder.solve("6 x 7 = ?", model="simulated", strategy="mixture", knobs=knobs)

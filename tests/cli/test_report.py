@@ -207,6 +207,6 @@ def test_a_journal_is_no_results_store(ponder: Ponder, tmp_path: Path) -> None:
     code, _, err = ponder(journal, "-o", tmp_path / "r.html")
     assert code == 2
     assert err == (
-        f"ponder: cannot open the results store {journal}: it is no results store; "
+        f"ponder: cannot open the results store {journal}: it is not a results store; "
         "name another file.\n"
     )

@@ -121,7 +121,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--max-flops", "5"], "needs at least"),
     (["--max-tokens", "lots"], "Invalid value for '--max-tokens'"),
     (["--verifier", "mean_logprop", "-s", "best_of_n"], "did you mean 'mean_logprob'?"),
-    (["--verifier", "lowest_group"], "asks no verifier of yours"),
+    (["--verifier", "lowest_group"], "has no choice of verifier"),
     (["--type", "numbr"], "did you mean 'number'?"),
     (["--seed", "-1"], "the seed must be a whole number from 0 to 2147483647"),
     (["--file", "nowhere.txt"], "the question is given twice"),

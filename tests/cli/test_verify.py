@@ -112,7 +112,7 @@ def test_a_verifier_that_asks_a_model_needs_one(
 ) -> None:
     code, out, err = verify(capsys, pool)
     assert (code, out) == (2, "")
-    assert "this verifier asks a model, and none was named: name one with --model" in err
+    assert "this verifier needs a model: name one with --model" in err
     assert not pool.with_name("out.jsonl").exists()
 
 

@@ -118,7 +118,7 @@ def test_counts_of_a_stream_that_are_none_are_not_believed(count: Any) -> None:
 @pytest.mark.parametrize("name", ["prompt", "completion", "cached", "wasted"])
 def test_a_completion_has_sound_counts(count: Any, name: str) -> None:
     counts: Any = {"prompt_tokens": 1, "completion_tokens": 1, f"{name}_tokens": count}
-    with pytest.raises(MalformedReply, match="counts tokens in other than whole numbers"):
+    with pytest.raises(MalformedReply, match="token counts that are not whole numbers"):
         Completion("42", "stop", **counts)
 
 

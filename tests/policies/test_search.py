@@ -209,5 +209,5 @@ def test_a_threshold_keeps_the_surest() -> None:
         -0.4,
         -0.4,
     ]
-    with pytest.raises(ValueError, match="nothing to take a threshold of"):
+    with pytest.raises(ValueError, match="needs at least one value"):
         threshold([], 0.5)

@@ -316,9 +316,9 @@ async def test_a_run_is_steered_and_interrupted_by_its_id(tmp_path: Path) -> Non
         [run] = engine.runs
         engine.interrupt(run)
         assert (await going).stopped_by == "interrupt"
-        with pytest.raises(UsageError, match=r"is not going on in this engine: see which"):
+        with pytest.raises(UsageError, match=r"is not in progress in this engine: see"):
             engine.steer(run, Action("pause"))
-        with pytest.raises(UsageError, match=r"is not going on in this engine: see which"):
+        with pytest.raises(UsageError, match=r"is not in progress in this engine: see"):
             engine.interrupt(run)
 
 

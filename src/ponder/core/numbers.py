@@ -17,5 +17,5 @@ def exact(value: str | float) -> Fraction:
     """
     text = str(value)
     if isinstance(value, bool) or not _WRITTEN.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is no number of moderate size")
+        raise ValueError(f"{text[:40]!r} is not a number of moderate size")
     return Fraction(text)

@@ -96,7 +96,7 @@ def read_tests(data: Mapping[str, Any] | None) -> Tests | None:
     except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError):
         pass
     raise UsageError(
-        'these tests are none: expected {"kind": "assert", "code": ...}, {"kind": "io", "cases": '
+        'invalid tests: expected {"kind": "assert", "code": ...}, {"kind": "io", "cases": '
         '[{"input": ..., "output": ...}]} or {"kind": "arithmetic", "numbers": [...], "target": '
         "...}."
     )

@@ -93,7 +93,7 @@ class Completion:
         ):  # fmt: skip
             if type(count) is not int or not 0 <= count <= sound.MOST_TOKENS:
                 raise MalformedReply(
-                    "the model counts tokens in other than whole numbers up to 2**53."
+                    "the model reports token counts that are not whole numbers up to 2**53."
                 )
         if (text := sound.whole(self.text)) is not self.text:
             object.__setattr__(self, "text", text)

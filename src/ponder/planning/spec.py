@@ -71,7 +71,7 @@ class Spec:
             why = str(error) or "it is nested too deeply"
         except UsageError as error:
             why = str(error).rstrip(".")
-        raise UsageError(f"the run's plan is damaged: {why}; begin the run anew.")
+        raise UsageError(f"the run's plan is damaged: {why}; start the run again.")
 
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> Spec:

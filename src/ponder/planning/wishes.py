@@ -56,7 +56,7 @@ def spec(
     preset = presets.preset(effort, strategy, knobs, budget)
     chosen = registry.choose(preset.strategy, preset.knobs)
     if model in chosen.models:
-        raise UsageError(f"{model} is the run's own model and takes part anyhow: do not name it.")
+        raise UsageError(f"{model} is the run's own model and always takes part: do not name it.")
     asked = chosen.verifier
     name = (VERIFIER if asked == RUN else asked) if verifier is None else verifier
     sampling = preset.sampling
@@ -64,7 +64,7 @@ def spec(
         judge = verifiers.find(name)
         if verifier is not None and asked != RUN:
             raise UsageError(
-                f"strategy {preset.strategy!r} with these knobs asks no verifier of yours: take "
+                f"strategy {preset.strategy!r} with these knobs has no choice of verifier: take "
                 "--strategy best_of_n, or self_consistency with --set weight=score."
             )
         name, top = judge.name, verifiers.alternatives(judge)  # a rubric's name contains its digest

@@ -33,6 +33,6 @@ def threshold(lows: Sequence[float], keep: float) -> float:
         ValueError: there are no values.
     """
     if not lows:
-        raise ValueError("there is nothing to take a threshold of.")
+        raise ValueError("a threshold needs at least one value.")
     ranked = sorted(lows, reverse=True)
     return ranked[max(1, round(keep * len(ranked))) - 1]

@@ -305,9 +305,7 @@ class Engine:
         for runner in tuple(self._going):
             if run and runner.run == run:
                 return runner
-        raise UsageError(
-            f"run {run!r} is not going on in this engine: see which are with 'ponder runs list'."
-        )
+        raise UsageError(f"run {run!r} is not in progress in this engine: see 'ponder runs list'.")
 
     def _tell(self, what: Callable[..., None], *arguments: Any) -> None:
         """Call it on the engine's loop: at once if that is the current one."""

@@ -73,14 +73,14 @@ def read_run(
     known: str = decode(str, name, "its ID")
     at: float = decode(float, created, "its time")
     if not 0 <= at <= LATEST:
-        raise Malformed("its time is in no calendar")
+        raise Malformed("its time is out of range")
     word: str = decode(State, state, "its state")
     process: str | None = decode(str | None, worker, "its process")
     if word == "running" and process and gone(process):
         word = "cut off"
     plan = parse(decode(str, spec, "its plan"))
     if not isinstance(plan, dict):
-        raise Malformed("its plan is no object")
+        raise Malformed("its plan is not an object")
     ended = None if result is None else _outcome(parse(decode(str, result, "its result")))
     return RunRow(known, at, plan, word, ended)
 
@@ -131,11 +131,11 @@ def read_rows(rows: Iterable[tuple[object, object]]) -> list[Row]:
 
 def _row(seq: int, record: Any) -> Row:
     if not isinstance(record, list) or len(record) != 5:
-        raise Malformed("it is no list of five")
+        raise Malformed("it is not a list of five")
     path, effect, result, lost, spent = record
     _check_path(path or None)
     if not isinstance(effect, dict):
-        raise Malformed("its effect is no object")
+        raise Malformed("its effect is not an object")
     decode(str | None, lost, "its loss")
     if (result is None) == (lost is None):
         raise Malformed("it has neither a result nor a loss, or both")
@@ -163,13 +163,13 @@ def _check_effect(effect: Mapping[str, Any]) -> None:
         case "steer":
             _check_traces(effect)
         case _:
-            raise Malformed("its effect has no name that is known")
+            raise Malformed("its effect has an unknown name")
 
 
 def _check_traces(effect: Mapping[str, Any]) -> None:
     traces = effect.get("traces")
     if not isinstance(traces, list):
-        raise Malformed("its traces are no list")
+        raise Malformed("its traces are not a list")
     for path in traces:
         _check_path(path)
 
@@ -180,13 +180,13 @@ def _check_result(effect: Mapping[str, Any], result: Any) -> None:
         _check_path(result["id"] or None)
         return
     if not isinstance(result, list):
-        raise Malformed("its result is no list")
+        raise Malformed("its result is not a list")
     if effect["effect"] == "steer":
         for action in result:
             _action(action)
         return
     if len(result) != len(effect["traces"]):
-        raise Malformed("it has not one score for each trace")
+        raise Malformed("it does not have one score for each trace")
     for score in result:
         decode(Score, score, "a score")
 
@@ -218,7 +218,7 @@ def _check_trace(value: Any) -> None:
 def _item(spent: Any) -> Item:
     names = [f.name for f in fields(Item)]
     if not isinstance(spent, list) or len(names) - len(spent) not in (0, 1):  # thinking is rare
-        raise Malformed("its costs are no list of figures")
+        raise Malformed("its costs are not a list of figures")
     item: Item = decode(Item, dict(zip(names, spent, strict=False)), "its costs")
     for name in ("calls", "failed", "prompt_tokens", "cached_tokens", "completion_tokens",
                  "wasted_tokens", "reasoning_tokens"):  # fmt: skip
@@ -241,7 +241,7 @@ def _check_order(rows: Sequence[Row]) -> None:
         name, parent = trace["id"], trace["parent"]
         later = parent in ids and parent not in parents
         if parents.setdefault(name, parent) != parent or (parent and later):
-            raise Malformed(f"the sample {name} goes on from one that came after it")
+            raise Malformed(f"the sample {name} continues a later one")
 
 
 # Writing, and reading again -----------------------------------------------------------------------
@@ -295,7 +295,7 @@ def read_decisions(rows: Iterable[tuple[object, object]]) -> list[tuple[int, Dec
 def _decision(record: object) -> Decision:
     value = parse(decode(str, record, "a decision"))
     if not isinstance(value, list) or len(value) != 2 or value[0] not in _DECISIONS:
-        raise Malformed("a decision is of no known kind")
+        raise Malformed("a decision is of an unknown kind")
     if value[0] == Steered.__name__:
         return Steered(_action(decode(Mapping[str, Any], value[1], "a decision").get("action")))
     decision: Decision = decode(_DECISIONS[value[0]], value[1], "a decision")

@@ -76,7 +76,7 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise Malformed(f"more than {DEPTH} lists and objects are within each other")
+    raise Malformed(f"more than {DEPTH} levels of lists and objects")
 
 
 # To types -----------------------------------------------------------------------------------------

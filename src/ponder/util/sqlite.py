@@ -116,7 +116,7 @@ def _look(path: Path | str, kind: Format, make: bool) -> None:
             raise Foreign("it is not a regular file")
         if not before.st_size:
             if not make:
-                raise Foreign(f"it is no {kind.name}, but empty")
+                raise Foreign(f"it is not a {kind.name}, but empty")
             return
         if os.read(handle, len(_MAGIC)) != _MAGIC:
             raise Foreign("it is not a SQLite file")
@@ -155,13 +155,13 @@ def _missing(db: sqlite3.Connection, kind: Format, make: bool) -> bool:
         )
     beside = _made_by(kind.beside) if kind.beside else {}
     if owner or any(sql != (own | beside).get(name) for name, sql in found.items()):
-        raise Foreign(f"it is no {kind.name}, or is damaged")
+        raise Foreign(f"it is not a {kind.name}, or is damaged")
     if own.keys() <= found.keys():
         return False
     if own.keys() & found.keys():
         raise Foreign("it lacks a table")
     if not make or (found and not kind.joins):
-        raise Foreign(f"it is no {kind.name}")
+        raise Foreign(f"it is not a {kind.name}")
     return True
 
 

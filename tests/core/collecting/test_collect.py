@@ -108,10 +108,10 @@ def test_tests_of_themselves_are_refused(code: str) -> None:
         ("import pytest\n@pytest.mark.parametrize('x', [1], indirect=True)\ndef test_a(x):\n"
          "    assert f(x)", "parametrize test_a in a way"),
         ('"""\n>>> f(1)\nhello\n"""', r"expects printed text"),
-        ("assert f(", "are no Python: .* in line 1"),
+        ("assert f(", "are not valid Python: .* in line 1"),
         ("assert f(1) == 0x" + "f" * 5000, "cannot be read"),
         ("assert f(1) == " + "-" * 500 + "1", "cannot be read"),
-        ("assert f(1) == '\0'", "are no Python|cannot be read"),
+        ("assert f(1) == '\0'", "are not valid Python|cannot be read"),
     ],
 )  # fmt: skip
 def test_what_needs_more_of_a_framework_is_refused(code: str, why: str) -> None:
@@ -176,5 +176,5 @@ def test_outputs_that_are_all_empty_are_no_tests(outputs: list[str]) -> None:
     "target", ["1e999999999", "1e1000", float("inf"), float("nan"), "9" * 201, "1/0", True, "x"]
 )
 def test_a_target_beyond_measure_is_refused(target: object) -> None:
-    with pytest.raises(UsageError, match="these tests are none"):
+    with pytest.raises(UsageError, match="invalid tests"):
         read_tests({"kind": "arithmetic", "numbers": [1], "target": target})

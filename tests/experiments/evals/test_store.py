@@ -67,7 +67,7 @@ def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path, make: bool) 
     Journal(journal).close()
     for path, why in (
         (text, "not a SQLite file"),
-        (journal, "is no results store"),
+        (journal, "is not a results store"),
         (tmp_path, ""),
     ):
         with pytest.raises(UsageError, match=r"name another file\.$") as refused:
@@ -87,7 +87,7 @@ def test_a_store_is_made_only_on_purpose(tmp_path: Path) -> None:
     assert not path.parent.exists()
     path.parent.mkdir()
     path.touch()
-    with pytest.raises(UsageError, match="it is no results store, but empty"):
+    with pytest.raises(UsageError, match="it is not a results store, but empty"):
         Store(path)
     Store(path, make=True).close()
     Store(path).close()

@@ -106,7 +106,7 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (b"GGUF", "requires a buffer"),
         (b"GGML" + bytes(20), "begin with 'GGUF'"),
         (struct.pack("<4sIQQ", b"GGUF", 1, 0, 0), "version 2 or 3"),
-        (struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**63), "cut off in its header"),
+        (struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**63), "truncated in its header"),
     ],
 )
 def test_what_is_no_gguf_file(tmp_path: Path, content: bytes, said: str) -> None:

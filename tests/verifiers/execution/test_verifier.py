@@ -282,10 +282,10 @@ def test_tests_as_a_user_writes_them() -> None:
     ],
 )
 def test_what_is_no_test_is_refused_in_one_sentence(data: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="these tests are none: expected"):
+    with pytest.raises(UsageError, match="invalid tests: expected"):
         read_tests(data)
 
 
 def test_tests_that_are_no_python_are_refused_before_they_fail_every_program() -> None:
-    with pytest.raises(UsageError, match=r"the tests are no Python: .* in line 2 of their code"):
+    with pytest.raises(UsageError, match=r"are not valid Python: .* in line 2 of their code"):
         read_tests({"kind": "assert", "code": "assert 1\nassert ("})

@@ -292,7 +292,7 @@ def test_another_programs_database_is_no_queue(tmp_path: Path) -> None:
     path = tmp_path / "results.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.execute("create table outcomes (x)")
-    with pytest.raises(UsageError, match="it is no queue, or is damaged; name another file"):
+    with pytest.raises(UsageError, match="it is not a queue, or is damaged; name another file"):
         Queue(path)
     with closing(sqlite3.connect(path)) as db:
         assert [row[0] for row in db.execute("select name from sqlite_master")] == ["outcomes"]

@@ -82,7 +82,7 @@ def collect(code: str, entry_point: str = "") -> tuple[Unit, ...]:
             return _collect(ast.parse(code), entry_point)
     except SyntaxError as error:
         where = f" in line {error.lineno} of their code" if error.lineno else ""
-        raise UsageError(f"the tests are no Python: {error.msg}{where}.") from None
+        raise UsageError(f"the tests are not valid Python: {error.msg}{where}.") from None
     except (ValueError, RecursionError, MemoryError):
         raise UsageError(
             "the tests cannot be read: expected Python without null characters, numbers of more "

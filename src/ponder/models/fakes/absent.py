@@ -24,7 +24,7 @@ class Absent:
         Raises:
             UsageError: always.
         """
-        raise UsageError("this verifier asks a model, and none was named: name one with --model.")
+        raise UsageError("this verifier needs a model: name one with --model.")
 
     async def close(self) -> None:
         """Do nothing."""

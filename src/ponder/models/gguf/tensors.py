@@ -286,7 +286,7 @@ class _Reader:
 
     def skip(self, size: int) -> None:
         if size > len(self.data) - self.at:
-            raise ValueError("it is cut off in its header")
+            raise ValueError("it is truncated in its header")
         self.at += size
 
     def step(self) -> None:
@@ -320,14 +320,14 @@ def _whole(path: Path) -> Header:
         header, size = read_header(path), path.stat().st_size
         alignment = header.alignment
         if not 1 <= alignment <= _ALIGNMENT or alignment & (alignment - 1):
-            raise ValueError(f"its alignment, {alignment}, is no power of two up to a megabyte")
+            raise ValueError(f"its alignment, {alignment}, is not a power of two up to a megabyte")
         for tensor in header.tensors:
             if tensor.kind not in _TYPES:
                 raise ValueError(f"a tensor is of the unknown type {tensor.kind}")
             if not tensor.dims or tensor.dims[0] % _TYPES[tensor.kind][1]:
-                raise ValueError(f"a tensor's rows are no whole blocks of {tensor.type_name}")
+                raise ValueError(f"a tensor's rows are not whole blocks of {tensor.type_name}")
             if header.data_offset + tensor.offset + tensor.nbytes > size:
-                raise ValueError("it is cut off before the end of its tensors")
+                raise ValueError("it is truncated before the end of its tensors")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
     except BROKEN as error:
