@@ -68,7 +68,7 @@ BAD: dict[str, tuple[Any, list[Any], str, str]] = {
         {"question": " "}, ["x"], "--verifier schema", "problem.json: 'question' is empty: write"
     ),
     "field": ({**QUESTION, "gold": 1}, ["x"], "--verifier schema", "unknown field 'gold'"),
-    "tests": ({**QUESTION, "tests": {"kind": "x"}}, ["x"], "--verifier schema", "tests are none"),
+    "tests": ({**QUESTION, "tests": {"kind": "x"}}, ["x"], "--verifier schema", "invalid tests"),
     "type": ({**QUESTION, "answer_type": "x"}, ["x"], "--verifier schema", "answer type 'x'"),
     "empty": (QUESTION, [], "--verifier schema", "candidates.jsonl is empty"),
     "line": (QUESTION, [{"txt": 1}], "--verifier schema", 'line 1: expected {"text": ...}'),
