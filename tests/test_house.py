@@ -82,6 +82,7 @@ COVERED_BY = {
     "models/openvino/process.py": "models/openvino/test_model.py",
     "models/reward/formats.py": "models/reward/test_endpoint.py",
     "planning/spec.py": "test_api.py",
+    "policies/bandit.py": "policies/test_search.py",
     "policies/poll.py": "policies/test_vote.py",
     "runtime/handlers/live.py": "runtime/test_runner.py",
     "runtime/records.py": "runtime/test_journal.py",
