@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ponder.experiments.report.values import Findings
 
 _FILE = click.Path(path_type=Path)
-_NEEDED = ("numpy", "scipy", "matplotlib", "jinja2")
+_NEEDED = ("numpy", "scipy", "matplotlib")
 
 
 @click.command(cls=Command)
