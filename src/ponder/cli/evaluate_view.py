@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ponder.cli.tables import table
 from ponder.cli.terminal import say, say_json, show
-from ponder.core.visible import visible_line
+from ponder.cli.view import short
 from ponder.experiments.evals.store import Outcome, Stored
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ def differences(rows: Sequence[Summary], found: Sequence[Comparison]) -> None:
     """Print each configuration against the first."""
     for row, one in zip(rows[1:], found, strict=False):
         verdict = "" if one.decided else ": the data do not decide"
-        names = f"{_plain(row.name)} - {_plain(rows[0].name)}"
+        names = f"{short(row.name)} - {short(rows[0].name)}"
         say(f"{names}: {_difference(one)}, McNemar's p = {one.p:.2g}{verdict}")
 
 
 def comparison(found: Comparison, a: str, b: str) -> None:
     """Print two configurations, and the better one if that is decided."""
-    say(f"A  {found.a}  {_plain(a)}: {found.accuracy_a:.4f}")
-    say(f"B  {found.b}  {_plain(b)}: {found.accuracy_b:.4f}")
+    say(f"A  {found.a}  {short(a)}: {found.accuracy_a:.4f}")
+    say(f"B  {found.b}  {short(b)}: {found.accuracy_b:.4f}")
     say(f"B - A: {_difference(found)}, on {found.problems:,} problems")
     say(f"only A right: {found.only_a:,}, only B right: {found.only_b:,}; "
                f"McNemar's exact p = {found.p:.2g}")  # fmt: skip
@@ -100,12 +100,6 @@ def _print(rows: Sequence[Mapping[str, str]]) -> None:
     """Print a table of the columns that are not empty."""
     every = dict.fromkeys(name for row in rows for name in row)
     columns = [name for name in every if any(row.get(name) for row in rows)]
-    shown = [{name: _plain(row.get(name, "")) for name in columns} for row in rows]
+    shown = [{name: short(row.get(name, "")) for name in columns} for row in rows]
     drawn = table(shown, right=every.keys() - set(_WORDS), whole=("id",))
     show(drawn, elsewhere=200)  # a file is as wide as it needs to be
-
-
-def _plain(text: str, width: int = 60) -> str:
-    """Return the text on one line."""
-    line = visible_line(" ".join(text.split()))
-    return line if len(line) <= width else f"{line[: width - 1]}…"

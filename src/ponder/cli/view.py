@@ -340,7 +340,7 @@ def _outcome(call: Row) -> str:
 
 
 def action(taken: Mapping[str, Any]) -> str:
-    """What a person did to a run, in a few words."""
+    """Describe in a few words what a person did to a run."""
     words = [taken["kind"], taken["node"], str(taken["count"] or ""), taken["text"]]
     said = " ".join(filter(None, words))
     return f"{said} (by {taken['by']})" if taken["by"] else said

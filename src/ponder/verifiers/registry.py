@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -252,5 +252,4 @@ def found(ref: Ref) -> Verifier:
 
 def alternatives(verifier: Verifier) -> int:
     """Return the number of likeliest tokens per position that its traces must come with."""
-    parts: Sequence[Verifier] = getattr(verifier, "parts", ())
-    return max([getattr(verifier, "top_logprobs", 0), *map(alternatives, parts)])
+    return max(getattr(one, "top_logprobs", 0) for one in within(verifier))
