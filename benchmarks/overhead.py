@@ -5,7 +5,9 @@ aiohttp client, in one run, the contestants taking turns.
     python benchmarks/overhead.py [--n 64] [--rounds 30]
 
 Both vote over the same N samples of one question; Ponder's journal is on (a file), and it asks for
-all N (stop=never). 'one request each' sends N requests, as its-hub does; 'n in one request' uses
+all N (stop=never). One ``ponder.Engine`` keeps journal and connections from round to round, as the
+other contestants keep their clients. 'client alone' is Ponder's client without a run: no budget, no
+journal, no vote. 'one request each' sends N requests, as its-hub does; 'n in one request' uses
 the endpoint's ``n``, which its-hub does not have. CPU is this process's user + system time, so the
 endpoint's own (another process) is not in it. Medians over the rounds; the first two warm up.
 """
@@ -30,6 +32,8 @@ from typing import Any
 import aiohttp
 
 import ponder
+from ponder.core.problem import Message
+from ponder.models.base import Request
 from ponder.models.openai.client import OpenAICompat
 from ponder.models.openai.endpoint import Endpoint
 
@@ -45,7 +49,7 @@ def free_port() -> int:
 
 
 def ponder_with(
-    url: str, n: int, journal: Path, *, grouped: bool
+    url: str, n: int, engine: ponder.Engine, journal: Path, *, grouped: bool
 ) -> tuple[OpenAICompat, Contestant]:
     capabilities = frozenset({"seed", "stop", "n"} if grouped else {"seed", "stop"})
     model = OpenAICompat(
@@ -55,6 +59,7 @@ def ponder_with(
     async def once() -> None:
         result = await ponder.asolve(
             QUESTION,
+            engine=engine,
             model=model,
             strategy="self_consistency",
             knobs={"n": n, "stop": "never"},
@@ -64,6 +69,16 @@ def ponder_with(
         assert result.candidates[0].votes == n
 
     return model, once
+
+
+def client_with(model: OpenAICompat, n: int) -> Contestant:
+    question = (Message("user", QUESTION),)
+
+    async def once() -> None:
+        requests = [Request(question, 1024, seed=seed) for seed in range(n)]
+        await asyncio.gather(*map(model.generate, requests))
+
+    return once
 
 
 def its_hub_with(url: str, n: int) -> Contestant:
@@ -114,11 +129,13 @@ async def measure(contestants: dict[str, Contestant], n: int, rounds: int) -> No
 
 async def compare(url: str, n: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        each, one_by_one = ponder_with(url, n, Path(folder) / "a.sqlite", grouped=False)
-        group, in_groups = ponder_with(url, n, Path(folder) / "b.sqlite", grouped=True)
-        async with aiohttp.ClientSession() as session:
+        async with ponder.Engine() as engine, aiohttp.ClientSession() as session:
+            one, two = Path(folder) / "a.sqlite", Path(folder) / "b.sqlite"
+            each, one_by_one = ponder_with(url, n, engine, one, grouped=False)
+            group, in_groups = ponder_with(url, n, engine, two, grouped=True)
             contestants: dict[str, Contestant] = {
                 "bare aiohttp": bare_with(url, n, session),
+                "ponder, client alone": client_with(each, n),
                 "ponder, one request each": one_by_one,
                 "ponder, n in one request": in_groups,
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
@@ -148,11 +149,7 @@ class Problem:
         """The messages that a model is shown: ``messages`` with the instruction appended to the
         last one.
         """
-        if not self.instruction:
-            return self.messages
-        *before, last = self.messages
-        told = f"{last.content.rstrip()}\n\n{self.instruction}"
-        return (*before, replace(last, content=told))
+        return _instructed(self.messages, self.instruction) if self.instruction else self.messages
 
     def __post_init__(self) -> None:
         if self.answer_type not in ANSWER_TYPES:
@@ -160,3 +157,9 @@ class Problem:
         if not any(m.role == "user" and m.content.strip() for m in self.messages):
             raise UsageError("the question is empty: give at least one user message with text.")
         check_tests(self.tests)
+
+
+@functools.lru_cache(maxsize=256)
+def _instructed(messages: tuple[Message, ...], instruction: str) -> tuple[Message, ...]:
+    *before, last = messages
+    return (*before, replace(last, content=f"{last.content.rstrip()}\n\n{instruction}"))

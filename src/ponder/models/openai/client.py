@@ -250,10 +250,10 @@ class OpenAICompat:
         prompt = self._encoder.prompt(request.messages, request.prefix)
 
         def report(delta: Delta) -> None:
-            for caller in callers:
-                caller.tell(delta)
-                if delta.prompt_tokens:
+            for place, caller in enumerate(callers):
+                if place == 1 and delta.prompt_tokens:
                     delta = replace(delta, prompt_tokens=0)
+                caller.tell(delta)
 
         attempt = 0
         while True:

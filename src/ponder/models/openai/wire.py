@@ -233,6 +233,8 @@ def share(total: int, weights: Sequence[int], cap: int) -> list[int]:
 
     The heaviest are served first and rounded up, so that the rest always fits under the cap.
     """
+    if len(weights) == 1:
+        return [total]
     left, weight = len(weights), sum(weights)
     parts = [0] * left
     cap = max(cap, -(-total // left))

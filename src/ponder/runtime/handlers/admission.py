@@ -106,10 +106,12 @@ class Admission:
         """
         if self._ledger.overcharged:
             raise Overcharged(self._ledger.overcharged)
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(length, least, worst, beside, loop.create_future())
+        if not self._ceilings:
+            return self._grant(worst(length), length)
+        future = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(length, least, worst, beside, future)
         if not self._queue and self.exceeded(waiting.needs(length)) is None:
-            return self._grant(waiting, length)
+            return self._grant(worst(length), length)
         self._queue.append(waiting)
         self._pump()
         try:
@@ -171,8 +173,7 @@ class Admission:
     def _close(self, reason: str) -> None:
         self._ledger.overcharged = self._ledger.overcharged or reason
 
-    def _grant(self, waiting: _Waiting, length: int, limit: Limit | None = None) -> Grant:
-        reserved = waiting.worst(length)
+    def _grant(self, reserved: Cost, length: int, limit: Limit | None = None) -> Grant:
         self._reserved += reserved
         self._flying += 1
         return Grant(length, reserved, limit)
@@ -187,7 +188,7 @@ class Admission:
                 head.grant.set_exception(Overcharged(self._ledger.overcharged))
             elif self.exceeded(head.needs(head.length)) is None:
                 self._queue.popleft()
-                head.grant.set_result(self._grant(head, head.length))
+                head.grant.set_result(self._grant(head.worst(head.length), head.length))
             elif self._flying:
                 return
             else:
@@ -205,7 +206,7 @@ class Admission:
         assert limit is not None
         if fitting:
             length = lengths[fitting - 1]
-            head.grant.set_result(self._grant(head, length, limit))
+            head.grant.set_result(self._grant(head.worst(length), length, limit))
         else:
             self.fired = limit
             head.grant.set_exception(LimitReached(limit))
