@@ -59,7 +59,7 @@ def main() -> None:
         write(pool, Header(("made up",), {"seed": 0}), entries(asked))
         n = ",".join(str(max(1, asked.samples >> i)) for i in (4, 3, 2, 1, 0))
         command = ["pool", "score", str(pool), "--n", n, "--by", BY, "--json"]
-        code = "import sys; from ponder.cli.pool import pool; pool(sys.argv[2:])"
+        code = "import sys; from ponder.cli.pool.command import pool; pool(sys.argv[2:])"
         start = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True

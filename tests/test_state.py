@@ -39,8 +39,8 @@ CACHES = frozenset({
     "experiments.suites.grading.gym._tasks",
     "sandbox.process.python",
     "strategies.knobs.knobs",
-    "cli.tree_page._files",
-    "cli.tree_page._read",
+    "cli.tree.page._files",
+    "cli.tree.page._read",
     "util.sqlite._made_by",
     "verifiers.checkers._loaded",
 })  # fmt: skip

@@ -18,8 +18,10 @@ from pathlib import Path
 import click
 import pytest
 
-from ponder.cli import evaluate_view, tables, terminal, view
-from ponder.cli.commands import cli, run
+from ponder.cli.evaluation import view as evaluation
+from ponder.cli.output import tables, terminal
+from ponder.cli.root import cli, run
+from ponder.cli.views import live, result, runs
 from ponder.core.visible import visible
 from tests.support.hostile_commands import ARGUMENT, CASES, HOSTILE, file
 
@@ -125,7 +127,7 @@ def test_hostile_files_and_replies(name: str, ponder: Callable[..., str]) -> Non
 def test_without_the_rule_it_fails(
     name: str, ponder: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (terminal, tables, view, evaluate_view):
+    for module in (terminal, tables, live, result, runs, evaluation):
         for rule in ("visible", "visible_line"):
             monkeypatch.setattr(module, rule, lambda text: text, raising=False)
     with pytest.raises((AssertionError, UnicodeEncodeError)):

@@ -25,7 +25,7 @@ from gguf import GGMLQuantizationType as T
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.cli.models import models as cli
+from ponder.cli.commands.models import models as cli
 from ponder.core.errors import (
     MalformedReply,
     ModelError,

@@ -21,7 +21,9 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ponder.cli import runs, tree, view
+from ponder.cli.commands import runs
+from ponder.cli.tree.picture import picture
+from ponder.cli.views import runs as view
 from ponder.core.effects import Call, Generate, Sampling, Verify
 from ponder.core.errors import PonderError
 from ponder.core.ledger import Item
@@ -200,7 +202,7 @@ def read_journal(path: Path) -> None:
             for call in calls:
                 view._outcome(call)
             with suppress(PonderError):
-                tree.picture(runs._tree(book, row), "?")
+                picture(runs._tree(book, row), "?")
     finally:
         book.close()
 

@@ -8,7 +8,7 @@ import sys
 def main(arguments: list[str] | None = None) -> None:
     """Run ``ponder``: exits with 0, 1 for a failed run, 2 for usage, or 130 for Ctrl-C."""
     try:
-        from ponder.cli.commands import run  # takes so long that Ctrl-C may arrive meanwhile
+        from ponder.cli.root import run  # takes so long that Ctrl-C may arrive meanwhile
 
         code = run(arguments)
     except KeyboardInterrupt:

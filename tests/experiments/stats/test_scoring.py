@@ -232,7 +232,7 @@ def test_tokens_are_unknown_if_one_sample_does_not_say() -> None:
 def test_many_formulas_are_announced(
     tmp_path: Path, pool: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ponder.cli.pool._MANY_FORMULAS", 1)
+    monkeypatch.setattr("ponder.cli.pool.command._MANY_FORMULAS", 1)
     path = lines(tmp_path / "p", line("p", r"\sqrt{2}", r"\sqrt{3}", answer_type="math"))
     assert "comparing 2 formulas" in pool("score", path)[2]
     assert pool("score", path, "--exact-strings")[2] == ""

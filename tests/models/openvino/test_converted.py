@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ponder.cli.models import models
+from ponder.cli.commands.models import models
 from ponder.models import catalog
 from ponder.models.catalog import Entry
 from ponder.models.fetch import Source

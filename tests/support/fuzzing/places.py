@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ponder.cli.commands import run
+from ponder.cli.root import run
 from ponder.core.visible import visible
 
 

@@ -1,0 +1,266 @@
+"""``ponder solve``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ponder import api
+from ponder.cli.options.once import Command
+from ponder.cli.options.unsafe import UNSAFE
+from ponder.cli.output.terminal import say, say_json
+from ponder.cli.output.voice import Voice, tell_of_person
+from ponder.cli.views import live
+from ponder.cli.views import result as shown
+from ponder.core.budget import Budget
+from ponder.core.errors import RunFailed, UsageError
+from ponder.core.events import Subscriber
+from ponder.core.problem import ANSWER_TYPES
+from ponder.core.refs import Ref
+from ponder.planning.presets import COMMON, DEFAULT, PRESETS
+from ponder.planning.wishes import spec
+from ponder.runtime.engine import Engine
+from ponder.runtime.result import Result
+from ponder.runtime.runner import Runner
+from ponder.strategies.registry import STRATEGIES
+from ponder.verifiers.naming import Arguments, canonical, spelled
+from ponder.verifiers.registry import KINDS
+
+Prepare = Callable[[Subscriber], AbstractAsyncContextManager[Runner]]
+
+
+def _efforts() -> str:
+    lines = []
+    for name, plan in PRESETS.items():
+        knobs = "".join(f" {k}={v}" for k, v in plan.knobs.items())
+        lines.append(
+            f"{name:<8} {plan.strategy}{knobs}, {plan.sampling.length} tokens a sample, "
+            f"{plan.budget.tokens:,} in all"
+        )
+    return "\n".join(lines)
+
+
+def _strategies() -> str:
+    lines = []
+    for name, strategy in STRATEGIES.items():
+        knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
+        lines.append(f"{name:<17} {strategy.summary}; {knobs or 'no knobs'}")
+    return "\n".join([*lines, f"{'all':<17} {' '.join(COMMON)}"])
+
+
+@click.command(
+    cls=Command,
+    context_settings={"max_content_width": 100},
+    epilog=f"\b\nEfforts:\n{_efforts()}\n\n\b\nStrategies and their knobs:\n{_strategies()}",
+)
+@click.argument("question", required=False)
+@click.option("-f", "--file", "file", metavar="PATH", help="Read the question from a file.")
+@click.option("-m", "--model", metavar="MODEL", help="Catalog name, .gguf, hub file, endpoint.")
+@click.option(
+    "-e", "--effort", metavar="EFFORT", help=f"{', '.join(PRESETS)} (default: {DEFAULT})."
+)
+@click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
+@click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
+@click.option(
+    "--verifier",
+    metavar="NAME(...)",
+    help=f"{', '.join(KINDS)}; with arguments as in judge(MODEL, k=5).",
+)
+@click.option(
+    "--rubric", metavar="PATH", help="What a good answer is, for --verifier judge or pairwise."
+)
+@click.option(
+    "--verifier-script", metavar="PATH.py:FUNCTION", help="A Python function of yours as verifier."
+)
+@click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
+@click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
+@click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
+@click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")
+@click.option(
+    "--type",
+    "answer_type",
+    default="auto",
+    metavar="TYPE",
+    help=f"How to read the answer: auto, {', '.join(ANSWER_TYPES)}.",
+)
+@click.option("--choices", metavar="A,B,...", help="Labels to choose from.")
+@click.option("--schema", metavar="PATH", help="JSON Schema that the answer must satisfy.")
+@click.option("--system", default="", metavar="TEXT", help="A system message.")
+@click.option("--seed", default=0, show_default=True, help="Same seed, same samples.")
+@click.option("--journal", metavar="PATH", help="Record the run in this file.")
+@click.option("--no-journal", is_flag=True, help="Do not record the run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--show-trace", is_flag=True, help="Print the reasoning behind the answer.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the answer alone.")
+@UNSAFE
+def solve(
+    question: str | None,
+    file: str | None,
+    model: str | None,
+    effort: str | None,
+    knobs: tuple[str, ...],
+    verifier: str | None,
+    rubric: str | None,
+    verifier_script: str | None,
+    max_tokens: int | None,
+    max_usd: float | None,
+    max_seconds: float | None,
+    max_flops: float | None,
+    choices: str | None,
+    answer_type: str,
+    schema: str | None,
+    journal: str | None,
+    no_journal: bool,
+    as_json: bool,
+    show_trace: bool,
+    quiet: bool,
+    unsafe: bool,
+    **options: Any,
+) -> int:
+    """Answer QUESTION (or --file, or standard input) within a budget.
+
+    Ctrl-C once stops and prints the best answer so far with its receipt.
+    """
+    if journal and no_journal:
+        raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+    engine = Engine(teller=Voice(quiet), unsafe=unsafe)
+    asked = spec(
+        _question(question, file),
+        model=api.model_name(model, engine.config),
+        effort=effort or engine.config.effort or DEFAULT,
+        knobs=knob_values(knobs),
+        verifier=verifier_name(verifier, rubric, verifier_script),
+        budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
+        answer_type=answer_type,
+        choices=_choices(choices, "json" if schema else answer_type),
+        schema=_read(schema) if schema else "",
+        **options,
+    )
+    recorded: str | bool = journal or not no_journal
+    if not (quiet or as_json):
+        tell_of_person(asked.verifier)
+
+    def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
+        return api.prepare(asked, engine, journal=recorded, publish=publish)
+
+    return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:
+    """Return the verifier's full name from ``--verifier`` and its helper options.
+
+    Raises:
+        UsageError: the options do not go together.
+    """
+    if script is not None:
+        if name is not None or rubric is not None:
+            raise UsageError("--verifier-script is a verifier of its own: give it alone.")
+        return canonical(f"script:{script}")
+    if rubric is None:
+        return name
+    asked = spelled(name or "judge")
+    if asked.name not in ("judge", "pairwise"):
+        raise UsageError(f"--rubric is for the verifiers judge and pairwise, not for {name!r}.")
+    if "rubric" in asked.options:
+        raise UsageError(f"{name!r} has a rubric already: leave one of the two out.")
+    return Arguments(asked).replaced("rubric", Ref(rubric)).name
+
+
+def present(
+    engine: Engine, prepare: Prepare, *, as_json: bool, show_trace: bool, quiet: bool
+) -> int:
+    """Run, with a live view on a terminal; print the result and return the exit code."""
+    try:
+        result = asyncio.run(_watched(engine, prepare, quiet=quiet or as_json))
+    except RunFailed as failed:
+        if failed.receipt and not quiet:
+            shown.receipt(failed.receipt, err=True)
+        if failed.run and not quiet:
+            say(f"what has come is kept: ponder runs resume {failed.run}", err=True)
+        raise
+    if as_json:
+        say_json(result.to_json())
+    else:
+        shown.result(result, show_trace=show_trace, quiet=quiet)
+    if result.answer is not None:
+        return 1 if result.receipt.overcharged else 0
+    return 130 if result.stopped_by == "interrupt" else 1
+
+
+async def _watched(engine: Engine, prepare: Prepare, *, quiet: bool) -> Result:
+    watcher = live.watcher(quiet)
+    async with engine, prepare(watcher.update) as runner, _interruptible(runner):
+        with watcher:
+            return await runner.go()
+
+
+@asynccontextmanager
+async def _interruptible(runner: Runner) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_signal_handler(signal.SIGINT)  # the second Ctrl-C ends the process as usual
+        runner.interrupt()
+
+    with suppress(NotImplementedError):  # Windows has no signal handlers on loops
+        loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGINT)
+
+
+def _question(argument: str | None, file: str | None) -> str:
+    if argument is not None and file is not None:
+        raise UsageError("the question is given twice: as an argument and with --file.")
+    if file is not None:
+        return _read(file)
+    if argument is not None and argument != "-":
+        return argument
+    if sys.stdin is None or (argument is None and sys.stdin.isatty()):
+        raise UsageError("there is no question: give it as an argument, with --file, or on stdin.")
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not UTF-8 text.") from None
+
+
+def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
+    if labels is None:
+        return ()
+    if answer_type not in ("auto", "choice"):
+        raise UsageError(
+            f"--choices is for answers of the type choice, not {answer_type!r}: leave one of them "
+            "out."
+        )
+    return tuple(label.strip() for label in labels.split(",") if label.strip())
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
+
+
+def knob_values(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the values of ``--set``, by knob."""
+    knobs = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            raise UsageError(f"--set takes KNOB=VALUE, such as n=16, not {pair!r}.")
+        if name.strip() in knobs:
+            raise UsageError(f"--set {name.strip()} is given twice: give it once.")
+        knobs[name.strip()] = value.lstrip()  # trailing blanks may be part of a mark
+    return knobs

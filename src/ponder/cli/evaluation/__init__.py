@@ -1,0 +1,1 @@
+"""``ponder eval``: the command and its output."""

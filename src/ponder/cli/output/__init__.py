@@ -1,0 +1,1 @@
+"""All that reaches the terminal, and files that commands write."""

@@ -1,0 +1,1 @@
+"""``ponder pool``: recorded samples."""

@@ -1,0 +1,84 @@
+"""The traces being written, as the live view shows them: the end of each, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import (
+    Console,  # noqa: TID251 -- a type alone
+    ConsoleOptions,
+    Group,
+    RenderableType,
+    RenderResult,
+)
+from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by the sink
+
+from ponder.cli.output import terminal
+
+KEPT = 1024
+"""Number of characters kept of a trace: more than the widest line has."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """A requested sample, and its text so far."""
+
+    tokens: int = 0
+    """Number of its tokens so far."""
+    text: str = ""
+    """The end of its text."""
+    reasoning: str = ""
+    """The end of its thinking, as long as it has no text."""
+    running: bool = False
+    """True if the model has started it."""
+
+    def grow(self, text: str, reasoning: str, tokens: int) -> None:
+        """Add new text; if the number of tokens falls, the sample starts anew."""
+        if tokens < self.tokens:
+            self.text = self.reasoning = ""
+        self.text = (self.text + text)[-KEPT:]
+        self.reasoning = (self.reasoning + reasoning)[-KEPT:]
+        self.tokens, self.running = tokens, True
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A head, and below it as many traces as the screen has lines for."""
+
+    head: Sequence[RenderableType]
+    """The lines above the traces, from the top down."""
+    chains: Sequence[Chain]
+    """The running traces, in the order in which they were requested."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        head = Group(*self.head)
+        yield head
+        used = len(console.render_lines(head, options, pad=False))
+        room = max(0, console.height - used - 1)
+        shown = self.chains[:room] if len(self.chains) <= room else self.chains[: max(0, room - 1)]
+        for chain in shown:
+            yield _line(chain, options.max_width)
+        if room and len(shown) < len(self.chains):
+            yield terminal.text((f"and {len(self.chains) - len(shown)} more", "dim"))
+
+
+def _line(chain: Chain, width: int) -> Text:
+    count = f"{chain.tokens:>6,}  "
+    said = tail(chain.text or chain.reasoning, width - len(count))
+    style = "" if chain.text else "dim italic"
+    line = terminal.text((count, "cyan"), (said, style))
+    line.no_wrap, line.overflow = True, "crop"
+    return line
+
+
+def tail(text: str, width: int) -> str:
+    """Return the end of a text in one line of at most so many columns."""
+    line = " ".join(text.split())
+    if cell_len(line) <= width:
+        return line
+    left, start = width - 1, len(line)
+    while start and (left := left - cell_len(line[start - 1])) >= 0:
+        start -= 1
+    return f"…{line[start:]}"
