@@ -55,7 +55,10 @@ class Postbox(Inbox):
     def take(self, effect: Steer) -> tuple[Action, ...]:
         """Remove and return the actions that concern the offered traces."""
         self._fetch()
+        before = self.paused
         taken = super().take(effect)
+        if self.paused != before:
+            self._journal.pause(self._run, self.paused)
         for number, action in list(self._numbers.items()):
             if any(action is one for one in taken):
                 self._journal.applied(number)

@@ -138,6 +138,11 @@ class Journal:
             "update runs set state = 'running', worker = ? where id = ?", (this_one(), run)
         )
 
+    def pause(self, run: str, paused: bool) -> None:
+        """Record that a run in progress is paused, or continues."""
+        state = "paused" if paused else "running"
+        self._execute("update runs set state = ? where id = ?", (state, run))
+
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
         """Close a run: ``state`` is done, interrupted or failed."""
         self.flush()

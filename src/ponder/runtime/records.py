@@ -22,7 +22,9 @@ from ponder.core.trace import Finish, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.worker import gone
 
-State = Literal["running", "done", "interrupted", "failed"]
+State = Literal["running", "paused", "done", "interrupted", "failed"]
+GOING_ON = ("running", "paused")
+"""States of a run that has not ended."""
 MOST = 1 << 62
 """Upper bound of tokens, calls and seeds, far above any real value."""
 LATEST = 253_402_300_799
@@ -53,8 +55,8 @@ class RunRow:
     spec: dict[str, Any]
     """Any JSON object; to resume the run, read it with ``Spec.from_json``."""
     state: str
-    """running, done, interrupted, failed, or cut off (its process ended before the run did). Those
-    that are not done can be resumed.
+    """running, paused, done, interrupted, failed, or cut off (its process ended before the run
+    did). Those that are not done can be resumed.
     """
     result: dict[str, Any] | None
 
@@ -76,7 +78,7 @@ def read_run(
         raise Malformed("its time is out of range")
     word: str = decode(State, state, "its state")
     process: str | None = decode(str | None, worker, "its process")
-    if word == "running" and process and gone(process):
+    if word in GOING_ON and process and gone(process):
         word = "cut off"
     plan = parse(decode(str, spec, "its plan"))
     if not isinstance(plan, dict):

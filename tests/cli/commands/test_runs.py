@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -234,6 +236,52 @@ def test_what_was_done_to_a_run_is_shown(
     book.close()
     _, out, _ = ponder(capsys, "runs", "show", run, *journal)
     assert "hint be brief (by ann)" in out
+
+
+def test_a_paused_run_is_listed_as_paused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = ["--journal", str(tmp_path / "runs.sqlite")]
+    gate, asked = threading.Event(), threading.Semaphore(0)
+
+    def before(count: int) -> None:
+        asked.release()
+        assert gate.wait(600)
+
+    def state() -> str:
+        [row] = json.loads(ponder(capsys, "runs", "list", "--json", *book)[1])
+        shown = ponder(capsys, "runs", "show", row["run"], *book)[1]
+        assert re.search(r"^state +(.*)$", shown, re.M)[1] == row["state"]  # type: ignore[index]
+        return str(row["state"])
+
+    def steer(*words: str) -> str:
+        code, _, err = ponder(capsys, "runs", "steer", "2", *words, *book)
+        assert code == 0
+        return err
+
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        server.before = before
+        server.answer = lambda seed: str(seed)  # type: ignore[method-assign]  # two decide nothing
+        how = ["-m", "loop", "-s", "self_consistency", "--set", "n=3", *book]
+        with subprocess.Popen(
+            [sys.executable, "-m", "ponder", "solve", QUESTION, "-q", *how]
+        ) as process:
+            assert asked.acquire(timeout=600)
+            assert asked.acquire(timeout=600)
+            steer("pause")
+            assert state() == "running"  # the run has not come to its next step
+            gate.set()
+            assert steer("hint", "be brief", "--wait") == "applied\n"  # taken with the pause
+            assert state() == "paused"
+            gate.clear()
+            assert steer("resume", "--wait") == "applied\n"
+            assert asked.acquire(timeout=600)
+            assert state() == "running"
+            gate.set()
+            assert process.wait(600) == 0
+    assert state() == "done"
+    assert len(server.seeds) == 3
 
 
 def test_a_tree_is_printed_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ from ponder.planning.spec import Spec
 from ponder.runtime import history
 from ponder.runtime.engine import Engine
 from ponder.runtime.journal import Journal
-from ponder.runtime.records import RunRow
+from ponder.runtime.records import GOING_ON, RunRow
 from ponder.runtime.runner import Runner
 from ponder.strategies import registry
 
@@ -251,7 +251,7 @@ def steer(
     wanted = _action(action, words, by)
     with _open(journal) as book:
         row = book.run(run)
-        if row.state != "running":
+        if row.state not in GOING_ON:
             raise UsageError(
                 f"run {row.id} is {row.state}, not running: only a run in progress can be steered."
             )
