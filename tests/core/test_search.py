@@ -92,11 +92,17 @@ def test_an_edited_text_takes_a_place_beside_its_origin() -> None:
 
 def test_interventions_stand_at_their_node() -> None:
     pin, prune = Action("pin", name_of("a"), by="ann"), Action("prune", name_of("a"))
-    tree = functools.reduce(
-        apply, [Steered(pin), Steered(Action("hint", text="!")), Steered(prune)], planted("a", "b")
-    )
+    tree = functools.reduce(apply, [Steered(pin), Steered(prune)], planted("a", "b"))
     assert at(tree, "a").actions == (pin, prune)
     assert (at(tree, "b").actions, tree.root.actions) == ((), ())
+
+
+def test_a_hint_stands_where_the_search_went_on_or_at_the_root() -> None:
+    hint = Action("hint", text="be brief", by="ann")
+    tree = apply(planted("a", "b", "c"), Steered(hint, (name_of("a"), name_of("c"), "7")))
+    assert [at(tree, name).actions for name in "abc"] == [(hint,), (), (hint,)]
+    assert tree.root.actions == ()
+    assert apply(planted("a"), Steered(hint)).root.actions == (hint,)
 
 
 def test_the_path_to_the_answer() -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from ponder.core.answer import Answer
 from ponder.core.effects import Call, Effect, Result, Steer, Verify
 from ponder.core.errors import PonderError, UsageError
+from ponder.core.events import Steered
 from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 from ponder.runtime.journal import Journal
@@ -339,6 +341,33 @@ def test_a_file_that_may_not_be_written_is_refused_in_one_sentence(tmp_path: Pat
     with pytest.raises(UsageError, match="cannot open the journal") as error:
         Journal(path)
     assert one_sentence(error)
+
+
+def test_a_hint_recorded_without_its_nodes_stands_at_the_root() -> None:
+    journal = Journal(":memory:")
+    run = journal.create({})
+    hint = Action("hint", text="be brief")
+    record = json.dumps(["Steered", {"action": asdict(hint)}])
+    journal._execute("insert into decisions values (?, 0, 0, ?)", (run, record))
+    assert journal.decisions(run) == [(0, Steered(hint))]
+    journal.close()
+
+
+def test_a_paused_run_is_cut_off_when_its_process_ends_and_runs_when_it_is_taken_up(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path / "runs.sqlite")
+    run = journal.create({})
+    journal.pause(run, True)
+    assert journal.run(run).state == "paused"
+    other = subprocess.Popen([sys.executable, "-c", ""])
+    other.wait()
+    worker = f"{other.pid}@{platform.node()}"
+    journal._execute("update runs set worker = ?", (worker,))
+    assert journal.run(run).state == "cut off"
+    journal.claim(run)
+    assert journal.run(run).state == "running"
+    journal.close()
 
 
 def test_a_run_that_a_living_process_works_on_is_not_taken_from_it(tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ def test_the_events_of_a_tiny_run() -> None:
     one = Item("generate", "scripted", 1, 0, 6, 0, 2, 0, 0, flops, 0.0)
     two = Item("total", "", 2, 0, 12, 0, 4, 0, 0, 2 * flops, 0.0)
     assert events == [
-        RunStarted("", "best_of_n", {"n": 2, "pick": "best"}, "scripted", Budget(tokens=500), 7),
+        RunStarted(
+            "", "best_of_n", {"n": 2, "pick": "best"}, "scripted", Budget(tokens=500), 7, PROBLEM
+        ),
         SampleStarted("0.0.0", "generate"),
         Grew("0.0.0", "", "", 0),
         SampleStarted("0.1.0", "generate"),
@@ -115,6 +117,7 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
             "timed",
             Budget(seconds=5),
             0,
+            PROBLEM,
         ),
         SampleFinished("0.0.0", grown("0.0.0", "a", 4), False),
         Proposed(grown("0.0.0", "a", 4), None),

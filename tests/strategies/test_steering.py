@@ -13,6 +13,7 @@ from ponder.core.search import fold
 from ponder.core.steering import Action
 from ponder.models.base import Request
 from ponder.models.fakes.scripted import Scripted
+from ponder.runtime import history
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
@@ -95,6 +96,23 @@ async def test_a_hint_is_seen_by_all_later_steps_and_changes_no_problem() -> Non
     assert all(text.endswith("Hints to follow:\n- try b") for text in asked[2:])
     assert result.trace is not None
     assert result.trace.problem == PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("strategy", "knobs", "hinted"),
+    [
+        ("beam_search", {"width": 1, "fan": 2}, ["0.0.0"]),  # the one that is kept of two
+        ("beam_search", {"width": 2, "fan": 2}, ["0.0.0", "0.1.0"]),
+        ("self_consistency", {"n": 3, "stop": "never"}, [""]),  # chains that have ended
+    ],
+)
+async def test_a_hint_stands_at_the_nodes_that_are_continued_next(
+    strategy: str, knobs: dict[str, Any], hinted: list[str]
+) -> None:
+    hint = Action("hint", text="try b", by="ann")
+    _, _, _, events = await steered(strategy, knobs, {2: hint})
+    tree = fold(PROBLEM, events)
+    assert [node.id for node in tree.nodes.values() if node.actions == (hint,)] == hinted
 
 
 async def test_an_accepted_beginning_is_made_to_answer_and_ends_the_run() -> None:
@@ -191,6 +209,8 @@ async def test_a_steered_run_replays_to_the_same_end_without_asking_anything(
         first.candidates,
     )
     assert fold(PROBLEM, replayed) == fold(PROBLEM, events)
+    recorded = history.tree(PROBLEM, journal.calls(name), journal.decisions(name))
+    assert recorded == fold(PROBLEM, events)
     assert again.receipt.total == first.receipt.total
     journal.close()
 

@@ -14,6 +14,7 @@ from typing import Any
 from ponder.core.budget import Budget
 from ponder.core.effects import GENERATE
 from ponder.core.ledger import Item
+from ponder.core.problem import Problem
 from ponder.core.steering import Action
 from ponder.core.trace import Score, Trace
 
@@ -28,6 +29,8 @@ class RunStarted:
     model: str
     budget: Budget
     seed: int
+    problem: Problem
+    """The root of its search tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ class Steered:
     """A person or a program intervened."""
 
     action: Action
+    at: tuple[str, ...] = ()
+    """Ids of the nodes continued next, which are the first to see a hint; () for the root."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Node:
     origin: str = ""
     """Id of the node that it replaces, if a person edited that one."""
     actions: tuple[Action, ...] = ()
-    """Interventions at this node, in their order."""
+    """Interventions at this node, and hints that its children were the first to see."""
 
     @property
     def id(self) -> str:
@@ -166,9 +166,10 @@ def apply(tree: Tree, event: Event) -> Tree:
         case Forked(node=name, text=text, origin=origin) if origin in tree:
             fork = tree[origin].trace.forked(name, text)
             return _added(tree, fork, tree[origin].parent, origin)
-        case Steered(action=action) if action.node in tree and action.node != ROOT:
-            node = tree[action.node]
-            return _changed(tree, [replace(node, actions=(*node.actions, action))])
+        case Steered(action=action, at=at):
+            names = (at or (ROOT,)) if action.kind == "hint" else filter(None, (action.node,))
+            known = [tree[name] for name in names if name in tree]
+            return _changed(tree, [replace(n, actions=(*n.actions, action)) for n in known])
         case Scored(traces=traces, scores=scores):
             return _scored(tree, zip((trace.id for trace in traces), scores, strict=True))
         case Judged(nodes=names, scores=scores):

@@ -140,7 +140,7 @@ class Session(Asking):
 
         Finished traces are not part of the frontier.
         """
-        await self._ask([node.trace for node in nodes], self._next())
+        await self._ask([node.trace for node in nodes], self._next(), kept)
         stay = self.drop(nodes, why, but=kept)
         return self._heirs([node for node in stay if not node.done])
 
@@ -148,7 +148,7 @@ class Session(Asking):
 
     async def offer(self, frontier: Sequence[Node]) -> list[Node]:
         """Let an observer intervene, and return the frontier to continue with."""
-        await self._ask([node.trace for node in frontier], self._aside())
+        await self._ask([node.trace for node in frontier], self._aside(), frontier)
         return self._heirs(frontier)
 
     async def steer(self, traces: Sequence[Trace]) -> list[Trace]:
@@ -156,7 +156,7 @@ class Session(Asking):
 
         A trace whose text was edited is continued from the edited text.
         """
-        await self._ask(traces, self._aside())
+        await self._ask(traces, self._aside(), traces)
         if not self._run.steering.active:
             return list(traces)
         heirs = [heir for trace in traces if (heir := self.heir(trace)) is not None]
@@ -195,8 +195,10 @@ class Session(Asking):
         self._offers += 1
         return self._at(f"s{self._offers - 1}")
 
-    async def _ask(self, traces: Sequence[Trace], path: str) -> None:
-        """Let an observer act, and carry out the actions."""
+    async def _ask(
+        self, traces: Sequence[Trace], path: str, kept: Sequence[Node] | Sequence[Trace]
+    ) -> None:
+        """Let an observer act, and carry out the actions. The search goes on from the ``kept``."""
         tree = self._run.tree
         known = {trace.id: trace for trace in traces}
         effect = Steer(tuple(traces), tree.nodes.keys() if tree else known.keys())
@@ -205,11 +207,13 @@ class Session(Asking):
             trace = known.get(action.node)
             if trace is None and tree is not None and action.node in tree:
                 trace = tree[action.node].trace
+            hint = action.kind == "hint"
+            at = tuple(one.id for one in kept if not one.done) if hint else ()
+            self._run.tell(Steered(action, at))
             await self._obey(action, trace, f"{path}.{i}")
 
     async def _obey(self, action: Action, trace: Trace | None, path: str) -> None:
         run, steering = self._run, self._run.steering
-        run.tell(Steered(action))
         match action.kind:
             case "hint":
                 steering.hints.append(action.text.strip())

@@ -299,7 +299,11 @@ def _decision(record: object) -> Decision:
     if not isinstance(value, list) or len(value) != 2 or value[0] not in _DECISIONS:
         raise Malformed("a decision is of an unknown kind")
     if value[0] == Steered.__name__:
-        return Steered(_action(decode(Mapping[str, Any], value[1], "a decision").get("action")))
+        fields = decode(Mapping[str, Any], value[1], "a decision")
+        at: tuple[str, ...] = decode(
+            tuple[str, ...], fields.get("at", ()), "the place of an action"
+        )
+        return Steered(_action(fields.get("action")), at)
     decision: Decision = decode(_DECISIONS[value[0]], value[1], "a decision")
     return decision
 

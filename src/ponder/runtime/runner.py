@@ -196,7 +196,9 @@ class Runner:
         )
         info = job.model.info
         self._publish(
-            RunStarted(self.run, job.name, dict(job.knobs), info.name, job.budget, job.seed)
+            RunStarted(
+                self.run, job.name, dict(job.knobs), info.name, job.budget, job.seed, job.problem
+            )
         )
         root = Session(state)
         self._task = asyncio.ensure_future(job.strategy(root, job.problem))

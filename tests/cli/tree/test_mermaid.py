@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ponder.cli.tree.mermaid import CHARACTERS, EDGES, flowchart
 from ponder.cli.tree.picture import picture
-from ponder.core.events import SampleFinished
+from ponder.core.events import SampleFinished, Steered
 from ponder.core.search import apply
+from ponder.core.steering import Action
 from ponder.core.trace import Trace
 from tests.support.jobs import PROBLEM
 from tests.support.pictures import ASKED, beam
-from tests.support.trees import grow, planted
+from tests.support.trees import grow, name_of, planted
 
 
 def test_a_search_in_mermaid() -> None:
@@ -23,6 +24,13 @@ def test_a_search_in_mermaid() -> None:
         '  n0 -.-> n4["b · 2 tokens · 0.20 · outranked"]\n',
         0,
     )
+
+
+def test_hints_in_mermaid() -> None:
+    tree = apply(planted("a"), Steered(Action("hint", text='say "so"', by="ann"), (name_of("a"),)))
+    text, _ = flowchart(picture(apply(tree, Steered(Action("hint", text="use 6 * 7"))), ASKED))
+    assert 'n0["What is six times seven ? · hint: use 6 * 7"]' in text
+    assert 'n1["a · 2 tokens · hint by ann: say #34;so#34; · not continued"]' in text
 
 
 def test_mermaid_obeys_nothing_that_was_written() -> None:

@@ -268,6 +268,16 @@ def test_a_browser_lays_the_tree_out_tidily(browser: str, tmp_path: Path) -> Non
     assert shown_text.count("✎") == 1 + 1  # at the node, and in the key
 
 
+def test_hints_are_shown_at_their_cards(browser: str, tmp_path: Path) -> None:
+    tree = apply(planted("a", "b"), Steered(Action("hint", text="use 6 * 7")))
+    tree = apply(tree, Steered(Action("hint", text="<b>brief</b>", by="ann"), (name_of("a"),)))
+    document = opened(browser, tmp_path, picture(tree, ASKED))
+    shown = document[: document.index('<script id="data"')]
+    assert shown.count("✎") == 2 + 1  # at the question, at the node, and in the key
+    assert "hint: use 6 * 7" in shown
+    assert "hint by ann: &lt;b&gt;brief&lt;/b&gt;" in shown
+
+
 def wide(count: int) -> Tree:
     """So many nodes in three levels."""
     tree = planted(*"abcdefgh")

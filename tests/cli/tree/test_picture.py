@@ -89,6 +89,17 @@ def test_what_a_person_did_is_said() -> None:
     assert [b.steered for b in shown.branches] == [False, True, True, True]
 
 
+def test_hints_are_said_where_they_were_seen_first() -> None:
+    hint = Action("hint", text=" be brief ", by="ann")
+    tree = apply(grow(grow(planted(), "a", added="so"), "b", added="so"), Steered(hint, ("0", "1")))
+    tree = apply(tree, Steered(Action("hint", text="use 6 * 7")))
+    shown = picture(tree, ASKED)
+    assert shown.branches[0].notes == ("hint: use 6 * 7",)
+    assert (shown.branches[1].notes, shown.branches[1].count) == (("hint by ann: be brief",), 2)
+    alone = apply(tree, Steered(hint, ("1",)))
+    assert [b.count for b in picture(alone, ASKED).branches] == [1, 1, 1]
+
+
 # Equal branches -----------------------------------------------------------------------------------
 
 

@@ -6,8 +6,9 @@ import pytest
 from rich.cells import cell_len
 
 from ponder.cli.tree.picture import picture
-from ponder.core.events import Event, Judged
+from ponder.core.events import Event, Judged, Steered
 from ponder.core.search import Tree, apply, fold
+from ponder.core.steering import Action
 from ponder.core.trace import Score
 from ponder.models.fakes.scripted import Scripted
 from tests.support.jobs import PROBLEM, ByText, go
@@ -36,6 +37,21 @@ def test_visits_in_the_terminal() -> None:
         "│  └─ ○ a   0.0     1 × 0.50       2  not continued",
         "└─ ○ b        1                    2  not continued",
         "○ other branches",
+    ]
+
+
+def hinted() -> Tree:
+    """The search of ``beam``, with a hint at its beginning and one behind a."""
+    tree = apply(beam(), Steered(Action("hint", text="use 6 * 7")))
+    return apply(tree, Steered(Action("hint", text="be brief", by="ann"), (name_of("a"),)))
+
+
+def test_hints_in_the_terminal() -> None:
+    lines = drawn(picture(hinted(), ASKED, "42"))
+    assert lines[:2] == [ASKED, "hint: use 6 * 7"]
+    assert lines[3:5] == [
+        "├─ ● a        0  0.90 ▇       2  hint by ann: be brief",
+        "│  ├─ ✕ a   0.0  0.35 ▃       2  outranked",
     ]
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -14,9 +15,11 @@ from ponder.cli.views.live import LiveView
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.events import (
+    Dropped,
     Grew,
     Proposed,
     RunStarted,
+    SampleFinished,
     SampleLost,
     SampleStarted,
     Spent,
@@ -77,7 +80,7 @@ def test_the_view_tells_samples_cost_and_what_is_left() -> None:
         "total", "", calls=1, prompt_tokens=10, completion_tokens=90, picousd=10**11, flops=10**11
     )
     shown = drawn(
-        RunStarted("r", "best_of_n", {}, "m", budget, 0),
+        RunStarted("r", "best_of_n", {}, "m", budget, 0, PROBLEM),
         SampleStarted("0", "generate"),
         SampleStarted("1", "generate"),
         Grew("1", "so", "", 100),
@@ -93,7 +96,7 @@ def test_the_view_tells_samples_cost_and_what_is_left() -> None:
 
 def test_the_view_shows_what_is_written_and_nothing_that_a_terminal_obeys() -> None:
     shown = drawn(
-        RunStarted("r", "best_of_n", {}, "m", Budget(), 0),
+        RunStarted("r", "best_of_n", {}, "m", Budget(), 0, PROBLEM),
         SampleStarted("0", "generate"),
         Grew("0", "Six times", "", 2),
         Grew("0", " sev\x1b[2Jen", "", 3),
@@ -112,8 +115,23 @@ def test_the_view_shows_what_is_written_and_nothing_that_a_terminal_obeys() -> N
     ]
 
 
+def test_the_view_shows_the_frontier_of_a_search_out_of_its_tree() -> None:
+    step = Trace(PROBLEM, "six times", 2, id="0.0.0")
+    events = [
+        RunStarted("r", "beam_search", {}, "m", Budget(), 0, PROBLEM),
+        SampleFinished("0.0.0", step, False),
+        SampleFinished("0.1.0", replace(step, id="0.1.0"), False),
+        Dropped(("0.1.0",), "outranked"),
+    ]
+    assert drawn(*events).splitlines()[3:] == [
+        "   node  depth  1 open, 1 dropped",
+        "○ 0.0.0      1  six times",
+        "✕ 0.1.0      1  six times · outranked",
+    ]
+
+
 def test_the_view_shows_the_five_strongest_answers() -> None:
     tally = tuple((str(i), float(10 - i)) for i in range(7))
-    shown = drawn(RunStarted("r", "s", {}, "m", Budget(), 0), VoteChanged(tally, 3))
+    shown = drawn(RunStarted("r", "s", {}, "m", Budget(), 0, PROBLEM), VoteChanged(tally, 3))
     assert [line.split()[-1] for line in shown.splitlines()[3:8]] == list("01234")
     assert "and 2 more answers" in shown

@@ -27,7 +27,8 @@ def flowchart(picture: Picture) -> tuple[str, int]:
 
 
 def _lines(picture: Picture, chosen: frozenset[int]) -> list[str]:
-    lines = ["flowchart TD", f'  n0["{_quoted(short(picture.title, 120))}"]']
+    asked = " · ".join([short(picture.title, 120), *picture.branches[0].notes])
+    lines = ["flowchart TD", f'  n0["{_quoted(short(asked, 280))}"]']
     for place in sorted(chosen):
         branch = picture.branches[place]
         if place:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ponder.core.search import ROOT, TWIN, Node, Tree
 from ponder.core.steering import Action
-from ponder.core.trace import Score
+from ponder.core.trace import Score, Trace
 
 NOTHING = "(nothing)"
 """Stands for a branch that added no text."""
@@ -68,9 +68,8 @@ class Branch:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A person's actions on it, except dropping it."""
-        edit = (f"edit of {self.node.origin}",) if self.node.origin else ()
-        return edit + tuple(map(_done, filter(_shown, self.node.actions)))
+        """A person's actions on it, except dropping it, and hints that its children saw first."""
+        return notes(self.node)
 
     @property
     def steered(self) -> bool:
@@ -138,16 +137,14 @@ def _branch(
     path: frozenset[str],
 ) -> Branch:
     before = above.node.trace if above else tree.root.trace
-    text = node.trace.text
-    start = next((s for s in (before.text, before.text.rstrip()) if text.startswith(s)), None)
-    continues = start is not None and node.trace.tokens >= before.tokens
+    added, continues = addition(node.trace, before)
     return Branch(
         node,
         equals,
         parent,
         above.depth + 1 if above else 0,
         children,
-        text.removeprefix(start or "") if continues else text,
+        added,
         continues,
         node.trace.tokens - (before.tokens if continues else 0),
         node.id in path,
@@ -155,12 +152,23 @@ def _branch(
     )
 
 
+def addition(trace: Trace, before: Trace) -> tuple[str, bool]:
+    """Return the text added to an earlier trace, and True; all of it, and False, if it does not
+    continue that one.
+    """
+    text = trace.text
+    start = next((s for s in (before.text, before.text.rstrip()) if text.startswith(s)), None)
+    if start is None or trace.tokens < before.tokens:
+        return text, False
+    return text.removeprefix(start), True
+
+
 def _groups(siblings: Sequence[Node], path: frozenset[str]) -> list[tuple[Node, tuple[Node, ...]]]:
     """Return groups of equal siblings, each with the node that stands for them."""
     groups: dict[object, list[Node]] = {}
     for node in siblings:
-        alone = node.children or node.actions or node.origin
-        alike = node.id if alone else (node.trace.text, node.status, node.why)
+        alone = node.children or node.origin or any(a.kind != "hint" for a in node.actions)
+        alike = node.id if alone else (node.trace.text, node.status, node.why, node.actions)
         groups.setdefault(alike, []).append(node)
     first: dict[str, list[Node]] = {}
     for group in groups.values():
@@ -264,6 +272,12 @@ def spoken(score: Score) -> str:
     return "abstains" if score.value is None else f"{score.value:.2f}"
 
 
+def notes(node: Node) -> tuple[str, ...]:
+    """Return a person's actions on a node, except dropping it, and hints."""
+    edit = (f"edit of {node.origin}",) if node.origin else ()
+    return edit + tuple(map(_done, filter(_shown, node.actions)))
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -273,8 +287,9 @@ _PAST = {"pin": "pinned", "accept": "accepted", "more": "continued further"}
 
 
 def _shown(action: Action) -> bool:
-    return action.kind in _PAST
+    return action.kind in _PAST or action.kind == "hint"
 
 
 def _done(action: Action) -> str:
-    return _PAST[action.kind] + (f" by {action.by}" if action.by else "")
+    by = f" by {action.by}" if action.by else ""
+    return f"hint{by}: {action.text.strip()}" if action.kind == "hint" else _PAST[action.kind] + by

@@ -12,6 +12,7 @@ from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by th
 from ponder.cli.output import terminal
 from ponder.cli.output.terminal import short
 from ponder.cli.tree.picture import NOTHING, Branch, Picture, leading, rest, spoken
+from ponder.core.search import Node
 
 MOST = 100
 """Most branches that the terminal shows unless asked for all."""
@@ -53,16 +54,18 @@ class Drawing:
         columns = [(c, max(n, len(c.name)) if c.right else n) for c, n in columns]
         most_left = max(24, width - sum(n + 2 for _, n in columns))
         left = min(most_left, max((line.longest(most_left) for line in lines), default=0))
-        yield _within(terminal.text((short(self.picture.title, width), "bold")), width)
-        names = ["  " + _fitted(column.name, room, column.right) for column, room in columns]
+        yield within(terminal.text((short(self.picture.title, width), "bold")), width)
+        for note in whole[0].notes:
+            yield within(terminal.text((short(note, width), "")), width)
+        names = ["  " + fitted(column.name, room, column.right) for column, room in columns]
         if any(name.strip() for name in names):
-            yield _within(terminal.text((" " * left + "".join(names), "dim")), width)
+            yield within(terminal.text((" " * left + "".join(names), "dim")), width)
         for line in lines:
-            yield _within(line.drawn(left, columns), width)
-        yield _within(terminal.text((_key(seen), "dim")), width)
+            yield within(line.drawn(left, columns), width)
+        yield within(terminal.text((_key(seen), "dim")), width)
         if left_out := len(whole) - len(chosen):
             said = f"{len(whole) - left_out - 1:,} of {len(whole) - 1:,} branches: --all prints all"
-            yield _within(terminal.text((said, "dim")), width)
+            yield within(terminal.text((said, "dim")), width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,13 @@ class _Line:
         branch, style = self.branch, _style(self.branch)
         times = _times(branch)
         words = left - len(guides) - 2 - len(times)
-        said = _fitted(short(branch.added, words) or NOTHING, words).rstrip()
+        said = fitted(short(branch.added, words) or NOTHING, words).rstrip()
         text = terminal.text((guides, "dim"), (f"{_mark(branch)} ", style), (said, style), times)
         text.append(" " * max(0, left - text.cell_len))
         for column, room in columns:
-            shade = _shade(branch) if column.name == "score" else style
+            look = shade(branch.node) if column.name == "score" else style
             text.append("  ")
-            text.append(_fitted(column.cell(branch), room, column.right), shade)
+            text.append(fitted(column.cell(branch), room, column.right), look)
         return text
 
 
@@ -138,9 +141,10 @@ def _style(branch: Branch) -> str:
     return "dim" if branch.node.dropped else ""
 
 
-def _shade(branch: Branch) -> str:
-    value = branch.node.value
-    if value is None or branch.node.dropped:
+def shade(node: Node) -> str:
+    """Return the style of a node's score."""
+    value = node.value
+    if value is None or node.dropped:
         return "dim"
     return "blue" if value >= 0.6 else "yellow" if value < 0.4 else ""
 
@@ -151,14 +155,15 @@ def _key(seen: Sequence[Branch]) -> str:
     return "  ".join(f"{mark} {name}" for mark, name in names.items() if mark in marks)
 
 
-def _scores(branch: Branch) -> str:
-    words = [spoken(score) for score in branch.node.scores]
-    bar = "" if branch.node.value is None else f" {_BARS[round(branch.node.value * 7)]}"
+def scores(node: Node) -> str:
+    """Return a node's last scores, and a bar."""
+    words = [spoken(score) for score in node.scores]
+    bar = "" if node.value is None else f" {_BARS[round(node.value * 7)]}"
     return " ".join(words[-3:]) + bar
 
 
-def _visits(branch: Branch) -> str:
-    node = branch.node
+def visits(node: Node) -> str:
+    """Return the number of a node's visits and their mean; '' if there are none."""
     return f"{node.visits:,} × {node.mean:.2f}" if node.visits else ""
 
 
@@ -169,14 +174,14 @@ def _outcome(branch: Branch) -> str:
 
 _COLUMNS = (
     Column("node", lambda branch: branch.node.id),
-    Column("score", _scores),
-    Column("visits×mean", _visits),
+    Column("score", lambda branch: scores(branch.node)),
+    Column("visits×mean", lambda branch: visits(branch.node)),
     Column("tokens", lambda branch: f"{branch.tokens:,}" if branch.tokens else ""),
     Column("", _outcome, right=False),
 )
 
 
-def _fitted(text: str, room: int, right: bool = False) -> str:
+def fitted(text: str, room: int, right: bool = False) -> str:
     """Return the text in exactly so many cells."""
     if cell_len(text) > room:
         return set_cell_size(text, max(0, room - 1)) + "…"
@@ -184,7 +189,8 @@ def _fitted(text: str, room: int, right: bool = False) -> str:
     return space + text if right else text + space
 
 
-def _within(text: Text, width: int) -> Text:
+def within(text: Text, width: int) -> Text:
+    """Return the text on one line of at most so many cells; changes it."""
     text.rstrip()
     text.truncate(width, overflow="ellipsis")
     text.no_wrap = True

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.console import (
-    Console,  # noqa: TID251 -- a type alone
-    ConsoleOptions,
-    Group,
-    RenderableType,
-    RenderResult,
-)
 from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by the sink
 
 from ponder.cli.output import terminal
@@ -43,34 +35,14 @@ class Chain:
         self.tokens, self.running = tokens, True
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """A head, and below it as many traces as the screen has lines for."""
-
-    head: Sequence[RenderableType]
-    """The lines above the traces, from the top down."""
-    chains: Sequence[Chain]
-    """The running traces, in the order in which they were requested."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        head = Group(*self.head)
-        yield head
-        used = len(console.render_lines(head, options, pad=False))
-        room = max(0, console.height - used - 1)
-        shown = self.chains[:room] if len(self.chains) <= room else self.chains[: max(0, room - 1)]
-        for chain in shown:
-            yield _line(chain, options.max_width)
-        if room and len(shown) < len(self.chains):
-            yield terminal.text((f"and {len(self.chains) - len(shown)} more", "dim"))
-
-
-def _line(chain: Chain, width: int) -> Text:
+def line(chain: Chain, width: int) -> Text:
+    """Return its number of tokens and the end of its text, in one line."""
     count = f"{chain.tokens:>6,}  "
     said = tail(chain.text or chain.reasoning, width - len(count))
     style = "" if chain.text else "dim italic"
-    line = terminal.text((count, "cyan"), (said, style))
-    line.no_wrap, line.overflow = True, "crop"
-    return line
+    drawn = terminal.text((count, "cyan"), (said, style))
+    drawn.no_wrap, drawn.overflow = True, "crop"
+    return drawn
 
 
 def tail(text: str, width: int) -> str:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from ponder.cli.output import terminal
 from ponder.cli.output.terminal import short, text
-from ponder.cli.views.chains import Chain, Screen
+from ponder.cli.views.chains import Chain
+from ponder.cli.views.screen import Screen
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO
 from ponder.core.events import (
@@ -26,6 +27,7 @@ from ponder.core.events import (
     VoteChanged,
 )
 from ponder.core.ledger import Item
+from ponder.core.search import Tree, apply
 from ponder.core.visible import visible, visible_line
 
 _SHOWN = 5
@@ -55,12 +57,14 @@ def watcher(quiet: bool) -> Watcher:
 class LiveView(Watcher):
     """Shows a run: samples, the best answer or the vote so far, tokens, speed, cost and the rest.
 
-    Below them it shows the traces as they are written.
+    Below them it shows the frontier of the search, read off its tree, and the chains as they are
+    written.
     """
 
     def __init__(self) -> None:
         self._start: RunStarted | None = None
         self._began = time.monotonic()
+        self._tree: Tree | None = None
         self._growing: dict[str, Chain] = {}
         self._finished = self._lost = 0
         self._vote: VoteChanged | None = None
@@ -82,9 +86,12 @@ class LiveView(Watcher):
 
     def update(self, event: Event) -> None:
         """Take an event; drawing happens on its own clock."""
+        if self._tree is not None:
+            self._tree = apply(self._tree, event)
         match event:
-            case RunStarted():
+            case RunStarted(problem=problem):
                 self._start, self._began = event, time.monotonic()
+                self._tree = Tree.of(problem)
             case SampleStarted(path=path):
                 self._growing[path] = Chain()
             case Grew(path=path, text=words, reasoning=reasoning, tokens=tokens):
@@ -133,7 +140,7 @@ class LiveView(Watcher):
             lines.append(text(f"best so far: {short(self._best.trace.answer.text)}"))
         if self._vote and self._vote.tally:
             lines.append(_ballot(self._vote))
-        return Screen(lines, running)
+        return Screen(lines, self._tree, running)
 
 
 def _left(budget: Budget, total: Item, tokens: int, seconds: float) -> str:

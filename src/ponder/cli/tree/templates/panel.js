@@ -42,9 +42,9 @@ function factsOf(i) {
     add("Status", branch.path && !branch.chosen ? `${status}, on the answer’s path` : status);
     add("Reason", branch.why);
     if (!branch.why && !branch.chosen && branch.outcome !== status) add("Outcome", branch.outcome);
-    add("Steered", branch.notes?.join(", "));
     if (branch.finish === "length") add("Finish", "truncated at its length");
   }
+  add("Steered", branch.notes?.join(", "));
   add("Tokens", branch.tokens?.toLocaleString("en"));
   if (branch.visits) add("Visits", `${branch.visits.toLocaleString("en")}, mean ${branch.mean.toFixed(3)}`);
   if (children[i].length) add("Beneath", `${counted(children[i].length, "branch", "es")}, ${counted(size[i] - branch.count, "node", "s")}`);

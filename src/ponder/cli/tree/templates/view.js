@@ -295,7 +295,7 @@ function cardOf(i, lines, width) {
   if (lines >= 2 && branch.visits) facts.append(make("span", "outcome", counted(branch.visits, "visit", "s")));
   const ends = branch.chosen && branch.answer !== undefined ? "" : ending(branch);
   if (ends && lines >= 2) facts.append(make("span", "outcome", ends));
-  if (facts.childNodes.length && i > 0) card.append(facts);
+  if (facts.childNodes.length && (i > 0 || branch.steered)) card.append(facts);
   const room = lines < 2 ? 120 : 90 * lines;
   const words = visible((i === 0 ? tree.title : branch.text).trim().slice(0, room).replace(/\s+/g, " "));
   const text = make("div", "text");
@@ -328,7 +328,7 @@ function marked(to, text) {
 // A branch in words, for who does not see it.
 function spoken(i) {
   const branch = branches[i];
-  if (i === 0) return `question: ${visible(tree.title)}`;
+  if (i === 0) return [`question: ${visible(tree.title)}`, ...(branch.notes ?? []).map(visible)].join(", ");
   const parts = [visible(branch.text).trim().slice(0, 160)];
   if (branch.value !== undefined) parts.push(`score ${said(branch.value)}`);
   if (branch.count > 1) parts.push(`${branch.count} equal ones`);
