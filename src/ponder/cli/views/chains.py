@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by the sink
 
 from ponder.cli.output import terminal
+from ponder.core.visible import visible_line
 
 KEPT = 1024
 """Number of characters kept of a trace: more than the widest line has."""
@@ -46,8 +47,8 @@ def line(chain: Chain, width: int) -> Text:
 
 
 def tail(text: str, width: int) -> str:
-    """Return the end of a text in one line of at most so many columns."""
-    line = " ".join(text.split())
+    """Return the end of a text in one line of at most so many columns, harmless to a terminal."""
+    line = visible_line(" ".join(text.split()))
     if cell_len(line) <= width:
         return line
     left, start = width - 1, len(line)
