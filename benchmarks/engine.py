@@ -83,7 +83,8 @@ def bare(path: str, settings: openvino.Settings) -> Run:
 
 
 def endpoint(url: str, name: str) -> Model:
-    from ponder.models.openai.client import Endpoint, OpenAICompat
+    from ponder.models.http.endpoint import Endpoint
+    from ponder.models.openai.client import OpenAICompat
 
     return OpenAICompat(Endpoint(name="endpoint", base_url=url, model=name))
 

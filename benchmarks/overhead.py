@@ -34,8 +34,8 @@ import aiohttp
 import ponder
 from ponder.core.problem import Message
 from ponder.models.base import Request
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.openai.client import OpenAICompat
-from ponder.models.openai.endpoint import Endpoint
 
 QUESTION = "Natalia sold 48 clips in April and half as many in May. How many in all?"
 Contestant = Callable[[], Awaitable[Any]]

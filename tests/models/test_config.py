@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ponder.core.errors import UsageError
 from ponder.models import config as module
 from ponder.models.config import EndpointConfig, Price, load
-from ponder.models.openai.endpoint import Endpoint
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.pricing import pricing
 
 WHOLE = """

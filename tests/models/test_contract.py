@@ -21,7 +21,8 @@ from ponder.models import llamacpp
 from ponder.models.base import Capability, Completion, Model, Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.models.fakes.simulated import Simulated
-from ponder.models.openai.client import Endpoint, OpenAICompat
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.openai.client import OpenAICompat
 from ponder.models.openvino import model as openvino
 from tests.support.deltas import check
 from tests.support.talking import ENDLESS, WORDS, talking_server

@@ -16,8 +16,9 @@ import pytest
 
 from ponder.core.errors import MalformedReply, ModelError, RequestRefused
 from ponder.models.base import Completion, Request
-from ponder.models.openai.client import Endpoint, OpenAICompat
-from ponder.models.received import ERROR, FIXED, PIECE, Malformed, Unpacker, most_bytes
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.received import ERROR, FIXED, PIECE, Malformed, Unpacker, most_bytes
+from ponder.models.openai.client import OpenAICompat
 from tests.support.hostile_replies import BOUND, PLAIN, RICH, Canned, check, reply, stream
 from tests.support.loopback import Loopback, Step, answer, choice, delta, sse, usage
 

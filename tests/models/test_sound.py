@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ponder.core.errors import MalformedReply
 from ponder.models import sound
 from ponder.models.base import Completion
-from ponder.models.openai.wire import retry_after
+from ponder.models.http.failures import retry_after
 from ponder.models.reward.formats import score_of, usage_of
 from tests.support.hostile_replies import check, reply, stream
 from tests.support.loopback import answer, choice, delta, usage

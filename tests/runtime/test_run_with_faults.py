@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from ponder.core.budget import Budget
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.openai.client import OpenAICompat
-from ponder.models.openai.endpoint import Endpoint
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from tests.support.jobs import PROBLEM, job

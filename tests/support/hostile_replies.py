@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Request, silent
-from ponder.models.openai.callers import Caller
-from ponder.models.openai.client import OpenAICompat, _Link
-from ponder.models.openai.endpoint import Endpoint
+from ponder.models.http.callers import Caller
+from ponder.models.http.client import _Link
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.openai.client import OpenAICompat
 from ponder.models.sound import MOST_TOKENS
 
 Outcome = Completion | ModelError

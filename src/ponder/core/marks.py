@@ -48,7 +48,9 @@ _UNDECIDED = re.compile(
 """The end of a text that may become a token."""
 _LONGEST = 200
 """More characters than ``_UNDECIDED`` matches."""
-_MARKED = re.compile(rf"{_OPEN}|{_CLOSE}|<\|(?:channel|start|message|end|return|call)\|>|{_NOISE}", re.I)
+_MARKED = re.compile(
+    rf"{_OPEN}|{_CLOSE}|<\|(?:channel|start|message|end|return|call)\|>|{_NOISE}", re.I
+)
 
 
 class Split(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ponder.core.errors import UsageError
 
-LEVELS = ("off", "minimal", "low", "medium", "high", "max", "auto")
+LEVELS = ("off", "minimal", "low", "medium", "high", "xhigh", "max", "auto")
 MOST = 10**6
 EXPECTED = f"{', '.join(LEVELS)}, or a number of tokens from 1 to {MOST:,}"
 

@@ -85,6 +85,10 @@ class Completion:
     """The model's own thinking, apart from the text."""
     reasoning_tokens: int = 0
     """The part of ``completion_tokens`` spent on thinking, as far as the model reports it."""
+    blocks: str = ""
+    """The vendor's own record of the turn as JSON (signatures, encrypted thinking), for a
+    conversation that goes on; '' if it has none.
+    """
 
     def __post_init__(self) -> None:
         prompt, completion = self.prompt_tokens, self.completion_tokens
@@ -140,6 +144,12 @@ class ModelInfo:
     """Most tokens of prompt and completion together (0: unknown)."""
     local: bool = False
     """True if it costs no dollars."""
+    beside: int = 0
+    """Most tokens of thinking that one sample may cost beside ``max_tokens``; 0 for the many models
+    that count thinking within it.
+    """
+    remarks: tuple[str, ...] = ()
+    """Remarks for the receipt: what was asked and could not be done as asked."""
 
     def check(self, thinking: Thinking | None) -> None:
         """Refuse a thinking setting that the model does not support.

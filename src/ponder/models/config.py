@@ -58,7 +58,7 @@ class EndpointConfig:
     base_url: str
     model: str
     settings: Mapping[str, Any]
-    """Arguments of ``models.openai.endpoint.Endpoint``: only those that the file sets, and
+    """Arguments of ``models.http.endpoint.Endpoint``: only those that the file sets, and
     ``name``.
     """
     price: Price | None = None

@@ -1,4 +1,4 @@
-"""The servers' finish reasons, mapped to one of four."""
+"""The servers' finish reasons, mapped to a closed set."""
 
 from __future__ import annotations
 
@@ -7,15 +7,39 @@ from ponder.core.trace import Finish
 _WORDS: dict[str, Finish] = {
     "length": "length",
     "max_tokens": "length",
+    "max_completion_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "token_limit": "length",
+    "pause_turn": "length",
+    "incomplete": "length",
     "model_length": "length",
     "max_output_tokens": "length",
     "content_filter": "refusal",
     "refusal": "refusal",
     "safety": "refusal",
+    "content_filtered": "refusal",
+    "guardrail_intervened": "refusal",
+    "recitation": "refusal",
+    "prohibited_content": "refusal",
+    "blocklist": "refusal",
+    "spii": "refusal",
+    "image_safety": "refusal",
     "error": "error",
     "abort": "error",
+    "aborted": "error",
     "cancelled": "error",
+    "canceled": "error",
+    "failed": "error",
+    "timeout": "error",
+    "insufficient_system_resource": "error",
+    "malformed_function_call": "error",
+    "network_error": "error",
+    "engine_overloaded": "error",
 }
+
+
+_NOTHING = ("null", "none", "unknown", "finish_reason_unspecified", "unspecified", "not_finished")
+"""Words that say nothing."""
 
 
 def read_finish(word: str | None, *, ended: bool) -> Finish | None:
@@ -24,6 +48,6 @@ def read_finish(word: str | None, *, ended: bool) -> Finish | None:
     ``ended`` is True if no more of the sample follows. Then an unknown or empty word means that the
     model ended by itself; before that, an empty word means nothing.
     """
-    if not word:
+    if not word or word.lower() in _NOTHING:
         return "stop" if ended else None
     return _WORDS.get(word.lower(), "stop")

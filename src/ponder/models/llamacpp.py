@@ -24,7 +24,8 @@ from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, silent
 from ponder.models.gguf.metadata import read_header
-from ponder.models.openai.client import Endpoint, OpenAICompat
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.openai.client import OpenAICompat
 
 CONTEXT = 4096  # tokens per slot, unless configured; every slot's cache takes memory at once
 PROMPTS = 256  # prompts whose size is remembered

@@ -129,8 +129,8 @@ def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller
 
 
 def _endpoint(found: EndpointConfig) -> Opened:
+    from ponder.models.http.endpoint import Endpoint
     from ponder.models.openai.client import OpenAICompat
-    from ponder.models.openai.endpoint import Endpoint
     from ponder.models.pricing import pricing
     from ponder.models.reward.endpoint import RewardEndpoint
     from ponder.models.reward.formats import find_format

@@ -19,6 +19,13 @@ def is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value <= MOST_TOKENS
 
 
+def count(value: object) -> int | None:
+    """Return a number of tokens from JSON, even if written as a float; None for anything else."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if is_count(value) else None
+
+
 def whole(text: str) -> str:
     """Return the text with surrogate pairs joined and lone ones replaced, so that it can be
     encoded.

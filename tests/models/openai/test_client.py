@@ -22,9 +22,11 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, Model, Request
-from ponder.models.openai.client import GROUP, Endpoint, OpenAICompat
-from ponder.models.openai.endpoint import PROMPTS, find_proxy
-from ponder.models.openai.wire import share
+from ponder.models.http.client import GROUP
+from ponder.models.http.endpoint import Endpoint, find_proxy
+from ponder.models.http.prompts import PROMPTS
+from ponder.models.http.replies import share
+from ponder.models.openai.client import OpenAICompat
 from tests.support.deltas import booking, costs
 from tests.support.loopback import Loopback, Step, answer, choice, delta, error, sse, usage
 

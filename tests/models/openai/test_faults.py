@@ -22,7 +22,8 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.models.base import Request
-from ponder.models.openai.client import Endpoint, OpenAICompat
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.openai.client import OpenAICompat
 from tests.support.deltas import costs
 from tests.support.loopback import Loopback, Step, answer, choice, delta, error, sse, usage
 

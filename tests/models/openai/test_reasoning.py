@@ -12,7 +12,8 @@ from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
 from ponder.models.base import Capability, Completion, Request
-from ponder.models.openai.client import Endpoint, OpenAICompat
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.openai.client import OpenAICompat
 from tests.support.deltas import check
 from tests.support.loopback import Loopback, Step, answer, choice, delta, sse, usage
 

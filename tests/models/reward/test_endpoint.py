@@ -26,9 +26,9 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Model, Request
 from ponder.models.config import load
-from ponder.models.openai.endpoint import Endpoint
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.received import FIXED, PER_TOKEN
 from ponder.models.opening import Teller, open_model
-from ponder.models.received import FIXED, PER_TOKEN
 from ponder.models.reward.endpoint import RewardEndpoint
 from ponder.models.reward.formats import (
     FORMATS,

@@ -36,9 +36,9 @@ from ponder.core.problem import Message
 from ponder.core.steps import BETWEEN
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
-from ponder.models.openai.endpoint import Endpoint, chat_url, find_key, find_proxy
-from ponder.models.openai.wire import parse, reason_of, retry_after
-from ponder.models.received import (
+from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of
+from ponder.models.http.failures import reason_of, retry_after
+from ponder.models.http.received import (
     ACCEPTED,
     FIXED,
     PER_TOKEN,
@@ -48,6 +48,7 @@ from ponder.models.received import (
     read_body,
     read_error,
 )
+from ponder.models.http.replies import parse
 from ponder.models.reward import formats
 from ponder.models.reward.formats import Format, Solution
 
@@ -77,9 +78,9 @@ class RewardEndpoint:
         self.endpoint, self.format = endpoint, format
         self._who = f"endpoint {endpoint.name!r}"
         self._sleep, self._rng = sleep, rng or random.Random()
-        chat = chat_url(endpoint)
-        self._root = str(chat).removesuffix("/chat/completions").removesuffix("/v1")
-        self._proxy = find_proxy(chat)
+        base = url_of(endpoint, "")
+        self._root = str(base).removesuffix("/v1")
+        self._proxy = find_proxy(base)
         self._key = find_key(endpoint)
         shape = Shape(endpoint.parameters, endpoint.attention)
         none: frozenset[Any] = frozenset()

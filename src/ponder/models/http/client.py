@@ -1,0 +1,460 @@
+"""A client of any vendor's API over HTTP; a ``Wire`` says what crosses it.
+
+Tokens are counted so that a budget holds even if the endpoint misbehaves:
+
+- refused before it was accepted (no connection, 3xx, 4xx, 5xx, an error object): nothing was spent;
+- lost after it was sent (time-out, truncated or unreadable reply): the usage in the reply; failing
+  that, for a stream the prompt's bound and the tokens received, and otherwise the worst case;
+- a reply without ``usage``, or with a part of it: for what is missing, the prompt's bound and
+  ``max_tokens``.
+
+An attempt is repeated here only if it cost nothing, so that all attempts together stay within
+``prompt_bound + max_tokens``. One that was paid for fails; ``runtime.handlers.retried`` may repeat
+the request. A refusal that names its reason (a field that the model does not take, a context that
+is too short) teaches the client, and the request is sent again as the server wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+
+from ponder.core import jsontext
+from ponder.core.errors import (
+    CapabilityError,
+    MalformedReply,
+    ModelError,
+    ModelTimeout,
+    ModelUnreachable,
+    RateLimited,
+    RequestRefused,
+    ServerFault,
+    UsageError,
+)
+from ponder.core.problem import Message
+from ponder.core.trace import Delta
+from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.http.callers import Caller, Outcomes, tie
+from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of
+from ponder.models.http.failures import is_final, reached, reason_of, retry_after
+from ponder.models.http.prompts import Prompt, Prompts
+from ponder.models.http.received import (
+    ACCEPTED,
+    Malformed,
+    clean,
+    most_bytes,
+    read_body,
+    read_error,
+)
+from ponder.models.http.replies import Choice, Reply, Spent, parse, share, share_out
+from ponder.models.http.stream import Stream, receive
+from ponder.models.http.wire import Change, Wire
+
+GROUP = 128  # the most samples in one HTTP request
+KEEP_ALIVE = 4.0  # seconds; below uvicorn's 5, so that the server does not cut an idle connection
+PATIENCE = 60.0  # seconds; no server makes us wait longer before a retry
+LESSONS = 4  # refusals that one request may learn from
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitter
+
+
+@dataclass(slots=True, eq=False)
+class _Link:
+    """The state of one event loop: connections, and requests of this tick to send together."""
+
+    session: aiohttp.ClientSession
+    slots: asyncio.Semaphore
+    pending: dict[object, tuple[Request, list[Caller]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Failure:
+    """An attempt that yielded nothing."""
+
+    kind: type[ModelError]
+    message: str
+    spent: Spent = Spent()
+    """Tokens spent on all its samples together."""
+    after: float = 0.0  # seconds that the server asks to wait
+    change: Change | None = None
+    """A change after which it may be accepted."""
+
+
+class HttpModel:
+    """A ``Model`` behind HTTP; one object may serve several event loops.
+
+    Raises ``UsageError`` at construction if the configuration cannot work or the key is not set.
+    ``sleep`` and ``rng`` make the pauses between attempts.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        wire: Callable[[Endpoint], Wire],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._who = f"endpoint {endpoint.name!r}"
+        self._sleep, self._rng = sleep, rng or random.Random()
+        self._key = find_key(endpoint)
+        self._make_wire = wire
+        self._remarks: list[str] = []
+        self._counts_first = False  # True if it counts only the first of several choices
+        if endpoint.prefill == "none" and "prefill" in endpoint.capabilities:
+            raise UsageError(
+                f"{self._who} claims 'prefill' without saying how: set prefill to "
+                "'final_message' (llama.cpp) or 'continue_final_message' (vLLM, SGLang)."
+            )
+        self._adopt(endpoint)
+        self._proxy = find_proxy(url_of(endpoint, ""))
+        if shared := self._wire.prompt((), "").keys() & endpoint.extra_body.keys():
+            raise UsageError(
+                f"{self._who}: extra_body must not hold {min(shared)!r}, which is the prompt."
+            )
+        connect, reads = endpoint.connect_timeout, (None, endpoint.idle_timeout)
+        self._timeouts = [  # unstreamed, streamed
+            aiohttp.ClientTimeout(endpoint.timeout, sock_connect=connect, sock_read=read)
+            for read in reads
+        ]
+        self._links: dict[asyncio.AbstractEventLoop, tuple[_Link, AsyncGenerator[_Link]]] = {}
+
+    def _adopt(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._wire = self._make_wire(endpoint)
+        self._prompts = Prompts(self._wire)
+        self._urls = [
+            url_of(endpoint, self._wire.path(streamed=streamed)) for streamed in (False, True)
+        ]
+        capabilities = endpoint.capabilities
+        if endpoint.prefill != "none":
+            capabilities |= {"prefill"}
+        self._info = ModelInfo(
+            endpoint.name,
+            capabilities,
+            Shape(endpoint.parameters, endpoint.attention),
+            endpoint.context,
+            endpoint.local,
+            endpoint.beside,
+            tuple(self._remarks),
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, capabilities and size, as configured or as the server has said since."""
+        return self._info
+
+    def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the exact count once the endpoint has counted this very prompt.
+
+        Until then, count one token per UTF-8 byte, and an allowance for a chat template.
+        """
+        return self._prompts.get(messages, prefix).tokens
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        """Generate one sample (see ``Model``).
+
+        While nothing is known of a sample in flight, its worst case is ``due``.
+        """
+        self._check(request)
+        link = await self._link()
+        if "n" in self._info.capabilities and not self._counts_first:
+            return await self._join(link, request, progress)
+        [(_, outcome)] = await self._run(link, request, [Caller(progress)])
+        if isinstance(outcome, ModelError):
+            raise outcome
+        return outcome
+
+    def learn(self, messages: tuple[Message, ...], prefix: str, tokens: int) -> None:
+        """Record the exact size of a prompt, if the caller knows it before the endpoint
+        reports it.
+        """
+        prompt = self._prompts.get(messages, prefix)
+        prompt.tokens, prompt.exact = tokens, True
+
+    async def close(self) -> None:
+        """Close this event loop's connections; a later ``generate`` opens new ones."""
+        if held := self._links.get(asyncio.get_running_loop()):
+            await held[1].aclose()
+
+    def _check(self, request: Request) -> None:
+        if request.thinking is not None:
+            self._info.check(request.thinking)
+        if not (request.logprobs or request.top_logprobs or request.prefix or request.stop):
+            return
+        wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
+        wanted["top_logprobs"] = request.top_logprobs
+        for capability, value in wanted.items():
+            if value and capability not in self._info.capabilities:
+                has = ", ".join(sorted(self._info.capabilities)) or "none"
+                how = "set prefill" if capability == "prefill" else "add it to capabilities"
+                raise CapabilityError(
+                    f"{self._who} does not declare {capability!r} (it has: {has}); "
+                    f"if the server can do it, {how} in the endpoint's configuration."
+                )
+
+    def _body(self, request: Request, prompt: Prompt, samples: int, *, streamed: bool) -> bytes:
+        fields = self._wire.fields(request, samples, streamed=streamed)
+        for name in self.endpoint.drop:
+            fields.pop(name, None)
+        for name, value in self.endpoint.extra_body.items():
+            own = fields.get(name)
+            merged = isinstance(own, dict) and isinstance(value, Mapping)
+            fields[name] = {**own, **value} if merged else value  # type: ignore[dict-item]
+        return b"{" + prompt.body + b", " + jsontext.dumps(fields)[1:].encode()
+
+    # -- connections -------------------------------------------------------------------------------
+
+    async def _link(self) -> _Link:
+        loop = asyncio.get_running_loop()
+        if loop not in self._links:
+            # The loop closes its asynchronous generators when it ends, so that connections end in
+            # order even without a call of close() between two asyncio.run().
+            holder = self._connect(loop)
+            self._links[loop] = await anext(holder), holder  # does not yield to the loop
+        return self._links[loop][0]
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[_Link]:
+        headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED}
+        headers |= self._wire.headers(self._key)
+        # llama.cpp closes after a stream without notice; a request sent into that is lost, and
+        # may have been paid.
+        keep = None if self.endpoint.stream else KEEP_ALIVE
+        connector = aiohttp.TCPConnector(limit=0, force_close=not keep, keepalive_timeout=keep)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            proxy=self._proxy,
+            auto_decompress=False,  # see received
+        ) as session:
+            try:
+                yield _Link(session, asyncio.Semaphore(self.endpoint.concurrency))
+            finally:
+                del self._links[loop]
+
+    # -- several samples in one request ------------------------------------------------------------
+
+    async def _join(self, link: _Link, request: Request, progress: Progress) -> Completion:
+        """Wait for the end of this tick, then send requests that differ only in their
+        seed as one.
+        """
+        loop = asyncio.get_running_loop()
+        if not link.pending:
+            loop.call_soon(self._flush, loop, link)
+        same = replace(request, seed=0)
+        future: asyncio.Future[Completion] = loop.create_future()
+        link.pending.setdefault(same, (request, []))[1].append(Caller(progress, future))
+        return await future
+
+    def _flush(self, loop: asyncio.AbstractEventLoop, link: _Link) -> None:
+        pending, link.pending = link.pending, {}
+        for request, callers in pending.values():
+            for start in range(0, len(callers), GROUP):
+                group = callers[start : start + GROUP]
+                futures = [caller.future for caller in group if caller.future]
+                tie(loop.create_task(self._run(link, request, group)), futures)
+
+    # -- attempts ----------------------------------------------------------------------------------
+
+    async def _run(self, link: _Link, request: Request, callers: list[Caller]) -> Outcomes:
+        """Try until it succeeds, must not be tried again, or no caller waits.
+
+        The prompt is booked on the first caller.
+        """
+        started = time.perf_counter()
+
+        def report(delta: Delta) -> None:
+            for place, caller in enumerate(callers):
+                if place == 1 and delta.prompt_tokens:
+                    delta = replace(delta, prompt_tokens=0)
+                caller.tell(delta)
+
+        attempt = lessons = 0
+        while True:
+            prompt = self._prompts.get(request.messages, request.prefix)
+            async with link.slots:
+                callers = [caller for caller in callers if caller.waits]
+                if not callers:
+                    return []
+                result = await self._attempt(link, request, prompt, len(callers), report)
+            if isinstance(result, Reply):
+                seconds = time.perf_counter() - started
+                outcomes = share_out(
+                    result, request, len(callers), prompt.tokens, seconds, self._who
+                )
+                for caller, outcome in zip(callers, outcomes, strict=True):
+                    if isinstance(outcome, Completion):
+                        caller.end(outcome, watched=request.watched)
+                return list(zip(callers, outcomes, strict=True))
+            if result.change and lessons < LESSONS:
+                taught = self._taught(result.change, request, prompt)
+                if taught is not None:
+                    lessons, request = lessons + 1, taught
+                    report(Delta())
+                    continue
+            hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
+            if hopeless or result.spent.total:  # nothing is paid for twice here
+                return _fail(result, request, callers)
+            report(Delta())
+            jitter = self._rng.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
+            await self._sleep(min(PATIENCE, result.after) + jitter)
+            attempt += 1
+
+    def _taught(self, change: Change, request: Request, prompt: Prompt) -> Request | None:
+        """Change what is sent from now on; return the request to send, or None if that is no
+        use.
+        """
+        before = self.endpoint
+        endpoint = replace(
+            before,
+            drop=before.drop | change.drop,
+            max_tokens_field=change.max_tokens_field or before.max_tokens_field,
+            efforts=change.efforts or before.efforts,
+            context=change.context or before.context,
+        )
+        left = change.context - change.prompt
+        if change.prompt and 0 < left < request.max_tokens:
+            prompt.tokens, prompt.exact = change.prompt, True
+            request = replace(request, max_tokens=left)
+        elif endpoint == before or change.prompt:
+            return None
+        if endpoint != before:
+            if fields := ", ".join(sorted(endpoint.drop - before.drop)):
+                self._remarks.append(f"{endpoint.model} does not take {fields}: left out.")
+            counted = self._prompts
+            self._adopt(endpoint)
+            self._prompts = counted
+        return request
+
+    async def _attempt(
+        self, link: _Link, request: Request, prompt: Prompt, samples: int, report: Progress
+    ) -> Reply | _Failure:
+        """Send one HTTP request; all its possible failures are classified here."""
+
+        def grown() -> None:
+            assert stream
+            told = stream.fresh() if request.watched else ("", "")
+            report(Delta(*told, stream.tokens, bound))
+
+        endpoint, wire = self.endpoint, self._wire
+        streamed = endpoint.stream and samples == 1
+        limit = most_bytes(request, samples, streamed=streamed)
+        stream = None
+        if streamed:
+            reader = wire.reader(request)
+            stream = Stream(request, reader, limit, endpoint.beside, endpoint.think_open)
+        most = request.max_tokens + endpoint.beside
+        bound, status, body, after = prompt.tokens, 0, b"", 0.0
+        failure: _Failure | None = None
+        report(Delta(prompt_tokens=bound, due=None if streamed else most))
+        try:
+            async with link.session.post(
+                self._urls[streamed],
+                data=self._body(request, prompt, samples, streamed=streamed),
+                timeout=self._timeouts[streamed],
+                allow_redirects=False,  # another host must not see the key
+            ) as response:
+                status, after = response.status, retry_after(response.headers)
+                # Leaving the block before the end closes the connection.
+                if status >= 300:
+                    body = await read_error(response, self._key)
+                elif stream:
+                    await receive(response, stream, grown)
+                else:
+                    body, more = await read_body(response, limit)
+                    if more:
+                        raise Malformed(f"it has more than {limit:,} bytes")
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
+            why = f"{self._who} cannot be reached: {reached(problem)}"
+            return _Failure(ModelUnreachable, clean(why, self._key))
+        except TimeoutError:
+            failure = _Failure(ModelTimeout, f"{self._who} did not answer in time")
+        except (aiohttp.ClientError, OSError) as problem:
+            why = f"{self._who} cut the connection ({type(problem).__name__})"
+            failure = _Failure(ModelUnreachable, why)
+        except Malformed as problem:
+            failure = _Failure(MalformedReply, f"{self._who} sent a malformed reply: {problem}")
+
+        if stream and stream.whole is not None:
+            body, stream = stream.whole, None
+        spent = Spent(bound, stream.spent if stream else most * samples)
+        if failure and status < 300 and not (stream and stream.complete):
+            failure.spent = spent
+            return failure
+        try:
+            if status >= 300:
+                refused = self._refused(status, reason_of(body), after)
+                if refused.kind is RequestRefused:
+                    refused.change = wire.learn(status, body, request)
+                return refused
+            reply = {} if stream else parse(body)
+            if fault := stream.fault if stream else wire.fault(reply):
+                refused = self._refused(fault.status, fault.message, after)
+                refused.spent = spent if stream and stream.tokens else Spent()
+                if refused.kind is RequestRefused and not refused.spent.total:
+                    refused.change = wire.learn(fault.status, body, request)
+                return refused
+            if usage := stream.usage if stream else wire.usage(reply):
+                spent = usage.spent(spent, prompt.least)
+            found = stream.reply() if stream else wire.read(reply, request, samples)
+            return self._checked(found, request, prompt)
+        except Malformed as problem:
+            why = f"{self._who} sent a malformed reply: {problem}"
+            return _Failure(MalformedReply, why, spent)
+
+    def _checked(self, found: Reply, request: Request, prompt: Prompt) -> Reply:
+        """Return a reply with a credible usage and the thinking apart from the text."""
+        found = found.checked(request)
+        if found.partial and not self._counts_first:
+            self._counts_first = True
+            self._remarks.append(
+                f"{self.endpoint.model} counts only the first of several samples of one request: "
+                "the others are booked in proportion to their length, and asked for one by one."
+            )
+            self._adopt(self.endpoint)
+        usage = found.usage
+        if usage and usage.prompt is not None:
+            if usage.prompt >= prompt.least:
+                prompt.tokens, prompt.exact = usage.prompt, True
+            else:
+                usage = replace(usage, prompt=prompt.least)
+        choices = [
+            choice.parted(request.prefix, opened=self.endpoint.think_open)
+            if isinstance(choice, Choice)
+            else choice
+            for choice in found.choices
+        ]
+        return replace(found, choices=choices, usage=usage)
+
+    def _refused(self, status: int, reason: str, after: float) -> _Failure:
+        kind: type[ModelError] = RequestRefused
+        if status == 429 and not is_final(reason):
+            kind = RateLimited
+        elif status >= 500:
+            kind = ServerFault
+        elif status < 400:
+            reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
+        elif status == 404 and not self.endpoint.base_url.rstrip("/").endswith("/v1"):
+            reason = f"{reason} (most servers want a base_url that ends in /v1)"
+        message = clean(f"{self._who} answered {status}: {reason}", self._key)
+        return _Failure(kind, message, after=after)
+
+
+def _fail(failure: _Failure, request: Request, callers: list[Caller]) -> Outcomes:
+    outcomes: Outcomes = []
+    prompt = failure.spent.prompt
+    parts = share(failure.spent.completion, [1] * len(callers), request.max_tokens)
+    for caller, tokens in zip(callers, parts, strict=True):
+        error = failure.kind(
+            failure.message,
+            prompt_tokens=prompt,
+            completion_tokens=tokens,
+        )
+        outcomes.append((caller, error))
+        prompt = 0
+    return outcomes

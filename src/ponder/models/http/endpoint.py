@@ -1,0 +1,119 @@
+"""Configuration of an endpoint: address, key, proxy, API, dialect."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Literal
+
+from yarl import URL
+
+from ponder.core.errors import UsageError
+from ponder.models.base import Capability
+
+Api = Literal["chat", "responses", "messages", "gemini"]
+"""The API that an endpoint speaks: OpenAI's Chat Completions or Responses, Anthropic's Messages, or
+Gemini's generateContent.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The address of a model, and the dialect of its server."""
+
+    name: str
+    base_url: str
+    model: str
+    api: Api = "chat"
+    dialect: str = ""
+    """The server's own words for thinking, by name (see ``models.openai.dialects``; empty: told
+    from ``base_url``).
+    """
+    efforts: tuple[str, ...] = ()
+    """Levels of thinking that the model takes, weakest first (empty: unknown)."""
+    beside: int = 0
+    """As in ``ModelInfo``."""
+    think_open: bool = False
+    """True if the chat template begins the thinking, so that a reply has only its closing mark."""
+    key_env: str = ""
+    """Environment variable with the key (empty: no key)."""
+    key: str = field(default="", repr=False)
+    """The key itself; it takes precedence over ``key_env``."""
+    capabilities: frozenset[Capability] = frozenset({"seed", "stop"})
+    prefill: Literal["none", "final_message", "continue_final_message"] = "none"
+    """Method to make the server continue the last message; any but ``none`` implies that
+    capability.
+    """
+    max_tokens_field: str = "max_tokens"
+    """The server's name for the limit of a completion."""
+    stream: bool = False
+    """True to stream tokens, so that a cancelled sample is booked for what it used. Requests for
+    several samples at once (capability ``n``) are never streamed.
+    """
+    drop: frozenset[str] = frozenset()
+    """Fields that the server refuses, and that are left out of requests."""
+    extra_body: Mapping[str, object] = field(default_factory=dict)
+    """Added to every request; its fields replace Ponder's own of the same name."""
+    context: int = 0
+    """As in ``ModelInfo``."""
+    parameters: int = 0
+    """As in ``Shape``."""
+    attention: int = 0
+    """As in ``Shape``."""
+    local: bool = False
+    timeout: float = 600.0
+    """Seconds for one attempt as a whole."""
+    connect_timeout: float = 10.0
+    """Seconds to open a connection."""
+    idle_timeout: float = 120.0
+    """Seconds between two chunks of a stream."""
+    retries: int = 4
+    """Number of attempts after the first."""
+    concurrency: int = 64
+    """Most HTTP requests in flight."""
+
+
+def url_of(endpoint: Endpoint, path: str) -> URL:
+    """Return the address of ``path`` there; ``UsageError`` if ``base_url`` is not valid."""
+    try:
+        base = URL(endpoint.base_url.rstrip("/"))
+    except ValueError:
+        base = URL()
+    if base.scheme not in ("http", "https") or not base.host or base.user or base.query_string:
+        raise UsageError(
+            f"endpoint {endpoint.name!r}: base_url must look like http://host:8000/v1, without "
+            "a user or a query."
+        )
+    return URL(str(base) + path)
+
+
+def find_key(endpoint: Endpoint) -> str:
+    """Return the key, '' if none is needed; ``UsageError`` if it is not set or invalid."""
+    name = endpoint.key_env
+    key = (endpoint.key or (os.environ.get(name, "") if name else "")).strip()
+    if name and not key:
+        raise UsageError(
+            f"endpoint {endpoint.name!r} needs its key in the environment variable {name}, "
+            f"which is not set: export {name}=..."
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(
+            f"the key of endpoint {endpoint.name!r} holds characters that no key has "
+            "(spaces, line breaks, letters beyond ASCII): copy it again."
+        )
+    return key
+
+
+def find_proxy(url: URL) -> str | None:
+    """Return the environment's proxy for this URL. Never for loopback; .netrc is not read."""
+    host = url.host or ""
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost" or host.endswith(".localhost")
+    if loopback or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(url.scheme)

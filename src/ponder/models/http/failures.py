@@ -1,0 +1,117 @@
+"""Refusals and errors of a server, without any I/O: status, message, the time to wait."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from ponder.models.http.received import Malformed
+from ponder.models.http.replies import parse
+from ponder.models.http.wire import Fault
+
+Json = Any  # what json.loads returns; nothing below trusts it
+
+
+def fault_of(reply: dict[str, Json]) -> Fault | None:
+    """Return the error object of a reply, in any of the shapes that servers use; None if there is
+    none.
+    """
+    error = reply.get("error")
+    if not error and reply.get("object") == "error":
+        error = reply
+    if not error:
+        return None
+    return Fault(_status(error, reply), error_message(reply))
+
+
+def _status(error: Json, reply: dict[str, Json]) -> int:
+    for part in (error, reply):
+        if isinstance(part, dict):
+            for name in ("code", "status", "status_code", "http_code"):
+                code = part.get(name)
+                code = int(code) if isinstance(code, str) and code.isdecimal() else code
+                if type(code) is int and 400 <= code < 600:
+                    return code
+    kind = str(error.get("type", "")).lower() if isinstance(error, dict) else ""
+    for word, status in _KINDS.items():
+        if word in kind:
+            return status
+    return 500
+
+
+_KINDS = {
+    "overloaded": 529, "rate_limit": 429, "invalid": 400, "badrequest": 400, "bad_request": 400,
+    "context": 400, "authentication": 401, "permission": 403, "not_found": 404,
+}  # fmt: skip
+
+
+def error_message(reply: dict[str, Json]) -> str:
+    """Return the message in an error's body: the dialects store it in different places."""
+    error = reply.get("error") or reply
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or error
+    try:
+        return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+    except RecursionError:  # reading it needs less of the stack than writing it
+        return "no reason that could be read"
+
+
+def reason_of(body: bytes) -> str:
+    """Return the message in an error's body, JSON or not."""
+    try:
+        return error_message(parse(body))
+    except Malformed:
+        return body.decode(errors="replace") or "no reason given"
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds to wait by the Retry-After header, in either of its forms; 0 if there is
+    none.
+
+    A date is compared with the server's own clock, if the reply shows it.
+    """
+    milliseconds = _number(headers.get("Retry-After-Ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("Retry-After", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    until = _seconds(value)
+    return max(0.0, until - (_seconds(headers.get("Date", "")) or time.time())) if until else 0.0
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return max(0.0, number) if not math.isnan(number) else 0.0
+
+
+def _seconds(date: str) -> float | None:
+    try:
+        parsed = email.utils.parsedate_tz(date)
+        return float(email.utils.mktime_tz(parsed)) if parsed else None
+    except (ValueError, OverflowError):  # a date beyond the calendar
+        return None
+
+
+def is_final(reason: str) -> bool:
+    """True if a 429 says that money or a quota is used up, so that waiting cannot help."""
+    reason = reason.lower()
+    return any(word in reason for word in ("insufficient_quota", "exceeded your current quota"))
+
+
+def reached(problem: aiohttp.ClientError | OSError) -> str:
+    """Return the reason why a server was not reached, without the HTTP client's own words."""
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        why = problem.os_error.strerror or str(problem.os_error)
+        return f"{problem.host}:{problem.port}: {why}"
+    return str(problem)

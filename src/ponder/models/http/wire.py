@@ -1,0 +1,135 @@
+"""The seam between the HTTP client and a vendor's API.
+
+A ``Wire`` encodes requests and reads replies. It does no I/O. Nothing that it reads is trusted:
+counts are checked, and a reply that breaks the protocol raises ``Malformed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ponder.core.problem import Message
+from ponder.core.trace import Finish
+from ponder.models.base import Request
+from ponder.models.http.replies import NOTHING, Reply, Tokens, Usage
+
+Json = Any  # what json.loads returns; nothing below trusts it
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error that a server reports within a reply of status 200."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The part of a sample that one event of a stream carries."""
+
+    text: str = ""
+    reasoning: str = ""
+    tokens: Tokens = NOTHING
+    """Its tokens, as far as they are listed."""
+    spoken: bool = False
+    """True if it carries at least one token."""
+    counted: int | None = None
+    """Number of completion tokens so far, by the server's count; None if it does not say."""
+    usage: Usage | None = None
+    """The usage of the whole request so far; None if it does not say."""
+    finish: Finish | None = None
+    """Reason why the sample ended; None if it goes on."""
+    stopped_at: str | None = None
+    """As in ``Completion``, but not checked: any text."""
+    refused: str = ""
+    """Words of a refusal."""
+    blocks: str = ""
+    """As in ``Completion``."""
+    other: bool = False
+    """True if it belongs to a sample that was not requested: it is counted, and otherwise ignored.
+    """
+    fault: Fault | None = None
+    """An error that takes the place of the rest."""
+    done: bool = False
+    """True if the stream has ended in order."""
+
+
+class Reader(Protocol):
+    """Reads the events of one stream."""
+
+    def read(self, event: dict[str, Json]) -> Piece:
+        """Return what one event carries.
+
+        Raises:
+            Malformed: the event breaks the protocol.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to requests that a refusal has taught."""
+
+    drop: frozenset[str] = frozenset()
+    """Fields that the server does not take."""
+    max_tokens_field: str = ""
+    """Its name for the limit of a completion; '' if that is not the matter."""
+    efforts: tuple[str, ...] = ()
+    """The efforts that it takes, weakest first."""
+    context: int = 0
+    """Most tokens of prompt and completion together."""
+    prompt: int = 0
+    """Number of tokens of the refused prompt."""
+
+
+class Wire(Protocol):
+    """One vendor's API."""
+
+    def path(self, *, streamed: bool) -> str:
+        """Return the address of a request, relative to ``base_url``."""
+        ...
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """Return the headers of every request; ``key`` is '' if there is none."""
+        ...
+
+    def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
+        """Return the fields of the body that hold the prompt."""
+        ...
+
+    def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
+        """Return all other fields of the body.
+
+        Raises:
+            CapabilityError: the API cannot express the request.
+        """
+        ...
+
+    def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
+        """Return the samples of a whole reply.
+
+        Raises:
+            Malformed: not one is usable.
+        """
+        ...
+
+    def reader(self, request: Request) -> Reader:
+        """Return a reader for the stream that answers the request."""
+        ...
+
+    def usage(self, reply: dict[str, Json]) -> Usage | None:
+        """Return the usage of a whole reply, as far as it reports one."""
+        ...
+
+    def fault(self, reply: dict[str, Json]) -> Fault | None:
+        """Return the error that a reply of status 200 holds instead of samples, if any."""
+        ...
+
+    def learn(self, status: int, body: bytes, request: Request) -> Change | None:
+        """Return a change after which a refused request may be accepted, if the refusal names
+        one that was not made before.
+        """
+        ...
