@@ -20,8 +20,8 @@ from ponder.core.errors import ModelError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Request, silent
 from ponder.models.http.callers import Caller
-from ponder.models.http.client import _Link
 from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.links import Link
 from ponder.models.openai.client import OpenAICompat
 from ponder.models.sound import MOST_TOKENS
 
@@ -58,7 +58,7 @@ async def _no_pause(seconds: float) -> None:
 async def _outcomes(canned: Canned, request: Request, samples: int, stream: bool) -> list[Outcome]:
     endpoint = Endpoint(name="hostile", base_url="http://h/v1", model="m", stream=stream, retries=1)
     client = OpenAICompat(endpoint, sleep=_no_pause)
-    link = _Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
+    link = Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
     callers = [Caller(silent) for _ in range(samples)]
     outcomes = await client._run(link, request, callers)
     return [outcome for _, outcome in outcomes]
@@ -95,7 +95,7 @@ def check(outcome: Outcome, request: Request = RICH) -> None:
     counts = [outcome.prompt_tokens, outcome.completion_tokens]
     if isinstance(outcome, Completion):
         counts += [outcome.cached_tokens, outcome.wasted_tokens]
-        assert outcome.finish in ("stop", "length")
+        assert outcome.finish in ("stop", "length", "refusal", "error")
         assert outcome.stopped_at in (None, "", *request.stop)
         outcome.text.encode()
         assert len(outcome.text) <= 128 * request.max_tokens

@@ -19,6 +19,11 @@ from ponder.models import sound
 
 Capability = Literal["prefill", "logprobs", "top_logprobs", "seed", "stop", "n", "native_thinking"]
 
+Api = Literal["chat", "responses", "messages", "gemini"]
+"""The API that an endpoint speaks: OpenAI's Chat Completions or Responses, Anthropic's Messages, or
+Gemini's generateContent.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -28,8 +28,9 @@ from typing import Any, get_args
 import platformdirs
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.models.base import Capability
+from ponder.models.base import Api, Capability
 from ponder.models.reward.formats import FORMATS
+from ponder.models.thinking import LEVELS
 from ponder.util.decoding import Malformed
 from ponder.util.files import read_regular
 
@@ -171,7 +172,9 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
         for capability in settings["capabilities"]:
             if capability not in CAPABILITIES:
                 raise UnknownName(f"capability in [{where}] of {path}", capability, CAPABILITIES)
-        settings["capabilities"] = frozenset(settings["capabilities"])
+    for key, kind in _KINDS.items():
+        if key in settings:
+            settings[key] = kind(settings[key])
     price = None
     if (prices := table.get("price")) is not None:
         amounts = dict.fromkeys(("input", "cached_input", "output"), _AMOUNT)
@@ -300,6 +303,18 @@ _ENDPOINT: dict[str, Check] = {
     ),
     "prefill": _one_of("none", "final_message", "continue_final_message"),
     "max_tokens_field": _one_of("max_tokens", "max_completion_tokens"),
+    "api": _one_of(*get_args(Api)),
+    "dialect": _TEXT,
+    "efforts": (
+        f"a list of {', '.join(LEVELS)}",
+        lambda v: isinstance(v, list) and all(level in LEVELS for level in v),
+    ),
+    "beside": _WHOLE,
+    "think_open": _FLAG,
+    "drop": (
+        "a list of names of fields",
+        lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
+    ),
     "stream": _FLAG,
     "local": _FLAG,
     "context": _WHOLE,
@@ -315,4 +330,5 @@ _ENDPOINT: dict[str, Check] = {
     "provider": _TEXT,
     "reward": _one_of(*FORMATS),
 }
+_KINDS = {"capabilities": frozenset, "drop": frozenset, "efforts": tuple}
 _OURS = ("price", "provider", "reward")  # the rest are arguments of ``Endpoint``

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from ponder.core.errors import (
     CapabilityError,
@@ -254,12 +255,12 @@ def test_one_model_serves_one_loop_after_another() -> None:
         async with Loopback(answer()) as server:
             # A port of its own for each loop: the same model object must not care.
             client = client or model(server.url)
-            client._url = client._url.with_port(server.port)
+            client._urls = [url.with_port(server.port) for url in client._urls]
             return (await client.generate(ASK)).text
 
     assert [asyncio.run(solve()) for _ in range(3)] == ["42"] * 3
     assert client is not None
-    assert not client._links  # each loop has closed its own when it ended
+    assert not client._links._links  # each loop has closed its own when it ended
 
 
 # -- streams ---------------------------------------------------------------------------------------
@@ -398,7 +399,7 @@ async def test_a_group_has_an_upper_size() -> None:
 
 
 async def test_a_bad_choice_or_a_missing_one_costs_its_own_sample_alone() -> None:
-    async with Loopback(answer(choice("a"), choice(None), usage=usage(10, 6))) as server:
+    async with Loopback(answer(choice("a"), 7, usage=usage(10, 6))) as server:
         client = model(server.url, capabilities=MANY)
         good, bad, missing = await samples(client, 3)
         await client.close()
@@ -577,7 +578,7 @@ def test_the_proxy_is_for_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "inside")
 
     def proxy(host: str) -> str | None:
-        return find_proxy(model(f"http://{host}:80/v1")._url)
+        return find_proxy(URL(f"http://{host}:80/v1"))
 
     assert proxy("outside") == "http://proxy:1"
     for host in ("127.0.0.1", "127.9.9.9", "[::1]", "localhost", "a.localhost", "inside"):

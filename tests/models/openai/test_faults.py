@@ -21,7 +21,7 @@ from ponder.core.errors import (
     ServerFault,
 )
 from ponder.core.problem import Message
-from ponder.models.base import Request
+from ponder.models.base import Completion, Request
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.openai.client import OpenAICompat
 from tests.support.deltas import costs
@@ -58,6 +58,14 @@ async def outcome(server: Loopback, request: Request = ASK, **fields: Any) -> Mo
     finally:
         await client.close()
     return caught.value
+
+
+async def sample(server: Loopback, **fields: Any) -> Completion:
+    client = model(server.url, **fields)
+    try:
+        return await client.generate(ASK)
+    finally:
+        await client.close()
 
 
 def spent(problem: ModelError) -> tuple[int, int]:
@@ -196,17 +204,10 @@ async def test_what_is_lost_after_it_was_sent_costs_the_worst_case(
 
 
 MALFORMED: list[tuple[str, Any]] = [
-    ("no choices", []),
     ("no choices", None),
     ("no choices", "none"),
-    ("no message", ["text"]),
-    ("no message", [{"finish_reason": "stop"}]),
-    ("not text", [choice(None)]),
-    ("not text", [choice(7)]),
-    ("not text", [choice(["a"])]),
-    ("not text", [{**choice(None), "message": {"content": None, "reasoning_content": "hm"}}]),
-    ("why it ended", [choice(finish=None)]),
-    ("why it ended", [choice(finish=1)]),
+    ("not an object", ["text"]),
+    ("not an object", [7]),
 ]
 
 
@@ -221,15 +222,96 @@ async def test_malformed_choices_cost_what_the_usage_says(why: str, choices: Any
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "counts",
-    [7, [], {}, usage("10"), usage(10, None), usage(-1), usage(True), usage(10, 2.5)],
-)
-async def test_a_malformed_usage_costs_the_worst_case(counts: Any) -> None:
+def thinking(content: Any, **fields: Any) -> dict[str, Any]:
+    return {"message": {"content": content, **fields}, "finish_reason": "stop"}
+
+
+ODD: list[tuple[Any, str, str, str]] = [
+    ([], "", "", "refusal"),
+    ([{"finish_reason": "stop"}], "", "", "stop"),
+    ([{}], "", "", "stop"),
+    ([choice(None)], "", "", "stop"),
+    ([choice(7)], "", "", "stop"),
+    ([choice(["a", 7, "b"])], "ab", "", "stop"),
+    ([choice([{"type": "text", "text": "42"}])], "42", "", "stop"),
+    ([choice({"type": "text", "text": "42"})], "42", "", "stop"),
+    ([choice([{"type": "text", "text": None}, {"type": "image_url"}])], "", "", "stop"),
+    (
+        [choice([{"type": "thinking", "thinking": [{"type": "text", "text": "41?"}]},
+                 {"type": "text", "text": "42"}])],
+        "42", "41?", "stop",
+    ),
+    ([choice([{"type": "reasoning", "text": "41?"}, {"text": "42"}])], "42", "41?", "stop"),
+    ([thinking(None, reasoning_content="hm")], "", "hm", "stop"),
+    ([thinking("", reasoning="hm")], "", "hm", "stop"),
+    ([thinking("42", reasoning_details=[{"text": "h"}, {"summary": "m"}, 7])], "42", "hm", "stop"),
+    ([thinking(None, refusal="I will not.")], "I will not.", "", "refusal"),
+    ([thinking(None, tool_calls=[{"id": "1"}])], "", "", "stop"),
+    ([choice(finish=None)], "42", "", "stop"),
+    ([choice(finish=1)], "42", "", "stop"),
+    ([choice(finish="null")], "42", "", "stop"),
+    ([choice(finish="max_tokens")], "42", "", "length"),
+    ([choice(finish="MAX_TOKENS")], "42", "", "length"),
+    ([choice(finish="error")], "42", "", "error"),
+    ([choice(finish="SAFETY")], "42", "", "refusal"),
+    ([choice(finish="eos_token")], "42", "", "stop"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("choices", "text", "reasoning", "finish"), ODD)
+async def test_an_odd_reply_is_one_sample(
+    choices: Any, text: str, reasoning: str, finish: str
+) -> None:
+    body = json.dumps({"choices": choices, "usage": usage(100, 15)}).encode()
+    async with Loopback(Step(body=body)) as server:
+        done = await sample(server)
+        assert len(server.requests) == 1
+    assert (done.text, done.reasoning, done.finish) == (text, reasoning, finish)
+    assert (done.prompt_tokens, done.completion_tokens) == (100, 15)
+
+
+ODD_USAGE: list[tuple[Any, int, int]] = [
+    (7, BOUND, 20),
+    ([], BOUND, 20),
+    ({}, BOUND, 20),
+    (usage(None, None, total_tokens=0), BOUND, 20),
+    (usage("10"), BOUND, 5),
+    (usage(-1), BOUND, 5),
+    (usage(True), BOUND, 5),
+    (usage(10, None), 10, 20),
+    (usage(10, 2.5), 10, 20),
+    (usage(10.0, 5.0), 10, 5),
+    ({"prompt_tokens": 10, "total_tokens": 17}, 10, 7),
+    ({"completion_tokens": 7, "total_tokens": 17}, 10, 7),
+    (usage(10, 5, total_tokens=25), 10, 15),  # the thinking is beside the completion
+    (usage(10, 15, total_tokens=25), 10, 15),
+    (usage(10, 5, total_tokens=3), 10, 5),
+]
+
+
+@pytest.mark.parametrize(("counts", "prompt", "completion"), ODD_USAGE)
+async def test_a_missing_count_is_booked_at_its_worst_case(
+    counts: Any, prompt: int, completion: int
+) -> None:
     async with Loopback(answer(usage=counts)) as server:
-        problem = await outcome(server)
-    assert type(problem) is MalformedReply
-    assert spent(problem) == (BOUND, 20)
+        done = await sample(server)
+    assert (done.prompt_tokens, done.completion_tokens) == (prompt, completion)
+
+
+@pytest.mark.parametrize(
+    ("counts", "completion", "thought"),
+    [
+        (usage(10, 5, total_tokens=18), 8, 3),  # beside
+        (usage(10, 8, total_tokens=18), 8, 3),  # within
+        (usage(10, 2), 5, 3),  # without a total, thinking above the completion is beside it
+        (usage(10, 8), 8, 3),
+    ],
+)
+async def test_thinking_is_counted_once(counts: Any, completion: int, thought: int) -> None:
+    details = {"completion_tokens_details": {"reasoning_tokens": 3}}
+    async with Loopback(answer(usage={**counts, **details})) as server:
+        done = await sample(server)
+    assert (done.completion_tokens, done.reasoning_tokens) == (completion, thought)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"\xff", b"[" * 100_000, b""])
@@ -239,7 +321,8 @@ async def test_a_reply_that_is_not_an_object(body: bytes) -> None:
 
 
 async def test_a_paid_reply_is_not_repeated() -> None:
-    async with Loopback(answer(choice(None), usage=usage(40, 20)), answer()) as server:
+    body = json.dumps({"choices": ["text"], "usage": usage(40, 20)}).encode()
+    async with Loopback(Step(body=body), answer()) as server:
         problem = await outcome(server)
         assert len(server.requests) == 1
     assert spent(problem) == (40, 20)
@@ -277,12 +360,12 @@ async def test_an_error_object_with_status_200(code: Any, kind: type[ModelError]
     ("step", "kind"),
     [
         (sse(delta("a"), delta("b"), done=False), MalformedReply),
-        (sse(delta("a"), delta("b")), MalformedReply),
         (sse(delta("a"), delta("b"), {"error": {"message": "oom"}}), ServerFault),
-        (sse(delta("a"), delta("b"), delta(7)), MalformedReply),
+        (sse(delta("a"), delta("b", ""), done=False), MalformedReply),
+        (sse(delta("a", "null"), delta("b", "null"), done=False), MalformedReply),
         (sse(delta("a"), delta("b"), [1]), MalformedReply),
         (sse(delta("a"), delta("b"), {"choices": "x"}), MalformedReply),
-        (sse(delta("a"), delta("b"), {"choices": [{}]}), MalformedReply),
+        (sse(delta("a"), delta("b"), {"choices": [7]}), MalformedReply),
         (Step(chunks=sse(delta("a"), delta("b")).chunks[:2], cut=0), ModelUnreachable),
         (sse(delta("a"), delta("b"), done=False, hang=True), ModelTimeout),
     ],
@@ -324,8 +407,7 @@ def echo(seen: str) -> list[Step]:
         Step(307, (("Location", f"http://127.0.0.1:1/{seen}"),)),
         Step(hang=True, body=seen.encode(), cut=3),
         Step(drop=True),
-        answer(choice(finish=seen, text=None)),
-        answer(choice({"key": seen})),
+        Step(body=json.dumps({"choices": [seen]}).encode()),
     ]
 
 

@@ -19,8 +19,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 import aiohttp
 
@@ -31,9 +31,7 @@ from ponder.core.errors import (
     ModelError,
     ModelTimeout,
     ModelUnreachable,
-    RateLimited,
     RequestRefused,
-    ServerFault,
     UsageError,
 )
 from ponder.core.problem import Message
@@ -41,7 +39,15 @@ from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.http.callers import Caller, Outcomes, tie
 from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of
-from ponder.models.http.failures import is_final, reached, reason_of, retry_after
+from ponder.models.http.failures import (
+    Failure,
+    lost,
+    reached,
+    reason_of,
+    refused,
+    retry_after,
+)
+from ponder.models.http.links import Link, Links
 from ponder.models.http.prompts import Prompt, Prompts
 from ponder.models.http.received import (
     ACCEPTED,
@@ -51,37 +57,14 @@ from ponder.models.http.received import (
     read_body,
     read_error,
 )
-from ponder.models.http.replies import Choice, Reply, Spent, parse, share, share_out
+from ponder.models.http.replies import Choice, Reply, Spent, parse, share_out
 from ponder.models.http.stream import Stream, receive
 from ponder.models.http.wire import Change, Wire
 
 GROUP = 128  # the most samples in one HTTP request
-KEEP_ALIVE = 4.0  # seconds; below uvicorn's 5, so that the server does not cut an idle connection
 PATIENCE = 60.0  # seconds; no server makes us wait longer before a retry
 LESSONS = 4  # refusals that one request may learn from
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitter
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    """The state of one event loop: connections, and requests of this tick to send together."""
-
-    session: aiohttp.ClientSession
-    slots: asyncio.Semaphore
-    pending: dict[object, tuple[Request, list[Caller]]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Failure:
-    """An attempt that yielded nothing."""
-
-    kind: type[ModelError]
-    message: str
-    spent: Spent = Spent()
-    """Tokens spent on all its samples together."""
-    after: float = 0.0  # seconds that the server asks to wait
-    change: Change | None = None
-    """A change after which it may be accepted."""
 
 
 class HttpModel:
@@ -110,8 +93,8 @@ class HttpModel:
                 f"{self._who} claims 'prefill' without saying how: set prefill to "
                 "'final_message' (llama.cpp) or 'continue_final_message' (vLLM, SGLang)."
             )
+        proxy = find_proxy(url_of(endpoint, ""))
         self._adopt(endpoint)
-        self._proxy = find_proxy(url_of(endpoint, ""))
         if shared := self._wire.prompt((), "").keys() & endpoint.extra_body.keys():
             raise UsageError(
                 f"{self._who}: extra_body must not hold {min(shared)!r}, which is the prompt."
@@ -121,7 +104,15 @@ class HttpModel:
             aiohttp.ClientTimeout(endpoint.timeout, sock_connect=connect, sock_read=read)
             for read in reads
         ]
-        self._links: dict[asyncio.AbstractEventLoop, tuple[_Link, AsyncGenerator[_Link]]] = {}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED}
+        self._links = Links(
+            headers | dict(self._wire.headers(self._key)),
+            proxy,
+            endpoint.concurrency,
+            # llama.cpp closes after a stream without notice; a request sent into that is lost, and
+            # may have been paid.
+            keep=not endpoint.stream,
+        )
 
     def _adopt(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -161,7 +152,7 @@ class HttpModel:
         While nothing is known of a sample in flight, its worst case is ``due``.
         """
         self._check(request)
-        link = await self._link()
+        link = await self._links.get()
         if "n" in self._info.capabilities and not self._counts_first:
             return await self._join(link, request, progress)
         [(_, outcome)] = await self._run(link, request, [Caller(progress)])
@@ -178,8 +169,7 @@ class HttpModel:
 
     async def close(self) -> None:
         """Close this event loop's connections; a later ``generate`` opens new ones."""
-        if held := self._links.get(asyncio.get_running_loop()):
-            await held[1].aclose()
+        await self._links.close()
 
     def _check(self, request: Request) -> None:
         if request.thinking is not None:
@@ -207,39 +197,9 @@ class HttpModel:
             fields[name] = {**own, **value} if merged else value  # type: ignore[dict-item]
         return b"{" + prompt.body + b", " + jsontext.dumps(fields)[1:].encode()
 
-    # -- connections -------------------------------------------------------------------------------
-
-    async def _link(self) -> _Link:
-        loop = asyncio.get_running_loop()
-        if loop not in self._links:
-            # The loop closes its asynchronous generators when it ends, so that connections end in
-            # order even without a call of close() between two asyncio.run().
-            holder = self._connect(loop)
-            self._links[loop] = await anext(holder), holder  # does not yield to the loop
-        return self._links[loop][0]
-
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[_Link]:
-        headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED}
-        headers |= self._wire.headers(self._key)
-        # llama.cpp closes after a stream without notice; a request sent into that is lost, and
-        # may have been paid.
-        keep = None if self.endpoint.stream else KEEP_ALIVE
-        connector = aiohttp.TCPConnector(limit=0, force_close=not keep, keepalive_timeout=keep)
-        async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
-            proxy=self._proxy,
-            auto_decompress=False,  # see received
-        ) as session:
-            try:
-                yield _Link(session, asyncio.Semaphore(self.endpoint.concurrency))
-            finally:
-                del self._links[loop]
-
     # -- several samples in one request ------------------------------------------------------------
 
-    async def _join(self, link: _Link, request: Request, progress: Progress) -> Completion:
+    async def _join(self, link: Link, request: Request, progress: Progress) -> Completion:
         """Wait for the end of this tick, then send requests that differ only in their
         seed as one.
         """
@@ -251,7 +211,7 @@ class HttpModel:
         link.pending.setdefault(same, (request, []))[1].append(Caller(progress, future))
         return await future
 
-    def _flush(self, loop: asyncio.AbstractEventLoop, link: _Link) -> None:
+    def _flush(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:
         pending, link.pending = link.pending, {}
         for request, callers in pending.values():
             for start in range(0, len(callers), GROUP):
@@ -261,7 +221,7 @@ class HttpModel:
 
     # -- attempts ----------------------------------------------------------------------------------
 
-    async def _run(self, link: _Link, request: Request, callers: list[Caller]) -> Outcomes:
+    async def _run(self, link: Link, request: Request, callers: list[Caller]) -> Outcomes:
         """Try until it succeeds, must not be tried again, or no caller waits.
 
         The prompt is booked on the first caller.
@@ -299,7 +259,7 @@ class HttpModel:
                     continue
             hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
             if hopeless or result.spent.total:  # nothing is paid for twice here
-                return _fail(result, request, callers)
+                return lost(result, request, callers)
             report(Delta())
             jitter = self._rng.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
             await self._sleep(min(PATIENCE, result.after) + jitter)
@@ -332,8 +292,8 @@ class HttpModel:
         return request
 
     async def _attempt(
-        self, link: _Link, request: Request, prompt: Prompt, samples: int, report: Progress
-    ) -> Reply | _Failure:
+        self, link: Link, request: Request, prompt: Prompt, samples: int, report: Progress
+    ) -> Reply | Failure:
         """Send one HTTP request; all its possible failures are classified here."""
 
         def grown() -> None:
@@ -350,7 +310,7 @@ class HttpModel:
             stream = Stream(request, reader, limit, endpoint.beside, endpoint.think_open)
         most = request.max_tokens + endpoint.beside
         bound, status, body, after = prompt.tokens, 0, b"", 0.0
-        failure: _Failure | None = None
+        failure: Failure | None = None
         report(Delta(prompt_tokens=bound, due=None if streamed else most))
         try:
             async with link.session.post(
@@ -371,16 +331,19 @@ class HttpModel:
                         raise Malformed(f"it has more than {limit:,} bytes")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             why = f"{self._who} cannot be reached: {reached(problem)}"
-            return _Failure(ModelUnreachable, clean(why, self._key))
+            return Failure(ModelUnreachable, clean(why, self._key))
         except TimeoutError:
-            failure = _Failure(ModelTimeout, f"{self._who} did not answer in time")
+            failure = Failure(ModelTimeout, f"{self._who} did not answer in time")
         except (aiohttp.ClientError, OSError) as problem:
             why = f"{self._who} cut the connection ({type(problem).__name__})"
-            failure = _Failure(ModelUnreachable, why)
+            failure = Failure(ModelUnreachable, why)
         except Malformed as problem:
-            failure = _Failure(MalformedReply, f"{self._who} sent a malformed reply: {problem}")
+            failure = Failure(MalformedReply, f"{self._who} sent a malformed reply: {problem}")
 
         if stream and stream.whole is not None:
+            if stream.cut and not failure:
+                why = f"{self._who} sent a malformed reply: it has more than {limit:,} bytes"
+                failure = Failure(MalformedReply, why)
             body, stream = stream.whole, None
         spent = Spent(bound, stream.spent if stream else most * samples)
         if failure and status < 300 and not (stream and stream.complete):
@@ -388,24 +351,25 @@ class HttpModel:
             return failure
         try:
             if status >= 300:
-                refused = self._refused(status, reason_of(body), after)
-                if refused.kind is RequestRefused:
-                    refused.change = wire.learn(status, body, request)
-                return refused
+                refusal = refused(endpoint, self._key, status, reason_of(body), after)
+                if refusal.kind is RequestRefused:
+                    refusal.change = wire.learn(status, body, request)
+                return refusal
             reply = {} if stream else parse(body)
             if fault := stream.fault if stream else wire.fault(reply):
-                refused = self._refused(fault.status, fault.message, after)
-                refused.spent = spent if stream and stream.tokens else Spent()
-                if refused.kind is RequestRefused and not refused.spent.total:
-                    refused.change = wire.learn(fault.status, body, request)
-                return refused
+                refusal = refused(endpoint, self._key, fault.status, fault.message, after)
+                refusal.spent = spent if stream and stream.tokens else Spent()
+                if refusal.kind is RequestRefused and not refusal.spent.total:
+                    refusal.change = wire.learn(fault.status, body, request)
+                return refusal
             if usage := stream.usage if stream else wire.usage(reply):
-                spent = usage.spent(spent, prompt.least)
+                seen = spent.completion if stream and not stream.complete else 0
+                spent = usage.spent(spent, prompt.least, seen)
             found = stream.reply() if stream else wire.read(reply, request, samples)
             return self._checked(found, request, prompt)
         except Malformed as problem:
             why = f"{self._who} sent a malformed reply: {problem}"
-            return _Failure(MalformedReply, why, spent)
+            return Failure(MalformedReply, why, spent)
 
     def _checked(self, found: Reply, request: Request, prompt: Prompt) -> Reply:
         """Return a reply with a credible usage and the thinking apart from the text."""
@@ -430,31 +394,3 @@ class HttpModel:
             for choice in found.choices
         ]
         return replace(found, choices=choices, usage=usage)
-
-    def _refused(self, status: int, reason: str, after: float) -> _Failure:
-        kind: type[ModelError] = RequestRefused
-        if status == 429 and not is_final(reason):
-            kind = RateLimited
-        elif status >= 500:
-            kind = ServerFault
-        elif status < 400:
-            reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
-        elif status == 404 and not self.endpoint.base_url.rstrip("/").endswith("/v1"):
-            reason = f"{reason} (most servers want a base_url that ends in /v1)"
-        message = clean(f"{self._who} answered {status}: {reason}", self._key)
-        return _Failure(kind, message, after=after)
-
-
-def _fail(failure: _Failure, request: Request, callers: list[Caller]) -> Outcomes:
-    outcomes: Outcomes = []
-    prompt = failure.spent.prompt
-    parts = share(failure.spent.completion, [1] * len(callers), request.max_tokens)
-    for caller, tokens in zip(callers, parts, strict=True):
-        error = failure.kind(
-            failure.message,
-            prompt_tokens=prompt,
-            completion_tokens=tokens,
-        )
-        outcomes.append((caller, error))
-        prompt = 0
-    return outcomes

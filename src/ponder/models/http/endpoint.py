@@ -12,12 +12,7 @@ from typing import Literal
 from yarl import URL
 
 from ponder.core.errors import UsageError
-from ponder.models.base import Capability
-
-Api = Literal["chat", "responses", "messages", "gemini"]
-"""The API that an endpoint speaks: OpenAI's Chat Completions or Responses, Anthropic's Messages, or
-Gemini's generateContent.
-"""
+from ponder.models.base import Api, Capability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

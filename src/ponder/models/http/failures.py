@@ -1,4 +1,4 @@
-"""Refusals and errors of a server, without any I/O: status, message, the time to wait."""
+"""Refusals, errors and losses, without any I/O: status, message, cost, the time to wait."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
-from ponder.models.http.received import Malformed
-from ponder.models.http.replies import parse
-from ponder.models.http.wire import Fault
+from ponder.core.errors import ModelError, RateLimited, RequestRefused, ServerFault
+from ponder.models.base import Request
+from ponder.models.http.callers import Caller, Outcomes
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.received import Malformed, clean
+from ponder.models.http.replies import Spent, parse, share
+from ponder.models.http.wire import Change, Fault
 
 Json = Any  # what json.loads returns; nothing below trusts it
 
@@ -103,7 +108,7 @@ def _seconds(date: str) -> float | None:
         return None
 
 
-def is_final(reason: str) -> bool:
+def _is_final(reason: str) -> bool:
     """True if a 429 says that money or a quota is used up, so that waiting cannot help."""
     reason = reason.lower()
     return any(word in reason for word in ("insufficient_quota", "exceeded your current quota"))
@@ -115,3 +120,48 @@ def reached(problem: aiohttp.ClientError | OSError) -> str:
         why = problem.os_error.strerror or str(problem.os_error)
         return f"{problem.host}:{problem.port}: {why}"
     return str(problem)
+
+
+@dataclass(slots=True)
+class Failure:
+    """An attempt that yielded nothing."""
+
+    kind: type[ModelError]
+    message: str
+    spent: Spent = Spent()
+    """Tokens spent on all its samples together."""
+    after: float = 0.0  # seconds that the server asks to wait
+    change: Change | None = None
+    """A change after which it may be accepted."""
+
+
+def refused(endpoint: Endpoint, key: str, status: int, reason: str, after: float = 0.0) -> Failure:
+    """Return the failure that a server's refusal is."""
+    kind: type[ModelError] = RequestRefused
+    if status == 429 and not _is_final(reason):
+        kind = RateLimited
+    elif status >= 500:
+        kind = ServerFault
+    elif status < 400:
+        reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
+    elif status == 404 and not endpoint.base_url.rstrip("/").endswith("/v1"):
+        reason = f"{reason} (most servers want a base_url that ends in /v1)"
+    return Failure(
+        kind, clean(f"endpoint {endpoint.name!r} answered {status}: {reason}", key), after=after
+    )
+
+
+def lost(failure: Failure, request: Request, callers: list[Caller]) -> Outcomes:
+    """Return the error of each caller; the cost is divided among them."""
+    outcomes: Outcomes = []
+    prompt = failure.spent.prompt
+    parts = share(failure.spent.completion, [1] * len(callers), request.max_tokens)
+    for caller, tokens in zip(callers, parts, strict=True):
+        error = failure.kind(
+            failure.message,
+            prompt_tokens=prompt,
+            completion_tokens=tokens,
+        )
+        outcomes.append((caller, error))
+        prompt = 0
+    return outcomes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+MARK = b"\xef\xbb\xbf"
+"""The byte-order mark."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -32,11 +34,12 @@ class Framer:
         """Return the data of the events that these bytes complete."""
         if self._start:
             self._line += data
-            start = bytes(self._line[:64]).removeprefix(b"\xef\xbb\xbf").lstrip()
-            if not start and len(self._line) < 64:
+            head = bytes(self._line[:64])
+            start = head.removeprefix(MARK).lstrip()
+            if len(head) < 64 and (not start or MARK.startswith(head)):
                 return []
             self._start = False
-            data = bytes(self._line).removeprefix(b"\xef\xbb\xbf")
+            data = bytes(self._line).removeprefix(MARK)
             self._line.clear()
             if start[:1] in (b"{", b"["):
                 self._body = bytearray()

@@ -16,7 +16,9 @@ from ponder.models.http.received import CHARACTERS, Malformed, least_tokens
 
 Json = Any  # what json.loads returns; nothing below trusts it
 WIDEST = 12
-"""Characters per token, on average over all samples of a reply, that are no longer credible."""
+"""Most characters per token, on average over a whole text, that are credible."""
+SHORT = 64
+"""Characters of a text that may be longer than that: it is too short for an average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,13 @@ class Usage:
             thought if made is None else min(thought, made),
         )
 
-    def spent(self, worst: Spent, least: int) -> Spent:
-        """Return what a lost sample has cost: what is missing at its worst, at ``least`` so many
-        tokens of the prompt.
+    def spent(self, worst: Spent, prompt: int, completion: int) -> Spent:
+        """Return the cost of a lost sample: a count that is missing at its ``worst``, none below
+        ``prompt`` and ``completion`` tokens.
         """
         return Spent(
-            worst.prompt if self.prompt is None else max(self.prompt, least),
-            worst.completion if self.completion is None else self.completion,
+            worst.prompt if self.prompt is None else max(self.prompt, prompt),
+            worst.completion if self.completion is None else max(self.completion, completion),
         )
 
     def merged(self, later: Usage | None) -> Usage:
@@ -189,15 +191,17 @@ class Reply:
             return self
         floors = [choice.least(request.max_tokens) for choice in made]
         size = sum(choice.size for choice in made)
-        if len(made) > 1 and (
-            usage.completion < sum(floors) or usage.completion * WIDEST < size - 64 * len(made)
+        most = usage.completion * WIDEST + SHORT  # characters that so many tokens may well have
+        if (
+            len(made) > 1
+            and made[0].size <= most
+            and (usage.completion < sum(floors) or size > most * len(made))
         ):
-            first = max(1, made[0].weight)
-            scaled = -(-usage.completion * sum(c.weight for c in made) // first)
+            scaled = -(-usage.completion * sum(c.weight for c in made) // made[0].weight)
             completion = min(max(scaled, sum(floors)), request.max_tokens * len(made))
             return replace(self, usage=replace(usage, completion=completion), partial=True)
         if usage.completion < sum(least_tokens(choice.size) for choice in made):
-            return replace(self, usage=replace(usage, completion=None))
+            return replace(self, usage=None)
         return self
 
 

@@ -83,8 +83,9 @@ class Stream:
 
     @property
     def usage(self) -> Usage | None:
-        """The usage that the server reports so far."""
-        return self._usage
+        """The usage that the server reports so far, unless the text must have cost more."""
+        made = None if self._usage is None else self._usage.completion
+        return None if made is not None and made < least_tokens(self._characters) else self._usage
 
     @property
     def spent(self) -> int:
@@ -101,8 +102,8 @@ class Stream:
             Malformed: it is not a stream of events.
         """
         events = self._framer.feed(data[: max(0, self.limit - self._received)])
-        self._received += len(data)
         self._take(events)
+        self._received += len(data)
 
     def end(self) -> None:
         """Process the end of the body."""
@@ -146,7 +147,7 @@ class Stream:
             self._blocks,
             self._characters,
         )
-        return Reply([choice], self._usage if self.complete or self._done else None)
+        return Reply([choice], self.usage if self.complete or self._done else None)
 
     def _take(self, events: list[bytes]) -> None:
         for event in events:

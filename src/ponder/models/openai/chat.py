@@ -75,6 +75,8 @@ class Chat:
         if not isinstance(found, list):
             raise Malformed("it has no choices")
         usage = read_usage(reply)
+        if not found and usage is None:
+            raise Malformed("it has no choices")
         if not found:  # some filters leave nothing
             return Reply([Choice("", "refusal")] * samples, usage)
         # llama.cpp puts the prefix in front of what it adds, except in a stream.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from yarl import URL
+
+from ponder.core.errors import UnknownName
 from ponder.core.thinking import Thinking
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.thinking import level_of, nearest
@@ -39,10 +41,12 @@ DIALECTS = (Dialect("openai", ("api.openai.com",), _efforts),)
 
 def dialect_of(endpoint: Endpoint) -> Dialect:
     """Return the dialect that an endpoint names, or else that of its host."""
-    host = urlsplit(endpoint.base_url).hostname or ""
+    host = URL(endpoint.base_url).host or ""
     for dialect in DIALECTS:
         if endpoint.dialect == dialect.name:
             return dialect
         if not endpoint.dialect and any(host == h or host.endswith("." + h) for h in dialect.hosts):
             return dialect
+    if endpoint.dialect:
+        raise UnknownName("dialect", endpoint.dialect, [dialect.name for dialect in DIALECTS])
     return DIALECTS[0]
