@@ -64,6 +64,8 @@ class Dialect:
     """If a stream tells its usage: in a chunk of its own where ``include_usage`` asks for it or
     else always, or in the chunk that ends the sample.
     """
+    usage_null: bool = False
+    """True if the chunks before that of the usage say that they have none."""
     in_message: Callable[[Generated], Json] = nothing
     """Further fields of a message."""
     in_delta: Callable[[str, str], Json] = nothing
@@ -124,7 +126,7 @@ def completion(
 
 def message(dialect: Dialect, sample: Generated) -> Json:
     """The message of one sample."""
-    thinking, text = "".join(sample.thinking), "".join(sample.text)
+    thinking, text = "".join(sample.thinking), sample.echoed + "".join(sample.text)
     refused = sample.refuses and dialect.refusal
     body: Any = None if refused else text or dialect.empty
     if dialect.parts and thinking:
@@ -150,6 +152,8 @@ def deltas(dialect: Dialect, sample: Generated, size: int) -> list[tuple[Json, S
             said |= {dialect.thinking: piece}
         if said := said | dialect.in_delta(piece, ""):
             out.append((said, ()))
+    if sample.echoed:
+        out.append(({"content": sample.echoed}, ()))
     name = "refusal" if sample.refuses and dialect.refusal else "content"
     for at in range(0, len(sample.text), size):
         words = sample.text[at : at + size]
@@ -195,7 +199,8 @@ def chunks(
     if dialect.usage_comes == "with the end":
         out[-1] |= {"usage": usage, **more}
     elif dialect.usage_comes == "always" or include_usage:
-        out = [{**event, "usage": None} for event in out]
+        if dialect.usage_null:
+            out = [{**event, "usage": None} for event in out]
         out.append(chunk([], usage=usage, **more))
     else:
         out[-1] |= more

@@ -28,11 +28,14 @@ async def client(
     base: str = "/v1",
     write: int | None = None,
 ) -> AsyncIterator[openai.AsyncOpenAI]:
-    """OpenAI's library for this server, without retries."""
+    """OpenAI's library for this server, without retries, and without loading certificates."""
     app = application(reply_to, Book() if book is None else book, write=write)
     async with (
         serving(app) as url,
-        openai.AsyncOpenAI(base_url=url + base, api_key=key, max_retries=0) as asking,
+        openai.DefaultAsyncHttpxClient(verify=False) as plain,
+        openai.AsyncOpenAI(
+            base_url=url + base, api_key=key, max_retries=0, http_client=plain
+        ) as asking,
     ):
         yield asking
 
@@ -64,6 +67,15 @@ def thinking_of(said: BaseModel) -> str:
     return extra.get("reasoning") or extra.get("reasoning_content") or ""
 
 
+def content_of(said: Any) -> tuple[str, str]:
+    """Text and thinking of a content that may be a list of parts, whatever its type says."""
+    if not isinstance(said, list):
+        return said or "", ""
+    text = "".join(part["text"] for part in said if part["type"] == "text")
+    thoughts = [part["thinking"] for part in said if part["type"] == "thinking"]
+    return text, "".join(part["text"] for parts in thoughts for part in parts)
+
+
 async def ask(asking: openai.AsyncOpenAI, model: str, *, stream: bool, **more: Any) -> Answered:
     """Ask the question; of a stream the usage is asked for too."""
     more = {"messages": QUESTION, **more}
@@ -79,10 +91,11 @@ def whole(reply: ChatCompletion) -> Answered:
     for place, choice in enumerate(reply.choices):
         assert choice.index == place
         message, found = choice.message, choice.logprobs
+        text, thinking = content_of(message.content)
         samples.append(
             Sample(
-                message.content or "",
-                thinking_of(message),
+                text,
+                thinking + thinking_of(message),
                 message.refusal or "",
                 choice.finish_reason,
                 list(found.content or []) if found else [],
@@ -99,8 +112,9 @@ def gathered(chunks: Sequence[ChatCompletionChunk], n: int) -> Answered:
         for choice in chunk.choices:
             sample, delta = samples[choice.index], choice.delta
             assert sample.finish is None, "nothing follows the end of a sample"
-            sample.text += delta.content or ""
-            sample.thinking += thinking_of(delta)
+            text, thinking = content_of(delta.content)
+            sample.text += text
+            sample.thinking += thinking + thinking_of(delta)
             sample.refusal += delta.refusal or ""
             sample.finish = choice.finish_reason
             if choice.logprobs:
@@ -129,3 +143,9 @@ def untyped(value: Any) -> dict[str, Any]:
         return {}
     inner = [untyped(field) for _, field in value]
     return dict(value.model_extra or {}) | {k: v for found in inner for k, v in found.items()}
+
+
+def body_of(server: Any, path: str, body: Any = None) -> Any:
+    """The body of a reply to whoever asks without a library."""
+    method = "GET" if body is None else "POST"
+    return server.reply(Asked(method, path, {}, {}, body)).body

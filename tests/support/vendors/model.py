@@ -75,6 +75,8 @@ class Generated:
     """Tokens that were generated and not returned: those of the stop string."""
     stop: str | None = None
     """The stop string that ended it."""
+    echoed: str = ""
+    """A prefix that the server returns again before the text; it is not generated."""
 
     @property
     def tokens(self) -> int:
@@ -90,16 +92,20 @@ def generate(
     budget: int | None = None,
     stop: Sequence[str] = (),
     prefix: str = "",
+    raw: str | None = None,
 ) -> Generated:
     """Let the script run: ``limit`` is for thinking and text together, ``budget`` for thinking.
 
     With a prefix that the text begins with, what is generated is the rest of the text, without
-    thinking. Stop strings are looked for in the text alone.
+    thinking. Stop strings are looked for in the text alone. ``raw`` writes the thinking into the
+    text, where a server has no parser for it.
     """
     thinking = tokens(thoughts(effort or script.effort))[:budget]
     text = script.text
     if prefix:
         thinking, text = (), text.removeprefix(prefix)
+    if raw and thinking:
+        thinking, text = (), raw.format(thinking="".join(thinking), text=text)
     if limit is not None and len(thinking) >= limit:
         return Generated(thinking[:limit], (), "length", script.refuses)
     left = None if limit is None else limit - len(thinking)

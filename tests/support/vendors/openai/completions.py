@@ -12,6 +12,7 @@ from tests.support.vendors.openai.table import (
     Model,
     above,
     below,
+    broken,
     error,
     fault,
     listed,
@@ -71,6 +72,7 @@ NOT_WHILE_REASONING = (
 DIALECT = chat.Dialect(
     refusal=True,
     usage=chat.subset,
+    usage_null=True,
     in_message=lambda _: {"annotations": []},
     in_reply=lambda *_: {"service_tier": "default", "system_fingerprint": "fp_44709d6fcb"},
     first={"role": "assistant", "content": "", "refusal": None},
@@ -116,8 +118,9 @@ def _spoilt(model: Model, answered: Reply) -> Reply:
         failed = {"message": BROKEN, "type": "server_error", "param": None, "code": None}
         return Reply(events=(*half, *chat.events([{"error": failed}], done=False)))
     if model.fault == "breaks off":
-        kind = {} if half else {"Content-Type": "application/json"}
-        return Reply(200, kind, None, half or (b'{"id": "chatcmpl',), True, answered.billed)
+        return broken(half, answered.billed)
+    if model.fault == "hangs":
+        return Reply(events=half, hang=True, billed=answered.billed)
     return answered
 
 

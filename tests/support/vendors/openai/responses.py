@@ -13,12 +13,13 @@ from tests.support.vendors.openai.table import (
     BROKEN,
     Model,
     below,
+    broken,
     error,
     fault,
     listed,
     unknown_parameter,
 )
-from tests.support.vendors.serving import Reply
+from tests.support.vendors.serving import Billed, Reply
 
 Json = dict[str, Any]
 
@@ -102,18 +103,18 @@ class _Response:
 
     def reply(self) -> Reply:
         billed = chat.bill(self.prompt, self.cached, [self.sample])
-        failed = self.model.fault in {"fails", "errs"}
-        if self.body.get("stream"):
-            events = tuple(_named(self.events()))
-            if self.model.fault == "breaks off":
-                return Reply(events=events[: len(events) // 2], cut=True, billed=billed)
-            return Reply(events=events) if failed else Reply(events=events, billed=billed)
-        if self.model.fault == "breaks off":
-            kind = {"Content-Type": "application/json"}
-            return Reply(200, kind, None, (b'{"id": "resp',), True, billed)
-        if self.model.fault == "errs":
+        fault, streams = self.model.fault, self.body.get("stream")
+        events = tuple(_named(self.events())) if streams else ()
+        half = events[: len(events) // 2]
+        if fault == "breaks off":
+            return broken(half, billed)
+        if fault == "hangs":
+            return Reply(events=half, hang=True, billed=billed)
+        if fault == "errs" and not streams:
             return error(500, BROKEN, kind="server_error")
-        return Reply(body=self.failed()) if failed else Reply(body=self.ended(), billed=billed)
+        failed = fault in {"fails", "errs"}
+        body = self.failed() if failed else self.ended()
+        return Reply(body=body, events=events, billed=Billed() if failed else billed)
 
     @property
     def cached(self) -> int:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tests.support.vendors.model import REFUSAL, Script
-from tests.support.vendors.serving import Reply
+from tests.support.vendors.serving import Billed, Reply
 
 BROKEN = "The server had an error while processing your request. Sorry about that!"
 EFFORTS = ("minimal", "low", "medium", "high")
 
-Fault = Literal["busy", "unpaid", "broken", "flagged", "fails", "errs", "breaks off"]
+Fault = Literal["busy", "unpaid", "broken", "flagged", "fails", "errs", "breaks off", "hangs"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ MODELS = {
     "gpt-4.1-mini-fails": Model(fault="fails"),
     "gpt-4.1-mini-errs": Model(fault="errs"),
     "gpt-4.1-mini-breaks-off": Model(fault="breaks off"),
+    "gpt-4.1-mini-hangs": Model(fault="hangs"),
     "gpt-5-mini": Model(Script(effort="medium"), EFFORTS),
     "gpt-5-mini-cached": Model(Script(effort="medium", cached=8), EFFORTS),
     "gpt-5-mini-refuses": Model(Script(REFUSAL, "low", refuses=True), EFFORTS),
@@ -71,6 +72,14 @@ def error(
     """An error as both APIs write it."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return Reply(status, {"x-request-id": "req_6f1c", **(headers or {})}, body)
+
+
+def broken(events: tuple[bytes, ...], billed: Billed) -> Reply:
+    """A reply whose connection breaks after these events, or within a document if it has none."""
+    if events:
+        return Reply(events=events, cut=True, billed=billed)
+    kind = {"Content-Type": "application/json"}
+    return Reply(headers=kind, events=(b'{"id": ',), cut=True, billed=billed)
 
 
 def unknown_model(name: object) -> Reply:
