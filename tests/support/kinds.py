@@ -44,6 +44,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "cli/commands/test_review.py::test_judgements_are_a_pool",
         "cli/commands/test_verifier.py",
         "core/test_refs.py::test_every_reference_can_be_written",
+        "models/openai/fixtures/",
         "planning/test_trust.py::test_training_runs_nothing",
         "runtime/handlers/test_admission.py::test_cancelled_calls_leak_nothing",
         "runtime/handlers/test_admission.py::test_grants_follow",
