@@ -26,7 +26,6 @@ import aiohttp
 
 from ponder.core import jsontext
 from ponder.core.errors import (
-    CapabilityError,
     MalformedReply,
     ModelError,
     ModelTimeout,
@@ -37,6 +36,7 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.http import lessons, needs
 from ponder.models.http.callers import Caller, Outcomes, tie
 from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of
 from ponder.models.http.failures import (
@@ -121,16 +121,13 @@ class HttpModel:
         self._urls = [
             url_of(endpoint, self._wire.path(streamed=streamed)) for streamed in (False, True)
         ]
-        capabilities = endpoint.capabilities
-        if endpoint.prefill != "none":
-            capabilities |= {"prefill"}
         self._info = ModelInfo(
             endpoint.name,
-            capabilities,
+            endpoint.able,
             Shape(endpoint.parameters, endpoint.attention),
             endpoint.context,
             endpoint.local,
-            endpoint.beside,
+            endpoint.most_beside,
             tuple(self._remarks),
         )
 
@@ -152,6 +149,8 @@ class HttpModel:
         While nothing is known of a sample in flight, its worst case is ``due``.
         """
         self._check(request)
+        for remark in self._wire.remarks(request):
+            self._remark(remark)
         link = await self._links.get()
         if "n" in self._info.capabilities and not self._counts_first:
             return await self._join(link, request, progress)
@@ -171,21 +170,15 @@ class HttpModel:
         """Close this event loop's connections; a later ``generate`` opens new ones."""
         await self._links.close()
 
+    def _remark(self, remark: str) -> None:
+        if remark not in self._remarks:
+            self._remarks.append(remark)
+            self._info = replace(self._info, remarks=tuple(self._remarks))
+
     def _check(self, request: Request) -> None:
         if request.thinking is not None:
             self._info.check(request.thinking)
-        if not (request.logprobs or request.top_logprobs or request.prefix or request.stop):
-            return
-        wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
-        wanted["top_logprobs"] = request.top_logprobs
-        for capability, value in wanted.items():
-            if value and capability not in self._info.capabilities:
-                has = ", ".join(sorted(self._info.capabilities)) or "none"
-                how = "set prefill" if capability == "prefill" else "add it to capabilities"
-                raise CapabilityError(
-                    f"{self._who} does not declare {capability!r} (it has: {has}); "
-                    f"if the server can do it, {how} in the endpoint's configuration."
-                )
+        needs.check(self.endpoint, request)
 
     def _body(self, request: Request, prompt: Prompt, samples: int, *, streamed: bool) -> bytes:
         fields = self._wire.fields(request, samples, streamed=streamed)
@@ -219,6 +212,14 @@ class HttpModel:
                 futures = [caller.future for caller in group if caller.future]
                 tie(loop.create_task(self._run(link, request, group)), futures)
 
+    async def _apart(self, link: Link, request: Request, callers: list[Caller]) -> Outcomes:
+        """Ask for each sample by a request of its own, which is cancelled with its caller."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._run(link, request, [caller])) for caller in callers]
+            for task, caller in zip(tasks, callers, strict=True):
+                tie(task, [caller.future] if caller.future else [])
+        return [outcome for task in tasks if not task.cancelled() for outcome in task.result()]
+
     # -- attempts ----------------------------------------------------------------------------------
 
     async def _run(self, link: Link, request: Request, callers: list[Caller]) -> Outcomes:
@@ -234,7 +235,7 @@ class HttpModel:
                     delta = replace(delta, prompt_tokens=0)
                 caller.tell(delta)
 
-        attempt = lessons = 0
+        attempt = learnt = 0
         while True:
             prompt = self._prompts.get(request.messages, request.prefix)
             async with link.slots:
@@ -251,11 +252,13 @@ class HttpModel:
                     if isinstance(outcome, Completion):
                         caller.end(outcome, watched=request.watched)
                 return list(zip(callers, outcomes, strict=True))
-            if result.change and lessons < LESSONS:
+            if result.change and learnt < LESSONS:
                 taught = self._taught(result.change, request, prompt)
                 if taught is not None:
-                    lessons, request = lessons + 1, taught
+                    learnt, request = learnt + 1, taught
                     report(Delta())
+                    if len(callers) > 1 and "n" not in self._info.capabilities:
+                        return await self._apart(link, request, callers)
                     continue
             hopeless = result.kind is RequestRefused or attempt == self.endpoint.retries
             if hopeless or result.spent.total:  # nothing is paid for twice here
@@ -270,26 +273,20 @@ class HttpModel:
         use.
         """
         before = self.endpoint
-        endpoint = replace(
-            before,
-            drop=before.drop | change.drop,
-            max_tokens_field=change.max_tokens_field or before.max_tokens_field,
-            efforts=change.efforts or before.efforts,
-            context=change.context or before.context,
-        )
-        left = change.context - change.prompt
-        if change.prompt and 0 < left < request.max_tokens:
-            prompt.tokens, prompt.exact = change.prompt, True
-            request = replace(request, max_tokens=left)
-        elif endpoint == before or change.prompt:
-            return None
+        endpoint = lessons.applied(change, before)
         if endpoint != before:
-            if fields := ", ".join(sorted(endpoint.drop - before.drop)):
-                self._remarks.append(f"{endpoint.model} does not take {fields}: left out.")
             counted = self._prompts
             self._adopt(endpoint)
             self._prompts = counted
-        return request
+            for remark in lessons.remarks(before, endpoint):
+                self._remark(remark)
+        if needs.missed(endpoint, request):
+            return None
+        left = change.context - change.prompt
+        if change.prompt and 0 < left < request.max_tokens:
+            prompt.tokens, prompt.exact = change.prompt, True
+            return replace(request, max_tokens=left)
+        return None if endpoint == before or change.prompt else request
 
     async def _attempt(
         self, link: Link, request: Request, prompt: Prompt, samples: int, report: Progress
@@ -307,8 +304,8 @@ class HttpModel:
         stream = None
         if streamed:
             reader = wire.reader(request)
-            stream = Stream(request, reader, limit, endpoint.beside, endpoint.think_open)
-        most = request.max_tokens + endpoint.beside
+            stream = Stream(request, reader, limit, endpoint.most_beside, endpoint.think_open)
+        most = request.max_tokens + endpoint.most_beside
         bound, status, body, after = prompt.tokens, 0, b"", 0.0
         failure: Failure | None = None
         report(Delta(prompt_tokens=bound, due=None if streamed else most))
@@ -356,13 +353,17 @@ class HttpModel:
                     refusal.change = wire.learn(status, body, request)
                 return refusal
             reply = {} if stream else parse(body)
+            usage = stream.usage if stream else wire.usage(reply)
             if fault := stream.fault if stream else wire.fault(reply):
                 refusal = refused(endpoint, self._key, fault.status, fault.message, after)
-                refusal.spent = spent if stream and stream.tokens else Spent()
+                if usage and usage.completion:
+                    refusal.spent = usage.spent(spent, prompt.least, stream.spent if stream else 0)
+                elif stream and stream.tokens:
+                    refusal.spent = spent
                 if refusal.kind is RequestRefused and not refusal.spent.total:
                     refusal.change = wire.learn(fault.status, body, request)
                 return refusal
-            if usage := stream.usage if stream else wire.usage(reply):
+            if usage:
                 seen = spent.completion if stream and not stream.complete else 0
                 spent = usage.spent(spent, prompt.least, seen)
             found = stream.reply() if stream else wire.read(reply, request, samples)
@@ -376,11 +377,10 @@ class HttpModel:
         found = found.checked(request)
         if found.partial and not self._counts_first:
             self._counts_first = True
-            self._remarks.append(
+            self._remark(
                 f"{self.endpoint.model} counts only the first of several samples of one request: "
                 "the others are booked in proportion to their length, and asked for one by one."
             )
-            self._adopt(self.endpoint)
         usage = found.usage
         if usage and usage.prompt is not None:
             if usage.prompt >= prompt.least:

@@ -44,6 +44,8 @@ class Endpoint:
     """
     max_tokens_field: str = "max_tokens"
     """The server's name for the limit of a completion."""
+    most_tokens: int = 0
+    """Most tokens of a completion that the server allows (0: unknown)."""
     stream: bool = False
     """True to stream tokens, so that a cancelled sample is booked for what it used. Requests for
     several samples at once (capability ``n``) are never streamed.
@@ -69,6 +71,27 @@ class Endpoint:
     """Number of attempts after the first."""
     concurrency: int = 64
     """Most HTTP requests in flight."""
+
+    @property
+    def able(self) -> frozenset[Capability]:
+        """Its capabilities, without those that its API has no words for."""
+        prefill: frozenset[Capability] = frozenset({"prefill"})
+        able = self.capabilities if self.prefill == "none" else self.capabilities | prefill
+        return able - LACKS.get(self.api, frozenset())
+
+    @property
+    def most_beside(self) -> int:
+        """Most tokens that one sample may cost beside the length that was asked for."""
+        least = LEAST if self.api == "responses" else 1
+        return max(self.beside, least - 1)
+
+
+LACKS: Mapping[Api, frozenset[Capability]] = {
+    "responses": frozenset({"n", "prefill", "seed", "stop"}),
+}
+"""Capabilities that an API has no words for, whatever the model."""
+LEAST = 16
+"""Fewest tokens that a request to the Responses API may allow a sample."""
 
 
 def url_of(endpoint: Endpoint, path: str) -> URL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,43 +29,89 @@ def fault_of(reply: dict[str, Json]) -> Fault | None:
     none.
     """
     error = reply.get("error")
-    if not error and reply.get("object") == "error":
+    if not error and (reply.get("object") == "error" or _is_bare(reply)):
         error = reply
     if not error:
         return None
-    return Fault(_status(error, reply), error_message(reply))
+    message = error_message(reply)
+    return Fault(_status(error, reply, message), message)
 
 
-def _status(error: Json, reply: dict[str, Json]) -> int:
+def _is_bare(reply: dict[str, Json]) -> bool:
+    """Return True for an error that is the whole reply (DashScope): a code and a message."""
+    told = isinstance(reply.get("code"), str) and isinstance(reply.get("message"), str)
+    return told and not _SAMPLES & reply.keys()
+
+
+_SAMPLES = {"choices", "content", "candidates", "output", "response"}
+"""Fields of the vendors' replies that hold samples."""
+
+
+def _status(error: Json, reply: dict[str, Json], message: str) -> int:
+    kinds = ""
     for part in (error, reply):
         if isinstance(part, dict):
             for name in ("code", "status", "status_code", "http_code"):
                 code = part.get(name)
-                code = int(code) if isinstance(code, str) and code.isdecimal() else code
+                if isinstance(code, str) and re.fullmatch("[45][0-9]{2}", code):
+                    return int(code)
                 if type(code) is int and 400 <= code < 600:
                     return code
-    kind = str(error.get("type", "")).lower() if isinstance(error, dict) else ""
-    for word, status in _KINDS.items():
-        if word in kind:
-            return status
+            kinds += f"{part.get('type', '')} {part.get('code', '')} ".lower()
+    for table, text in ((_KINDS, kinds), (_PHRASES, message.lower())):
+        for word, status in table.items():
+            if word in text:
+                return status
     return 500
 
 
 _KINDS = {
-    "overloaded": 529, "rate_limit": 429, "invalid": 400, "badrequest": 400, "bad_request": 400,
-    "context": 400, "authentication": 401, "permission": 403, "not_found": 404,
+    "overloaded": 529, "rate_limit": 429, "insufficient_quota": 429, "server_error": 500,
+    "not_found": 404, "authentication": 401, "api_key": 401, "apikey": 401, "permission": 403,
+    "invalid": 400, "badrequest": 400, "bad_request": 400, "context": 400,
 }  # fmt: skip
+"""Words of an error's type or code."""
+_PHRASES = {
+    "overloaded": 529, "rate limit": 429, "unexpected endpoint": 404, "not found": 404,
+    "not loaded": 404, "does not exist": 404, "context length": 400, "context size": 400,
+}  # fmt: skip
+"""Words of its message."""
 
 
 def error_message(reply: dict[str, Json]) -> str:
     """Return the message in an error's body: the dialects store it in different places."""
     error = reply.get("error") or reply
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("detail") or error
     try:
-        return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
-    except RecursionError:  # reading it needs less of the stack than writing it
+        message = _words(error)
+    except RecursionError:  # reading it needs less of the stack than this
         return "no reason that could be read"
+    metadata = error.get("metadata") if isinstance(error, dict) else None
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if raw and isinstance(raw, str):  # OpenRouter passes on its provider's words
+        message = f"{message}: {raw}"
+    return message
+
+
+def _words(error: Json) -> str:
+    if isinstance(error, dict):
+        for name in ("message", "detail", "msg"):
+            if found := error.get(name):
+                return _placed(error, _words(found)) if name == "msg" else _words(found)
+    if isinstance(error, list) and error and all(_is_told(one) for one in error):
+        return "; ".join(_words(one) for one in error)
+    return error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+
+
+def _is_told(error: Json) -> bool:
+    return isinstance(error, dict) and any(error.get(name) for name in ("msg", "message"))
+
+
+def _placed(error: dict[str, Json], message: str) -> str:
+    """Return the message of a form that is not valid, with the field that it is about."""
+    place = error.get("loc")
+    if not isinstance(place, list):
+        return message
+    return ".".join(str(part) for part in place if part != "body") + f": {message}"
 
 
 def reason_of(body: bytes) -> str:

@@ -159,11 +159,11 @@ class Stream:
                 self._add(self.reader.read(parse(event)))
 
     def _add(self, piece: Piece) -> None:
+        if piece.usage:
+            self._usage = piece.usage if self._usage is None else self._usage.merged(piece.usage)
         if piece.fault:
             self.fault = piece.fault
             return
-        if piece.usage:
-            self._usage = piece.usage if self._usage is None else self._usage.merged(piece.usage)
         counted = piece.counted
         if counted is not None:
             self._counted = max(self._counted, counted)

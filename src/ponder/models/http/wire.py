@@ -83,6 +83,10 @@ class Change:
     """Most tokens of prompt and completion together."""
     prompt: int = 0
     """Number of tokens of the refused prompt."""
+    most_tokens: int = 0
+    """Most tokens of a completion."""
+    stream: bool = False
+    """True if it answers only in a stream."""
 
 
 class Wire(Protocol):
@@ -106,6 +110,10 @@ class Wire(Protocol):
         Raises:
             CapabilityError: the API cannot express the request.
         """
+        ...
+
+    def remarks(self, request: Request) -> tuple[str, ...]:
+        """Return what the request asks for and cannot be done as asked, for the receipt."""
         ...
 
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:

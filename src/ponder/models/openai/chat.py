@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ponder.core.problem import Message
+from ponder.core.thinking import Thinking
 from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.base import Request
@@ -13,12 +14,14 @@ from ponder.models.finish import read_finish
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.failures import fault_of
 from ponder.models.http.received import Malformed
-from ponder.models.http.replies import NOTHING, Choice, Reply, Tokens, Usage
+from ponder.models.http.replies import Choice, Reply, Tokens, Usage
 from ponder.models.http.wire import Change, Fault, Piece
 from ponder.models.openai import refusals
 from ponder.models.openai.dialects import Dialect, dialect_of
+from ponder.models.openai.tokens import read_tokens
 
 Json = Any  # what json.loads returns; nothing below trusts it
+OFF = Thinking("off")
 
 
 class Chat:
@@ -38,19 +41,23 @@ class Chat:
 
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the messages, and the prefix as the assistant's turn."""
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns: list[dict[str, Json]] = [{"role": m.role, "content": m.content} for m in messages]
         if prefix:
-            turns.append({"role": "assistant", "content": prefix})
+            mark = {"prefix": True} if self._dialect.marks_prefix else {}
+            turns.append({"role": "assistant", "content": prefix} | mark)
         return {"messages": turns}
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
         """Return the fields beside the prompt, in the dialect of the server."""
-        endpoint = self._endpoint
+        endpoint, dialect = self._endpoint, self._dialect
         fields: dict[str, Json] = {
             "model": endpoint.model,
-            endpoint.max_tokens_field: request.max_tokens,
+            endpoint.max_tokens_field: min(
+                request.max_tokens, endpoint.most_tokens or request.max_tokens
+            ),
             "temperature": request.temperature,
             "top_p": request.top_p,
+            **dialect.sampling,
         }
         if "seed" in endpoint.capabilities:
             fields["seed"] = request.seed
@@ -65,9 +72,16 @@ class Chat:
             fields |= {"stream": True, "stream_options": {"include_usage": True}}
         if request.prefix and endpoint.prefill == "continue_final_message":
             fields |= {"continue_final_message": True, "add_generation_prompt": False}
-        if request.thinking is not None:
-            fields |= self._dialect.thinking(request.thinking, endpoint)
-        return fields
+        if request.prefix and dialect.settles_prefix:
+            fields |= dialect.ask(OFF, endpoint)[0]
+        else:
+            fields |= dialect.ask(request.thinking, endpoint)[0]
+        return {dialect.names.get(name, name): value for name, value in fields.items()}
+
+    def remarks(self, request: Request) -> tuple[str, ...]:
+        """Return what is asked for and cannot be done as asked, here or by the server."""
+        _, remark = self._dialect.ask(request.thinking, self._endpoint)
+        return tuple(one for one in (remark, self._dialect.bends) if one)
 
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
         """Return the first ``samples`` choices, and the usage."""
@@ -80,7 +94,8 @@ class Chat:
         if not found:  # some filters leave nothing
             return Reply([Choice("", "refusal")] * samples, usage)
         # llama.cpp puts the prefix in front of what it adds, except in a stream.
-        repeated = request.prefix if self._endpoint.prefill == "final_message" else ""
+        repeats = self._endpoint.prefill == "final_message" or self._dialect.repeats_prefix
+        repeated = request.prefix if repeats else ""
         choices: list[Choice | Malformed] = []
         for choice in found[:samples]:
             try:
@@ -93,7 +108,7 @@ class Chat:
 
     def reader(self, request: Request) -> ChatReader:
         """Return a reader of chunks."""
-        return ChatReader(request)
+        return ChatReader(request, request.prefix if self._dialect.repeats_prefix else "")
 
     def usage(self, reply: dict[str, Json]) -> Usage | None:
         """Return the usage of a whole reply."""
@@ -105,14 +120,15 @@ class Chat:
 
     def learn(self, status: int, body: bytes, request: Request) -> Change | None:
         """Return the change that a refusal asks for, if it names one."""
-        return refusals.read(status, body)
+        return refusals.read(status, body, request)
 
 
 class ChatReader:
-    """Reads the chunks of one stream."""
+    """Reads the chunks of one stream, which may begin with the text that it continues."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, repeated: str = "") -> None:
         self._request = request
+        self._repeated = repeated
 
     def read(self, event: dict[str, Json]) -> Piece:
         """Return what one chunk carries."""
@@ -133,6 +149,7 @@ class ChatReader:
         if not isinstance(delta, dict):
             delta = {}
         text, reasoning, refused = _said(delta)
+        text = self._fresh(text)
         spoken = bool(text or reasoning or refused or any(map(delta.get, _CALLS)))
         return Piece(
             text,
@@ -146,6 +163,16 @@ class ChatReader:
             refused,
             other=not _is_first(choice),
         )
+
+    def _fresh(self, text: str) -> str:
+        """Return the part of a text that does not repeat the prefix."""
+        if not self._repeated or not text:
+            return text
+        if self._repeated.startswith(text):
+            self._repeated = self._repeated[len(text) :]
+            return ""
+        repeated, self._repeated = self._repeated, ""
+        return text.removeprefix(repeated)
 
 
 _CALLS = ("tool_calls", "function_call")
@@ -252,28 +279,5 @@ def _reason(choice: dict[str, Json], *, ended: bool) -> Finish | None:
 
 
 def _read_tokens(choice: dict[str, Json], request: Request) -> Tokens:
-    """Return the tokens that a choice lists. Not every server lists all that were requested."""
     logprobs = choice.get("logprobs")
-    listed = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(listed, list):
-        return NOTHING
-    rows = [row if isinstance(row, dict) else {} for row in listed]
-    chances, top, most = None, None, request.top_logprobs
-    if request.logprobs:
-        chances = tuple(sound.number(row.get("logprob")) for row in rows)
-    if most:
-        top = tuple(_read_place(row.get("top_logprobs"), most) for row in rows)
-    return Tokens(len(rows), chances, top)
-
-
-def _read_place(listed: Json, most: int) -> dict[str, float]:
-    """Return the tokens of one place. Of tokens with the same text (pieces of one letter), the
-    likeliest is kept, which comes first.
-    """
-    rows: list[Json] = listed[:most] if isinstance(listed, list) else []
-    place: dict[str, float] = {}
-    for row in reversed(rows):
-        token = row.get("token") if isinstance(row, dict) else None
-        if isinstance(token, str):
-            place[sound.whole(token)] = sound.number(row.get("logprob"))
-    return place
+    return read_tokens(logprobs.get("content") if isinstance(logprobs, dict) else None, request)
