@@ -252,7 +252,8 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
         return None
     asked, made = (usage.get(f"{kind}_tokens_details") for kind in ("prompt", "completion"))
     asked, made = (part if isinstance(part, dict) else {} for part in (asked, made))
-    cached = asked.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))
+    places = (asked, "cached_tokens"), (usage, "prompt_cache_hit_tokens"), (usage, "cached_tokens")
+    cached = next((place[name] for place, name in places if name in place), None)
     thought = made.get("reasoning_tokens", usage.get("reasoning_tokens"))
     return Usage.of(
         usage.get("prompt_tokens"),
