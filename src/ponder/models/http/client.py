@@ -63,7 +63,7 @@ from ponder.models.http.wire import Change, Wire
 
 GROUP = 128  # the most samples in one HTTP request
 PATIENCE = 60.0  # seconds; no server makes us wait longer before a retry
-LESSONS = 4  # refusals that one request may learn from
+LESSONS = 8  # refusals that one request may learn from
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds; bounds of the back-off's jitter
 
 
@@ -193,9 +193,7 @@ class HttpModel:
     # -- several samples in one request ------------------------------------------------------------
 
     async def _join(self, link: Link, request: Request, progress: Progress) -> Completion:
-        """Wait for the end of this tick, then send requests that differ only in their
-        seed as one.
-        """
+        """Send requests of this tick that differ only in their seed as one."""
         loop = asyncio.get_running_loop()
         if not link.pending:
             loop.call_soon(self._flush, loop, link)
@@ -238,10 +236,14 @@ class HttpModel:
         attempt = learnt = 0
         while True:
             prompt = self._prompts.get(request.messages, request.prefix)
+            room = self.endpoint.context - prompt.tokens
+            if prompt.exact and 0 < room < request.max_tokens:  # more would be refused
+                request = replace(request, max_tokens=room)
             async with link.slots:
                 callers = [caller for caller in callers if caller.waits]
                 if not callers:
                     return []
+                asked = self.endpoint
                 result = await self._attempt(link, request, prompt, len(callers), report)
             if isinstance(result, Reply):
                 seconds = time.perf_counter() - started
@@ -253,7 +255,7 @@ class HttpModel:
                         caller.end(outcome, watched=request.watched)
                 return list(zip(callers, outcomes, strict=True))
             if result.change and learnt < LESSONS:
-                taught = self._taught(result.change, request, prompt)
+                taught = self._taught(result.change, asked, request, prompt)
                 if taught is not None:
                     learnt, request = learnt + 1, taught
                     report(Delta())
@@ -268,9 +270,12 @@ class HttpModel:
             await self._sleep(min(PATIENCE, result.after) + jitter)
             attempt += 1
 
-    def _taught(self, change: Change, request: Request, prompt: Prompt) -> Request | None:
-        """Change what is sent from now on; return the request to send, or None if that is no
-        use.
+    def _taught(
+        self, change: Change, asked: Endpoint, request: Request, prompt: Prompt
+    ) -> Request | None:
+        """Change what is sent from now on; return the request to send, None if that is no use.
+
+        ``asked`` is what was refused: others may have learned the same since.
         """
         before = self.endpoint
         endpoint = lessons.applied(change, before)
@@ -282,11 +287,11 @@ class HttpModel:
                 self._remark(remark)
         if needs.missed(endpoint, request):
             return None
-        left = change.context - change.prompt
-        if change.prompt and 0 < left < request.max_tokens:
+        if change.prompt:
+            fits = 0 < change.context - change.prompt < request.max_tokens
             prompt.tokens, prompt.exact = change.prompt, True
-            return replace(request, max_tokens=left)
-        return None if endpoint == before or change.prompt else request
+            return request if fits else None
+        return None if endpoint == asked else request
 
     async def _attempt(
         self, link: Link, request: Request, prompt: Prompt, samples: int, report: Progress
