@@ -301,6 +301,7 @@ _ENDPOINT: dict[str, Check] = {
         f"a list of {', '.join(CAPABILITIES)}",
         lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
     ),
+    "most_tokens": _WHOLE,
     "prefill": _one_of("none", "final_message", "continue_final_message"),
     "max_tokens_field": _one_of("max_tokens", "max_completion_tokens"),
     "api": _one_of(*get_args(Api)),

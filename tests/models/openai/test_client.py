@@ -398,15 +398,27 @@ async def test_a_group_has_an_upper_size() -> None:
     assert [r.text for r in results] == ["42"] * (GROUP + 2)
 
 
-async def test_a_bad_choice_or_a_missing_one_costs_its_own_sample_alone() -> None:
-    async with Loopback(answer(choice("a"), 7, usage=usage(10, 6))) as server:
+async def test_a_bad_choice_costs_its_own_sample_alone_and_a_missing_one_is_asked_for() -> None:
+    group = answer(choice("a"), 7, usage=usage(10, 6))
+    async with Loopback(group, answer(choice("b"))) as server:
         client = model(server.url, capabilities=MANY)
         good, bad, missing = await samples(client, 3)
         await client.close()
     assert (good.text, good.prompt_tokens, good.completion_tokens) == ("a", 10, 6)
-    assert type(bad) is type(missing) is MalformedReply
+    assert type(bad) is MalformedReply
+    assert (missing.text, missing.prompt_tokens, missing.completion_tokens) == ("b", 10, 5)
+    assert [seen.json.get("n") for seen in server.requests] == [3, None]
+
+
+async def test_a_missing_choice_that_may_have_been_billed_is_lost() -> None:
+    async with Loopback(answer(choice("a"), usage=None)) as server:
+        client = model(server.url, capabilities=MANY)
+        good, missing = await samples(client, 2)
+        await client.close()
+    assert (good.text, good.completion_tokens) == ("a", 20)
     assert "fewer" in str(missing)
-    assert (missing.prompt_tokens, missing.completion_tokens) == (0, 0)
+    assert (missing.prompt_tokens, missing.completion_tokens) == (0, 20)
+    assert len(server.requests) == 1
 
 
 async def test_a_group_that_fails_is_shared_as_well() -> None:

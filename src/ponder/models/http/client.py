@@ -19,12 +19,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import aiohttp
 
-from ponder.core import jsontext
 from ponder.core.errors import (
     MalformedReply,
     ModelError,
@@ -48,7 +47,7 @@ from ponder.models.http.failures import (
     retry_after,
 )
 from ponder.models.http.links import Link, Links
-from ponder.models.http.prompts import Prompt, Prompts
+from ponder.models.http.prompts import Prompt, Prompts, encode
 from ponder.models.http.received import (
     ACCEPTED,
     Malformed,
@@ -180,16 +179,6 @@ class HttpModel:
             self._info.check(request.thinking)
         needs.check(self.endpoint, request)
 
-    def _body(self, request: Request, prompt: Prompt, samples: int, *, streamed: bool) -> bytes:
-        fields = self._wire.fields(request, samples, streamed=streamed)
-        for name in self.endpoint.drop:
-            fields.pop(name, None)
-        for name, value in self.endpoint.extra_body.items():
-            own = fields.get(name)
-            merged = isinstance(own, dict) and isinstance(value, Mapping)
-            fields[name] = {**own, **value} if merged else value  # type: ignore[dict-item]
-        return b"{" + prompt.body + b", " + jsontext.dumps(fields)[1:].encode()
-
     # -- several samples in one request ------------------------------------------------------------
 
     async def _join(self, link: Link, request: Request, progress: Progress) -> Completion:
@@ -209,6 +198,13 @@ class HttpModel:
                 group = callers[start : start + GROUP]
                 futures = [caller.future for caller in group if caller.future]
                 tie(loop.create_task(self._run(link, request, group)), futures)
+
+    def _short(self, reply: Reply, callers: list[Caller]) -> list[Caller]:
+        """Return the callers whose samples the server left out, and did not count either."""
+        if len(reply.choices) >= len(callers) or not reply.usage or reply.usage.completion is None:
+            return []
+        self._change(Change(drop=frozenset({"n"})))
+        return callers[len(reply.choices) :]
 
     async def _apart(self, link: Link, request: Request, callers: list[Caller]) -> Outcomes:
         """Ask for each sample by a request of its own, which is cancelled with its caller."""
@@ -246,14 +242,16 @@ class HttpModel:
                 asked = self.endpoint
                 result = await self._attempt(link, request, prompt, len(callers), report)
             if isinstance(result, Reply):
+                short = self._short(result, callers)
+                callers = callers[: len(callers) - len(short)]
                 seconds = time.perf_counter() - started
-                outcomes = share_out(
-                    result, request, len(callers), prompt.tokens, seconds, self._who
-                )
+                size, bound = len(callers), prompt.tokens
+                outcomes = share_out(result, request, size, bound, seconds, self._who)
                 for caller, outcome in zip(callers, outcomes, strict=True):
                     if isinstance(outcome, Completion):
                         caller.end(outcome, watched=request.watched)
-                return list(zip(callers, outcomes, strict=True))
+                others = await self._apart(link, request, short) if short else []
+                return [*zip(callers, outcomes, strict=True), *others]
             if result.change and learnt < LESSONS:
                 taught = self._taught(result.change, asked, request, prompt)
                 if taught is not None:
@@ -277,21 +275,24 @@ class HttpModel:
 
         ``asked`` is what was refused: others may have learned the same since.
         """
-        before = self.endpoint
-        endpoint = lessons.applied(change, before)
-        if endpoint != before:
-            counted = self._prompts
-            self._adopt(endpoint)
-            self._prompts = counted
-            for remark in lessons.remarks(before, endpoint):
-                self._remark(remark)
+        endpoint = self._change(change)
         if needs.missed(endpoint, request):
             return None
         if change.prompt:
-            fits = 0 < change.context - change.prompt < request.max_tokens
             prompt.tokens, prompt.exact = change.prompt, True
+        if change.context:
+            fits = change.prompt and 0 < change.context - change.prompt < request.max_tokens
             return request if fits else None
         return None if endpoint == asked else request
+
+    def _change(self, change: Change) -> Endpoint:
+        """Return the endpoint as it is asked from now on."""
+        before, counted = self.endpoint, self._prompts
+        self._adopt(lessons.applied(change, before))
+        self._prompts = counted
+        for remark in lessons.remarks(before, self.endpoint):
+            self._remark(remark)
+        return self.endpoint
 
     async def _attempt(
         self, link: Link, request: Request, prompt: Prompt, samples: int, report: Progress
@@ -317,7 +318,7 @@ class HttpModel:
         try:
             async with link.session.post(
                 self._urls[streamed],
-                data=self._body(request, prompt, samples, streamed=streamed),
+                data=encode(prompt, wire.fields(request, samples, streamed=streamed), endpoint),
                 timeout=self._timeouts[streamed],
                 allow_redirects=False,  # another host must not see the key
             ) as response:
@@ -382,10 +383,7 @@ class HttpModel:
         found = found.checked(request)
         if found.partial and not self._counts_first:
             self._counts_first = True
-            self._remark(
-                f"{self.endpoint.model} counts only the first of several samples of one request: "
-                "the others are booked in proportion to their length, and asked for one by one."
-            )
+            self._remark(lessons.counts_first(self.endpoint))
         usage = found.usage
         if usage and usage.prompt is not None:
             if usage.prompt >= prompt.least:

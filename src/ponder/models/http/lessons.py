@@ -39,3 +39,11 @@ def remarks(before: Endpoint, after: Endpoint) -> list[str]:
     if after.most_tokens != before.most_tokens:
         found.append(f"{after.model} generates at most {after.most_tokens:,} tokens a sample.")
     return found
+
+
+def counts_first(endpoint: Endpoint) -> str:
+    """Return what the receipt says of a server that counts one of several samples."""
+    return (
+        f"{endpoint.model} counts only the first of several samples of one request: the others are "
+        "booked in proportion to their length, and asked for one by one."
+    )

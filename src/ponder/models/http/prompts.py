@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import least_tokens
 from ponder.models.http.wire import Wire
 
@@ -52,3 +54,15 @@ class Prompts:
                 del self._prompts[next(iter(self._prompts))]
         self._prompts[key] = prompt  # last in order: the least recently used is first
         return prompt
+
+
+def encode(prompt: Prompt, fields: Mapping[str, Any], endpoint: Endpoint) -> bytes:
+    """Return the body of a request: without the fields that are dropped, and with the user's own,
+    which win.
+    """
+    sent = {name: value for name, value in fields.items() if name not in endpoint.drop}
+    for name, value in endpoint.extra_body.items():
+        own = sent.get(name)
+        merged = isinstance(own, dict) and isinstance(value, Mapping)
+        sent[name] = {**own, **value} if merged else value  # type: ignore[dict-item]
+    return b"{" + prompt.body + b", " + jsontext.dumps(sent)[1:].encode()
