@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,14 +20,18 @@ from ponder.core.errors import ModelError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Request, silent
 from ponder.models.http.callers import Caller
+from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.links import Link
-from ponder.models.openai.client import OpenAICompat
+from ponder.models.http.wire import Wire
+from ponder.models.openai.chat import Chat
 from ponder.models.sound import MOST_TOKENS
 
 Outcome = Completion | ModelError
 PLAIN = Request((Message("user", "What is 6 x 7?"),), max_tokens=20)
 RICH = Request(PLAIN.messages, 20, stop=("\n",), logprobs=True, top_logprobs=2)
+UNSTOPPED = Request(PLAIN.messages, 20, logprobs=True, top_logprobs=2)
+"""For an API without stop strings."""
 BOUND = 14 + 16 + 128
 
 
@@ -39,10 +43,11 @@ class Canned:
     def __init__(self, pieces: Sequence[bytes], status: int, headers: dict[str, str]) -> None:
         self.pieces, self.status, self.headers = pieces, status, headers
         self.content = self
-        self.taken = 0
+        self.taken = self.asked = 0
 
     @asynccontextmanager
     async def post(self, *arguments: Any, **options: Any) -> AsyncIterator[Canned]:
+        self.asked += 1
         yield self
 
     async def iter_any(self) -> AsyncIterator[bytes]:
@@ -55,9 +60,15 @@ async def _no_pause(seconds: float) -> None:
     """Nobody waits between attempts."""
 
 
-async def _outcomes(canned: Canned, request: Request, samples: int, stream: bool) -> list[Outcome]:
+async def _outcomes(
+    canned: Canned,
+    request: Request,
+    samples: int,
+    stream: bool,
+    wire: Callable[[Endpoint], Wire] = Chat,
+) -> list[Outcome]:
     endpoint = Endpoint(name="hostile", base_url="http://h/v1", model="m", stream=stream, retries=1)
-    client = OpenAICompat(endpoint, sleep=_no_pause)
+    client = HttpModel(endpoint, wire, sleep=_no_pause)
     link = Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
     callers = [Caller(silent) for _ in range(samples)]
     outcomes = await client._run(link, request, callers)
@@ -71,10 +82,11 @@ def reply(
     samples: int = 1,
     status: int = 200,
     headers: dict[str, str] | None = None,
+    wire: Callable[[Endpoint], Wire] = Chat,
 ) -> list[Outcome]:
     """What a body that is not streamed comes to, sample by sample."""
     canned = body if isinstance(body, Canned) else Canned([body], status, headers or {})
-    return asyncio.run(_outcomes(canned, request, samples, False))
+    return asyncio.run(_outcomes(canned, request, samples, False, wire))
 
 
 def stream(
@@ -83,10 +95,11 @@ def stream(
     *,
     status: int = 200,
     headers: dict[str, str] | None = None,
+    wire: Callable[[Endpoint], Wire] = Chat,
 ) -> Outcome:
     """What a stream that arrives in these pieces comes to."""
     canned = pieces if isinstance(pieces, Canned) else Canned(pieces, status, headers or {})
-    [outcome] = asyncio.run(_outcomes(canned, request, 1, True))
+    [outcome] = asyncio.run(_outcomes(canned, request, 1, True, wire))
     return outcome
 
 
@@ -94,7 +107,11 @@ def check(outcome: Outcome, request: Request = RICH) -> None:
     """Assert what holds for every outcome, whatever was sent."""
     counts = [outcome.prompt_tokens, outcome.completion_tokens]
     if isinstance(outcome, Completion):
-        counts += [outcome.cached_tokens, outcome.wasted_tokens]
+        counts += [outcome.cached_tokens, outcome.wasted_tokens, outcome.reasoning_tokens]
+        assert outcome.cached_tokens <= outcome.prompt_tokens
+        assert outcome.reasoning_tokens <= outcome.completion_tokens
+        outcome.reasoning.encode()
+        assert not outcome.blocks or isinstance(json.loads(outcome.blocks), list)
         assert outcome.finish in ("stop", "length", "refusal", "error")
         assert outcome.stopped_at in (None, "", *request.stop)
         outcome.text.encode()
@@ -138,20 +155,36 @@ ANY = st.recursive(
 def fields(**known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Objects with some of these fields; each, and the object itself, may be anything instead."""
     likely = {name: st.one_of(value, value, value, ANY) for name, value in known.items()}
-    return st.one_of(*[st.fixed_dictionaries({}, optional=likely)] * 4, ANY)
+    either = st.one_of(*[st.fixed_dictionaries({}, optional=likely)] * 4, ANY)
+
+    @st.composite
+    def objects(draw: st.DrawFn) -> Any:
+        return draw(either)
+
+    return objects()  # its repr is short, however deep they are nested
 
 
 ALTERNATIVE = fields(token=TEXTS, logprob=NUMBERS)
 TOKEN = fields(token=TEXTS, logprob=NUMBERS, top_logprobs=st.lists(ALTERNATIVE, max_size=4))
 LOGPROBS = fields(content=st.lists(TOKEN, max_size=4))
-SAID = {"content": TEXTS, "reasoning_content": TEXTS, "reasoning": TEXTS, "tool_calls": ANY}
+PIECES = st.lists(fields(type=TEXTS, text=TEXTS, thinking=TEXTS), max_size=3)
+SAID = {
+    "content": st.one_of(TEXTS, TEXTS, PIECES),
+    "reasoning_content": TEXTS,
+    "reasoning": TEXTS,
+    "reasoning_details": PIECES,
+    "refusal": st.one_of(st.none(), TEXTS),
+    "tool_calls": ANY,
+}
 PART = {"index": NUMBERS, "finish_reason": TEXTS, "logprobs": LOGPROBS, "stop_reason": TEXTS}
 CHOICE = fields(message=fields(**SAID), **PART)
 DELTA = fields(delta=fields(**SAID), **PART)
 USAGE = fields(
     prompt_tokens=NUMBERS,
     completion_tokens=NUMBERS,
+    total_tokens=NUMBERS,
     prompt_tokens_details=fields(cached_tokens=NUMBERS),
+    completion_tokens_details=fields(reasoning_tokens=NUMBERS),
 )
 ERROR = fields(message=TEXTS, code=NUMBERS, detail=ANY)
 REST = {"usage": USAGE, "timings": fields(predicted_n=NUMBERS)}
@@ -162,6 +195,48 @@ REPLY = st.one_of(
 CHUNK = st.one_of(
     fields(choices=st.lists(DELTA, max_size=2), **REST),
     fields(choices=st.lists(DELTA, max_size=2), error=ERROR, **REST),
+)
+
+
+WORDS = st.sampled_from(["message", "reasoning", "output_text", "refusal", "summary_text"])
+PIECE = fields(type=WORDS, text=TEXTS, refusal=TEXTS, logprobs=st.lists(TOKEN, max_size=3))
+ITEM = fields(
+    type=WORDS,
+    phase=st.sampled_from(["commentary", "final_answer"]),
+    content=st.lists(PIECE, max_size=3),
+    summary=st.lists(PIECE, max_size=3),
+    encrypted_content=TEXTS,
+)
+RESPONSE = fields(
+    status=st.sampled_from(["completed", "incomplete", "failed", "cancelled", "in_progress"]),
+    incomplete_details=fields(reason=TEXTS),
+    error=st.one_of(st.none(), ERROR),
+    output=st.lists(ITEM, max_size=3),
+    usage=fields(
+        input_tokens=NUMBERS,
+        output_tokens=NUMBERS,
+        total_tokens=NUMBERS,
+        input_tokens_details=fields(cached_tokens=NUMBERS),
+        output_tokens_details=fields(reasoning_tokens=NUMBERS),
+    ),
+)
+STEPS = [
+    f"response.{name}"
+    for name in (
+        "created", "output_item.added", "output_text.delta", "refusal.delta", "completed",
+        "reasoning_summary_text.delta", "reasoning_text.delta", "incomplete", "failed",
+    )
+]  # fmt: skip
+EVENT = fields(
+    type=st.sampled_from([*STEPS, "error"]),
+    sequence_number=NUMBERS,
+    output_index=NUMBERS,
+    summary_index=NUMBERS,
+    delta=TEXTS,
+    item=ITEM,
+    response=RESPONSE,
+    message=TEXTS,
+    logprobs=st.lists(TOKEN, max_size=3),
 )
 
 
@@ -183,11 +258,15 @@ LINES = st.one_of(
 )
 
 
+RESPONSES = st.one_of(*[RESPONSE.map(lambda value: json.dumps(value).encode())] * 3)
+EVENTS = st.one_of(EVENT.map(lambda value: b"data: " + json.dumps(value).encode()), LINES)
+
+
 @st.composite
-def streams(draw: st.DrawFn) -> list[bytes]:
+def streams(draw: st.DrawFn, lines: st.SearchStrategy[bytes] = LINES) -> list[bytes]:
     """Events in pieces of any size."""
     end = draw(st.sampled_from([b"\n\n", b"\r\n\r\n", b"\n", b"\r"]))
-    body = b"".join(line + end for line in draw(st.lists(LINES, max_size=6)))
+    body = b"".join(line + end for line in draw(st.lists(lines, max_size=6)))
     if draw(st.booleans()):
         body = draw(mutated(st.just(body)))
     cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=6)))
