@@ -342,3 +342,10 @@ async def test_a_failed_response_that_reports_a_usage_was_paid(stream: bool) -> 
     assert "it broke" in str(error)
     assert (error.prompt_tokens, error.completion_tokens) == (9, 7)
     assert len(book.requests) == 1
+
+
+async def test_items_that_are_no_json_are_not_kept() -> None:
+    thought = {"type": "reasoning", "encrypted_content": "x", "summary": [], "odd": float("nan")}
+    async with plain(Book(), response(thought, MESSAGE)) as client:
+        done = await told(client)
+    assert (done.text, done.blocks) == ("42", "")

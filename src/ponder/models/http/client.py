@@ -35,9 +35,9 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
-from ponder.models.http import lessons, needs
+from ponder.models.http import lessons
 from ponder.models.http.callers import Caller, Outcomes, tie
-from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of
+from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, url_of
 from ponder.models.http.failures import (
     Failure,
     lost,
@@ -147,7 +147,8 @@ class HttpModel:
 
         While nothing is known of a sample in flight, its worst case is ``due``.
         """
-        self._check(request)
+        lessons.check(self.endpoint, request)
+        check(request, self._info)
         for remark in self._wire.remarks(request):
             self._remark(remark)
         link = await self._links.get()
@@ -173,11 +174,6 @@ class HttpModel:
         if remark not in self._remarks:
             self._remarks.append(remark)
             self._info = replace(self._info, remarks=tuple(self._remarks))
-
-    def _check(self, request: Request) -> None:
-        if request.thinking is not None:
-            self._info.check(request.thinking)
-        needs.check(self.endpoint, request)
 
     # -- several samples in one request ------------------------------------------------------------
 
@@ -276,7 +272,7 @@ class HttpModel:
         ``asked`` is what was refused: others may have learned the same since.
         """
         endpoint = self._change(change)
-        if needs.missed(endpoint, request):
+        if lessons.missed(endpoint, request):
             return None
         if change.prompt:
             prompt.tokens, prompt.exact = change.prompt, True
@@ -288,7 +284,7 @@ class HttpModel:
     def _change(self, change: Change) -> Endpoint:
         """Return the endpoint as it is asked from now on."""
         before, counted = self.endpoint, self._prompts
-        self._adopt(lessons.applied(change, before))
+        self._adopt(change.applied(before))
         self._prompts = counted
         for remark in lessons.remarks(before, self.endpoint):
             self._remark(remark)

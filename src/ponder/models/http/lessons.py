@@ -1,32 +1,35 @@
-"""Lessons from refusals, without any I/O: the endpoint as its server wants to be asked."""
+"""Consequences of what refusals have taught, without any I/O."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ponder.models.base import Capability
+from ponder.core.errors import RequestRefused
+from ponder.models.base import Capability, Request
 from ponder.models.http.endpoint import Endpoint
-from ponder.models.http.needs import MEANT
-from ponder.models.http.wire import Change
+
+MEANT: tuple[Capability, ...] = ("stop", "logprobs", "top_logprobs")
+"""Capabilities that a sample cannot do without if it asks for them: their fields are never left
+out in silence.
+"""
 
 
-def applied(change: Change, endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint after a lesson: what a server refuses is no capability of it."""
-    gone: set[Capability] = {name for name in endpoint.capabilities if name in change.drop}
-    if "logprobs" in change.drop:
-        gone.add("top_logprobs")
-    if change.stream:
-        gone.add("n")
-    return replace(
-        endpoint,
-        drop=endpoint.drop | change.drop,
-        capabilities=endpoint.capabilities - gone,
-        max_tokens_field=change.max_tokens_field or endpoint.max_tokens_field,
-        efforts=change.efforts or endpoint.efforts,
-        context=change.context or endpoint.context,
-        most_tokens=change.most_tokens or endpoint.most_tokens,
-        stream=endpoint.stream or change.stream,
-    )
+def missed(endpoint: Endpoint, request: Request) -> str:
+    """Return a field that the request needs and the server has refused; '' if there is none."""
+    wanted = {"stop": request.stop, "logprobs": request.logprobs or request.top_logprobs}
+    wanted["top_logprobs"] = request.top_logprobs
+    return next((name for name in MEANT if name in endpoint.drop and wanted[name]), "")
+
+
+def check(endpoint: Endpoint, request: Request) -> None:
+    """Refuse a request that the server would refuse again.
+
+    Raises:
+        RequestRefused: it needs a field that the server does not take.
+    """
+    if field := missed(endpoint, request):
+        raise RequestRefused(
+            f"endpoint {endpoint.name!r} refuses {field!r}, which this request needs: take a "
+            "strategy that does without it, or another model."
+        )
 
 
 def remarks(before: Endpoint, after: Endpoint) -> list[str]:

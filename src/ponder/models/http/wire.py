@@ -7,12 +7,13 @@ counts are checked, and a reply that breaks the protocol raises ``Malformed``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ponder.core.problem import Message
 from ponder.core.trace import Finish
-from ponder.models.base import Request
+from ponder.models.base import Capability, Request
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.replies import NOTHING, Reply, Tokens, Usage
 
 Json = Any  # what json.loads returns; nothing below trusts it
@@ -87,6 +88,26 @@ class Change:
     """Most tokens of a completion."""
     stream: bool = False
     """True if it answers only in a stream."""
+
+    def applied(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with what has been learned: what its server refuses is no capability
+        of it.
+        """
+        gone: set[Capability] = {name for name in endpoint.capabilities if name in self.drop}
+        if "logprobs" in self.drop:
+            gone.add("top_logprobs")
+        if self.stream:
+            gone.add("n")
+        return replace(
+            endpoint,
+            drop=endpoint.drop | self.drop,
+            capabilities=endpoint.capabilities - gone,
+            max_tokens_field=self.max_tokens_field or endpoint.max_tokens_field,
+            efforts=self.efforts or endpoint.efforts,
+            context=self.context or endpoint.context,
+            most_tokens=self.most_tokens or endpoint.most_tokens,
+            stream=endpoint.stream or self.stream,
+        )
 
 
 class Wire(Protocol):

@@ -232,8 +232,12 @@ def _read_response(response: dict[str, Json], request: Request) -> Choice:
 
 def _blocks(items: Sequence[dict[str, Json]]) -> str:
     """Return the items for a conversation that goes on, if their thinking is encrypted in them."""
-    kept = any(isinstance(item.get("encrypted_content"), str) for item in items)
-    return jsontext.dumps(list(items)) if kept else ""
+    if not any(isinstance(item.get("encrypted_content"), str) for item in items):
+        return ""
+    try:
+        return jsontext.dumps(list(items))
+    except (ValueError, RecursionError):  # not what a vendor would take back
+        return ""
 
 
 def _finish(response: dict[str, Json]) -> Finish:
