@@ -205,3 +205,17 @@ async def test_a_stream_that_breaks_off_is_lost_and_not_asked_for_again() -> Non
     assert isinstance(error, ModelUnreachable)
     assert len(book.requests) == 1
     assert error.completion_tokens <= book.billed.completion
+
+
+@pytest.mark.parametrize("thinks", [True, False])
+async def test_a_lost_stream_of_a_model_that_hides_its_thinking_is_booked_at_its_worst(
+    thinks: bool,
+) -> None:
+    book = Book()
+    able = frozenset({"native_thinking"}) if thinks else frozenset[str]()
+    async with model("gpt-4.1-mini-breaks-off", book, capabilities=able) as client:
+        error = await failed(client)
+    if thinks:
+        assert error.completion_tokens == 200 >= book.billed.completion
+    else:
+        assert error.completion_tokens < book.billed.completion

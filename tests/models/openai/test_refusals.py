@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import RequestRefused
+from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
+from ponder.models.base import Request
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.failures import error_message, fault_of, reason_of
 from ponder.models.http.wire import Change
+from ponder.models.openai.client import OpenAICompat
 from ponder.models.openai.refusals import ENCRYPTED, THINKING, read
+from tests.support.loopback import Loopback, answer, choice, usage
 from tests.support.vendors.compatible import (
     deepseek,
     llamacpp,
@@ -315,13 +320,24 @@ async def test_a_prompt_that_fits_nowhere_is_one_sentence_and_its_context_is_kno
     server: Any, name: str, words: str, context: int
 ) -> None:
     book = Book()
-    long = (type(ASK.messages[0])("user", "word " * 60),)
+    long = (Message("user", "word " * 60),)
     async with speaking(server, name, book) as client:
         error = await failed(client, messages=long)
         assert client.info.context == context
     assert isinstance(error, RequestRefused)
     assert words in str(error)
     assert len(book.requests) == 1
+
+
+@pytest.mark.parametrize(("counted", "words"), [(40, 1), (400, 0)])
+async def test_a_prompt_that_was_cut_in_silence_is_said(counted: int, words: int) -> None:
+    step = answer(choice("42"), usage=usage(counted, 5))
+    async with Loopback(step) as server:
+        client = OpenAICompat(Endpoint(name="e", model="m", base_url=server.url))
+        long = (Message("user", "word " * 400),)
+        await client.generate(Request(long, 20))
+        assert sum("OLLAMA_CONTEXT_LENGTH" in one for one in client.info.remarks) == words
+        await client.close()
 
 
 async def test_an_address_that_the_server_does_not_know_is_said_although_its_status_is_200() -> (

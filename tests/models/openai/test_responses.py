@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
+from ponder.core.trace import Delta
 from ponder.models.openai.families import preset
 from ponder.models.openai.responses import Responses
 from tests.support.vendors.model import ANSWER, REFUSAL, SENTENCES, tokens
@@ -349,3 +351,45 @@ async def test_items_that_are_no_json_are_not_kept() -> None:
     async with plain(Book(), response(thought, MESSAGE)) as client:
         done = await told(client)
     assert (done.text, done.blocks) == ("42", "")
+
+
+BEGUN: list[dict[str, Any]] = [
+    {"type": "response.created", "response": response(status="in_progress") | {"usage": None}},
+    {"type": "response.output_text.delta", "output_index": 1, "delta": "42"},
+]
+
+
+async def test_a_lost_stream_of_a_model_that_hides_its_thinking_is_booked_at_its_worst() -> None:
+    for thinks, booked in ((True, 215), (False, 1)):
+        able = frozenset({"native_thinking"}) if thinks else frozenset[str]()
+        async with plain(Book(), events(*BEGUN), stream=True, capabilities=able) as client:
+            error = await failed(client)
+        assert error.completion_tokens == booked
+
+
+async def test_a_cancelled_one_too() -> None:
+    book, seen = Book(), list[Delta]()
+    hanging = Reply(events=events(*BEGUN), hang=True)
+    able = frozenset({"native_thinking"})
+    async with connected(
+        lambda _: hanging,
+        book,
+        Responses,
+        model="m",
+        api="responses",
+        stream=True,
+        capabilities=able,
+    ) as client:
+        spoken = asyncio.Event()
+
+        def note(delta: Delta) -> None:
+            seen.append(delta)
+            if delta.text:
+                spoken.set()
+
+        task = asyncio.create_task(client.generate(ASK, note))
+        await spoken.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert seen[-1].due == 215

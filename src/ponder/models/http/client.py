@@ -298,7 +298,7 @@ class HttpModel:
         def grown() -> None:
             assert stream
             told = stream.fresh() if request.watched else ("", "")
-            report(Delta(*told, stream.tokens, bound))
+            report(Delta(*told, stream.tokens, bound, due=most if stream.hidden else None))
 
         endpoint, wire = self.endpoint, self._wire
         streamed = endpoint.stream and samples == 1
@@ -384,6 +384,8 @@ class HttpModel:
         if usage and usage.prompt is not None:
             if usage.prompt >= prompt.least:
                 prompt.tokens, prompt.exact = usage.prompt, True
+                if prompt.is_cut(usage.prompt):  # Ollama, whose context is short unless it is set
+                    self._remark(lessons.cut(self.endpoint))
             else:
                 usage = replace(usage, prompt=prompt.least)
         choices = [

@@ -50,3 +50,11 @@ def counts_first(endpoint: Endpoint) -> str:
         f"{endpoint.model} counts only the first of several samples of one request: the others are "
         "booked in proportion to their length, and asked for one by one."
     )
+
+
+def cut(endpoint: Endpoint) -> str:
+    """Return what the receipt says of a server that counts too few tokens for a prompt."""
+    return (
+        f"{endpoint.model} counts fewer tokens than a prompt of this length has: its server seems "
+        "to cut what exceeds its context, so raise that (for Ollama, OLLAMA_CONTEXT_LENGTH)."
+    )

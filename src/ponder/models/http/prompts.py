@@ -10,6 +10,7 @@ from ponder.core import jsontext
 from ponder.core.problem import Message
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import least_tokens
+from ponder.models.http.replies import SHORT, WIDEST
 from ponder.models.http.wire import Wire
 
 PROMPTS = 256  # prompts that are remembered
@@ -28,6 +29,12 @@ class Prompt:
     """Fewest tokens that it can have."""
     exact: bool = False
     """True once the server has counted it."""
+    characters: int = 0
+    """Length of its texts."""
+
+    def is_cut(self, tokens: int) -> bool:
+        """Return True if a server that counts so many tokens can't have read all of it."""
+        return tokens * WIDEST + SHORT < self.characters
 
 
 class Prompts:
@@ -47,9 +54,10 @@ class Prompts:
             contents = [m.content for m in messages] + ([prefix] if prefix else [])
             size = sum(len(content.encode(errors="surrogatepass")) for content in contents)
             bound = size + PER_MESSAGE * len(contents) + PER_PROMPT
-            least = max(1, least_tokens(sum(map(len, contents))))
+            characters = sum(map(len, contents))
+            least = max(1, least_tokens(characters))
             body = jsontext.dumps(self._wire.prompt(messages, prefix))[1:-1].encode()
-            prompt = Prompt(body, bound, least)
+            prompt = Prompt(body, bound, least, characters=characters)
             if len(self._prompts) >= PROMPTS:
                 del self._prompts[next(iter(self._prompts))]
         self._prompts[key] = prompt  # last in order: the least recently used is first

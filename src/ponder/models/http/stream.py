@@ -36,6 +36,8 @@ class Stream:
     tokens: int = 0
     fault: Fault | None = None
     """The error that the server reports in place of the rest."""
+    hidden: bool = False
+    """True if it may have cost more tokens than it has shown, so that any number is possible."""
     _framer: Framer = field(default_factory=Framer, init=False)
     _received: int = field(default=0, init=False)
     _usage: Usage | None = field(default=None, init=False)
@@ -93,7 +95,10 @@ class Stream:
 
         It exceeds the requested number only if the server reports so.
         """
-        return max(min(self.tokens, self.request.max_tokens + self.beside), self._counted)
+        most = self.request.max_tokens + self.beside
+        if self.hidden and not self._counted:
+            return most
+        return max(min(self.tokens, most), self._counted)
 
     def feed(self, data: bytes) -> None:
         """Process received bytes, in time proportional to their number.
@@ -164,7 +169,7 @@ class Stream:
         if piece.fault:
             self.fault = piece.fault
             return
-        counted = piece.counted
+        counted, self.hidden = piece.counted, piece.hidden
         if counted is not None:
             self._counted = max(self._counted, counted)
         self._characters += len(piece.text) + len(piece.reasoning) + len(piece.refused)

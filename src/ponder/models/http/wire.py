@@ -49,6 +49,8 @@ class Piece:
     """Words of a refusal."""
     blocks: str = ""
     """As in ``Completion``."""
+    hidden: bool = False
+    """True if tokens may have been generated before it that the stream does not show."""
     other: bool = False
     """True if it belongs to a sample that was not requested: it is counted, and otherwise ignored.
     """

@@ -108,7 +108,12 @@ class Chat:
 
     def reader(self, request: Request) -> ChatReader:
         """Return a reader of chunks."""
-        return ChatReader(request, request.prefix if self._dialect.repeats_prefix else "")
+        dialect = self._dialect
+        return ChatReader(
+            request,
+            request.prefix if dialect.repeats_prefix else "",
+            hides=dialect.hides and "native_thinking" in self._endpoint.capabilities,
+        )
 
     def usage(self, reply: dict[str, Json]) -> Usage | None:
         """Return the usage of a whole reply."""
@@ -126,9 +131,10 @@ class Chat:
 class ChatReader:
     """Reads the chunks of one stream, which may begin with the text that it continues."""
 
-    def __init__(self, request: Request, repeated: str = "") -> None:
+    def __init__(self, request: Request, repeated: str = "", *, hides: bool = False) -> None:
         self._request = request
         self._repeated = repeated
+        self._hides = hides
 
     def read(self, event: dict[str, Json]) -> Piece:
         """Return what one chunk carries."""
@@ -140,7 +146,7 @@ class ChatReader:
             counted = usage.completion
         choices = event.get("choices")
         if not choices:  # the last chunk, with only the usage, and llama.cpp's pings
-            return Piece(usage=usage, counted=counted)
+            return Piece(usage=usage, counted=counted, hidden=self._hides)
         if not isinstance(choices, list) or not isinstance(choices[0], dict):
             raise Malformed("a chunk's choices are not objects")
         own = (c for c in choices if isinstance(c, dict) and _is_first(c))
@@ -149,7 +155,7 @@ class ChatReader:
         if not isinstance(delta, dict):
             delta = {}
         text, reasoning, refused = _said(delta)
-        text = self._fresh(text)
+        text, self._hides = self._fresh(text), self._hides and not reasoning
         spoken = bool(text or reasoning or refused or any(map(delta.get, _CALLS)))
         return Piece(
             text,
@@ -161,6 +167,7 @@ class ChatReader:
             _reason(choice, ended=False),
             _read_stop(choice),
             refused,
+            hidden=self._hides,
             other=not _is_first(choice),
         )
 

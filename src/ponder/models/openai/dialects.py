@@ -45,6 +45,8 @@ class Dialect:
     """True if its streams begin with that message."""
     settles_prefix: bool = False
     """True if a message is continued only while the template's thinking is off."""
+    hides: bool = False
+    """True if its models may think without showing it."""
     bends: str = ""
     """A remark on defaults of its own that this API has no field for; '' if there are none."""
 
@@ -138,7 +140,7 @@ _VLLM = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 _LLAMACPP = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
 
 DIALECTS = (
-    Dialect("openai", _effort, ("api.openai.com",)),
+    Dialect("openai", _effort, ("api.openai.com",), hides=True),
     Dialect("openrouter", _openrouter, ("openrouter.ai",)),
     Dialect("vllm", _vllm, sampling=_VLLM),
     Dialect("sglang", _sglang, efforts=("off", *_THREE), sampling=_VLLM),
@@ -154,7 +156,7 @@ DIALECTS = (
         "deepseek", _deepseek, ("api.deepseek.com",), efforts=("high", "max"), marks_prefix=True
     ),
     Dialect("qwen", _qwen, ("aliyuncs.com",)),
-    Dialect("xai", _effort, ("api.x.ai",), efforts=_THREE),
+    Dialect("xai", _effort, ("api.x.ai",), efforts=_THREE, hides=True),
     Dialect("together", _together, ("api.together.xyz", "api.together.ai"), ("off", *_THREE)),
     Dialect(
         "mistral",

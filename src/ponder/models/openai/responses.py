@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ponder.core import jsontext
@@ -105,7 +106,7 @@ class Responses:
 
     def reader(self, request: Request) -> ResponseReader:
         """Return a reader of events."""
-        return ResponseReader(request)
+        return ResponseReader(request, "native_thinking" in self._endpoint.capabilities)
 
     def usage(self, reply: dict[str, Json]) -> Usage | None:
         """Return the usage of a whole reply."""
@@ -127,14 +128,18 @@ class Responses:
 class ResponseReader:
     """Reads the events of one stream."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, thinks: bool = False) -> None:
         self._request = request
+        self._thinks = thinks  # it shows a summary at most
         self._commentary: set[int] = set()  # places of messages that are no answer
         self._said, self._thought = False, False
         self._part: tuple[Json, ...] | None = None  # the part of the thinking that grows
 
     def read(self, event: dict[str, Json]) -> Piece:
         """Return what one event carries."""
+        return replace(self._read(event), hidden=self._thinks)
+
+    def _read(self, event: dict[str, Json]) -> Piece:
         kind = event.get("type")
         response = event.get("response")
         if kind == "error":
