@@ -81,8 +81,6 @@ COVERED_BY = {
     "models/http/replies.py": "models/openai/test_client.py",
     "models/http/stream.py": "models/openai/test_client.py",
     "models/http/wire.py": "models/openai/test_client.py",
-    "models/openai/chat.py": "models/openai/test_faults.py",
-    "models/openai/refusals.py": "models/openai/test_faults.py",
     "models/opening.py": "models/test_config.py",
     "models/openvino/messages.py": "models/openvino/test_model.py",
     "models/openvino/engine.py": "models/openvino/test_model.py",
