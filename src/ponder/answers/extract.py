@@ -12,8 +12,7 @@ present:
 - text: the last ``\boxed{...}``; the last 'Answer:' line; else (complete replies only) all of it.
 - json: the last fenced block, the whole reply or the last balanced ``{...}`` or ``[...]``,
   whichever parses (``reading`` asks which of them satisfies the problem's schema).
-- code: the last block fenced as Python, the last that names no language, or a reply that parses as
-  Python.
+- code: the block or blocks that define what the tests call (``programs``).
 
 A truncated reply (``truncated``, or still within ``<think>``) has no conclusion: a number in the
 middle of unfinished reasoning is not an answer, so only marked answers count there.
@@ -24,20 +23,14 @@ Mathematics and JSON Schema, which cannot be linear, are left to a worker proces
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from ponder.answers.equivalence import (
-    EMPHASIS,
-    LONGEST_PROGRAM,
-    NUMBER,
-    choice_key,
-    parse_python,
-    plain_number,
-)
+from ponder.answers.blocks import fenced
+from ponder.answers.equivalence import EMPHASIS, NUMBER, choice_key, plain_number
+from ponder.answers.programs import has_program, program
 from ponder.core.problem import Problem
 
 _JSON_ATTEMPTS = 32
@@ -88,12 +81,15 @@ def _final(text: str, truncated: bool) -> tuple[str, bool]:
 def closed(text: str, problem: Problem) -> bool:
     r"""Return True if an unfinished trace already holds its answer.
 
-    That is an answer in a closed ``\boxed{...}``, or for ``code`` and ``json`` in a closed block.
+    That is an answer in a closed ``\boxed{...}``, for ``json`` in a closed block, and for ``code``
+    the program in closed blocks.
     'The answer is' may be followed by anything.
     """
     *_, after = text.rpartition("</think>")
-    if problem.answer_type in ("code", "json"):
-        return bool(_fenced(after, truncated=True))
+    if problem.answer_type == "code":
+        return has_program(after, problem)
+    if problem.answer_type == "json":
+        return any(block.closed for block in fenced(after))
     return _boxed(after) is not None
 
 
@@ -250,44 +246,9 @@ def _last(pattern: re.Pattern[str], text: str) -> str | None:
 
 # Code and JSON ------------------------------------------------------------------------------------
 
-_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([\w+-]*+)[^\n`]*+$", re.M)
-
-
-def _fenced(text: str, truncated: bool) -> list[tuple[str, str]]:
-    """Return (language, content) of each fenced block.
-
-    The last may lack its end if not truncated.
-    """
-    fences = list(_FENCE.finditer(text))
-    blocks, i = [], 0
-    while i < len(fences):
-        start = fences[i]
-        if i + 1 < len(fences):
-            end = fences[i + 1].start()
-        elif truncated:
-            break
-        else:
-            end = len(text)
-        blocks.append((start[1].lower(), text[start.end() + 1 : end].rstrip()))
-        i += 2
-    return blocks
-
 
 def _code(text: str, problem: Problem, truncated: bool) -> str | None:
-    blocks = _fenced(text, truncated)
-    for languages in (("python", "py", "python3"), ("",)):
-        for language, content in reversed(blocks):
-            if language in languages and content.strip():
-                return content
-    if blocks or truncated or len(text) > LONGEST_PROGRAM:
-        return None
-    tree = parse_python(text)
-    # A single word of prose is valid Python too.
-    idle = (ast.Name, ast.Constant, ast.Tuple)
-    working = tree is not None and any(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, idle)) for node in tree.body
-    )
-    return text if working else None
+    return program(text, problem, truncated=truncated)
 
 
 def _json(text: str, problem: Problem, truncated: bool) -> str | None:
@@ -299,7 +260,11 @@ def _all_json(text: str, truncated: bool) -> Iterator[str]:
 
     At most ``_LONGEST_JSON`` characters of them in all, so that the time stays linear.
     """
-    blocks = [content for _, content in reversed(_fenced(text, truncated))]
+    blocks = [
+        block.content
+        for block in reversed(fenced(text))
+        if not block.inline and (block.closed or not truncated)
+    ]
     spans = [text[start:end] for start, end in reversed(_balanced(text)[-_JSON_ATTEMPTS:])]
     left = _LONGEST_JSON
     for candidate in [*blocks[:_JSON_ATTEMPTS], text, *spans]:
