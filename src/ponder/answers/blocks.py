@@ -72,9 +72,9 @@ def fenced(text: str) -> list[Block]:
         inner = text.find("```", begin, line_end) if mark[0] == "`" else -1
         if inner >= 0:
             language, code = _opened(text[begin:inner])
+            language, code = (language, code) if code else ("", 0)
             at = inner + len(_FENCE.match(text, inner)["mark"])  # type: ignore[index]
-            content = text[begin + code : inner] if code is not None else ""
-            content = content.strip() or ("" if language else text[begin:inner].strip())
+            content = text[begin + code : inner].strip()
             blocks.append(Block(language, content, opening.start(), at, inline=True))
             continue
         language, code = _opened(text[begin:line_end])
@@ -82,8 +82,8 @@ def fenced(text: str) -> list[Block]:
             at = line_end
             continue
         start = min(line_end + 1, len(text)) if code is None else begin + code
-        end, at, closed = _end(text, start, mark, language, spare)
-        spare -= max(0, end - start) if at > end else 0
+        (end, at, closed), overlap = _end(text, start, mark, language, spare)
+        spare -= overlap
         content = text[start:end]
         if ">" in (opening["lead"] or ""):
             content = _QUOTE.sub("", content)
@@ -97,7 +97,8 @@ def fenced(text: str) -> list[Block]:
 CODE = re.compile(
     r"(?:async[ ]+)?def[ ]+\w+[ ]*\(|class[ ]+\w+[ ]*[(:]|import[ ]+\w|from[ ]+[\w.]+[ ]+import\b"
     r"|@\w|(?:for|while|with|if|match)\b.*:|try[ ]*:|(?:return|yield|global|assert|raise|del)\b"
-    r"|\w[\w.]*\(|\(?\w[\w.,\[\] *()'\"]*(?:[-+*/|&^%@]|//|\*\*|<<|>>)?=(?!=)|\w+[ ]*:[^=\n]*=(?!=)"
+    r"|\w[\w.]*\(|\(?\w[\w.]*(?:\[[^\]\n]*\])*(?:,[ ]*\*?\w[\w.]*(?:\[[^\]\n]*\])*)*\)?[ ]*"
+    r"(?:[-+*/|&^%@]|//|\*\*|<<|>>)?=(?!=)[ ]*\S|\w+[ ]*:[^=\n]*=(?!=)"
     r"|lambda\b|[rbfu]?\"\"\"|[rbfu]?'''"
 )
 """The beginning of a line that may be Python, and is not a word of prose."""
@@ -125,19 +126,26 @@ def _opened(info: str) -> tuple[str, int | None]:
 # Ends ---------------------------------------------------------------------------------------------
 
 
-def _end(text: str, start: int, mark: str, language: str, spare: int) -> tuple[int, int, bool]:
-    """Return where a block's content ends, where to go on, and True if a fence ends it."""
+_Found = tuple[int, int, bool]
+"""Where the content ends, where to go on, and True if a fence ends the block."""
+
+
+def _end(text: str, start: int, mark: str, language: str, spare: int) -> tuple[_Found, int]:
+    """Return the end of a block, and how many characters were read in vain to find it."""
     plain = _plain_end(text, start, mark)
     if language and not PYTHON.fullmatch(language):
-        return plain or (len(text), len(text), False)
+        return plain or (len(text), len(text), False), 0
     last = min(len(text), start + LONGEST_PROGRAM, start + spare)
     outside = _outside_end(text, start, last, mark)
-    if outside and outside != plain and parse_python(straight(text[start : outside[0]])):
-        return outside
-    return plain or outside or (len(text), len(text), False)
+    if outside == plain is not None:
+        return plain, 0
+    overlap = (outside[0] if outside else last) - start
+    if outside and parse_python(straight(text[start : outside[0]])):
+        return outside, overlap
+    return plain or outside or (len(text), len(text), False), overlap
 
 
-def _plain_end(text: str, start: int, mark: str) -> tuple[int, int, bool] | None:
+def _plain_end(text: str, start: int, mark: str) -> _Found | None:
     """Return the end at the first fence that is alone on its line, or last on it."""
     for fence in _FENCE.finditer(text, start):
         if not fence["mark"].startswith(mark):
@@ -149,7 +157,7 @@ def _plain_end(text: str, start: int, mark: str) -> tuple[int, int, bool] | None
     return None
 
 
-def _at_line_start(text: str, line: int, end: int) -> tuple[int, int, bool]:
+def _at_line_start(text: str, line: int, end: int) -> _Found:
     """Return the end at a fence that begins a line; another block may begin there too."""
     newline = text.find("\n", end)
     rest = text[end : len(text) if newline < 0 else newline]
@@ -158,7 +166,7 @@ def _at_line_start(text: str, line: int, end: int) -> tuple[int, int, bool]:
     return line, line if opens else end, True
 
 
-def _outside_end(text: str, start: int, last: int, mark: str) -> tuple[int, int, bool] | None:
+def _outside_end(text: str, start: int, last: int, mark: str) -> _Found | None:
     """Return the end at the first fence outside of Python's strings and comments."""
     for token in _LONG.finditer(text, start, last):
         fence = token["mark"]
@@ -188,15 +196,16 @@ _TAG = re.compile(
 
 def tagged(text: str) -> Iterator[Block]:
     """Yield the blocks between tags such as ``<code>`` and ``</code>``."""
-    at = 0
+    at, unclosed = 0, set[str]()
     while tag := _TAG.search(text, at):
         if tag["html"]:
             ending = f"</{tag['html']}>"
         else:
             ending = "[/PYTHON]" if tag["square"] else rf"\end{{{tag['tex']}}}"
-        end = text.find(ending, tag.end())
+        end = -1 if ending in unclosed else text.find(ending, tag.end())
         at = tag.end()
         if end < 0:
+            unclosed.add(ending)
             continue
         content = text[tag.end() : end].removesuffix("</code>").replace("\r\n", "\n").rstrip()
         at = end + len(ending)

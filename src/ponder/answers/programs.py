@@ -314,12 +314,14 @@ def _likeliest(groups: Sequence[list[_Part]], problem: Problem) -> str | None:
     named, others, unmarked = groups
     by_name = [part for part in named if part.python]
     by_content = [part for part in named if not part.python]
-    for parts, pool in ((by_name, named), (by_content, named), (unmarked, unmarked)):
+    inline = [part for part in others if part.python or not part.language]
+    pools = ((by_name, named), (by_content, named), (unmarked, unmarked), (inline, inline))
+    for parts, pool in pools:
         defining = [part for part in parts if part.has_functions]
         working = [part for part in parts if works(part.tree)]
         for part in (defining or working)[-1:]:
             return _joined([pool[i] for i in sorted(_with_needs(pool, {pool.index(part)}))])
-    broken = by_name or [part for part in others if not part.language]
+    broken = by_name or [part for part in inline if part.tree is None]
     return broken[-1].source if broken else None
 
 

@@ -17,7 +17,8 @@ def statements(text: str) -> list[str]:
     if len(text) > LONGEST_PROGRAM:
         return []
     whole = straight(text.replace("\r\n", "\n").rstrip())
-    if works(parse_python(whole)):
+    tree = parse_python(whole)
+    if works(tree, calls=False):
         return [whole]
     found: list[list[str]] = [[]]
     for chunk in _chunks(whole):
@@ -50,9 +51,14 @@ def _is_python(chunk: str) -> bool:
     return begins is not None and bool(CODE.match(begins[0])) and works(parse_python(chunk))
 
 
-def works(tree: ast.Module | None) -> bool:
-    """Return True if a program does something: a word of prose is valid Python too."""
-    return tree is not None and any(not _is_idle(node) for node in tree.body)
+def works(tree: ast.Module | None, *, calls: bool = True) -> bool:
+    """Return True if a program does something: a word of prose is valid Python too.
+
+    Without ``calls``, expressions do not count: 'Solution (recursive)' is a call.
+    """
+    return tree is not None and any(
+        not _is_idle(node) and (calls or not isinstance(node, ast.Expr)) for node in tree.body
+    )
 
 
 def _is_idle(node: ast.stmt) -> bool:
