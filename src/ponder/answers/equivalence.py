@@ -281,7 +281,7 @@ def code_key(text: str) -> str:
         meaning = "" if tree is None else ast.dump(tree)
     except (RecursionError, ValueError):  # too deep, or a number of too many digits to print
         meaning = ""
-    meaning = meaning or "\n".join(line.rstrip() for line in text.strip().splitlines())
+    meaning = meaning or "\n".join(line.rstrip() for line in text.strip().split("\n"))
     return "p:" + hashlib.sha256(meaning.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
