@@ -217,13 +217,16 @@ def tagged(text: str) -> Iterator[Block]:
 # Content ------------------------------------------------------------------------------------------
 
 
+_FIRST_LINES = re.compile(r"\A(?:[ \t\r]*\n)+")
+
+
 def straight(content: str) -> str:
     """Return code without the indentation that all its lines share.
 
     The first line may have lost its own, as where a reply begins within a function. Code that is
     Python as it stands is not touched.
     """
-    content = content.lstrip("\ufeff").strip("\n")
+    content = _FIRST_LINES.sub("", content.lstrip("\ufeff")).rstrip()
     first, *others = content.split("\n")
     margins = [_margin(line) for line in others if line.strip()]
     if not any((_margin(first), *margins)) or parse_python(content) is not None:

@@ -30,7 +30,7 @@ from functools import lru_cache
 
 from ponder.answers.blocks import fenced
 from ponder.answers.equivalence import EMPHASIS, NUMBER, choice_key, plain_number
-from ponder.answers.programs import has_program, program
+from ponder.answers.programs import blocks, has_program, program
 from ponder.core.problem import Problem
 
 _JSON_ATTEMPTS = 32
@@ -70,6 +70,11 @@ def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | No
 def json_candidates(text: str, *, truncated: bool = False) -> list[str]:
     """Return all JSON within a reply that may be its answer, the likeliest first; each once."""
     return list(dict.fromkeys(found.strip() for found in _all_json(*_final(text, truncated))))
+
+
+def code_blocks(text: str) -> list[str]:
+    """Return the Python in a reply, each block of it by itself."""
+    return blocks(_final(text, False)[0])
 
 
 def _final(text: str, truncated: bool) -> tuple[str, bool]:

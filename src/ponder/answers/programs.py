@@ -242,7 +242,8 @@ def _certain(groups: Sequence[list[_Part]], problem: Problem) -> list[_Part] | N
             found = _defining(parts, _wanted(problem))
         if found:
             return found
-    if isinstance(tests, AssertTests) and tests.stub:
+    completes = bool(tests.stub) if isinstance(tests, AssertTests) else tests is None
+    if completes and _wanted(problem):
         bodies = [part for parts in groups[::-1] for part in parts if part.is_body]
         return bodies[-1:] or None
     return None

@@ -38,11 +38,15 @@ def statements(text: str) -> list[str]:
 def _chunks(text: str) -> Iterator[str]:
     """Yield each line that is not indented, with the lines that continue it."""
     lines: list[str] = []
+    quotes = 0  # of the strings of several lines that began in the chunk
     for line in text.split("\n"):
-        if lines and not _CONTINUES.match(line) and not lines[-1].startswith("@"):
+        code = bool(lines) and CODE.match(lines[0]) is not None
+        within = code and (quotes % 2 == 1 or line.startswith("#"))
+        if lines and not within and not _CONTINUES.match(line) and not lines[-1].startswith("@"):
             yield "\n".join(lines)
-            lines = []
+            lines, quotes = [], 0
         lines.append(line)
+        quotes += line.count('"""') + line.count("'''")
     yield "\n".join(lines)
 
 

@@ -106,8 +106,9 @@ def _at(tree: ast.Module, frame: Any, source: str) -> ast.stmt | ast.expr | None
     lines = source.split("\n")
     place = (frame.line, frame.column - 1, frame.end_line, frame.end_column - 1)
     for node in _unraised(tree):
-        whole = isinstance(node, ast.stmt | ast.expr) and not isinstance(node, ast.Expr)
-        if whole and place == (
+        if isinstance(node, ast.Expr):
+            continue
+        if isinstance(node, ast.stmt | ast.expr) and place == (
             node.lineno,
             _characters(lines, node.lineno, node.col_offset),
             node.end_lineno,

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import click
@@ -30,6 +29,7 @@ from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import STRATEGIES
+from ponder.util.files import read_text, text_of, with_line_feeds
 from ponder.verifiers.naming import Arguments, canonical, spelled
 from ponder.verifiers.registry import KINDS
 
@@ -140,7 +140,7 @@ def solve(
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         answer_type=answer_type,
         choices=_choices(choices, "json" if schema else answer_type),
-        schema=_read(schema) if schema else "",
+        schema=read_text(schema) if schema else "",
         **options,
     )
     recorded: str | bool = journal or not no_journal
@@ -222,15 +222,12 @@ def _question(argument: str | None, file: str | None) -> str:
     if argument is not None and file is not None:
         raise UsageError("the question is given twice: as an argument and with --file.")
     if file is not None:
-        return _read(file)
+        return read_text(file)
     if argument is not None and argument != "-":
         return argument
     if sys.stdin is None or (argument is None and sys.stdin.isatty()):
         raise UsageError("there is no question: give it as an argument, with --file, or on stdin.")
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise UsageError("standard input is not UTF-8 text.") from None
+    return with_line_feeds(text_of(sys.stdin.buffer.read(), "standard input"))
 
 
 def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
@@ -242,15 +239,6 @@ def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
             "out."
         )
     return tuple(label.strip() for label in labels.split(",") if label.strip())
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
 
 
 def knob_values(pairs: Sequence[str]) -> dict[str, str]:
