@@ -33,6 +33,7 @@ CACHES = frozenset({
     "answers.schemas._validator",
     "answers.symbolic._point",
     "core.collecting.collect.collect",
+    "core.collecting.collect.needed",
     "core.effects._common",
     "core.effects.digest",
     "core.trace._order",

@@ -59,19 +59,19 @@ def test_a_text_comes_through_a_pipe_too() -> None:
 )
 def test_rows_end_at_line_feeds_alone(text: str, found: list[tuple[int, str]]) -> None:
     assert list(rows(text)) == found
-    raw = raw_rows(io.BytesIO(text.encode()), Path("x"), 100)  # type: ignore[arg-type]
+    raw = raw_rows(io.BytesIO(text.encode()), Path("x"), 100)
     assert [(number, row.decode()) for number, row in raw] == found
 
 
 def test_a_row_beyond_the_limit_is_refused() -> None:
     with pytest.raises(UsageError, match="x, line 2: it has more than 1 MiB"):
-        list(raw_rows(io.BytesIO(b"a\n" + b"b" * (2**20 + 1)), Path("x"), 2**20))  # type: ignore[arg-type]
+        list(raw_rows(io.BytesIO(b"a\n" + b"b" * (2**20 + 1)), Path("x"), 2**20))
 
 
 @pytest.mark.parametrize("before", [b"", MARK, b" \r\n\t", MARK + b"\n "])
 def test_the_first_character_says_what_a_file_is(before: bytes) -> None:
     file = io.BytesIO(before + b"[1]")
-    assert first_character(file) == b"["  # type: ignore[arg-type]
+    assert first_character(file) == b"["
     assert file.tell() == 0
 
 

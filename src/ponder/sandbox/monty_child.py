@@ -137,7 +137,7 @@ class Sessions:
 
     def feed(self, program: Sequence[str], text: str) -> Output:
         """Run as ``Sandbox.feed``, with one input."""
-        lines, left = io.StringIO(text, newline=None), list[object]()
+        lines, left = io.StringIO(text, newline="\n"), list[object]()
 
         def read(prompt: str = "") -> str:
             line = lines.readline()
