@@ -36,6 +36,7 @@ CACHES = frozenset({
     "core.collecting.collect.needed",
     "core.effects._common",
     "core.effects.digest",
+    "core.problem._instructed",
     "core.trace._order",
     "experiments.suites.grading.gym._tasks",
     "sandbox.process.python",
