@@ -1,4 +1,4 @@
-"""A vendor's server on loopback, less what is that vendor's own: the function from request to reply.
+"""A vendor's server on loopback, but for that vendor's own part: a function from request to reply.
 
 ``async with serving(application(reply_to, book)) as base_url`` answers on a port of its own, within
 this process. The ``Book`` has each request, and the tokens that each reply billed.
