@@ -233,7 +233,7 @@ def _events(message: Block, delta: int) -> Iterator[tuple[str, Block]]:
     """The reply as a stream, by name and data, in the vendor's order."""
     usage = message["usage"]
     start = {k: v for k, v in usage.items() if k != "output_tokens_details"} | {"output_tokens": 1}
-    empty = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
+    empty: Block = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
     yield _event("message_start", message={**message, **empty, "usage": start})
     yield _event("ping")
     for index, block in enumerate(message["content"]):
