@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -263,6 +264,19 @@ async def test_a_stream_that_breaks_off() -> None:
             await collect(stream, events)
         assert events[-1] == "content_block_delta"
         assert shown(await client.messages.create(**request("claude-cut"))) == [SPOKEN]
+
+
+async def test_a_client_that_goes_away_is_noticed() -> None:
+    book = Book()
+    async with talking(book) as client:
+        stream = await client.messages.create(**request("claude-hangs"), stream=True)
+        assert (await anext(aiter(stream))).type == "message_start"
+        await stream.close()
+        await book.until_abandoned(1)
+        call = asyncio.create_task(client.messages.create(**request("claude-hangs")))
+        await book.until_asked(2)
+        call.cancel()
+        await book.until_abandoned(2)
 
 
 async def test_a_key_is_taken_in_either_header() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -302,6 +303,16 @@ async def test_a_stream_that_breaks_off() -> None:
             await collect(stream, seen)
         assert TEXT.startswith(parts(*seen)[0][0])
         assert parts(await asked(models, "gemini-cut")) == [SPOKEN]
+
+
+async def test_a_client_that_goes_away_is_noticed() -> None:
+    book = Book()
+    async with talking(book) as models:
+        for number, call in enumerate((asked, chunks), 1):
+            task = asyncio.create_task(call(models, "gemini-hangs"))
+            await book.until_asked(number)
+            task.cancel()
+            await book.until_abandoned(number)
 
 
 async def test_a_wrong_key_and_none() -> None:

@@ -60,6 +60,8 @@ class Model:
     """Status, type and message, instead of a reply; within the stream if the status is 200."""
     cut: bool = False
     """True if its streams break off without a word."""
+    hang: bool = False
+    """True if its replies stop in the middle until the client goes away."""
 
 
 ALWAYS = Takes(thinking=("adaptive",), thinks=True)
@@ -101,6 +103,7 @@ MODELS = {
     "claude-overloaded": Model(error=(529, "overloaded_error", "Overloaded")),
     "claude-breaks": Model(BRIDGE, error=(200, "overloaded_error", "Overloaded")),
     "claude-cut": Model(BRIDGE, cut=True),
+    "claude-hangs": Model(BRIDGE, hang=True),
 }
 
 
@@ -155,9 +158,9 @@ def _created(body: Block, model: Model, delta: int) -> Reply:
     if not body.get("stream"):
         if model.error:
             raise Refused(529, *model.error[1:])
-        return replace(_reply(message), billed=billed)
+        return replace(_reply(message), hang=model.hang, billed=billed)
     events = list(_events(message, delta))
-    if model.error or model.cut:
+    if model.error or model.cut or model.hang:
         events = events[: len(events) // 2]
     if model.error:
         events.append(("error", _error(*model.error[1:])))
@@ -165,6 +168,7 @@ def _created(body: Block, model: Model, delta: int) -> Reply:
         headers={"request-id": REQUEST_ID},
         events=tuple(f"event: {name}\ndata: {json.dumps(x)}\n\n".encode() for name, x in events),
         cut=model.cut,
+        hang=model.hang,
         billed=billed,
     )
 

@@ -55,6 +55,8 @@ class Model:
     """True if that error comes within a stream."""
     cut: bool = False
     """True if its streams break off without a word."""
+    hang: bool = False
+    """True if its replies stop in the middle until the client goes away."""
 
 
 BUDGET = Takes(budget=(0, 24_576), off=True)
@@ -110,6 +112,7 @@ MODELS = {
         BUDGET, error=(503, "UNAVAILABLE", "The model is overloaded."), breaks=True
     ),
     "gemini-cut": Model(BUDGET, cut=True),
+    "gemini-hangs": Model(BUDGET, hang=True),
 }
 
 
@@ -176,16 +179,16 @@ def _generated(asked: Asked, name: str, method: str, delta: int) -> Reply:
     else:
         reply, billed = _reply(body, name, model)
     if method == "generateContent":
-        return Reply(body=reply, billed=billed)
+        return Reply(body=reply, hang=model.hang, billed=billed)
     chunks = list(_chunks(reply, model, delta))
-    if model.breaks or model.cut:
+    if model.breaks or model.cut or model.hang:
         chunks = chunks[: len(chunks) // 2]
     if asked.query.get("alt") != "sse":
         return Reply(body=chunks, billed=billed)
     events = [f"data: {json.dumps(chunk)}\r\n\r\n".encode() for chunk in chunks]
     if model.error:  # in the middle of a stream it comes as it is, over several lines
         events.append(json.dumps(_error(Refused(*model.error)), indent=2).encode() + b"\n")
-    return Reply(events=tuple(events), cut=model.cut, billed=billed)
+    return Reply(events=tuple(events), cut=model.cut, hang=model.hang, billed=billed)
 
 
 def _common(name: str) -> Json:

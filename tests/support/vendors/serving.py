@@ -6,6 +6,7 @@ this process. The ``Book`` has each request, and the tokens that each reply bill
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -66,6 +67,8 @@ class Reply:
     """A stream: each is sent by a write of its own, or as ``application`` is told."""
     cut: bool = False
     """True if the connection breaks after the last event, without the end of the stream."""
+    hang: bool = False
+    """True if nothing comes after the last event, or at all, until the client goes away."""
     billed: Billed = Billed()
 
 
@@ -76,11 +79,24 @@ class Book:
     requests: list[Asked] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     """In the same order."""
+    abandoned: int = 0
+    """Requests whose client went away before the reply was sent."""
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def billed(self) -> Billed:
         """The sum over all replies."""
         return sum((reply.billed for reply in self.replies), Billed())
+
+    async def until_asked(self, requests: int) -> None:
+        """Wait until so many requests have arrived."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: len(self.requests) >= requests)
+
+    async def until_abandoned(self, requests: int = 1) -> None:
+        """Wait until so many clients have gone away."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.abandoned >= requests)
 
 
 def application(
@@ -100,10 +116,20 @@ def application(
             _parsed(await request.read()),
         )
         reply = reply_to(asked)
-        book.requests.append(asked)
-        book.replies.append(reply)
-        if reply.events:
-            return await _stream(request, reply, write)
+        async with book.changed:
+            book.requests.append(asked)
+            book.replies.append(reply)
+            book.changed.notify_all()
+        try:
+            if reply.events:
+                return await _stream(request, reply, write)
+            if reply.hang:
+                await asyncio.Event().wait()
+        except (asyncio.CancelledError, ConnectionError):
+            async with book.changed:
+                book.abandoned += 1
+                book.changed.notify_all()
+            raise
         return web.json_response(reply.body, status=reply.status, headers=reply.headers)
 
     app = web.Application()
@@ -114,7 +140,7 @@ def application(
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[str]:
     """Serve on a free port of loopback, and yield the base URL, without a slash at its end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -141,6 +167,8 @@ async def _stream(request: web.Request, reply: Reply, write: int | None) -> web.
         pieces = [data[at : at + write] for at in range(0, len(data), write)]
     for piece in pieces:
         await response.write(piece)
+    if reply.hang:
+        await asyncio.Event().wait()
     if reply.cut:
         assert request.transport
         request.transport.close()
