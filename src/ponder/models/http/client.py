@@ -152,6 +152,8 @@ class HttpModel:
         While nothing is known of a sample in flight, its worst case is ``due``.
         """
         self._check(request)
+        for remark in self._wire.remarks(request):
+            self._remark(remark)
         link = await self._links.get()
         if "n" in self._info.capabilities and not self._counts_first:
             return await self._join(link, request, progress)
@@ -170,6 +172,11 @@ class HttpModel:
     async def close(self) -> None:
         """Close this event loop's connections; a later ``generate`` opens new ones."""
         await self._links.close()
+
+    def _remark(self, remark: str) -> None:
+        if remark not in self._remarks:
+            self._remarks.append(remark)
+            self._info = replace(self._info, remarks=tuple(self._remarks))
 
     def _check(self, request: Request) -> None:
         if request.thinking is not None:
@@ -285,7 +292,7 @@ class HttpModel:
             return None
         if endpoint != before:
             if fields := ", ".join(sorted(endpoint.drop - before.drop)):
-                self._remarks.append(f"{endpoint.model} does not take {fields}: left out.")
+                self._remark(f"{endpoint.model} does not take {fields}: left out.")
             counted = self._prompts
             self._adopt(endpoint)
             self._prompts = counted

@@ -108,6 +108,10 @@ class Wire(Protocol):
         """
         ...
 
+    def remarks(self, request: Request) -> tuple[str, ...]:
+        """Return what the request asks for and cannot be done as asked, for the receipt."""
+        ...
+
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
         """Return the samples of a whole reply.
 

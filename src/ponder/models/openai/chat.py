@@ -69,6 +69,10 @@ class Chat:
             fields |= self._dialect.thinking(request.thinking, endpoint)
         return fields
 
+    def remarks(self, request: Request) -> tuple[str, ...]:
+        """Return nothing: all is sent as asked."""
+        return ()
+
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
         """Return the first ``samples`` choices, and the usage."""
         found = reply.get("choices")
