@@ -73,7 +73,8 @@ class Framer:
 
     def _take(self, line: bytes, events: list[bytes]) -> None:
         if self._bare and not line.startswith(b"data:"):
-            self._bare.append(line)
+            if line:
+                self._bare.append(line)
             if line.rstrip() == b"}":
                 self._end_bare(events)
             return
