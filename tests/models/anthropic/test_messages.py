@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -26,32 +24,17 @@ from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
 from ponder.models.anthropic.families import family_of, preset
 from ponder.models.anthropic.messages import VERSION, Messages
-from ponder.models.base import Completion, Request
-from ponder.models.config import EndpointConfig, Price
 from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
-from ponder.models.pricing import pricing
-from tests.support.deltas import check, costs
+from tests.support.deltas import costs
 from tests.support.vendors.anthropic import KEY, MODELS, REDACTED, TEXT, THOUGHT, server, signed
-from tests.support.vendors.serving import Billed, Book, serving
+from tests.support.vendors.driving import ASK, Pauses, check_bill, connected, told
+from tests.support.vendors.serving import Billed, Book
 
-ASK = Request((Message("user", "What is six times seven?"),), 2000, watched=True)
-HIGH = {"thinking": Thinking("high")}
+HIGH: dict[str, Any] = {"thinking": Thinking("high")}
 WORDS = len(TEXT.split())
 NEW, ALWAYS = "claude-opus-4-7", "claude-opus-5-5"
 BRIDGE, OLD, PLAIN = "claude-opus-4-6", "claude-sonnet-4-5", "claude-3-5-haiku"
-
-
-class Pauses(list[float]):
-    """Stands in for asyncio.sleep, and keeps what it was asked for."""
-
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-class NoJitter(random.Random):
-    def uniform(self, a: float, b: float) -> float:
-        return 0.0
 
 
 @asynccontextmanager
@@ -65,31 +48,10 @@ async def talking(
     **settings: Any,
 ) -> AsyncIterator[HttpModel]:
     """A client of one model of the fixture's."""
-    async with serving(server(book, delta=delta, write=write)) as url:
-        own = {"base_url": f"{url}/v1", "key_env": "", "key": KEY, **settings}
-        endpoint = Endpoint(name="e", **(preset(model) | own))
-        sleep = Pauses() if pauses is None else pauses
-        client = HttpModel(endpoint, Messages, sleep=sleep, rng=NoJitter())
-        try:
-            yield client
-        finally:
-            await client.close()
-
-
-async def told(client: HttpModel, **fields: Any) -> Completion:
-    """A sample, whose deltas add up to it."""
-    seen: list[Delta] = []
-    done = await client.generate(dataclasses.replace(ASK, **fields), seen.append)
-    check(seen, done)
-    return done
-
-
-def usd(done: Completion) -> int:
-    """Its price in picodollars, at 3, 0.3 and 15 USD per million tokens."""
-    price = Price(Decimal(3), Decimal(15), Decimal("0.3"))
-    priced, _ = pricing(EndpointConfig("e", "http://127.0.0.1", "m", {}, price))
-    assert priced
-    return priced(done.prompt_tokens, done.cached_tokens, done.completion_tokens)
+    app = server(book, delta=delta, write=write)
+    settings = preset(model) | {"key_env": "", "key": KEY, **settings}
+    async with connected(app, Messages, settings, version="v1", pauses=pauses) as client:
+        yield client
 
 
 SAID = (TEXT, "", "stop", "")
@@ -169,21 +131,8 @@ async def test_a_reply_and_its_bill(
     [reply] = book.replies  # nothing was refused
     assert reply.status == 200
     assert (done.text, done.reasoning, done.finish, done.stopped_at) == expected
-    assert (
-        Billed(
-            done.prompt_tokens,
-            done.cached_tokens,
-            reply.billed.stored,
-            done.completion_tokens,
-            done.reasoning_tokens,
-        )
-        == reply.billed
-    )
+    check_bill(done, reply.billed)
     assert done.reasoning_tokens == thinking
-    fresh = done.prompt_tokens - done.cached_tokens
-    assert usd(done) == 3_000_000 * fresh + 300_000 * done.cached_tokens + (
-        15_000_000 * done.completion_tokens
-    )
     assert pauses == []
 
 
@@ -268,6 +217,18 @@ async def test_a_conversation_goes_on_with_the_blocks(
             session.post(url, json=body, headers=headers) as reply,
         ):
             assert reply.status == 200
+
+
+async def test_what_cannot_be_done_as_asked_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, ALWAYS, MODELS["claude-always"])
+    async with talking(Book(), ALWAYS) as client:
+        assert client.info.remarks == ()
+        await told(client, thinking=Thinking("off"))
+        await told(client, thinking=Thinking("off"), temperature=1.0)
+        assert client.info.remarks == (
+            f"{ALWAYS} does not take thinking=off: low is taken.",
+            f"{ALWAYS} does not take temperature: left out.",
+        )
 
 
 # -- what a refusal teaches ------------------------------------------------------------------------
@@ -377,7 +338,7 @@ async def test_a_cancelled_sample_ends_at_its_source(
     monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     monkeypatch.setitem(MODELS, BRIDGE, MODELS["claude-hangs"])
-    book, seen, grown = Book(), [], asyncio.Event()  # type: ignore[var-annotated]
+    book, seen, grown = Book(), list[tuple[int, int]](), asyncio.Event()
 
     def progress(delta: Delta) -> None:
         seen.append(costs(delta))

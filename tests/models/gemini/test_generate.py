@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -26,37 +24,22 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
-from ponder.models.base import Completion, Request
-from ponder.models.config import EndpointConfig, Price
 from ponder.models.gemini.families import preset
 from ponder.models.gemini.generate import Generate
 from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
-from ponder.models.pricing import pricing
-from tests.support.deltas import check, costs
+from tests.support.deltas import costs
+from tests.support.vendors.driving import ASK, Pauses, check_bill, connected, told
 from tests.support.vendors.gemini import KEY, MODELS, SIGNATURE, TEXT, THOUGHT, server
-from tests.support.vendors.serving import Billed, Book, serving
+from tests.support.vendors.serving import Billed, Book
 
-ASK = Request((Message("user", "What is six times seven?"),), 2000, watched=True)
-HIGH = {"thinking": Thinking("high")}
-OFF = {"thinking": Thinking("off")}
+HIGH: dict[str, Any] = {"thinking": Thinking("high")}
+OFF: dict[str, Any] = {"thinking": Thinking("off")}
 WORDS = len(TEXT.split())
 PLAIN, FLASH, LITE, PRO = "gemini-2.0-flash", "gemini-2.5-flash", "gemini-2.5-flash-lite", (
     "gemini-2.5-pro"
 )  # fmt: skip
 PRO3, FLASH3, LATEST = "gemini-3-pro-preview", "gemini-3.5-flash", "gemini-3.8-flash"
-
-
-class Pauses(list[float]):
-    """Stands in for asyncio.sleep, and keeps what it was asked for."""
-
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-class NoJitter(random.Random):
-    def uniform(self, a: float, b: float) -> float:
-        return 0.0
 
 
 @asynccontextmanager
@@ -70,31 +53,10 @@ async def talking(
     **settings: Any,
 ) -> AsyncIterator[HttpModel]:
     """A client of one model of the fixture's."""
-    async with serving(server(book, delta=delta, write=write)) as url:
-        own = {"base_url": f"{url}/v1beta", "key_env": "", "key": KEY, **settings}
-        endpoint = Endpoint(name="e", **(preset(model) | own))
-        sleep = Pauses() if pauses is None else pauses
-        client = HttpModel(endpoint, Generate, sleep=sleep, rng=NoJitter())
-        try:
-            yield client
-        finally:
-            await client.close()
-
-
-async def told(client: HttpModel, **fields: Any) -> Completion:
-    """A sample, whose deltas add up to it."""
-    seen: list[Delta] = []
-    done = await client.generate(dataclasses.replace(ASK, **fields), seen.append)
-    check(seen, done)
-    return done
-
-
-def usd(done: Completion) -> int:
-    """Its price in picodollars, at 3, 0.3 and 15 USD per million tokens."""
-    price = Price(Decimal(3), Decimal(15), Decimal("0.3"))
-    priced, _ = pricing(EndpointConfig("e", "http://127.0.0.1", "m", {}, price))
-    assert priced
-    return priced(done.prompt_tokens, done.cached_tokens, done.completion_tokens)
+    app = server(book, delta=delta, write=write)
+    settings = preset(model) | {"key_env": "", "key": KEY, **settings}
+    async with connected(app, Generate, settings, version="v1beta", pauses=pauses) as client:
+        yield client
 
 
 SAID = (TEXT, "", "stop")
@@ -163,21 +125,8 @@ async def test_a_reply_and_its_bill(
     assert reply.status == 200
     assert (done.text, done.reasoning, done.finish) == expected
     assert done.stopped_at == (None if "stop" in fields else "") or done.finish == "refusal"
-    assert (
-        Billed(
-            done.prompt_tokens,
-            done.cached_tokens,
-            0,
-            done.completion_tokens,
-            done.reasoning_tokens,
-        )
-        == reply.billed
-    )
+    check_bill(done, reply.billed)
     assert done.reasoning_tokens == thinking
-    fresh = done.prompt_tokens - done.cached_tokens
-    assert usd(done) == 3_000_000 * fresh + 300_000 * done.cached_tokens + (
-        15_000_000 * done.completion_tokens
-    )
     assert pauses == []
 
 

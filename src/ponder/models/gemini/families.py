@@ -52,7 +52,7 @@ def family_of(model: str) -> Family:
     if version < (3, 0):
         return PRO if pro else LITE if lite else FLASH
     sampling = version < (3, 6) and not (lite and version >= (3, 5))
-    efforts = _ALL[1:]
+    efforts: tuple[str, ...] = _ALL[1:]
     if pro and version < (3, 1):
         efforts = ("low", "high")
     elif lite or (not pro and version < (3, 7)):
