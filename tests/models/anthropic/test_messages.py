@@ -222,7 +222,7 @@ async def test_a_conversation_goes_on_with_the_blocks(
 async def test_what_cannot_be_done_as_asked_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, ALWAYS, MODELS["claude-always"])
     async with talking(Book(), ALWAYS) as client:
-        assert client.info.remarks == ()
+        assert not client.info.remarks
         await told(client, thinking=Thinking("off"))
         await told(client, thinking=Thinking("off"), temperature=1.0)
         assert client.info.remarks == (

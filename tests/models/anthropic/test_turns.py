@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.models.anthropic.turns import Joint
+from ponder.models.anthropic.turns import Joint, Turn
 from ponder.models.base import Request
 
 
@@ -27,3 +29,20 @@ def test_a_text_is_joined_alike_in_whatever_pieces_it_comes(data: st.DataObject)
     rest = text[shared:]
     ends = [(at + len(stop), at) for stop in stops if (at := rest.find(stop)) >= 0]
     assert joined == (rest[: min(ends)[1]] if ends else rest)
+
+
+def test_blocks_that_cannot_be_sent_back_are_left_out() -> None:
+    turn = Turn(Request((), 1))
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
+    for block in (
+        thought,
+        {"type": "text", "text": ""},
+        {"type": "thinking", "thinking": "unsigned"},
+        {"type": "thinking", "thinking": "cut off", "signature": ""},
+        {"type": "tool_use", "text": "no"},
+        {"type": [], "text": "no"},
+        None,
+        {"type": "text", "text": "42", "citations": None},
+    ):
+        turn.start(block)
+    assert json.loads(turn.blocks()) == [thought, {"type": "text", "text": "42"}]

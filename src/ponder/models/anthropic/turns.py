@@ -74,11 +74,12 @@ class Turn:
         """Begin a block; return the text and the reasoning that it holds already."""
         block = block if isinstance(block, dict) else {}
         kind = block.get("type")
+        kind = kind if isinstance(kind, str) else ""
         self._close()
         self._blocks.append({"type": kind})
         self._apart = self._thought
         text = reasoning = ""
-        for name in _KEPT.get(kind, ()) if isinstance(kind, str) else ():
+        for name in _KEPT.get(kind, ()):
             added = self.add(name, block.get(name))
             text, reasoning = text + added[0], reasoning + added[1]
         return text, reasoning
@@ -101,10 +102,16 @@ class Turn:
     def blocks(self) -> str:
         """Return the blocks as JSON, if the conversation needs them to go on; else ''."""
         self._close()
-        kept = [block for block in self._blocks if block.get("text") != ""]
+        kept = [
+            block
+            for block in self._blocks
+            if (names := _KEPT.get(block["type"]))
+            and block.keys() > {*names}
+            and "" not in (block.get("text"), block.get("signature"))  # cut off within it
+        ]
         if self.joint.stopped_at is not None or all(block["type"] == "text" for block in kept):
             return ""
-        return json.dumps([block for block in kept if block["type"] in _KEPT])
+        return json.dumps(kept)
 
     def _close(self) -> None:
         if self._blocks:
