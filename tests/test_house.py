@@ -76,7 +76,6 @@ COVERED_BY = {
     "models/http/callers.py": "models/openai/test_client.py",
     "models/http/client.py": "models/openai/test_client.py",
     "models/http/endpoint.py": "models/openai/test_client.py",
-    "models/http/failures.py": "models/openai/test_faults.py",
     "models/http/links.py": "models/openai/test_client.py",
     "models/http/prompts.py": "models/openai/test_client.py",
     "models/http/replies.py": "models/openai/test_client.py",

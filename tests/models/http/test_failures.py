@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponder.models.http.failures import is_final, reason_of, retry_in
+from ponder.models.http.failures import _is_final, reason_of, retry_in
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_the_reason_is_found_alone_and_in_a_list(body: bytes, reason: str) -> No
 )
 def test_a_quota_that_names_a_time_is_waited_for(reason: str, seconds: float, final: bool) -> None:
     assert retry_in(reason) == seconds
-    assert is_final(reason) == final
+    assert _is_final(reason) == final

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from ponder.core.errors import ModelError
 from ponder.models.base import Completion, Request, silent
 from ponder.models.http.callers import Caller
-from ponder.models.http.client import HttpModel, _Link
+from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.links import Link
 from ponder.models.http.wire import Wire
 from ponder.models.sound import MOST_TOKENS
 from tests.support.hostile_replies import ANY, Canned
@@ -59,7 +60,7 @@ def outcome(
         endpoint = Endpoint(name="hostile", base_url="http://h/v1", model=model, stream=stream)
         client = HttpModel(endpoint, wire, sleep=Pauses())
         canned = Canned(pieces, 200, {})
-        link = _Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
+        link = Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
         [(_, found)] = await client._run(link, request, [Caller(silent)])
         return found
 

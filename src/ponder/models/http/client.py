@@ -276,14 +276,7 @@ class HttpModel:
         """Change what is sent from now on; return the request to send, or None if that is no
         use.
         """
-        before = self.endpoint
-        endpoint = replace(
-            before,
-            drop=before.drop | change.drop,
-            max_tokens_field=change.max_tokens_field or before.max_tokens_field,
-            efforts=change.efforts or before.efforts,
-            context=change.context or before.context,
-        )
+        before, endpoint = self.endpoint, change.applied(self.endpoint)
         left = change.context - change.prompt
         if change.prompt and 0 < left < request.max_tokens:
             prompt.tokens, prompt.exact = change.prompt, True

@@ -157,9 +157,8 @@ def refused(endpoint: Endpoint, key: str, status: int, reason: str, after: float
         reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
     elif status == 404 and not re.search(r"/v\d\w*/*$", endpoint.base_url):
         reason = f"{reason} (most servers want a base_url that ends in /v1)"
-    return Failure(
-        kind, clean(f"endpoint {endpoint.name!r} answered {status}: {reason}", key), after=after
-    )
+    message = clean(f"endpoint {endpoint.name!r} answered {status}: {reason}", key)
+    return Failure(kind, message, after=after or retry_in(reason))
 
 
 def lost(failure: Failure, request: Request, callers: list[Caller]) -> Outcomes:

@@ -7,12 +7,13 @@ counts are checked, and a reply that breaks the protocol raises ``Malformed``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ponder.core.problem import Message
 from ponder.core.trace import Finish
 from ponder.models.base import Request
+from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.replies import NOTHING, Reply, Tokens, Usage
 
 Json = Any  # what json.loads returns; nothing below trusts it
@@ -83,6 +84,16 @@ class Change:
     """Most tokens of prompt and completion together."""
     prompt: int = 0
     """Number of tokens of the refused prompt."""
+
+    def applied(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with what has been learned."""
+        return replace(
+            endpoint,
+            drop=endpoint.drop | self.drop,
+            max_tokens_field=self.max_tokens_field or endpoint.max_tokens_field,
+            efforts=self.efforts or endpoint.efforts,
+            context=self.context or endpoint.context,
+        )
 
 
 class Wire(Protocol):
