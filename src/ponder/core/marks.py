@@ -113,6 +113,7 @@ class Splitter:
         self._channel = False  # True if the thinking is a channel of harmony
         self._header: list[str] | None = None  # between <|channel|> and <|message|>
         self._thought = opened  # True if a mark was met
+        self._settled = 0  # number of parts that are thinking for certain
         self._leave_code()
 
     def _leave_code(self) -> None:
@@ -227,8 +228,9 @@ class Splitter:
         self._leave_code()
 
     def _all_was_thinking(self) -> None:
-        for part in self.parts:
+        for part in self.parts[self._settled :]:
             part.thinking = True
+        self._settled = len(self.parts)
 
     # Code of the answer -----------------------------------------------------------------------
 
