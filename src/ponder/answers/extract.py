@@ -1,21 +1,20 @@
 r"""Extracts the answer from a model's reply.
 
 ``extract`` returns the answer as the model wrote it, or ``None``: a sample without an answer never
-wins a vote. Only the text after the last ``</think>`` counts. Per answer type, the first that is
-present:
+wins a vote. Only what follows the thinking counts (``core.marks``). Per answer type, the first that
+is present:
 
 - number, math: the last ``\boxed{...}``; the last 'answer is X', 'Answer: X' or '#### X'; else
   (complete replies only) the last number for ``number``, a reply that is only a formula for
   ``math``.
-- choice: the same two, read as one of the labels; else (complete replies only) the last label that
-  stands alone.
+- choice: the label that is stated, if it is one (``choices``).
 - text: the last ``\boxed{...}``; the last 'Answer:' line; else (complete replies only) all of it.
 - json: the last fenced block, the whole reply or the last balanced ``{...}`` or ``[...]``,
   whichever parses (``reading`` asks which of them satisfies the problem's schema).
 - code: the block or blocks that define what the tests call (``programs``).
 
-A truncated reply (``truncated``, or still within ``<think>``) has no conclusion: a number in the
-middle of unfinished reasoning is not an answer, so only marked answers count there.
+A truncated reply (``truncated``, or one that thinks again) has no conclusion: a number in the
+middle of it is not an answer, so only marked answers count there.
 
 Replies are hostile input. Every step takes time linear in the reply, and none raises on any text.
 Mathematics and JSON Schema, which cannot be linear, are left to a worker process.
@@ -26,11 +25,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 from ponder.answers.blocks import fenced
-from ponder.answers.equivalence import EMPHASIS, NUMBER, choice_key, plain_number
+from ponder.answers.choices import choice
+from ponder.answers.notation import EMPHASIS
+from ponder.answers.numerals import NUMBER, plain_number
 from ponder.answers.programs import blocks, has_program, program
+from ponder.core.marks import stretches
 from ponder.core.problem import Problem
 
 _JSON_ATTEMPTS = 32
@@ -62,25 +63,33 @@ def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | No
 
     JSON Schemas are not checked here.
     """
-    text, truncated = _final(text, truncated)
-    found = _EXTRACTORS[problem.answer_type](text, problem, truncated)
-    return found.strip() or None if found else None
+    for part, unfinished in _stretches(text, truncated):
+        found = _EXTRACTORS[problem.answer_type](part, problem, unfinished)
+        if found and found.strip():
+            return found.strip()
+    return None
 
 
 def json_candidates(text: str, *, truncated: bool = False) -> list[str]:
     """Return all JSON within a reply that may be its answer, the likeliest first; each once."""
-    return list(dict.fromkeys(found.strip() for found in _all_json(*_final(text, truncated))))
+    found = (json for part in _stretches(text, truncated) for json in _all_json(*part))
+    return list(dict.fromkeys(json.strip() for json in found))
 
 
 def code_blocks(text: str) -> list[str]:
     """Return the Python in a reply, each block of it by itself."""
-    return blocks(_final(text, False)[0])
+    return blocks(stretches(text)[0][-1])
 
 
-def _final(text: str, truncated: bool) -> tuple[str, bool]:
-    """Return the text after the reasoning, and True if the reply is truncated or still reasons."""
-    _, closed, after = text.rpartition("</think>")
-    return (after, truncated) if closed else (text, truncated or "<think>" in text)
+def _stretches(text: str, truncated: bool) -> Iterator[tuple[str, bool]]:
+    """Yield the stretches outside of the thinking, the last first, with True if unfinished.
+
+    One that is followed by more thinking has no conclusion either.
+    """
+    parts, closed = stretches(text)
+    for i, part in enumerate(reversed(parts)):
+        if part:
+            yield part, truncated or not closed or i > 0
 
 
 def closed(text: str, problem: Problem) -> bool:
@@ -90,17 +99,21 @@ def closed(text: str, problem: Problem) -> bool:
     the program in closed blocks.
     'The answer is' may be followed by anything.
     """
-    *_, after = text.rpartition("</think>")
+    *_, after = stretches(text)[0]
     if problem.answer_type == "code":
         return has_program(after, problem)
     if problem.answer_type == "json":
         return any(block.closed for block in fenced(after))
-    return _boxed(after) is not None
+    return _boxed(after, bare=False) is not None  # more digits may follow
 
 
 # Boxes and phrases --------------------------------------------------------------------------------
 
-_BRACE = re.compile(r"\\f?box(?:ed)?\s*\{|\\[{}]|[{}]")
+_BRACE = re.compile(
+    r"(?:\\|\x08)f?(?:box(?:ed)?|oxed)\s*(?:\{|(?P<bare>"  # '\b' may have become a backspace
+    r"[-+]?\\?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?|\([^(){}\n]{1,100}\)|[A-Za-z](?![A-Za-z])"
+    r"|\\[A-Za-z]{1,20}(?:\s?\d{1,9}|\{[^{}\n]{0,100}\}){0,2}(?!\s*[{\d])))|\\[{}]|[{}]"
+)
 _MARK = re.compile(
     r"\banswer(?:\*\*)?\s*(?P<how>is\b\s*:?|:|=)(?:\s|\*\*)*|^[ \t]*####[ \t]*", re.I | re.M
 )
@@ -108,12 +121,18 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
-def _boxed(text: str) -> str | None:
-    r"""Return the content of the last closed ``\boxed`` or ``\fbox`` (the innermost)."""
+def _boxed(text: str, *, bare: bool = True) -> str | None:
+    r"""Return the content of the last closed ``\boxed`` or ``\fbox`` (the innermost).
+
+    ``bare`` also takes ``\boxed 5``, which has no braces.
+    """
     open_braces: list[int] = []  # where a box's content starts; -1 for any other brace
     best, content = -1, None
     for brace in _BRACE.finditer(text):
         token = brace[0]
+        if brace["bare"]:
+            best, content = (brace.start(), brace["bare"]) if bare else (best, content)
+            continue
         if token in (r"\{", r"\}"):
             continue
         if token != "}":
@@ -199,36 +218,7 @@ def _math(text: str, problem: Problem, truncated: bool) -> str | None:
 
 
 def _choice(text: str, problem: Problem, truncated: bool) -> str | None:
-    labels = problem.choices
-    pattern = _label_pattern(labels)
-    boxed = _boxed(text)
-    for span in ([] if boxed is None else [boxed]) + [_sentence(s) for s in _marked(text)]:
-        key = choice_key(span)
-        if any(key == choice_key(label) for label in labels) or (
-            not labels and len(key) == 3 and key[-1].isalpha()
-        ):
-            return span
-        label = pattern.search(span)
-        if label is not None:
-            return label[0]
-    return None if truncated else _last(pattern, text)
-
-
-@lru_cache(64)
-def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """Match a label that stands alone: words in any case, letters in upper case.
-
-    'A good one' and 'I think' are an article and a pronoun, unless 'option' precedes them.
-    """
-    bare = sorted((x.strip("(). ") for x in labels), key=len, reverse=True)
-    parts = [f"(?i:{re.escape(x)})" for x in bare if len(x) > 1]
-    letters = re.escape("".join(x for x in bare if len(x) == 1)) if labels else "A-Z"
-    if letters:
-        parts += [
-            rf"(?:(?<=option )|(?<=choice )|(?<=Option )|(?<=Choice ))[{letters}]",
-            rf"(?![AI] [a-z])[{letters}]",
-        ]
-    return re.compile(rf"(?<![\w'])(?:{'|'.join(parts) or '(?!)'})(?![\w'])")
+    return choice(text, problem.choices, _boxed(text), truncated)
 
 
 def _text(text: str, problem: Problem, truncated: bool) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.answers.equivalence import plain_number
+from ponder.answers.numerals import plain_number
 from ponder.core.collecting.collect import collect
 from ponder.core.errors import UnknownName, UsageError
 from ponder.util.files import rows, text_of
