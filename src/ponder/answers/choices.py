@@ -43,7 +43,9 @@ _WRONG = (
     r"(?:not\b|n't|incorrect|wrong|false|invalid|impossible|out\b|traps?\b|distractors?\b|be\b|"
     r"ruled|eliminated|excluded|a\s+(?:common\s+)?(?:trap|distractor)|irrelevant|unlikely)"
 )
-_WRONGLY = re.compile(rf"[)\].:*]*\s*{_WRONG}", re.I)
+_WRONGLY = re.compile(
+    rf"[)\].:*]*\s*{_WRONG}|[)\].*]*\s?[:–—-]\s?(?:incorrect|wrong|false|no)\b", re.I
+)
 _DENIAL = re.compile(
     r"(?:\b(?:not|neither|nor|never|than|except|without|unlike|eliminates?|exclud(?:e|es|ing)|"
     r"instead\s+of|rules?\s+out|ruling\s+out|reject(?:s|ing)?)|n't)\s+(?:be\s+|necessarily\s+)?"
@@ -116,9 +118,10 @@ def _stated(span: str, labels: tuple[str, ...], *, box: bool = False) -> str | N
     ):
         return bare
     first = _leading(labels).match(bare)
-    if first:
-        several = _another_follows(bare, first.end("label"), labels)
-        return "" if several else first["label"]
+    if first and not _WRONGLY.match(bare, first.end("label")):
+        follows = _follower(bare, first, labels)
+        if follows != "denied":
+            return "" if follows else first["label"]
     if box and "\\" in bare:
         return None
     named = [name for name in _named(bare, labels) if not name.denied]
@@ -128,36 +131,45 @@ def _stated(span: str, labels: tuple[str, ...], *, box: bool = False) -> str | N
     return named[0].label if len(chosen) == 1 else ""
 
 
-def _another_follows(text: str, at: int, labels: tuple[str, ...]) -> bool:
-    """Return True if a list of labels goes on: 'A, C', 'A and C', 'A) 5 and C) 6'."""
-    first, text = choice_key(text[:at][-40:]), text[at : at + 200]
+def _follower(text: str, first: re.Match[str], labels: tuple[str, ...]) -> str:
+    """Return 'several' if a list of labels goes on: 'A, C', 'A and C', 'A) 5 and C) 6'.
+
+    Return 'denied' if the list is denied: 'A and C are wrong'.
+    """
+    text = text[first.end("label") :][:200]
     for name in _named(text, labels):
         between, rest = text[: name.start], text[name.end :]
-        if choice_key(name.label) == first or name.denied or _VERB.match(rest):
+        if choice_key(name.label) == choice_key(first["label"]):
             continue
-        if _JOINED.fullmatch(between) or (
-            _JOINED.search(between) and re.match(r"[)\]]", rest) and ";" not in between
-        ):
-            return True
-    return False
+        if _JOINED.fullmatch(between):
+            if _WRONGLY.match(rest):
+                return "denied"
+            if not _VERB.match(rest):
+                return "several"
+        labelled = re.match(r"[)\]]", rest) and _JOINED.search(between) and ";" not in between
+        if labelled and not name.denied:
+            return "several"
+    return ""
 
 
 def _begun_with(text: str, labels: tuple[str, ...]) -> str | None:
-    """Return the label at the start of the reply, if no other line starts with another."""
-    first = None
-    for line in text.splitlines():
-        found = _leading(labels).match(line.strip())
-        if found is None and first is None and line.strip():
-            return None
-        if found and first and choice_key(found["label"]) != choice_key(first):
-            return None
-        if found and first is None:
-            if _another_follows(line.strip(), found.end("label"), labels):
+    """Return the label at the start of the reply, unless others are set off as well."""
+    begun = None
+    for line in map(str.strip, text.splitlines()):
+        found = _leading(labels).match(line)
+        if found is None:
+            if begun is None and line:
                 return None
-            if _WRONGLY.match(line.strip()[found.end("label") :][:80]):
+        elif begun is None:
+            if _WRONGLY.match(line, found.end("label")) or _follower(line, found, labels):
                 return None
-            first = found["label"]
-    return first
+            rest = line[found.end("label") :][:400]
+            if any(rest[name.end :][:1] in (":", ")") for name in _named(rest, labels)):
+                return None
+            begun = found["label"]
+        elif choice_key(found["label"]) != choice_key(begun):
+            return None
+    return begun
 
 
 def _last_named(text: str, labels: tuple[str, ...]) -> str | None:

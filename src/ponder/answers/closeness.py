@@ -28,7 +28,7 @@ def alike(gold: str, reply: str, gold_text: str, reply_text: str) -> bool | None
 
     The texts tell decimals, percent signs, and what a base or a ratio stands for.
     """
-    if gold.startswith("h:") or reply.startswith("h:"):
+    if {gold[:2], reply[:2]} & {"h:", "k:"}:
         return _same_time(gold, reply, gold_text, reply_text)
     if gold.startswith("b:") or reply.startswith("b:"):
         return _same_numeral(gold, reply, gold_text, reply_text)
@@ -133,7 +133,7 @@ def _elements(key: str) -> tuple[str, list[str], str]:
 
 
 def _parted(text: str, separator: str) -> list[str]:
-    parts, depth = [""], 0
+    parts, depth = [""] if text else [], 0
     for char in text:
         depth += (char in "([{") - (char in ")]}")
         if char == separator and depth == 0:
@@ -147,19 +147,20 @@ def _parted(text: str, separator: str) -> list[str]:
 
 
 def _same_time(gold: str, reply: str, gold_text: str, reply_text: str) -> bool:
-    """Compare times; one that does not name the half of the day stands for both."""
+    """Compare times and ratios.
+
+    A time that does not name the half of the day stands for both; ``10:15`` may be a ratio too.
+    """
     if gold.startswith("h:") and reply.startswith("h:"):
         named, other = (gold, reply) if gold.endswith(" *") else (reply, gold)
         hour, _, rest = named[2:].removesuffix(" *").partition(":")
         hour2, _, rest2 = other[2:].partition(":")
         if not named.endswith(" *") or other.endswith(" *"):
             return False
-        return rest == rest2 and int(hour2) <= 12 and int(hour) % 12 == int(hour2) % 12
-    time, text, other = (
-        (gold, gold_text, reply) if gold.startswith("h:") else (reply, reply_text, gold)
-    )
-    if ":" not in text:  # '3 PM' for 3
-        return other == f"q:{(int(time[2:].partition(':')[0]) - 1) % 12 + 1}"
+        return rest == rest2 and int(hour2) in (int(hour), (int(hour) - 1) % 12 + 1)
+    for time, text, other in (gold, gold_text, reply), (reply, reply_text, gold):
+        if time.startswith("h:") and ":" not in text:  # '3 PM' for 3
+            return other == f"q:{(int(time[2:].partition(':')[0]) - 1) % 12 + 1}"
     first, second = ratio(gold_text), ratio(reply_text)
     return first is not None and first == second
 
@@ -173,5 +174,5 @@ def _same_numeral(gold: str, reply: str, gold_text: str, reply_text: str) -> boo
     if wanted and said:
         return wanted[:2] == said[:2]
     if wanted:
-        return reply in (f"q:{wanted[2]}", f"t:{wanted[2].casefold()}")
+        return reply_text == wanted[2]
     return said is not None and gold == f"q:{said[0]}"

@@ -63,7 +63,10 @@ def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | No
 
     JSON Schemas are not checked here.
     """
-    for part, unfinished in _stretches(text, truncated):
+    parts = list(_stretches(text, truncated))
+    if problem.answer_type != "code":
+        parts = [piece for part in parts for piece in (*_element(*part), part)]
+    for part, unfinished in parts:
         found = _EXTRACTORS[problem.answer_type](part, problem, unfinished)
         if found and found.strip():
             return found.strip()
@@ -90,6 +93,13 @@ def _stretches(text: str, truncated: bool) -> Iterator[tuple[str, bool]]:
     for i, part in enumerate(reversed(parts)):
         if part:
             yield part, truncated or not closed or i > 0
+
+
+def _element(text: str, unfinished: bool) -> list[tuple[str, bool]]:
+    """Return the content of the last ``<answer>...</answer>``, which is finished."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
+    return [(text[start + len("<answer>") : end].strip(), False)] if start >= 0 else []
 
 
 def closed(text: str, problem: Problem) -> bool:
@@ -200,7 +210,7 @@ def _number(text: str, problem: Problem, truncated: bool) -> str | None:
             return total
         first = NUMBER.search(sentence)
         if first is not None:
-            return first[0]
+            return f"{first[0]}!" if sentence[first.end() :] == "!" else first[0]
     return None if truncated else _last(NUMBER, text)
 
 

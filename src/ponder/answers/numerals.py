@@ -39,6 +39,7 @@ _PLAIN = re.compile(
     re.I,
 )
 _TEXT_UNIT = r"\\(?:text|mbox|mathrm|textrm|textbf)\s*\{[^{}]*\}(?:\^\{?-?\d\}?)?"
+_TEXT_UNIT = rf"(?:{_TEXT_UNIT}|\\frac\s*\{{\s*{_TEXT_UNIT}\s*\}}\s*\{{\s*{_TEXT_UNIT}\s*\}})"
 _LATEX_UNIT = rf"{_TEXT_UNIT}(?:\s*(?:/|\\cdot)?\s*{_TEXT_UNIT})*"
 _MATH_UNIT = re.compile(rf"\s*(?:{_LATEX_UNIT}|(?<=\s)[A-Za-z]{{3,}}(?: [A-Za-z]+)*)?\s*")
 _ANY_UNIT = re.compile(
@@ -71,7 +72,10 @@ def plain_number(text: str, *, units: bool = False) -> Fraction | None:
 
     ``units`` also admits short units (``5 cm``, ``2x``), which in ``math`` may be variables.
     """
-    return cleaned_number(clean_latex(text), units=units) if len(text) <= LONGEST else None
+    if len(text) > LONGEST:
+        return None
+    cleaned = clean_latex(text)
+    return cleaned_number(cleaned, units=units) if units or not clock_key(cleaned) else None
 
 
 def cleaned_number(text: str, *, units: bool) -> Fraction | None:
@@ -132,7 +136,8 @@ _CLOCK = re.compile(
     r"(a\.?\s?m\.?|p\.?\s?m\.?|noon|midnight|o'?clock|hours|hrs?)?",
     re.I,
 )
-_RATIO = re.compile(r"\d{1,40}(?:\.\d{1,40})?(?:\s*:\s*\d{1,40}(?:\.\d{1,40})?)+")
+_TERM = r"(?!0\d)\d{1,40}(?:\.\d{1,40})?"
+_RATIO = re.compile(rf"{_TERM}(?:\s*:\s*{_TERM})+")
 
 
 def clock_key(cleaned: str) -> str | None:
@@ -182,7 +187,7 @@ def ratio_key(cleaned: str) -> str | None:
         return None
     if len(terms) == 2:
         return f"q:{terms[0] / terms[1]}" if terms[1] else None
-    return f"t:{':'.join(map(str, terms))}"
+    return f"k:{':'.join(map(str, terms))}"
 
 
 # Bases --------------------------------------------------------------------------------------------

@@ -91,7 +91,8 @@ def _set(obj: Sympy) -> str:
         if obj.args and all(isinstance(a, Relational) and not _is_eq(a) for a in obj.args):
             return _condition(sympy.Or(*obj.args))  # math-verify's reading of 'x<1 or x>2'
         keys = sorted(set(map(_key, obj.args)))
-        return keys[0] if len(keys) == 1 else f"s:{{{';'.join(keys)}}}"
+        single = len(keys) == 1 and not keys[0].startswith("s:")
+        return keys[0] if single else f"s:{{{';'.join(keys)}}}"
     if isinstance(obj, sympy.Interval):
         low, high = _key(obj.start), _key(obj.end)
         if obj.left_open and obj.right_open:
