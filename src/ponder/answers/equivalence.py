@@ -3,7 +3,8 @@ r"""Decides when two answers mean the same, by canonical keys: same key, one vot
 A key is a function of one answer's text and the answer type, so equality is transitive and does
 not depend on the order of arrival; pairwise checks (math-verify's ``verify``) cannot promise that.
 The key's prefix says what was recognised: ``q:`` exact rational, ``r:`` other real number, ``z:``
-complex, ``e:`` expression, ``t:`` text, ``c:`` choice, ``j:`` JSON, ``p:`` program (see
+complex, ``e:`` expression, ``b:`` numeral with a base, ``h:`` time, ``k:`` ratio, ``t:`` text,
+``n:`` notation that nothing reads, ``c:`` choice, ``j:`` JSON, ``p:`` program (see
 ``symbolic`` for the rest).
 
 Plain numbers are read here in pure Python (GSM8K never starts sympy); the rest of ``number`` and
@@ -113,7 +114,12 @@ _WORDS = re.compile(
     r"\\(?:text|mbox|mathrm|textrm|textbf)\s*\{[^{}]*\}|[A-Za-z]{3,}(?:[ '-]+[A-Za-z]+)*"
     r"|\([A-Za-z]\)|[A-HJ-Za-df-hj-z]"
 )
-_ELLIPSIS = re.compile(r"[,:;+]\s*(?:\\[lcv]?dots|\.\.\.)")
+_OPAQUE = re.compile(
+    r"[,:;+]\s*(?:\\[lcv]?dots|\.\.\.)"  # '1, 2, \ldots, n'
+    r"|\d\s*\\text\s*\{(?!\s*(?:and|or|,)\s*\})[^{}]*\}\s*\d"  # '18 dollars and 50 cents'
+    r"|!!"
+)
+"""Notation of which math-verify would read a part."""
 
 
 def rational_key(value: Fraction) -> str:
@@ -137,9 +143,9 @@ def _quick_math_key(text: str, *, units: bool) -> str | None:
         return f"b:{numeral[1]}:{numeral[2]}"
     if key := clock_key(cleaned) or ratio_key(cleaned):
         return key
-    if _WORDS.fullmatch(cleaned) or _ELLIPSIS.search(cleaned):
-        return latex_key(text)
-    return None
+    if _OPAQUE.search(cleaned):
+        return f"n{latex_key(text)[1:]}"
+    return latex_key(text) if _WORDS.fullmatch(cleaned) else None
 
 
 def latex_key(text: str) -> str:

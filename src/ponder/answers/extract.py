@@ -120,7 +120,8 @@ def closed(text: str, problem: Problem) -> bool:
 # Boxes and phrases --------------------------------------------------------------------------------
 
 _BRACE = re.compile(
-    r"(?:\\|\x08)f?(?:box(?:ed)?|oxed)\s*(?:\{|(?P<bare>"  # '\b' may have become a backspace
+    r"(?:\\(?:f|frame)?box(?:ed)?|\\?\x08oxed|(?<![A-Za-z\\])boxed(?=\{))"  # '\b' is a backspace
+    r"\s*(?:\{|(?P<bare>"
     r"[-+]?\\?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?|\([^(){}\n]{1,100}\)|[A-Za-z](?![A-Za-z])"
     r"|\\[A-Za-z]{1,20}(?:\s?\d{1,9}|\{[^{}\n]{0,100}\}){0,2}(?!\s*[{\d])))|\\[{}]|[{}]"
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from fractions import Fraction
+from math import comb
 
 SCALES = {
     "tenth": Fraction(1, 10), "hundredth": Fraction(1, 100), "thousandth": Fraction(1, 1000),
@@ -36,6 +37,7 @@ _SPELLINGS = str.maketrans(
         "−": "-", "–": "-", "‒": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ",
         "⋅": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∕": "/", "⁄": "/", "∶": ":",
         "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ",
+        "≈": r"\approx ",
         "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}",
         "ⅈ": " i ", "ⅇ": " e ", "ℯ": " e ", "…": r"\ldots ",
         "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "√": r"\sqrt",
@@ -43,7 +45,7 @@ _SPELLINGS = str.maketrans(
         "\u200b": "", "\u2060": "", "\u2061": "", "\u2062": "", "\ufeff": "",
     }
 )  # fmt: skip
-_WIDE = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]+")
+_WIDE = re.compile("[\ufe50-\ufe6f\uff01-\uff5e\U0001d400-\U0001d7ff]+")
 _RAISED_OVER_LOWERED = re.compile("([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,20})[⁄/∕]([₀₁₂₃₄₅₆₇₈₉]{1,20})")
 _RAISED_RUN = re.compile(f"[{RAISED}ⁿⁱ]+")
 _LOWERED_RUN = re.compile(f"[{LOWERED}]+")
@@ -80,6 +82,7 @@ _NUMBER_IN_TEXT = re.compile(
 _SCALE_IN_TEXT = re.compile(
     rf"\\(?:text|mbox|mathrm|textrm)\s*\{{[\s~-]*({SCALE}[^{{}}]*)\}}", re.I
 )
+_ABOUT = re.compile(r"\\(?:approx|simeq|sim)(?![A-Za-z])\s*")
 _BAR = re.compile(
     r"(?<![\d.,])(\d{0,30})\.(\d{0,30})\\(?:overline|bar|widebar|overbar)\s*"
     r"(?:\{\s*(\d{1,30})\s*\}|(\d))"
@@ -128,6 +131,7 @@ def _scaled_money(found: re.Match[str]) -> str:
 
 
 def _commands(text: str) -> str:
+    text = _ABOUT.sub("", text, 1) if _ABOUT.match(text) else text
     if "\\" not in text:
         return _bracketed(text)
     whole = TEXT_COMMAND.fullmatch(text)
@@ -138,7 +142,7 @@ def _commands(text: str) -> str:
         text = _UPRIGHT.sub(_italic, text)
     text = _EMPTY.sub(r"\\emptyset ", text)
     text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
-    text = _BINOMIAL.sub(lambda b: rf"\binom{{{b[1] or b[2]}}}{{{b[3] or b[4]}}}", text)
+    text = _BINOMIAL.sub(_binomial, text)
     text = _ROOT_OF_BRACKETS.sub(r"\1{\2}", text)
     text = _TIGHT_ROOT.sub(r"\1{\2}", text)
     text = _SCALE_IN_TEXT.sub(r" \1", text)
@@ -152,6 +156,15 @@ def _italic(found: re.Match[str]) -> str:
     before = " " if found.string[found.start() - 1 : found.start()].isalpha() else ""
     after = " " if found.string[found.end() : found.end() + 1].isalpha() else ""
     return f"{before}{found[1] or found[2]}{after}"
+
+
+def _binomial(found: re.Match[str]) -> str:
+    above, below = found[1] or found[2] or "", found[3] or found[4] or ""
+    if re.fullmatch(r"\d{1,2}", above) and re.fullmatch(r"\d{1,3}", below):
+        value = str(comb(int(above), int(below)))
+        before = found.string[: found.start()].rstrip()[-1:]
+        return rf" \cdot {value}" if before.isdigit() else f"{{{value}}}" if before else value
+    return rf"\binom{{{above}}}{{{below}}}"
 
 
 def _bracketed(text: str) -> str:

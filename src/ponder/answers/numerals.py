@@ -46,6 +46,8 @@ _ANY_UNIT = re.compile(
     rf"\s*(?:{_LATEX_UNIT}|(?![ei](?![A-Za-z]))[A-Za-z](?:[A-Za-z/. -]|\^\{{?-?\d\}}?)*)?\s*"
 )
 
+_MORE_OF_IT = re.compile(r"(?:,|\s+and\b)?\s+(?=\d)")
+
 _POWER_OF_TEN = (
     rf"\s?(?:[xX×*·⋅]|\\times|\\cdot)\s?10(?:(?:\^|\*\*)(?:-?\d{{1,3}}|\{{-?\d{{1,3}}\}})"
     rf"|[{RAISED}]{{1,4}})"
@@ -56,13 +58,14 @@ _MORE = (
     r"|!(?=[.,;=$\\])|\\(?:mathrm|operatorname)\{[ei]\}|[ei](?![A-Za-z\d]))"
 )
 NUMBER = re.compile(
-    r"(?<![\w.])[-+\u2212]?(?:\\?[$])?[€£¥]?"
+    r"(?<![\w.])[-+\u2212]?(?P<money>\\?[$]|[€£¥])?"
     r"(?:\\[dt]?frac\{-?\d+\}\{-?\d+\}"
-    rf"|[{VULGAR}]|(?:√|\\sqrt\s?)(?:\{{\d{{1,20}}\}}|\(\d{{1,20}}\)|\d{{1,20}})"
+    rf"|[{VULGAR}]|(?:[√∛∜]|\\sqrt\s?)(?:\{{\d{{1,20}}\}}|\(\d{{1,20}}\)|\d{{1,20}})"
     r"|\d{1,9}(?::\d{1,9}){1,9}(?:\s?[apAP]\.?[mM](?![A-Za-z])\.?)?(?![\d:])"
     r"|(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3}\b|/\d+)?"
     rf"(?:{_POWER_OF_TEN}|{_MORE}{{1,4}})?"
-    rf"|\.\d+)(?:[\s-](?i:{SCALE}))*(?:\s?\\?%)?"
+    rf"|\.\d+)(?:[\s-](?i:{SCALE})(?:,?\s(?:and\s)?\d{{1,3}}(?=\s{SCALE}))?)*"
+    r"(?(money)(?:\s?(?:[kKMBT]|bn|mn)(?![A-Za-z]|\s?\$))?|(?:k(?![A-Za-z\d]))?)(?:\s?\\?%)?"
 )
 """A number within running text. Linear: the look-behind forbids a start inside a number."""
 
@@ -83,7 +86,9 @@ def cleaned_number(text: str, *, units: bool) -> Fraction | None:
     found = _PLAIN.match(text)
     if found is None or (found["thousand"] and not units):
         return None
-    if not (_ANY_UNIT if units else _MATH_UNIT).fullmatch(text, found.end()):
+    more = _MORE_OF_IT.match(text, found.end("scale")) if found["scale"] else None
+    rest = cleaned_number(text[more.end() :], units=units) if more else None
+    if rest is None and not (_ANY_UNIT if units else _MATH_UNIT).fullmatch(text, found.end()):
         return None
     over, under = found[3] or found[4] or found["over"], found[5] or found[6] or found["under"]
     try:
@@ -98,6 +103,10 @@ def cleaned_number(text: str, *, units: bool) -> Fraction | None:
         return None
     for word in re.findall(SCALE, found["scale"], re.I)[:4]:
         value *= SCALES[word.lower().removesuffix("s")]
+    if rest is not None:  # 5 million 200 thousand
+        if not 0 <= rest < value / _fraction(found["decimal"] or "1"):
+            return None
+        value += rest
     if found["thousand"]:
         value *= 1000
     return -value if found["sign"] == "-" else value
@@ -124,7 +133,7 @@ def number_among_words(cleaned: str) -> Fraction | None:
         return None
     before, after = cleaned[: found[0].start()], cleaned[found[0].end() :]
     words = TEXT_COMMAND.sub(r"\1", f"{before} {after}")
-    if _CLINGING.match(after) or re.search(r"[\\^*+/\d_√]", words):
+    if _CLINGING.match(after) or re.search(r"[\\^*+/\d_√|<>≤≥]", words):
         return None
     return cleaned_number(found[0][0], units=False)
 
@@ -197,6 +206,8 @@ _BASES = {
     "ten": 10, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
 _BASED = r"([\dA-F]{1,200})\s*_\s*(?:\{\s*(\d{1,2}|[a-z]{3,7})\s*\}|(\d))(?![\dA-Za-z.])"
+_PREFIXES = {"0x": 16, "0o": 8, "0b": 2}
+_PREFIXED = re.compile(r"(0[xob])([\da-f]{1,200})", re.I)
 _ONE_BASED = re.compile(rf"\(?\s*{_BASED}")
 _ANY_BASED = re.compile(rf"(?<![\w.\\{{]){_BASED}")
 
@@ -205,9 +216,17 @@ def based(cleaned: str) -> tuple[int, int, str] | None:
     """Return value, base and digits of a numeral with its base: ``1010_2``, ``(FF)_{16}``."""
     bare = re.sub(r"[()]", "", TEXT_COMMAND.sub(r"\1", cleaned).strip())
     found = _ONE_BASED.fullmatch(bare)
-    if found is None or not any(map(str.isdigit, found[1] + "0" * (found[2] == "16"))):
+    if found is not None:
+        upright = any(map(str.isdigit, found[1])) or found[2] == "16"  # C_5 has an index
+        return _value_of(found) if upright else None
+    prefixed = _PREFIXED.fullmatch(bare)
+    if prefixed is None:
         return None
-    return _value_of(found)
+    base, digits = _PREFIXES[prefixed[1].lower()], prefixed[2].upper().lstrip("0") or "0"
+    try:
+        return int(digits, base), base, digits
+    except ValueError:  # 0b12
+        return None
 
 
 def _value_of(found: re.Match[str]) -> tuple[int, int, str] | None:
