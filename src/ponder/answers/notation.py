@@ -69,8 +69,9 @@ TEXT_COMMAND = re.compile(
 _ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\w))"
 _BINOMIAL = re.compile(rf"\\[dt]?binom{_ARGUMENT}{_ARGUMENT}")
 _CHOOSE = re.compile(r"\{([^{}\\]*)\\choose\b([^{}\\]*)\}")
-_TIGHT_ROOT = re.compile(r"(\\sqrt\s*(?:\[\s*\w+\s*\])?)\s*(\d)")
-_ROOT_OF_BRACKETS = re.compile(r"(\\sqrt\s*(?:\[\s*\w+\s*\])?)\s*\(([^()]*)\)")
+_ROOT = r"\\sqrt\s*(\[\s*\w+\s*\])?\s*"
+_TIGHT_ROOT = re.compile(rf"{_ROOT}(\d)")
+_ROOT_OF_BRACKETS = re.compile(rf"{_ROOT}\(([^()]*)\)")
 _UPRIGHT = re.compile(
     r"\\(?:mathrm|mathit|mathnormal|mathsf|operatorname|textrm|text|rm)\s*\{\s*([ei])\s*\}"
     r"|\{\s*\\rm\s+([ei])\s*\}"
@@ -143,8 +144,8 @@ def _commands(text: str) -> str:
     text = _EMPTY.sub(r"\\emptyset ", text)
     text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
     text = _BINOMIAL.sub(_binomial, text)
-    text = _ROOT_OF_BRACKETS.sub(r"\1{\2}", text)
-    text = _TIGHT_ROOT.sub(r"\1{\2}", text)
+    text = _ROOT_OF_BRACKETS.sub(r"\\sqrt\1{\2}", text)
+    text = _TIGHT_ROOT.sub(r"\\sqrt\1{\2}", text)
     text = _SCALE_IN_TEXT.sub(r" \1", text)
     text = _BAR.sub(lambda b: _recurring(b[1], b[2], b[3] or b[4]), text)
     text = _DOT.sub(lambda d: _recurring(d[1], d[2], f"{d[3]}{d[4] or ''}{d[5] or ''}"), text)
@@ -159,7 +160,7 @@ def _italic(found: re.Match[str]) -> str:
 
 
 def _binomial(found: re.Match[str]) -> str:
-    above, below = found[1] or found[2] or "", found[3] or found[4] or ""
+    above, below = ((found[i] or found[i + 1] or "").strip() for i in (1, 3))
     if re.fullmatch(r"\d{1,2}", above) and re.fullmatch(r"\d{1,3}", below):
         value = str(comb(int(above), int(below)))
         before = found.string[: found.start()].rstrip()[-1:]
