@@ -29,7 +29,9 @@ FILLING = frozenset({
 })  # fmt: skip
 CACHES = frozenset({
     "answers.equivalence._quick_math_key",
-    "answers.extract._label_pattern",
+    "answers.choices._correct",
+    "answers.choices._label",
+    "answers.choices._leading",
     "answers.schemas._validator",
     "answers.symbolic._point",
     "core.collecting.collect.collect",
