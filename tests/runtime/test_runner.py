@@ -123,7 +123,7 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
         Proposed(grown("0.0.0", "a", 4), None),
         Proposed(grown("0.0.0", "a", 4), 1.0),
         VoteChanged((("a", 1.0),), 2),
-        SampleLost("0.1.0", "no answer", "generate"),
+        SampleLost("0.1.0", "no answer", "generate", True),
         SampleLost("0.2.0", "the budget's limit on seconds was reached", "generate"),
         Ended("seconds", "0.0.0"),
     ]

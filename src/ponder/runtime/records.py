@@ -22,7 +22,7 @@ from ponder.core.trace import Finish, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.worker import gone
 
-State = Literal["running", "paused", "done", "interrupted", "failed"]
+State = Literal["running", "paused", "done", "interrupted", "incomplete", "failed"]
 GOING_ON = ("running", "paused")
 """States of a run that has not ended."""
 MOST = 1 << 62
@@ -55,8 +55,8 @@ class RunRow:
     spec: dict[str, Any]
     """Any JSON object; to resume the run, read it with ``Spec.from_json``."""
     state: str
-    """running, paused, done, interrupted, failed, or cut off (its process ended before the run
-    did). Those that are not done can be resumed.
+    """running, paused, done, interrupted, incomplete (samples were lost), failed, or cut off (its
+    process ended before the run did). Those that are not done can be resumed.
     """
     result: dict[str, Any] | None
 

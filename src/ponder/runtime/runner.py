@@ -132,6 +132,7 @@ class Runner:
         self._traces: dict[str, Trace] = {}
         self._scores: dict[str, list[Score]] = {}
         self._lost = 0
+        self._failures: list[str] = []
         self._task: asyncio.Future[Trace] | None = None
         self._admission = Admission(job.budget, Ledger())
         self._interrupted = False
@@ -159,6 +160,8 @@ class Runner:
             self._traces[event.trace.id] = event.trace
         elif isinstance(event, SampleLost):
             self._lost += event.role == GENERATE
+            if event.failed:
+                self._failures.append(event.reason)
         elif isinstance(event, Scored):
             for trace, score in zip(event.traces, event.scores, strict=True):
                 self._scores.setdefault(trace.id, []).append(score)
@@ -206,7 +209,6 @@ class Runner:
             self._task.cancel()
         chosen: Trace | None = None
         stopped: StoppedBy = "done"
-        notes = job.notes
         try:
             chosen = await self._task
         except Accepted as accepted:
@@ -223,7 +225,7 @@ class Runner:
         except ModelError as error:
             if not state.answered:
                 raise self._failed(RunFailed(str(error)), ledger) from error
-            stopped, notes = "lost", (*notes, f"ended early: {error}")
+            stopped = "lost"
         except PonderError as error:
             if isinstance(error, RunFailed):
                 self._failed(error, ledger)
@@ -238,8 +240,8 @@ class Runner:
         if ledger.overcharged:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))
-        result = self._result(chosen, stopped, ledger.receipt((*notes, *self._silence())))
-        self._close("interrupted" if stopped == "interrupt" else "done", result)
+        result = self._result(chosen, stopped, ledger.receipt((*job.notes, *self._silence())))
+        self._close(_state(result), result)
         return result
 
     async def _last_word(self, session: Session) -> Trace | None:
@@ -259,6 +261,20 @@ class Runner:
         names = " and ".join(dict.fromkeys(score.verifier for score in said))
         why = next((f" ({score.detail})" for score in said if score.detail), "")
         return [f"{names} had no opinion of any answer{why}: it chose nothing."]
+
+    def _missing(self) -> str:
+        """Return a sentence on the samples that failed requests have lost; '' if there are none."""
+        if not self._failures:
+            return ""
+        count = len(self._failures)
+        lost = "1 sample was" if count == 1 else f"{count} samples were"
+        told = f"{lost} lost ({self._failures[-1].rstrip('.')})"
+        them = "it" if count == 1 else "them"
+        return (
+            f"{told}; 'ponder runs resume {self.run}' asks for {them} again."
+            if self.run
+            else f"{told}."
+        )
 
     def _promise(self, trace: Trace) -> tuple[float, int]:
         """Return the sort key of a trace: its last score, then its length."""
@@ -289,4 +305,12 @@ class Runner:
             candidates=candidates(traces, self._scores),
             silent=self._lost + sum(trace.answer is None for trace in ends(traces)),
             trace=chosen,
+            lost=self._missing(),
         )
+
+
+def _state(result: Result) -> str:
+    """Return the state of a run in the journal: all but ``done`` can be resumed."""
+    if result.stopped_by == "interrupt":
+        return "interrupted"
+    return "incomplete" if result.lost and result.stopped_by != "overcharged" else "done"

@@ -14,7 +14,7 @@ import click
 from ponder import api
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
-from ponder.cli.output.terminal import say, say_json
+from ponder.cli.output.terminal import say, say_json, short
 from ponder.cli.output.voice import Voice, tell_of_person
 from ponder.cli.views import live
 from ponder.cli.views import result as shown
@@ -189,6 +189,8 @@ def present(
         say_json(result.to_json())
     else:
         shown.result(result, show_trace=show_trace, quiet=quiet)
+    if result.lost:
+        say(f"ponder: {short(result.lost, 400)}", err=True)
     if result.answer is not None:
         return 1 if result.receipt.overcharged else 0
     return 130 if result.stopped_by == "interrupt" else 1

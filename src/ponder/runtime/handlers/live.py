@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from ponder.answers.extract import closed
 from ponder.core.answer import Answer
@@ -13,6 +14,7 @@ from ponder.core.trace import Finish, Trace
 from ponder.models.base import Completion, Model, Request
 from ponder.verifiers.base import Verifier
 
+T = TypeVar("T")
 SPARE = 64
 """Tokens of the model's context that steps leave free for the answer."""
 
@@ -25,6 +27,18 @@ def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
     if done.finish != "stop" or done.stopped_at:
         return done.finish not in ("refusal", "error")
     return done.stopped_at is None and bool(stops and done.text)
+
+
+def _joined(
+    start: tuple[T, ...] | None, more: tuple[T, ...] | None, done: Completion
+) -> tuple[T, ...] | None:
+    """Return what is known of each token of a chain after a step.
+
+    A step without any text adds nothing: servers then send no list at all.
+    """
+    if more is None:
+        return None if done.text or done.reasoning else start
+    return (start or ()) + more
 
 
 Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
@@ -69,10 +83,10 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             tokens,
             finish,
             answer,
-            None if done.logprobs is None else (start.logprobs or ()) + done.logprobs,
+            _joined(start.logprobs, done.logprobs, done),
             call.path,
             start.id,
-            None if done.top is None else (start.top or ()) + done.top,
+            _joined(start.top, done.top, done),
             start.reasoning + done.reasoning,
         )
         return call.trace
