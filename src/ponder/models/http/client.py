@@ -299,7 +299,9 @@ class HttpModel:
         def grown() -> None:
             assert stream
             told = stream.fresh() if request.watched else ("", "")
-            report(Delta(*told, stream.tokens, bound))
+            usage = stream.usage
+            known = prompt.tokens if usage is None or usage.prompt is None else usage.prompt
+            report(Delta(*told, stream.tokens, max(known, prompt.least)))
 
         endpoint, wire = self.endpoint, self._wire
         streamed = endpoint.stream and samples == 1
@@ -329,6 +331,11 @@ class HttpModel:
                     body, more = await read_body(response, limit)
                     if more:
                         raise Malformed(f"it has more than {limit:,} bytes")
+        except asyncio.CancelledError:
+            if prompt.tokens != bound:  # its exact size came with another sample
+                count, due = (stream.tokens, None) if stream else (0, most)
+                report(Delta(tokens=count, prompt_tokens=prompt.tokens, due=due))
+            raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             why = f"{self._who} cannot be reached: {reached(problem)}"
             return Failure(ModelUnreachable, clean(why, self._key))
@@ -345,7 +352,7 @@ class HttpModel:
                 why = f"{self._who} sent a malformed reply: it has more than {limit:,} bytes"
                 failure = Failure(MalformedReply, why)
             body, stream = stream.whole, None
-        spent = Spent(bound, stream.spent if stream else most * samples)
+        spent = Spent(prompt.tokens, stream.spent if stream else most * samples)
         if failure and status < 300 and not (stream and stream.complete):
             failure.spent = spent
             return failure
