@@ -42,7 +42,7 @@ from ponder.models.base import ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
-from tests.support.jobs import PROBLEM, ByText, Reply, Timed, by_order, go, job
+from tests.support.jobs import PROBLEM, PROMPT_TOKENS, ByText, Reply, Timed, by_order, go, job
 from tests.support.virtual import run
 
 START = Trace.empty(PROBLEM)
@@ -494,6 +494,14 @@ def test_the_context_shortens_a_request_without_being_a_limit_of_the_budget() ->
     result = run(go(model, budget=Budget(tokens=500)))
     assert [r.max_tokens for _, r in model.asked] == [24]
     assert result.stopped_by == "done"
+
+
+def test_a_prompt_of_unknown_size_is_shortened_by_what_it_has_at_the_least() -> None:
+    info = ModelInfo("small", EVERYTHING, Shape(1), context=30, local=True)
+    model = Timed(lambda _: Reply("42", tokens=9), slack=40, info=info)
+    result = run(go(model, budget=Budget(tokens=500)))
+    assert [r.max_tokens for _, r in model.asked] == [30]
+    assert (result.answer, result.receipt.total.cost.tokens) == ("42", PROMPT_TOKENS + 9)
 
 
 class TestCheck:

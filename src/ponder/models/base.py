@@ -202,6 +202,10 @@ class Model(Protocol):
         """Return an upper bound on the prompt's tokens: exact if the tokenizer is available."""
         ...
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return a lower bound on the prompt's tokens: ``prompt_bound`` if that is exact."""
+        ...
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample; many may be in flight at once.
 

@@ -92,9 +92,9 @@ class Job:
         least = min(LEAST, self.sampling.length)
         prompt = self.model.prompt_bound(self.problem.shown)
         context = self.model.info.context
-        if context and prompt + least > context:
+        if context and (fewest := self.model.prompt_least(self.problem.shown)) + least > context:
             raise BudgetTooSmall(
-                f"the question is too long: it takes up to {prompt:,} tokens, and the context of "
+                f"the question is too long: it takes {fewest:,} tokens or more, and the context of "
                 f"{self.model.info.name} has {context:,}, {least} of them for an answer."
             )
         if self.steps:  # at the least an answer is requested, without any step before it

@@ -50,6 +50,10 @@ class Scripted:
         """Count one token per word."""
         return sum(len(m.content.split()) for m in messages) + len(prefix.split())
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Return the next reply of the script."""
         self.info.check(request.thinking)

@@ -72,6 +72,10 @@ class Simulated:
         """Count one token per word."""
         return sum(len(m.content.split()) for m in messages) + len(prefix.split())
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Draw one sample. The right answer is 42."""
         self.info.check(request.thinking)

@@ -146,6 +146,11 @@ class HttpModel:
         """
         return self._prompts.get(messages, prefix).tokens
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the exact count once it is known; until then, that of the longest tokens."""
+        prompt = self._prompts.get(messages, prefix)
+        return prompt.tokens if prompt.exact else prompt.least
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
 

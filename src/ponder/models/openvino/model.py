@@ -237,6 +237,10 @@ class OpenVINO:
         """Return the exact number of tokens."""
         return len(self._loaded.tokens(tuple(messages), prefix))
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
 

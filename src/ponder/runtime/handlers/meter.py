@@ -38,11 +38,15 @@ class Meter:
         return Cost(prompt + completion, price, flops)
 
     def room(self, effect: Generate) -> int:
-        """Return the effect's length in tokens, or less if the model's context ends before."""
+        """Return the effect's length in tokens, or less if the model's context ends before.
+
+        A prompt of unknown size is taken at its least: a server refuses what does not fit free of
+        charge, and tells the size.
+        """
         length, context = effect.sampling.length, self._model.info.context
         if not context:
             return length
-        prompt = self._model.prompt_bound(effect.messages, effect.start.text)
+        prompt = self._model.prompt_least(effect.messages, effect.start.text)
         return min(length, max(1, context - prompt))
 
     def conclusion(self, chain: Trace) -> Callable[[int], Cost]:
