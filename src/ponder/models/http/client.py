@@ -26,7 +26,6 @@ import aiohttp
 
 from ponder.core import jsontext
 from ponder.core.errors import (
-    CapabilityError,
     MalformedReply,
     ModelError,
     ModelTimeout,
@@ -38,7 +37,7 @@ from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.http.callers import Caller, Outcomes, tie
-from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of
+from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, url_of
 from ponder.models.http.failures import (
     Failure,
     lost,
@@ -156,7 +155,7 @@ class HttpModel:
 
         While nothing is known of a sample in flight, its worst case is ``due``.
         """
-        self._check(request)
+        check(request, self._info)
         for remark in self._wire.remarks(request):
             self._remark(remark)
         link = await self._links.get()
@@ -182,22 +181,6 @@ class HttpModel:
         if remark not in self._remarks:
             self._remarks.append(remark)
             self._info = replace(self._info, remarks=tuple(self._remarks))
-
-    def _check(self, request: Request) -> None:
-        if request.thinking is not None:
-            self._info.check(request.thinking)
-        if not (request.logprobs or request.top_logprobs or request.prefix or request.stop):
-            return
-        wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
-        wanted["top_logprobs"] = request.top_logprobs
-        for capability, value in wanted.items():
-            if value and capability not in self._info.capabilities:
-                has = ", ".join(sorted(self._info.capabilities)) or "none"
-                how = "set prefill" if capability == "prefill" else "add it to capabilities"
-                raise CapabilityError(
-                    f"{self._who} does not declare {capability!r} (it has: {has}); "
-                    f"if the server can do it, {how} in the endpoint's configuration."
-                )
 
     def _body(self, request: Request, prompt: Prompt, samples: int, *, streamed: bool) -> bytes:
         fields = self._wire.fields(request, samples, streamed=streamed)

@@ -11,8 +11,8 @@ from typing import Literal
 
 from yarl import URL
 
-from ponder.core.errors import UsageError
-from ponder.models.base import Api, Capability
+from ponder.core.errors import CapabilityError, UsageError
+from ponder.models.base import Api, Capability, ModelInfo, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,27 @@ class Endpoint:
     """Number of attempts after the first."""
     concurrency: int = 64
     """Most HTTP requests in flight."""
+
+
+def check(request: Request, info: ModelInfo) -> None:
+    """Refuse a request that the endpoint does not declare it can answer.
+
+    Raises:
+        CapabilityError: it lacks a capability; the message says how to declare it.
+    """
+    info.check(request.thinking)
+    if not (request.logprobs or request.top_logprobs or request.prefix or request.stop):
+        return
+    wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}
+    wanted["top_logprobs"] = request.top_logprobs
+    for capability, value in wanted.items():
+        if value and capability not in info.capabilities:
+            has = ", ".join(sorted(info.capabilities)) or "none"
+            how = "set prefill" if capability == "prefill" else "add it to capabilities"
+            raise CapabilityError(
+                f"endpoint {info.name!r} does not declare {capability!r} (it has: {has}); "
+                f"if the server can do it, {how} in the endpoint's configuration."
+            )
 
 
 def url_of(endpoint: Endpoint, path: str) -> URL:
