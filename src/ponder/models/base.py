@@ -153,6 +153,8 @@ class ModelInfo:
     """Most tokens of thinking that one sample may cost beside ``max_tokens``; 0 for the many models
     that count thinking within it.
     """
+    think_open: bool = False
+    """True if the chat template begins the thinking, so that a reply has only its closing mark."""
     remarks: tuple[str, ...] = ()
     """Remarks for the receipt: what was asked and could not be done as asked."""
 

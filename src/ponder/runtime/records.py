@@ -206,6 +206,7 @@ class _Packed:
     parent: str
     top: tuple[Mapping[str, float], ...] | None = None
     reasoning: str = ""
+    blocks: str = ""
 
 
 def _check_trace(value: Any) -> None:
@@ -264,6 +265,7 @@ def pack(result: Result) -> Any:
             "parent": result.parent,
             **top,
             **({"reasoning": result.reasoning} if result.reasoning else {}),
+            **({"blocks": result.blocks} if result.blocks else {}),
         }
     return [asdict(item) for item in result]
 

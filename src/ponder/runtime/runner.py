@@ -189,15 +189,29 @@ class Runner:
         )
         ledger, self._admission, self._decide = built.ledger, built.admission, built.decide
         self._ledger, self._replayed = ledger, ledger.spent
+        used = (job.model, *(one.model for one in job.others.values()))
+        most = max(model.info.beside for model in used)
         self._admission.recall(
-            [(r.spent, r.effect["length"]) for r in built.rows if r.spent and "length" in r.effect]
+            [
+                (r.spent, r.effect["length"] + most)
+                for r in built.rows
+                if r.spent and "length" in r.effect
+            ]
         )
         asked = job.verifiers.get(job.verifier)
         listwise = asked is not None and asked.listwise
-        state = Run(
-            built.perform, job.seed, job.sampling, job.verifier, self._listen, listwise, cue=job.cue
-        )
         info = job.model.info
+        continues = "prefill" in info.capabilities
+        state = Run(
+            built.perform,
+            job.seed,
+            job.sampling,
+            job.verifier,
+            self._listen,
+            listwise,
+            cue=job.cue,
+            continues=continues,
+        )
         self._publish(
             RunStarted(
                 self.run, job.name, dict(job.knobs), info.name, job.budget, job.seed, job.problem
@@ -215,7 +229,7 @@ class Runner:
             chosen, stopped = accepted.trace, "accepted"
         except LimitReached as reached:
             stopped = reached.limit
-            if not state.answered and "prefill" in info.capabilities:
+            if not state.answered and (continues or "native_thinking" in info.capabilities):
                 chosen = await self._last_word(root)
         except asyncio.CancelledError:
             here = asyncio.current_task()
@@ -240,7 +254,7 @@ class Runner:
         if ledger.overcharged:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))
-        result = self._result(chosen, stopped, ledger.receipt((*job.notes, *self._silence())))
+        result = self._result(chosen, stopped, ledger.receipt(self._notes()))
         self._close(_state(result), result)
         return result
 
@@ -252,6 +266,12 @@ class Runner:
                 with suppress(LimitReached):
                     return await session.conclude(chain)
         return None
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return the remarks for the receipt, each once."""
+        models = (self._job.model, *(one.model for one in self._job.others.values()))
+        remarks = [remark for model in models for remark in model.info.remarks]
+        return tuple(dict.fromkeys((*self._job.notes, *remarks, *self._silence())))
 
     def _silence(self) -> list[str]:
         """Return notes on verifiers that abstained on every trace."""

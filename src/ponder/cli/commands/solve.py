@@ -23,6 +23,7 @@ from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.refs import Ref
+from ponder.core.thinking import LEVELS
 from ponder.planning.presets import COMMON, DEFAULT, PRESETS
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
@@ -66,6 +67,11 @@ def _strategies() -> str:
 @click.option(
     "-e", "--effort", metavar="EFFORT", help=f"{', '.join(PRESETS)} (default: {DEFAULT})."
 )
+@click.option(
+    "--thinking",
+    metavar="LEVEL|TOKENS",
+    help=f"The model's own thinking: {', '.join(LEVELS)}, or a number of tokens.",
+)
 @click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
 @click.option(
@@ -105,6 +111,7 @@ def solve(
     file: str | None,
     model: str | None,
     effort: str | None,
+    thinking: str | None,
     knobs: tuple[str, ...],
     verifier: str | None,
     rubric: str | None,
@@ -135,7 +142,7 @@ def solve(
         _question(question, file),
         model=api.model_name(model, engine.config),
         effort=effort or engine.config.effort or DEFAULT,
-        knobs=knob_values(knobs),
+        knobs=_knobs(knobs, thinking),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         answer_type=answer_type,
@@ -151,6 +158,15 @@ def solve(
         return api.prepare(asked, engine, journal=recorded, publish=publish)
 
     return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+def _knobs(given: tuple[str, ...], thinking: str | None) -> dict[str, Any]:
+    values = knob_values(given)
+    if thinking is None:
+        return values
+    if "thinking" in values:
+        raise UsageError("--thinking and --set thinking=... are the same: give one of them.")
+    return {**values, "thinking": thinking}
 
 
 def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import get_args
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
+from ponder.models.apart import part
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.fakes.words import deltas
 
@@ -78,14 +79,16 @@ class Scripted:
         at, stopped_at = min(found, default=(len(reply), ""))
         words = reply[:at].split(" ")
         kept = words[: request.max_tokens]
+        reasoning, text = part(" ".join(kept), request.prefix)
         return Completion(
-            " ".join(kept),
+            text,
             "stop" if len(kept) == len(words) else "length",
             prompt,
             len(kept),
             logprobs=(-0.1,) * len(kept) if request.logprobs else None,
             top=tuple({word: -0.1} for word in kept) if request.top_logprobs else None,
             stopped_at=stopped_at if len(kept) == len(words) else None,
+            reasoning=reasoning,
         )
 
     async def close(self) -> None:

@@ -130,6 +130,7 @@ class HttpModel:
             endpoint.context,
             endpoint.local,
             endpoint.beside,
+            endpoint.think_open,
             tuple(self._remarks),
         )
 

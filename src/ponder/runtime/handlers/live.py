@@ -8,6 +8,7 @@ from typing import TypeVar
 from ponder.answers.extract import closed
 from ponder.core.answer import Answer
 from ponder.core.effects import Call, Generate, Handler, Result, Verify
+from ponder.core.marks import closes
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
@@ -26,7 +27,7 @@ def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
     """
     if done.finish != "stop" or done.stopped_at:
         return done.finish not in ("refusal", "error")
-    return done.stopped_at is None and bool(stops and done.text)
+    return done.stopped_at is None and bool(stops and (done.text or done.reasoning))
 
 
 def _joined(
@@ -54,7 +55,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         request = Request(
             effect.messages,
             how.length,
-            start.text,
+            start.turn,
             how.temperature,
             how.top_p,
             effect.seed,
@@ -69,13 +70,18 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
         call.reasoning_tokens = done.reasoning_tokens
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
+        reasoning = start.reasoning + done.reasoning
         finish: Finish | None = done.finish
         cut = finish != "stop" or bool(done.stopped_at)
         if effect.max_total and _unfinished(done, how.stop) and not closed(text, effect.problem):
             used, context = done.prompt_tokens + done.completion_tokens, model.info.context
             full = tokens >= effect.max_total or (context and used + SPARE >= context)
             finish, cut = "length" if full else None, True
-            text += done.stopped_at or ""
+            stop = done.stopped_at or ""
+            if text or not reasoning:
+                text += stop
+            elif not closes(stop):
+                reasoning += stop
         answer = None if finish is None else await read(text, effect.problem, cut)
         call.trace = Trace(
             effect.problem,
@@ -87,7 +93,8 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             call.path,
             start.id,
             _joined(start.top, done.top, done),
-            start.reasoning + done.reasoning,
+            reasoning,
+            done.blocks,
         )
         return call.trace
 
