@@ -23,6 +23,7 @@ SMALL = 80
 IMPORTED_AS = {"scikit-learn": "sklearn"}
 COVERED_BY = {
     "answers/arithmetic.py": "verifiers/test_checkers.py",
+    "answers/blocks.py": "answers/test_programs.py",
     "answers/schemas.py": "answers/test_hostile_text.py",
     "answers/symbolic.py": "answers/test_equivalence.py",
     "answers/worker.py": "answers/test_mathworker.py",
@@ -75,7 +76,6 @@ COVERED_BY = {
     "models/http/callers.py": "models/openai/test_client.py",
     "models/http/client.py": "models/openai/test_client.py",
     "models/http/endpoint.py": "models/openai/test_client.py",
-    "models/http/failures.py": "models/openai/test_faults.py",
     "models/http/links.py": "models/openai/test_client.py",
     "models/http/prompts.py": "models/openai/test_client.py",
     "models/http/replies.py": "models/openai/test_client.py",
@@ -96,7 +96,7 @@ COVERED_BY = {
     "runtime/stack.py": "runtime/test_runner.py",
     "sandbox/base.py": "sandbox/test_sandbox.py",
     "sandbox/bubblewrap.py": "sandbox/test_sandbox.py",
-    "sandbox/child.py": "sandbox/test_sandbox.py",
+    "sandbox/child.py": "sandbox/test_endings.py",
     "sandbox/choice.py": "sandbox/test_sandbox.py",
     "sandbox/monty.py": "sandbox/test_sandbox.py",
     "sandbox/monty_beyond.py": "sandbox/test_crossing.py",

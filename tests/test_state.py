@@ -29,12 +29,16 @@ FILLING = frozenset({
 })  # fmt: skip
 CACHES = frozenset({
     "answers.equivalence._quick_math_key",
-    "answers.extract._label_pattern",
+    "answers.choices._correct",
+    "answers.choices._label",
+    "answers.choices._leading",
     "answers.schemas._validator",
     "answers.symbolic._point",
     "core.collecting.collect.collect",
+    "core.collecting.collect.needed",
     "core.effects._common",
     "core.effects.digest",
+    "core.problem._instructed",
     "core.trace._order",
     "experiments.suites.grading.gym._tasks",
     "sandbox.process.python",

@@ -64,6 +64,9 @@ async def prepare(
     async with AsyncExitStack() as using:
         plan = resolve(asked, engine.tools)
         used = await using.enter_async_context(opened(model or asked.model, engine))
+        settled = asked.settled(used.model.info)
+        if settled != asked:
+            asked, plan = settled, resolve(settled, engine.tools)
         check(plan, used.model.info, priced=used.pricing is not None)
         others = await using.enter_async_context(opened_all(plan.others, asked.budget, engine))
         for name in filter(None, plan.needs):

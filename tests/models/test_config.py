@@ -233,7 +233,7 @@ def test_secrets_are_refused_and_never_repeated(user: Path, line: str) -> None:
 
 def test_files_that_cannot_be_read(user: Path, project: Path) -> None:
     user.write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="is not valid TOML"):
+    with pytest.raises(UsageError, match="is not UTF-8 text"):
         load(user.parent)
     user.unlink()
     with pytest.raises(UsageError, match=r"cannot read .*user\.toml: No such file"):
@@ -310,3 +310,8 @@ def test_a_price_list_from_the_network_is_not_used() -> None:
 def test_the_price_list_is_loaded_only_when_needed() -> None:
     code = "import sys, ponder.models.pricing; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_byte_order_mark_is_not_part_of_the_configuration(user: Path) -> None:
+    user.write_text("\ufeff[default]\nmodel = 'x'\n", encoding="utf-8")
+    assert load().model == "x"

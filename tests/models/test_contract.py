@@ -119,7 +119,8 @@ async def told(model: Model, request: Request) -> Completion:
     done = await model.generate(request, seen.append)
     check(seen, done, watched=request.watched)
     assert done.completion_tokens <= request.max_tokens
-    assert done.prompt_tokens <= model.prompt_bound(request.messages, request.prefix)
+    asked = request.messages, request.prefix
+    assert model.prompt_least(*asked) <= done.prompt_tokens <= model.prompt_bound(*asked)
     assert done.reasoning_tokens <= done.completion_tokens
     assert done.finish in ("stop", "length")
     return done

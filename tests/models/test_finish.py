@@ -19,6 +19,10 @@ from ponder.models.finish import read_finish
         ("refusal", "refusal"),
         ("error", "error"),
         ("abort", "error"),
+        ("LANGUAGE", "refusal"),
+        ("OTHER", "error"),
+        ("MALFORMED_RESPONSE", "error"),
+        ("CONTINUATION", "length"),
     ],
 )
 @pytest.mark.parametrize("ended", [True, False])

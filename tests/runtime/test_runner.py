@@ -42,7 +42,7 @@ from ponder.models.base import ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
-from tests.support.jobs import PROBLEM, ByText, Reply, Timed, by_order, go, job
+from tests.support.jobs import PROBLEM, PROMPT_TOKENS, ByText, Reply, Timed, by_order, go, job
 from tests.support.virtual import run
 
 START = Trace.empty(PROBLEM)
@@ -123,7 +123,7 @@ def test_the_events_of_losses_and_of_a_vote() -> None:
         Proposed(grown("0.0.0", "a", 4), None),
         Proposed(grown("0.0.0", "a", 4), 1.0),
         VoteChanged((("a", 1.0),), 2),
-        SampleLost("0.1.0", "no answer", "generate"),
+        SampleLost("0.1.0", "no answer", "generate", True),
         SampleLost("0.2.0", "the budget's limit on seconds was reached", "generate"),
         Ended("seconds", "0.0.0"),
     ]
@@ -496,6 +496,14 @@ def test_the_context_shortens_a_request_without_being_a_limit_of_the_budget() ->
     assert result.stopped_by == "done"
 
 
+def test_a_prompt_of_unknown_size_is_shortened_by_what_it_has_at_the_least() -> None:
+    info = ModelInfo("small", EVERYTHING, Shape(1), context=30, local=True)
+    model = Timed(lambda _: Reply("42", tokens=9), slack=40, info=info)
+    result = run(go(model, budget=Budget(tokens=500)))
+    assert [r.max_tokens for _, r in model.asked] == [30]
+    assert (result.answer, result.receipt.total.cost.tokens) == ("42", PROMPT_TOKENS + 9)
+
+
 class TestCheck:
     """Before anything is spent."""
 
@@ -554,7 +562,7 @@ class TestCheck:
 
     def test_a_question_longer_than_the_context_is_refused(self) -> None:
         job(self.model(context=22)).check()
-        with pytest.raises(BudgetTooSmall, match=r"up to 6 tokens, .* of m has 21, 16 of them"):
+        with pytest.raises(BudgetTooSmall, match=r"takes 6 tokens or more, .* m has 21, 16 of"):
             job(self.model(context=21)).check()
 
     def test_what_fits_is_run_and_is_not_refused(self) -> None:

@@ -177,3 +177,31 @@ async def test_where_nobody_says_what_ended_it_a_stop_string_has_if_there_was_on
 ) -> None:
     [[one], *_] = await grown(Mute(lambda r: "No idea, sorry."), step(kind), times=1)
     assert one.finish == finish
+
+
+def told(text: str, *logprobs: float, ended: bool = False) -> Completion:
+    """A step as a server sends it: with nothing generated, it lists nothing."""
+    listed = logprobs or None
+    top = tuple({"a": logprob} for logprob in logprobs) or None
+    return Completion(
+        text,
+        "stop",
+        6,
+        len(logprobs) + 1,
+        logprobs=listed,
+        top=top,
+        stopped_at="" if ended else "\n\n",
+    )
+
+
+async def test_a_step_without_text_leaves_the_log_probabilities_of_its_chain() -> None:
+    model = Scripted([told("So", -0.5, -0.25), told("", ended=True)])
+    [[one], [two]] = await grown(model, times=2)
+    assert (one.logprobs, two.logprobs) == ((-0.5, -0.25), (-0.5, -0.25))
+    assert two.top == ({"a": -0.5}, {"a": -0.25})
+    assert (two.finish, two.tokens) == ("stop", 4)
+
+
+async def test_a_step_whose_text_has_no_log_probabilities_leaves_the_chain_without() -> None:
+    [[_], [two]] = await grown(Scripted([told("So", -0.5), told(" or not", ended=True)]), times=2)
+    assert (two.text, two.logprobs, two.top) == ("So\n\n or not", None, None)

@@ -87,7 +87,7 @@ def test_what_cannot_go_on_without_a_lost_request_returns_the_best_so_far(
     model = Scripted(lambda r: ModelTimeout("gone") if len(model.requests) == 4 else "\\boxed{42}")
     result = solved(model, strategy, knobs=knobs)
     assert (result.answer, result.stopped_by) == ("42", "lost")
-    assert result.receipt.notes[-1] == "ended early: gone"
+    assert result.lost == "1 sample was lost (gone)."
     assert len(model.requests) == 4
 
 

@@ -72,7 +72,7 @@ async def test_thinking_goes_on_until_it_has_been_long_enough() -> None:
 
 async def test_a_thinking_model_is_held_before_its_closing_mark() -> None:
     def thinker(request: Request) -> str:
-        if request.prefix.endswith("</think>"):
+        if "</think>" in request.prefix:
             return "\nIt is \\boxed{7}."
         return "<think>hm</think>\nrest" if not request.prefix else " more</think>\nrest"
 
@@ -80,9 +80,9 @@ async def test_a_thinking_model_is_held_before_its_closing_mark() -> None:
     result = await go(model, "budget_forcing", knobs={"waits": 2})
     assert [r.prefix for r in model.requests] == [
         "",
-        "<think>hm\n\nWait",
-        "<think>hm\n\nWait more\n\nWait",
-        "<think>hm\n\nWait more\n\nWait more</think>",
+        "<think>\nhm\n\nWait",
+        "<think>\nhm\n\nWait more\n\nWait",
+        "<think>\nhm\n\nWait more\n\nWait more\n</think>\n\n",
     ]
     assert [r.stop for r in model.requests] == [("</think>",)] * 3 + [()]
     assert result.answer == "7"

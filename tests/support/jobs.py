@@ -133,6 +133,9 @@ class Timed:
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
         return self._prompt(messages, prefix) + self.slack
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        return 0 if self.slack else self._prompt(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         reply = self.behave(request)
         self.asked.append((asyncio.get_running_loop().time(), request))

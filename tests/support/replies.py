@@ -7,8 +7,10 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from ponder.answers.arithmetic import solves, steps
-from ponder.answers.equivalence import clean_latex, latex_key, plain_number, quick_key
+from ponder.answers.equivalence import latex_key, quick_key
 from ponder.answers.extract import closed, extract, json_candidates
+from ponder.answers.notation import clean_latex
+from ponder.answers.numerals import plain_number
 from ponder.core.answer import Answer
 from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem
 from ponder.core.steps import SEPARATORS

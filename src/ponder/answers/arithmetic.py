@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ponder.answers.equivalence import parse_python, plain_number
+from ponder.answers.equivalence import parse_python
+from ponder.answers.numerals import plain_number
 
 LONGEST = 500
 """Characters beyond which no text is tried."""

@@ -63,7 +63,8 @@ def _serve(kind: str, requests: IO[str], replies: IO[str]) -> None:
         except Exception:  # any text may break any parser; the caller falls back to the notation
             reply = None
         if isinstance(reply, str) and len(reply) > _LONGEST_REPLY:
-            reply = f"o:{hashlib.sha256(reply.encode('utf-8', 'surrogatepass')).hexdigest()}"
+            digest = hashlib.sha256(reply.encode("utf-8", "surrogatepass")).hexdigest()
+            reply = f"{'q' if reply.startswith('q:') else 'o'}:{digest}"  # still a number
         print(json.dumps(reply), file=replies, flush=True)
 
 

@@ -1,22 +1,20 @@
 r"""Extracts the answer from a model's reply.
 
 ``extract`` returns the answer as the model wrote it, or ``None``: a sample without an answer never
-wins a vote. Only the text after the last ``</think>`` counts. Per answer type, the first that is
-present:
+wins a vote. Only what follows the thinking counts (``core.marks``). Per answer type, the first that
+is present:
 
 - number, math: the last ``\boxed{...}``; the last 'answer is X', 'Answer: X' or '#### X'; else
   (complete replies only) the last number for ``number``, a reply that is only a formula for
   ``math``.
-- choice: the same two, read as one of the labels; else (complete replies only) the last label that
-  stands alone.
+- choice: the label that is stated, if it is one (``choices``).
 - text: the last ``\boxed{...}``; the last 'Answer:' line; else (complete replies only) all of it.
 - json: the last fenced block, the whole reply or the last balanced ``{...}`` or ``[...]``,
   whichever parses (``reading`` asks which of them satisfies the problem's schema).
-- code: the last block fenced as Python, the last that names no language, or a reply that parses as
-  Python.
+- code: the block or blocks that define what the tests call (``programs``).
 
-A truncated reply (``truncated``, or still within ``<think>``) has no conclusion: a number in the
-middle of unfinished reasoning is not an answer, so only marked answers count there.
+A truncated reply (``truncated``, or one that thinks again) has no conclusion: a number in the
+middle of it is not an answer, so only marked answers count there.
 
 Replies are hostile input. Every step takes time linear in the reply, and none raises on any text.
 Mathematics and JSON Schema, which cannot be linear, are left to a worker process.
@@ -24,20 +22,16 @@ Mathematics and JSON Schema, which cannot be linear, are left to a worker proces
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
-from ponder.answers.equivalence import (
-    EMPHASIS,
-    LONGEST_PROGRAM,
-    NUMBER,
-    choice_key,
-    parse_python,
-    plain_number,
-)
+from ponder.answers.blocks import fenced
+from ponder.answers.choices import choice
+from ponder.answers.notation import EMPHASIS
+from ponder.answers.numerals import NUMBER, plain_number
+from ponder.answers.programs import blocks, has_program, program
+from ponder.core.marks import stretches
 from ponder.core.problem import Problem
 
 _JSON_ATTEMPTS = 32
@@ -69,37 +63,68 @@ def extract(text: str, problem: Problem, *, truncated: bool = False) -> str | No
 
     JSON Schemas are not checked here.
     """
-    text, truncated = _final(text, truncated)
-    found = _EXTRACTORS[problem.answer_type](text, problem, truncated)
-    return found.strip() or None if found else None
+    parts = list(_stretches(text, truncated))
+    if problem.answer_type != "code":
+        parts = [piece for part in parts for piece in (*_element(*part), part)]
+    for part, unfinished in parts:
+        found = _EXTRACTORS[problem.answer_type](part, problem, unfinished)
+        if found and found.strip():
+            return found.strip()
+    return None
 
 
 def json_candidates(text: str, *, truncated: bool = False) -> list[str]:
     """Return all JSON within a reply that may be its answer, the likeliest first; each once."""
-    return list(dict.fromkeys(found.strip() for found in _all_json(*_final(text, truncated))))
+    found = (json for part in _stretches(text, truncated) for json in _all_json(*part))
+    return list(dict.fromkeys(json.strip() for json in found))
 
 
-def _final(text: str, truncated: bool) -> tuple[str, bool]:
-    """Return the text after the reasoning, and True if the reply is truncated or still reasons."""
-    _, closed, after = text.rpartition("</think>")
-    return (after, truncated) if closed else (text, truncated or "<think>" in text)
+def code_blocks(text: str) -> list[str]:
+    """Return the Python in a reply, each block of it by itself."""
+    return blocks(stretches(text)[0][-1])
+
+
+def _stretches(text: str, truncated: bool) -> Iterator[tuple[str, bool]]:
+    """Yield the stretches outside of the thinking, the last first, with True if unfinished.
+
+    One that is followed by more thinking has no conclusion either.
+    """
+    parts, closed = stretches(text)
+    for i, part in enumerate(reversed(parts)):
+        if part:
+            yield part, truncated or not closed or i > 0
+
+
+def _element(text: str, unfinished: bool) -> list[tuple[str, bool]]:
+    """Return the content of the last ``<answer>...</answer>``, which is finished."""
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
+    return [(text[start + len("<answer>") : end].strip(), False)] if start >= 0 else []
 
 
 def closed(text: str, problem: Problem) -> bool:
     r"""Return True if an unfinished trace already holds its answer.
 
-    That is an answer in a closed ``\boxed{...}``, or for ``code`` and ``json`` in a closed block.
+    That is an answer in a closed ``\boxed{...}``, for ``json`` in a closed block, and for ``code``
+    the program in closed blocks.
     'The answer is' may be followed by anything.
     """
-    *_, after = text.rpartition("</think>")
-    if problem.answer_type in ("code", "json"):
-        return bool(_fenced(after, truncated=True))
-    return _boxed(after) is not None
+    *_, after = stretches(text)[0]
+    if problem.answer_type == "code":
+        return has_program(after, problem)
+    if problem.answer_type == "json":
+        return any(block.closed for block in fenced(after))
+    return _boxed(after, bare=False) is not None  # more digits may follow
 
 
 # Boxes and phrases --------------------------------------------------------------------------------
 
-_BRACE = re.compile(r"\\f?box(?:ed)?\s*\{|\\[{}]|[{}]")
+_BRACE = re.compile(
+    r"(?:\\(?:f|frame)?box(?:ed)?|\\?\x08oxed|(?<![A-Za-z\\])boxed(?=\{))"  # '\b' is a backspace
+    r"\s*(?:\{|(?P<bare>"
+    r"[-+]?\\?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?|\([^(){}\n]{1,100}\)|[A-Za-z](?![A-Za-z])"
+    r"|\\[A-Za-z]{1,20}(?:\s?\d{1,9}|\{[^{}\n]{0,100}\}){0,2}(?!\s*[{\d])))|\\[{}]|[{}]"
+)
 _MARK = re.compile(
     r"\banswer(?:\*\*)?\s*(?P<how>is\b\s*:?|:|=)(?:\s|\*\*)*|^[ \t]*####[ \t]*", re.I | re.M
 )
@@ -107,12 +132,18 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
-def _boxed(text: str) -> str | None:
-    r"""Return the content of the last closed ``\boxed`` or ``\fbox`` (the innermost)."""
+def _boxed(text: str, *, bare: bool = True) -> str | None:
+    r"""Return the content of the last closed ``\boxed`` or ``\fbox`` (the innermost).
+
+    ``bare`` also takes ``\boxed 5``, which has no braces.
+    """
     open_braces: list[int] = []  # where a box's content starts; -1 for any other brace
     best, content = -1, None
     for brace in _BRACE.finditer(text):
         token = brace[0]
+        if brace["bare"]:
+            best, content = (brace.start(), brace["bare"]) if bare else (best, content)
+            continue
         if token in (r"\{", r"\}"):
             continue
         if token != "}":
@@ -180,7 +211,7 @@ def _number(text: str, problem: Problem, truncated: bool) -> str | None:
             return total
         first = NUMBER.search(sentence)
         if first is not None:
-            return first[0]
+            return f"{first[0]}!" if sentence[first.end() :] == "!" else first[0]
     return None if truncated else _last(NUMBER, text)
 
 
@@ -198,36 +229,7 @@ def _math(text: str, problem: Problem, truncated: bool) -> str | None:
 
 
 def _choice(text: str, problem: Problem, truncated: bool) -> str | None:
-    labels = problem.choices
-    pattern = _label_pattern(labels)
-    boxed = _boxed(text)
-    for span in ([] if boxed is None else [boxed]) + [_sentence(s) for s in _marked(text)]:
-        key = choice_key(span)
-        if any(key == choice_key(label) for label in labels) or (
-            not labels and len(key) == 3 and key[-1].isalpha()
-        ):
-            return span
-        label = pattern.search(span)
-        if label is not None:
-            return label[0]
-    return None if truncated else _last(pattern, text)
-
-
-@lru_cache(64)
-def _label_pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
-    """Match a label that stands alone: words in any case, letters in upper case.
-
-    'A good one' and 'I think' are an article and a pronoun, unless 'option' precedes them.
-    """
-    bare = sorted((x.strip("(). ") for x in labels), key=len, reverse=True)
-    parts = [f"(?i:{re.escape(x)})" for x in bare if len(x) > 1]
-    letters = re.escape("".join(x for x in bare if len(x) == 1)) if labels else "A-Z"
-    if letters:
-        parts += [
-            rf"(?:(?<=option )|(?<=choice )|(?<=Option )|(?<=Choice ))[{letters}]",
-            rf"(?![AI] [a-z])[{letters}]",
-        ]
-    return re.compile(rf"(?<![\w'])(?:{'|'.join(parts) or '(?!)'})(?![\w'])")
+    return choice(text, problem.choices, _boxed(text), truncated)
 
 
 def _text(text: str, problem: Problem, truncated: bool) -> str | None:
@@ -250,44 +252,9 @@ def _last(pattern: re.Pattern[str], text: str) -> str | None:
 
 # Code and JSON ------------------------------------------------------------------------------------
 
-_FENCE = re.compile(r"^[ \t]*+```[ \t]*+([\w+-]*+)[^\n`]*+$", re.M)
-
-
-def _fenced(text: str, truncated: bool) -> list[tuple[str, str]]:
-    """Return (language, content) of each fenced block.
-
-    The last may lack its end if not truncated.
-    """
-    fences = list(_FENCE.finditer(text))
-    blocks, i = [], 0
-    while i < len(fences):
-        start = fences[i]
-        if i + 1 < len(fences):
-            end = fences[i + 1].start()
-        elif truncated:
-            break
-        else:
-            end = len(text)
-        blocks.append((start[1].lower(), text[start.end() + 1 : end].rstrip()))
-        i += 2
-    return blocks
-
 
 def _code(text: str, problem: Problem, truncated: bool) -> str | None:
-    blocks = _fenced(text, truncated)
-    for languages in (("python", "py", "python3"), ("",)):
-        for language, content in reversed(blocks):
-            if language in languages and content.strip():
-                return content
-    if blocks or truncated or len(text) > LONGEST_PROGRAM:
-        return None
-    tree = parse_python(text)
-    # A single word of prose is valid Python too.
-    idle = (ast.Name, ast.Constant, ast.Tuple)
-    working = tree is not None and any(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, idle)) for node in tree.body
-    )
-    return text if working else None
+    return program(text, problem, truncated=truncated)
 
 
 def _json(text: str, problem: Problem, truncated: bool) -> str | None:
@@ -299,7 +266,11 @@ def _all_json(text: str, truncated: bool) -> Iterator[str]:
 
     At most ``_LONGEST_JSON`` characters of them in all, so that the time stays linear.
     """
-    blocks = [content for _, content in reversed(_fenced(text, truncated))]
+    blocks = [
+        block.content
+        for block in reversed(fenced(text))
+        if not block.inline and (block.closed or not truncated)
+    ]
     spans = [text[start:end] for start, end in reversed(_balanced(text)[-_JSON_ATTEMPTS:])]
     left = _LONGEST_JSON
     for candidate in [*blocks[:_JSON_ATTEMPTS], text, *spans]:

@@ -12,6 +12,7 @@ ordered pair or an open interval, ``x=5`` and ``y=2x+3`` mean their right side, 
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -29,18 +30,29 @@ from ponder.answers.equivalence import latex_key, rational_key
 
 Sympy = Any  # sympy ships no types
 _TRIALS = 3
+_NOTHING = re.compile(r"r:(?:zoo|nan)")
 _PERCENT = sympy.UnevaluatedExpr(sympy.Rational(1, 100))
 
 
 def key(latex: str) -> str | None:
-    """Return the key of a LaTeX expression (no delimiters); ``None`` if it does not parse."""
+    """Return the key of a LaTeX expression (no delimiters); ``None`` if it means nothing."""
     parsed = _parse(latex)
-    return _key(parsed[0]) if parsed else None
+    if not parsed or _undefined(parsed[0]):
+        return None
+    found = _key(parsed[0])
+    return None if _NOTHING.search(found) else found
 
 
 def same(reference: str, reply: str) -> bool:
-    """Return math-verify's verdict on two LaTeX expressions."""
-    return bool(verify(_parse(reference), _parse(reply), timeout_seconds=None))
+    """Return math-verify's verdict on two LaTeX expressions; what is undefined equals nothing."""
+    both = _parse(reference), _parse(reply)
+    if any(parsed and _undefined(parsed[0]) for parsed in both):
+        return False
+    return bool(verify(*both, timeout_seconds=None))
+
+
+def _undefined(obj: Sympy) -> bool:
+    return isinstance(obj, sympy.Basic) and obj.has(sympy.zoo, sympy.nan)
 
 
 def _parse(latex: str) -> list[Sympy]:
@@ -79,7 +91,8 @@ def _set(obj: Sympy) -> str:
         if obj.args and all(isinstance(a, Relational) and not _is_eq(a) for a in obj.args):
             return _condition(sympy.Or(*obj.args))  # math-verify's reading of 'x<1 or x>2'
         keys = sorted(set(map(_key, obj.args)))
-        return keys[0] if len(keys) == 1 else f"s:{{{';'.join(keys)}}}"
+        single = len(keys) == 1 and not keys[0].startswith("s:")
+        return keys[0] if single else f"s:{{{';'.join(keys)}}}"
     if isinstance(obj, sympy.Interval):
         low, high = _key(obj.start), _key(obj.end)
         if obj.left_open and obj.right_open:
@@ -166,8 +179,16 @@ def _number(expr: Sympy) -> str:
         return f"o:{expr}"
     if not value.is_finite:
         return f"r:{value}"
-    real, imaginary = (_real(part) for part in value.as_real_imag())
+    parts = value.as_real_imag()
+    noise = sympy.Float("1e-24") * max(abs(part) for part in parts)
+    real, imaginary = (_real(_silent(part, noise)) for part in parts)
     return real if imaginary == "q:0" else f"z:{real};{imaginary}"
+
+
+def _silent(part: Sympy, noise: Sympy) -> Sympy:
+    """Return 0 for what is nothing beside the other part, or has no digit that is certain."""
+    vague = isinstance(part, sympy.Float) and part._prec < 20
+    return sympy.Integer(0) if vague or abs(part) < noise else part
 
 
 def _real(value: Sympy) -> str:
@@ -175,12 +196,12 @@ def _real(value: Sympy) -> str:
 
     Closed forms such as (1+sqrt 2)(sqrt 2-1) are rational without looking so.
 
-    No irrational number that anybody writes lies within 1e-24 of a denominator below a million.
+    No irrational number that anybody writes lies as near to a denominator below a million.
     """
     if abs(value) < 10**12:
         exact = Fraction(str(value))
         near = exact.limit_denominator(10**6)
-        if abs(exact - near) < Fraction(1, 10**24):
+        if abs(exact - near) <= Fraction(1, 10**24) * abs(exact):
             return rational_key(near)
     return f"r:{_rounded(value, 12)}"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Self, TypeVar, cast
@@ -20,9 +20,13 @@ from ponder.core.effects import GENERATE, Asker, Call, Generate, Verify
 from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import SampleFinished, Scored
 from ponder.core.problem import Message, Problem
-from ponder.core.run import Run
+from ponder.core.run import ASK, ASKED, Run
 from ponder.core.steps import Step
+from ponder.core.thinking import Thinking
 from ponder.core.trace import Score, Trace
+
+REMEMBERED = 20_000
+"""Characters of its thinking that a model is shown when it is asked for an answer."""
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -78,6 +82,9 @@ class Asking(Asker):
     ) -> Trace:
         """Continue a trace from ``start`` to its end, or to the run's length limit.
 
+        If thinking leaves too little of the length of a sample of the role ``GENERATE``, an answer
+        is forced (see ``conclude``), as far as the budget allows.
+
         ``prompt`` is shown to the model instead of the problem's own messages; the result is still
         an answer to the problem. ``role`` is the role it is booked under: only samples of the role
         ``GENERATE`` can become the run's answer. ``model`` names one of the run's other models.
@@ -110,7 +117,12 @@ class Asking(Asker):
             run.lost = error
             raise
         run.note(SampleFinished(path, trace, False, role))
-        if trace.answer is not None and role == GENERATE and self._earliest(trace):
+        if role != GENERATE:
+            return trace
+        if trace.starved and not max_total and start.finish != "length":
+            with suppress(ModelError, LimitReached):
+                return await self.conclude(trace)
+        if trace.answer is not None and self._earliest(trace):
             run.hold(trace, None)  # if the budget ends here
         return trace
 
@@ -169,14 +181,23 @@ class Asking(Asker):
     async def conclude(self, trace: Trace) -> Trace:
         """Return the trace, after greedily forcing a final answer if it has none.
 
-        The answer is forced by continuing the assistant's turn with a cue (Muennighoff 2025, s1,
-        section 3).
+        The answer is forced by closing the thinking, if any, and continuing the assistant's turn
+        with a cue (Muennighoff 2025, s1, section 3). A model that cannot continue its turn, but
+        thinks, is asked for the answer in another turn.
         """
         if trace.answer is not None:
             return trace
         cue = self._run.cue(trace.problem)
-        cued = replace(trace, text=trace.text.rstrip() + cue.text, finish=None)
-        return await self.grow(cued, length=cue.length, temperature=0.0)
+        how: dict[str, Any] = {"length": cue.length, "temperature": 0.0}
+        if self._run.sampling.thinking is not None:
+            how["thinking"] = Thinking("off")
+        if self._run.continues or not trace.reasoning:
+            cued = replace(trace, text=trace.text.rstrip() + cue.text, finish="length")
+            return await self.grow(cued, **how)
+        said = Message("assistant", (trace.text or trace.reasoning)[-REMEMBERED:])
+        prompt = (*trace.problem.shown, said, Message("user", ASK))
+        start = replace(Trace.empty(trace.problem), id=trace.id, finish="length")
+        return await self.grow(start, prompt=prompt, **{**how, "length": max(ASKED, cue.length)})
 
     # Scores --------------------------------------------------------------------------------------
 

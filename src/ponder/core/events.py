@@ -74,6 +74,8 @@ class SampleLost:
     """One sentence."""
     role: str = ""
     """The role that it was booked under; '' if nothing was sent."""
+    failed: bool = False
+    """True if its request failed; False if it was cancelled, or the budget refused it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,36 @@ _MARKED = re.compile(
 )
 
 
+def joined(reasoning: str, text: str) -> str:
+    """Return a turn as a model writes it: its thinking between marks, then the text.
+
+    Without a text the thinking is not closed, so that it can be continued.
+    """
+    if not reasoning:
+        return text
+    opened = f"<think>\n{reasoning}"
+    return f"{opened.rstrip()}\n</think>\n\n{text.lstrip()}" if text else opened
+
+
+def closes(text: str) -> bool:
+    """True if the text is a mark that closes thinking, and nothing else."""
+    return re.fullmatch(_CLOSE, text.strip(), re.I) is not None
+
+
+def opens(text: str) -> bool:
+    """True if the text ends with a mark that opens thinking, as some chat templates do."""
+    return opening(text) < len(text)
+
+
+def opening(text: str) -> int:
+    """Return the place of the mark that opens thinking at the end of the text; its length if there
+    is none.
+    """
+    start = max(0, len(text) - 80)
+    found = re.search(rf"(?:{_OPEN})\s*\Z", text[start:], re.I)
+    return start + found.start() if found else len(text)
+
+
 class Split(NamedTuple):
     """A text divided."""
 
@@ -113,6 +143,7 @@ class Splitter:
         self._channel = False  # True if the thinking is a channel of harmony
         self._header: list[str] | None = None  # between <|channel|> and <|message|>
         self._thought = opened  # True if a mark was met
+        self._settled = 0  # number of parts that are thinking for certain
         self._leave_code()
 
     def _leave_code(self) -> None:
@@ -227,8 +258,9 @@ class Splitter:
         self._leave_code()
 
     def _all_was_thinking(self) -> None:
-        for part in self.parts:
+        for part in self.parts[self._settled :]:
             part.thinking = True
+        self._settled = len(self.parts)
 
     # Code of the answer -----------------------------------------------------------------------
 

@@ -28,6 +28,12 @@ class Cue:
     """Most tokens that the answer may take."""
 
 
+ASK = "Stop thinking now, and give your final answer at once."
+"""Asks for an answer where a model cannot continue its own turn."""
+ASKED = 1024
+"""Most tokens of the reply to that; models that always think need some for that."""
+
+
 def boxed(problem: Problem) -> Cue:
     """Return the cue for an answer that is a short text."""
     return Cue("\n\nTherefore, the final answer is \\boxed{", 48)
@@ -55,6 +61,8 @@ class Run:
     """The trace being verified: enough budget is kept to force an answer from it."""
     cue: Callable[[Problem], Cue] = boxed
     """Returns the cue that forces an answer to a problem."""
+    continues: bool = True
+    """True if the run's own model can continue a prefix."""
     hear: Callable[[Trace], None] | None = None
     """Called with each proposal instead of ``publish``, if a strategy runs inside another."""
     best: tuple[Trace, float | None] | None = None

@@ -102,11 +102,11 @@ class Session(Asking):
         return list(zip(traces, await self.score(traces), strict=True))
 
     def _unlike(self, traces: Sequence[Trace]) -> list[Trace]:
-        """Return the first trace of each text."""
+        """Return the first of the traces that say the same."""
         first: dict[str, Trace] = {}
         for trace in traces:
-            first.setdefault(trace.text, trace)
-        twins = tuple(trace.id for trace in traces if first[trace.text] is not trace)
+            first.setdefault(trace.turn, trace)
+        twins = tuple(trace.id for trace in traces if first[trace.turn] is not trace)
         if twins:
             self._run.tell(Dropped(twins, TWIN))
         return list(first.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ponder.core.answer import Answer
+from ponder.core.marks import joined
 from ponder.core.problem import Problem
 
 Finish = Literal["stop", "length", "refusal", "error"]
@@ -57,7 +58,21 @@ class Trace:
     top: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)
     """Natural log-probabilities of the likeliest tokens at each place; None if not requested."""
     reasoning: str = ""
-    """The model's separate thinking; no answer is read from it."""
+    """The model's thinking, apart from the text; no answer is read from it."""
+    blocks: str = field(default="", repr=False)
+    """The vendor's own record of the turn as JSON (signatures, encrypted thinking), for a
+    conversation that goes on; '' if it has none.
+    """
+
+    @property
+    def turn(self) -> str:
+        """The assistant's turn so far, as a model continues it: marked thinking, then text."""
+        return joined(self.reasoning, self.text) if self.reasoning else self.text
+
+    @property
+    def starved(self) -> bool:
+        """True if its thinking left too little of the length for an answer."""
+        return self.finish == "length" and bool(self.reasoning) and self.answer is None
 
     @classmethod
     def empty(cls, problem: Problem) -> Trace:

@@ -153,6 +153,8 @@ class ModelInfo:
     """Most tokens of thinking that one sample may cost beside ``max_tokens``; 0 for the many models
     that count thinking within it.
     """
+    think_open: bool = False
+    """True if the chat template begins the thinking, so that a reply has only its closing mark."""
     remarks: tuple[str, ...] = ()
     """Remarks for the receipt: what was asked and could not be done as asked."""
 
@@ -200,6 +202,10 @@ class Model(Protocol):
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
         """Return an upper bound on the prompt's tokens: exact if the tokenizer is available."""
+        ...
+
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return a lower bound on the prompt's tokens: ``prompt_bound`` if that is exact."""
         ...
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:

@@ -32,7 +32,7 @@ from ponder.models.base import Api, Capability
 from ponder.models.reward.formats import FORMATS
 from ponder.models.thinking import LEVELS
 from ponder.util.decoding import Malformed
-from ponder.util.files import read_regular
+from ponder.util.files import read_regular, text_of
 
 FILE = "ponder.toml"
 LIMIT = 1 << 20
@@ -133,7 +133,7 @@ def _read(path: Path, trusted: bool) -> Config:
     raw = read_regular(path, "the configuration", LIMIT)
     try:
         # Decimal keeps prices as they are written.
-        data = tomllib.loads(raw.decode("utf-8"), parse_float=_decimal)
+        data = tomllib.loads(text_of(raw, path), parse_float=_decimal)
     except Malformed as error:
         raise UsageError(f"{path}: {error}.") from None
     except (ValueError, RecursionError) as error:  # TOML or UTF-8

@@ -147,6 +147,12 @@ class LlamaCpp:
             self._counts[key] = count
         return self._counts[key]
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the exact count, unless the server did not say it."""
+        self.prompt_bound(messages, prefix)
+        known = self._counts.get((tuple(messages), prefix))
+        return self._model.prompt_least(messages, prefix) if known is None else known
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``)."""
         tokens = self.prompt_bound(request.messages, request.prefix)

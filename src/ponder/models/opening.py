@@ -142,7 +142,10 @@ def _endpoint(found: EndpointConfig) -> Opened:
     return Opened(OpenAICompat(endpoint), price, notes)
 
 
-_OPTIONS = {"accuracy": float, "decoys": int, "length": int, "signal": float, "speed": float}
+_OPTIONS = {
+    "accuracy": float, "decoys": int, "length": int, "signal": float, "speed": float,
+    "thinking": int, "beside": int,
+}  # fmt: skip
 
 
 def _simulated(options: str) -> Simulated:

@@ -32,3 +32,13 @@ def nearest(level: str, taken: Sequence[str]) -> str:
     known = [name for name in LEVELS if name in taken]
     place = LEVELS.index(level)
     return min(known, key=lambda name: abs(LEVELS.index(name) - place), default=level)
+
+
+def budget_of(thinking: Thinking, length: int) -> int:
+    """Return the number of tokens to think within a completion of ``length`` tokens.
+
+    A number leaves at least one token for the answer, a level at least a quarter of the length.
+    """
+    if thinking.tokens:
+        return min(thinking.tokens, length - 1)
+    return min(TOKENS[thinking.level], length - -(-length // 4))

@@ -15,8 +15,21 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName
 from ponder.core.thinking import LEVELS, Thinking
+from ponder.models.thinking import TOKENS
 from ponder.strategies import registry
 from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The part of an effort that only a model that thinks by itself can fulfil."""
+
+    thinking: Thinking
+    """How much it is asked to think."""
+    length: int
+    """Most tokens of a sample, thinking included."""
+    tokens: int | None
+    """The token budget; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Preset:
     """Sampling parameters."""
     budget: Budget = Budget()
     """Limits of the run."""
+    wish: Wish | None = field(default=None, compare=False)
+    """The change for a model that thinks by itself; None if thinking is set by hand."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -40,6 +55,8 @@ PRESETS: dict[str, Preset] = {
     "high": Preset("self_consistency", {"n": 16}, Sampling(2048), Budget(tokens=60_000)),
     "max": Preset("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
 }
+THINKING = {"minimal": "off", "low": "minimal", "medium": "low", "high": "medium", "max": "high"}
+"""Thinking of one sample. An effort also buys samples, so it is a level below the effort's name."""
 DEFAULT = "medium"
 SAMPLING = ("self_consistency", "best_of_n")
 """Strategies that share the presets' ``n``: the number of independent samples."""
@@ -90,7 +107,25 @@ def preset(
     limits = Budget() if lifted else base.budget
     if budget is not None:
         limits = Budget(**{**asdict(limits), **_given(budget)})
-    return Preset(name, values, drawn, limits)
+    return Preset(name, values, drawn, limits, _wish(effort, given, drawn, limits, budget))
+
+
+def _wish(
+    effort: str,
+    given: Mapping[str, Any],
+    drawn: Sampling,
+    limits: Budget,
+    budget: Budget | None,
+) -> Wish | None:
+    """Return the effort's thinking, and the room that it needs beside the preset's own numbers."""
+    if drawn.thinking is not None:
+        return None
+    level = THINKING[effort]
+    length = drawn.length if "length" in given else drawn.length + TOKENS[level]
+    tokens = limits.tokens
+    if tokens is not None and (budget is None or budget.tokens is None):
+        tokens = tokens * length // drawn.length
+    return Wish(Thinking(level), length, tokens)
 
 
 def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 from ponder._version import __version__
@@ -11,6 +11,7 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Message, Problem, read_tests
+from ponder.models.base import ModelInfo
 from ponder.planning import presets
 from ponder.strategies import registry
 from ponder.strategies.knobs import read
@@ -44,10 +45,21 @@ class Spec:
     """The run's seed, one of ``SEEDS``."""
     version: str = field(default_factory=lambda: __version__)
     """The version of Ponder whose strategies it refers to."""
+    wish: presets.Wish | None = field(default=None, compare=False)
+    """The effort's thinking, until it is known if the model thinks by itself; not journaled."""
+
+    def settled(self, info: ModelInfo) -> Spec:
+        """Return the spec for this model: its wish is granted if the model thinks by itself."""
+        if self.wish is None or "native_thinking" not in info.capabilities:
+            return replace(self, wish=None)
+        sampling = replace(self.sampling, thinking=self.wish.thinking, length=self.wish.length)
+        budget = replace(self.budget, tokens=self.wish.tokens)
+        return replace(self, sampling=sampling, budget=budget, wish=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the journal; thinking is omitted if unset."""
         written = asdict(self)
+        del written["wish"]
         if self.sampling.thinking is None:
             del written["sampling"]["thinking"]
         return written

@@ -69,4 +69,14 @@ def spec(
             )
         name, top = judge.name, verifiers.alternatives(judge)  # a rubric's name contains its digest
         sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
-    return Spec(made, model, preset.strategy, chosen.values, sampling, preset.budget, name, seed)
+    return Spec(
+        made,
+        model,
+        preset.strategy,
+        chosen.values,
+        sampling,
+        preset.budget,
+        name,
+        seed,
+        wish=preset.wish,
+    )

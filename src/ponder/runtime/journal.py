@@ -144,7 +144,7 @@ class Journal:
         self._execute("update runs set state = ? where id = ?", (state, run))
 
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
-        """Close a run: ``state`` is done, interrupted or failed."""
+        """Close a run: ``state`` is done, incomplete (samples were lost), interrupted or failed."""
         self.flush()
         self._execute(
             "update actions set state = 'failed', why = 'the run has ended' "

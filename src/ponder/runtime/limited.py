@@ -24,6 +24,10 @@ class Limited:
         """Return the model's own bound."""
         return self._model.prompt_bound(messages, prefix)
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the model's own bound."""
+        return self._model.prompt_least(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample, once a slot is free."""
         async with self._slots:

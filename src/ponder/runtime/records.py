@@ -22,7 +22,7 @@ from ponder.core.trace import Finish, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.worker import gone
 
-State = Literal["running", "paused", "done", "interrupted", "failed"]
+State = Literal["running", "paused", "done", "interrupted", "incomplete", "failed"]
 GOING_ON = ("running", "paused")
 """States of a run that has not ended."""
 MOST = 1 << 62
@@ -55,8 +55,8 @@ class RunRow:
     spec: dict[str, Any]
     """Any JSON object; to resume the run, read it with ``Spec.from_json``."""
     state: str
-    """running, paused, done, interrupted, failed, or cut off (its process ended before the run
-    did). Those that are not done can be resumed.
+    """running, paused, done, interrupted, incomplete (samples were lost), failed, or cut off (its
+    process ended before the run did). Those that are not done can be resumed.
     """
     result: dict[str, Any] | None
 
@@ -206,6 +206,7 @@ class _Packed:
     parent: str
     top: tuple[Mapping[str, float], ...] | None = None
     reasoning: str = ""
+    blocks: str = ""
 
 
 def _check_trace(value: Any) -> None:
@@ -264,6 +265,7 @@ def pack(result: Result) -> Any:
             "parent": result.parent,
             **top,
             **({"reasoning": result.reasoning} if result.reasoning else {}),
+            **({"blocks": result.blocks} if result.blocks else {}),
         }
     return [asdict(item) for item in result]
 

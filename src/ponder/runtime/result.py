@@ -79,13 +79,15 @@ class Result:
     """Number of samples without an answer, including lost and cancelled ones."""
     trace: Trace | None = field(default=None, repr=False)
     """The trace that the answer came from."""
+    lost: str = ""
+    """One sentence on the samples that failed requests have lost; '' if there are none."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``ponder solve --json`` prints.
 
-        ``chosen`` is the path of the call that the answer came from.
+        ``chosen`` is the path of the call that the answer came from; ``lost`` only if not empty.
         """
-        return {
+        known = {
             "answer": self.answer,
             "confidence": self.confidence,
             "strategy": self.strategy,
@@ -99,6 +101,7 @@ class Result:
             "silent": self.silent,
             "chosen": self.trace.id if self.trace else None,
         }
+        return {**known, "lost": self.lost} if self.lost else known
 
 
 def leader(traces: Sequence[Trace]) -> Trace | None:

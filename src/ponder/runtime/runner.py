@@ -92,9 +92,9 @@ class Job:
         least = min(LEAST, self.sampling.length)
         prompt = self.model.prompt_bound(self.problem.shown)
         context = self.model.info.context
-        if context and prompt + least > context:
+        if context and (fewest := self.model.prompt_least(self.problem.shown)) + least > context:
             raise BudgetTooSmall(
-                f"the question is too long: it takes up to {prompt:,} tokens, and the context of "
+                f"the question is too long: it takes {fewest:,} tokens or more, and the context of "
                 f"{self.model.info.name} has {context:,}, {least} of them for an answer."
             )
         if self.steps:  # at the least an answer is requested, without any step before it
@@ -132,6 +132,7 @@ class Runner:
         self._traces: dict[str, Trace] = {}
         self._scores: dict[str, list[Score]] = {}
         self._lost = 0
+        self._failures: list[str] = []
         self._task: asyncio.Future[Trace] | None = None
         self._admission = Admission(job.budget, Ledger())
         self._interrupted = False
@@ -159,6 +160,8 @@ class Runner:
             self._traces[event.trace.id] = event.trace
         elif isinstance(event, SampleLost):
             self._lost += event.role == GENERATE
+            if event.failed:
+                self._failures.append(event.reason)
         elif isinstance(event, Scored):
             for trace, score in zip(event.traces, event.scores, strict=True):
                 self._scores.setdefault(trace.id, []).append(score)
@@ -186,15 +189,29 @@ class Runner:
         )
         ledger, self._admission, self._decide = built.ledger, built.admission, built.decide
         self._ledger, self._replayed = ledger, ledger.spent
+        used = (job.model, *(one.model for one in job.others.values()))
+        most = max(model.info.beside for model in used)
         self._admission.recall(
-            [(r.spent, r.effect["length"]) for r in built.rows if r.spent and "length" in r.effect]
+            [
+                (r.spent, r.effect["length"] + most)
+                for r in built.rows
+                if r.spent and "length" in r.effect
+            ]
         )
         asked = job.verifiers.get(job.verifier)
         listwise = asked is not None and asked.listwise
-        state = Run(
-            built.perform, job.seed, job.sampling, job.verifier, self._listen, listwise, cue=job.cue
-        )
         info = job.model.info
+        continues = "prefill" in info.capabilities
+        state = Run(
+            built.perform,
+            job.seed,
+            job.sampling,
+            job.verifier,
+            self._listen,
+            listwise,
+            cue=job.cue,
+            continues=continues,
+        )
         self._publish(
             RunStarted(
                 self.run, job.name, dict(job.knobs), info.name, job.budget, job.seed, job.problem
@@ -206,14 +223,13 @@ class Runner:
             self._task.cancel()
         chosen: Trace | None = None
         stopped: StoppedBy = "done"
-        notes = job.notes
         try:
             chosen = await self._task
         except Accepted as accepted:
             chosen, stopped = accepted.trace, "accepted"
         except LimitReached as reached:
             stopped = reached.limit
-            if not state.answered and "prefill" in info.capabilities:
+            if not state.answered and (continues or "native_thinking" in info.capabilities):
                 chosen = await self._last_word(root)
         except asyncio.CancelledError:
             here = asyncio.current_task()
@@ -223,7 +239,7 @@ class Runner:
         except ModelError as error:
             if not state.answered:
                 raise self._failed(RunFailed(str(error)), ledger) from error
-            stopped, notes = "lost", (*notes, f"ended early: {error}")
+            stopped = "lost"
         except PonderError as error:
             if isinstance(error, RunFailed):
                 self._failed(error, ledger)
@@ -238,8 +254,8 @@ class Runner:
         if ledger.overcharged:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))
-        result = self._result(chosen, stopped, ledger.receipt((*notes, *self._silence())))
-        self._close("interrupted" if stopped == "interrupt" else "done", result)
+        result = self._result(chosen, stopped, ledger.receipt(self._notes()))
+        self._close(_state(result), result)
         return result
 
     async def _last_word(self, session: Session) -> Trace | None:
@@ -251,6 +267,12 @@ class Runner:
                     return await session.conclude(chain)
         return None
 
+    def _notes(self) -> tuple[str, ...]:
+        """Return the remarks for the receipt, each once."""
+        models = (self._job.model, *(one.model for one in self._job.others.values()))
+        remarks = [remark for model in models for remark in model.info.remarks]
+        return tuple(dict.fromkeys((*self._job.notes, *remarks, *self._silence())))
+
     def _silence(self) -> list[str]:
         """Return notes on verifiers that abstained on every trace."""
         said = [score for scores in self._scores.values() for score in scores]
@@ -259,6 +281,20 @@ class Runner:
         names = " and ".join(dict.fromkeys(score.verifier for score in said))
         why = next((f" ({score.detail})" for score in said if score.detail), "")
         return [f"{names} had no opinion of any answer{why}: it chose nothing."]
+
+    def _missing(self) -> str:
+        """Return a sentence on the samples that failed requests have lost; '' if there are none."""
+        if not self._failures:
+            return ""
+        count = len(self._failures)
+        lost = "1 sample was" if count == 1 else f"{count} samples were"
+        told = f"{lost} lost ({self._failures[-1].rstrip('.')})"
+        them = "it" if count == 1 else "them"
+        return (
+            f"{told}; 'ponder runs resume {self.run}' asks for {them} again."
+            if self.run
+            else f"{told}."
+        )
 
     def _promise(self, trace: Trace) -> tuple[float, int]:
         """Return the sort key of a trace: its last score, then its length."""
@@ -289,4 +325,12 @@ class Runner:
             candidates=candidates(traces, self._scores),
             silent=self._lost + sum(trace.answer is None for trace in ends(traces)),
             trace=chosen,
+            lost=self._missing(),
         )
+
+
+def _state(result: Result) -> str:
+    """Return the state of a run in the journal: all but ``done`` can be resumed."""
+    if result.stopped_by == "interrupt":
+        return "interrupted"
+    return "incomplete" if result.lost and result.stopped_by != "overcharged" else "done"

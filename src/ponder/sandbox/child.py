@@ -47,29 +47,38 @@ def become(uid: int, limits: dict[str, int]) -> None:
         resource.setrlimit(kind, (most, last))
 
 
+def prepare(
+    uid: int,
+    limits: dict[str, int],
+    keep: tuple[int, ...] = (),
+    standard: tuple[int, int] | None = None,
+) -> None:
+    """Make this new process one for foreign code: our files ``keep``, ``standard`` as 0 and 1."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number, file in enumerate((*(standard or (null, null)), null)):
+        os.dup2(file, number)
+    for file in set(range(3, 64)) - set(keep):
+        try:
+            os.close(file)
+        except OSError:
+            continue
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    become(uid, limits)
+
+
 def start(
     work: Callable[[], None],
     uid: int,
     limits: dict[str, int],
     keep: tuple[int, ...] = (),
-    standard: tuple[int, int] | None = None,
 ) -> int:
-    """Start a child that does ``work``, with our files ``keep`` and ``standard`` as 0 and 1."""
+    """Start a child that does ``work``, with our files ``keep``."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        null = os.open(os.devnull, os.O_RDWR)
-        for number, file in enumerate((*(standard or (null, null)), null)):
-            os.dup2(file, number)
-        for file in set(range(3, 64)) - set(keep):
-            try:
-                os.close(file)
-            except OSError:
-                continue
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        become(uid, limits)
+        prepare(uid, limits, keep)
         work()
         code = 0
     except SystemExit as leaving:
@@ -150,8 +159,15 @@ def supervise_tests(requests: int, channel: int, order: dict[str, Any]) -> None:
     report(len(units), "timeout" if late else "ended")
 
 
-def supervise_inputs(requests: int, channel: int, order: dict[str, Any]) -> None:
-    """Run the program once per input. Each report is (verdict, output)."""
+def supervise_inputs(
+    requests: int, channel: int, order: dict[str, Any]
+) -> Callable[[], None] | None:
+    """Run the program once per input. Each report is (verdict, output).
+
+    Returns twice: None in the supervisor, and in each child the program, for the interpreter to
+    run at its outermost level. So the program ends as every program does: its threads are waited
+    for, what it registered with ``atexit`` is done, and what it printed is written.
+    """
     for text in order["inputs"]:
         given, taken = (os.open(n, os.O_RDWR | os.O_CREAT | os.O_EXCL) for n in (".in", ".out"))
         os.unlink(".in")
@@ -159,15 +175,10 @@ def supervise_inputs(requests: int, channel: int, order: dict[str, Any]) -> None
         os.write(given, text.encode("utf-8", "surrogatepass"))
         os.lseek(given, 0, os.SEEK_SET)
 
-        def be_program() -> None:
-            module = sys.modules["__main__"] = ModuleType("__main__")
-            flush = sys.stdout.flush
-            try:
-                run_program(order["sources"], module.__dict__)
-            finally:
-                flush()
-
-        child = start(be_program, order["uid"], order["limits"], standard=(given, taken))
+        child = os.fork()
+        if not child:
+            prepare(order["uid"], order["limits"], standard=(given, taken))
+            return lambda sources=order["sources"]: run_main(sources)  # type: ignore[misc]
         status = wait_for(child, {})
         end_others()
         output = os.pread(taken, order["limits"]["FSIZE"], 0)
@@ -175,10 +186,17 @@ def supervise_inputs(requests: int, channel: int, order: dict[str, Any]) -> None
         write_frame(channel, pack((verdict, output), no_other))
         os.close(given)
         os.close(taken)
+    return None
 
 
-def main() -> None:
-    """Wait for one order, and carry it out."""
+def run_main(sources: tuple[str, ...]) -> None:
+    """Run a program as the main one."""
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    run_program(sources, module.__dict__)
+
+
+def main() -> Callable[[], None] | None:
+    """Wait for one order, and carry it out; returns what is left to this process to run."""
     if os.getpid() == 1:  # `wait_for` takes it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     requests, channel = os.dup(0), os.dup(1)
@@ -187,6 +205,9 @@ def main() -> None:
         os.dup2(null, number)
     frame = read_frame(requests)
     if frame is None:  # not needed after all
-        return
+        return None
     order = unpack(frame, no_other)
-    (supervise_inputs if "inputs" in order else supervise_tests)(requests, channel, order)
+    if "inputs" in order:
+        return supervise_inputs(requests, channel, order)
+    supervise_tests(requests, channel, order)
+    return None

@@ -99,10 +99,15 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _at(tree: ast.Module, frame: Any, source: str) -> ast.stmt | ast.expr | None:
-    """Return the statement or expression of a frame, unless a ``raise`` merely raises it again."""
+    """Return the statement or expression of a frame, unless a ``raise`` merely raises it again.
+
+    A statement that is an expression stands where the expression does, which says more.
+    """
     lines = source.split("\n")
     place = (frame.line, frame.column - 1, frame.end_line, frame.end_column - 1)
     for node in _unraised(tree):
+        if isinstance(node, ast.Expr):
+            continue
         if isinstance(node, ast.stmt | ast.expr) and place == (
             node.lineno,
             _characters(lines, node.lineno, node.col_offset),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from _sitebuiltins import Quitter
 from types import CodeType, ModuleType
 
 from ponder.sandbox.wire import (
@@ -101,6 +102,8 @@ def refusal(error: BaseException) -> bytes:
 
 def run_program(sources: tuple[str, ...], namespace: dict[str, Any]) -> None:
     """Run the sources in order, if all are Python; each is compiled alone."""
+    for name in ("exit", "quit"):  # `site` makes them, which is not imported here
+        setattr(builtins, name, Quitter(name, "the end of the input"))
     ready = [compile(text, f"<{i}>", "exec", dont_inherit=True) for i, text in enumerate(sources)]
     for code in ready:
         exec(code, namespace)

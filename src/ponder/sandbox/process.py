@@ -43,8 +43,10 @@ def python() -> tuple[str, ...]:
         "for name, code in marshal.loads(bytes.fromhex(sys.argv.pop())):\n"
         "    sys.modules[name] = module = types.ModuleType(name)\n"
         "    exec(code, module.__dict__)\n"
-        "try: module.main()\n"
-        "finally: module.os._exit(0)\n"
+        "try: run = module.main()\n"
+        "except BaseException: module.os._exit(1)\n"
+        "if run is None: module.os._exit(0)\n"
+        "run()\n"
     )
     interpreter = os.path.realpath(sys.executable)
     flags = ("-I", "-S", "-B", "-X", "utf8", "-c")

@@ -40,15 +40,23 @@ async def budget_forcing(
     while chain.tokens < s.length and (waits > 0 or chain.tokens < least):
         [chain] = await s.steer([chain]) or [s.fail()]
         waits -= 1
-        so_far = f"{chain.text.removesuffix(END).rstrip()}\n\n{word}"
-        chain = await _thought(s, replace(chain, text=so_far, finish=None))
+        longer = _continued(chain, word)
+        chain = await _thought(s, longer)
         if chain.answer is not None:
             s.propose(chain)
-        if chain.text.removesuffix(END) == so_far:  # it has nothing to add
+        if chain.turn == longer.turn:  # it has nothing to add
             break
     if not chain.done:  # it has thought, but not answered yet
-        chain = await s.grow(chain, length=max(1, s.length - chain.tokens))
+        closed = replace(chain, text=chain.text or "\n\n")
+        chain = await s.grow(closed, length=max(1, s.length - chain.tokens))
     return await s.conclude(chain)
+
+
+def _continued(chain: Trace, word: str) -> Trace:
+    """Return the chain with its end suppressed, and ``word`` appended."""
+    if chain.reasoning and not chain.text:
+        return replace(chain, reasoning=f"{chain.reasoning.rstrip()}\n\n{word}", finish=None)
+    return replace(chain, text=f"{chain.text.rstrip()}\n\n{word}", finish=None)
 
 
 async def _thought(s: Session, start: Trace) -> Trace:

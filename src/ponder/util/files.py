@@ -1,14 +1,21 @@
-"""Reading of untrusted files: only regular ones, up to a stated size."""
+"""Reading of files: untrusted ones only if regular, and up to a stated size.
+
+Text is UTF-8. A byte-order mark at its beginning is not part of it. Rows of JSON Lines end at a
+line feed alone: the other characters at which Python ends lines may stand in JSON's strings.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ponder.core.errors import UsageError
 
+MARK = "\ufeff"
+"""The byte-order mark, which some programs write at the beginning of a text."""
 TEXT_LIMIT = 16 << 20
 """Maximum bytes of a learned verifier, a configuration or a rubric."""
 
@@ -62,6 +69,70 @@ def read_regular(path: Path | str, what: str, limit: int = TEXT_LIMIT) -> bytes:
             "needs."
         )
     return content
+
+
+def text_of(content: bytes, where: object) -> str:
+    """Return the text of a file's content.
+
+    Raises:
+        UsageError: it is not UTF-8; names ``where`` it is from, and the line.
+    """
+    try:
+        return content.decode("utf-8").removeprefix(MARK)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"cannot read {where}, line {line}: it is not UTF-8 text; save it as UTF-8."
+        ) from None
+
+
+def read_text(path: Path | str, what: str = "") -> str:
+    """Return the text of a file that the user names, a pipe included; lines end with line feeds.
+
+    Raises:
+        UsageError: it cannot be read, or is not UTF-8 text.
+    """
+    where = f"{what} {path}".strip()
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {where}: {_reason(error)}.") from None
+    return with_line_feeds(text_of(content, where))
+
+
+def with_line_feeds(text: str) -> str:
+    """Return a text of any system with a line feed at the end of each line."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def rows(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, row) of each row of JSON Lines that is not blank."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if row := line.strip().removeprefix(MARK):
+            yield number, row
+
+
+def raw_rows(file: BinaryIO, path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
+    """As ``rows``, of a file that is read row by row, each of at most ``limit`` bytes.
+
+    Raises:
+        UsageError: a row is longer.
+    """
+    for number, line in enumerate(iter(lambda: file.readline(limit + 1), b""), 1):
+        if len(line) > limit:
+            raise UsageError(
+                f"{path}, line {number}: it has more than {limit >> 20} MiB, which no problem "
+                "needs."
+            )
+        if row := line.strip().removeprefix(MARK.encode()):
+            yield number, row
+
+
+def first_character(file: BinaryIO) -> bytes:
+    """Return the first character of a file that is no white space, and go back to its beginning."""
+    start = file.read(256).removeprefix(MARK.encode()).lstrip()[:1]
+    file.seek(0)
+    return start
 
 
 _BINARY = getattr(os, "O_BINARY", 0)  # only on Windows

@@ -13,10 +13,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.refs import Ref, parse
+from ponder.util.files import read_text
 
 _SHORT = re.compile(r"\s*([a-z_]+):\s*(.*\S)\s*", re.DOTALL)
 
@@ -135,12 +135,7 @@ def read_rubric(given: Arguments) -> tuple[str, Arguments]:
     if named is None:
         return "", given
     path, _, expected = named.partition("#")
-    try:
-        text = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UsageError(f"cannot read the rubric {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"cannot read the rubric {path}: it is not UTF-8 text.") from None
+    text = read_text(path, "the rubric").strip()
     if not text:
         raise UsageError(f"the rubric {path} is empty: say in it what a good answer is.")
     digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()

@@ -111,3 +111,18 @@ def test_the_same_from_python() -> None:
             score(problem, texts, verifier="regex:b")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="the seed must be a whole number"):
         score(problem, ["a"], verifier="regex:b", seed=-1)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("inner", ["\u2028", "\u2029", "\x85", " "])
+def test_only_a_line_feed_ends_a_candidate(
+    mark: str, end: str, inner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = files(tmp_path, QUESTION)
+    (tmp_path / "problem.json").write_text(f"{mark}{json.dumps(QUESTION)}", encoding="utf-8")
+    lines = [f'{{"text": "So:{inner}the answer is {n}"}}{end}' for n in (34, 54)]
+    (tmp_path / "candidates.jsonl").write_bytes(f"{mark}{''.join(lines)}".encode())
+    code, out, _ = run(capsys, "score", *asked, "--verifier", 'regex("^34$")', "--json")
+    assert code == 0
+    assert [score["score"] for score in json.loads(out)["scores"]] == [1.0, 0.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.cli.commands.solve import verifier_name
+from ponder.cli.commands.solve import _question, verifier_name
 from tests.support.commands import QUESTION, ponder
 from tests.support.killing import interrupted
 from tests.support.seeded import configure, seeded_server
@@ -79,6 +80,17 @@ def test_a_person_gets_answer_confidence_and_receipt(capsys: pytest.CaptureFixtu
     assert "confidence 1.00: 5 of 5 answers agree" in out
     assert "self_consistency on simulated: finished; run 2" in out
     assert "completion tokens" in out
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_question_is_read_without_its_byte_order_mark(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"\xef\xbb\xbfdef add(a, b):\r\n    pass\n"
+    (tmp_path / "question.txt").write_bytes(content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    file = str(tmp_path / "question.txt") if how == "file" else None
+    assert _question(None, file) == "def add(a, b):\n    pass\n"
 
 
 @pytest.mark.parametrize("how", ["argument", "file", "stdin", "dash"])

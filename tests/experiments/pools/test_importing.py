@@ -65,6 +65,15 @@ def test_the_figures_of_game24(scored: Callable[..., Scored]) -> None:
 
 
 # The data's README prints 0.3473 for the third, but 458 of 1319 are 0.34723.
+@pytest.mark.parametrize("before", ["\ufeff", "\ufeff\n ", "\n"])
+def test_an_array_may_have_a_byte_order_mark(before: str, tmp_path: Path, pool: Command) -> None:
+    path, out = tmp_path / "f", tmp_path / "out"
+    path.write_text(f"{before}{json.dumps(NESTED)}", encoding="utf-8")
+    paths = "problem_id=id,samples=runs,answer=a,correct=ok"
+    assert pool("import", path, "-o", out, "--format", "map", "--map", paths)[0] == 0
+    assert read(out) == {"x": [("3", True), ("[1, 2]", False), (None, False)]}
+
+
 @pytest.mark.parametrize(
     ("system", "right", "printed"),
     [

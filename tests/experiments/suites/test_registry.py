@@ -166,7 +166,7 @@ def test_what_is_no_suite_is_one_sentence(said: str, complaint: str) -> None:
 
 def test_not_utf8_and_not_gzip(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"question,answer\na,1\n\xff,2\n")
-    with pytest.raises(UsageError, match=r"x\.csv, line 3: not UTF-8"):
+    with pytest.raises(UsageError, match=r"x\.csv, line 3: it is not UTF-8"):
         find(f"{tmp_path}/x.csv").load()
     (tmp_path / "x.jsonl.gz").write_bytes(b"plain")
     with pytest.raises(UsageError, match=r"cannot read .*x\.jsonl\.gz"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,34 @@ def test_where_a_body_is_divided_changes_nothing(body: bytes, size: int) -> None
         events += pieces.feed(body[start : start + size])
     assert events + pieces.end() == expected
     assert (pieces.whole is None) == (once.whole is None)
+
+
+ERROR = {"error": {"code": 503, "message": "overloaded", "details": [{}]}}
+EVENT = b'data: {"a": 1}\r\n\r\n'
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("write", [1, 7, 1000])
+@pytest.mark.parametrize("after", [b"", b"\n", b"\n\n" + EVENT])
+def test_an_error_outside_of_any_event_is_one(indent: int | None, write: int, after: bytes) -> None:
+    body = EVENT + json.dumps(ERROR, indent=indent).encode() + after
+    framer = Framer()
+    pieces = [body[at : at + write] for at in range(0, len(body), write)]
+    events = [event for piece in pieces for event in framer.feed(piece)] + framer.end()
+    expected = [{"a": 1}, ERROR] + ([{"a": 1}] if EVENT in after else [])
+    assert [json.loads(event) for event in events] == expected
+
+
+def test_it_is_passed_on_before_the_body_ends() -> None:
+    framer = Framer()
+    assert framer.feed(EVENT) == [b'{"a": 1}']
+    [event] = framer.feed(json.dumps(ERROR, indent=2).encode() + b"\n")
+    assert json.loads(event) == ERROR
+
+
+@pytest.mark.parametrize("after", [b"", EVENT])
+def test_half_of_it_is_an_event_of_its_own(after: bytes) -> None:
+    framer = Framer()
+    events = framer.feed(EVENT + b'{\n  "error": {\n' + after) + framer.end()
+    assert events[:2] == [b'{"a": 1}', b'{\n  "error": {']
+    assert events[2:] == ([b'{"a": 1}'] if after else [])

@@ -247,6 +247,25 @@ async def test_cancelling_closes_the_connection() -> None:
     assert server.connections == 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_cancelled_sample_is_booked_at_the_size_of_its_prompt_once_that_is_known(
+    stream: bool,
+) -> None:
+    seen: list[tuple[int, int]] = []
+    step = sse(delta("a"), done=False, hang=True) if stream else Step(hang=True)
+    async with Loopback(step, answer()) as server:
+        client = model(server.url, stream=stream)
+        task = asyncio.create_task(client.generate(ASK, lambda d: seen.append(costs(d))))
+        await server.seen(requests=1)
+        await client.generate(ASK)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await client.close()
+    assert (seen[0][0], seen[-1][0]) == (BOUND, 10)
+    assert seen[-1][1] in ((0, 1) if stream else (20,))
+
+
 def test_one_model_serves_one_loop_after_another() -> None:
     client: OpenAICompat | None = None
 

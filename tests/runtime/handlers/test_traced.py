@@ -72,7 +72,7 @@ def test_what_was_written_is_told_before_the_sample_is_lost() -> None:
     assert told.events[1:] == [
         Grew("0", "a", "", 1),
         Grew("0", "b", "", 2),
-        SampleLost("0", "it broke"),
+        SampleLost("0", "it broke", failed=True),
     ]
 
 

@@ -21,6 +21,7 @@ from ponder.cli.views import runs
 from ponder.core.errors import UsageError
 from ponder.experiments.pools import file as pools
 from ponder.experiments.training.reviews import labelled
+from ponder.util.files import MARK
 from ponder.verifiers.human.verifier import How, Item, Judgement, Queue
 
 _FILE = click.Path(path_type=Path)
@@ -68,7 +69,7 @@ class Desk:
         line = sys.stdin.readline()
         if not line:
             raise EOFError
-        return line.strip()
+        return line.removeprefix(MARK).strip()
 
 
 @click.command(cls=Command)

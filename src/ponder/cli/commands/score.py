@@ -21,6 +21,7 @@ from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError
 from ponder.core.problem import Problem
 from ponder.runtime.engine import Engine
+from ponder.util.files import read_text, rows
 
 _FILE = click.Path(path_type=Path)
 _FIELDS = {"question", "answer_type", "choices", "schema", "tests"}
@@ -101,7 +102,7 @@ def read_problem(path: Path) -> Problem:
     Raises:
         UsageError: the file cannot be read, or is malformed.
     """
-    data = _json(path, _read(path), "")
+    data = _json(path, read_text(path), "")
     if "question" not in data:
         raise UsageError(f"{path} has no 'question'.")
     if isinstance(data["question"], str) and not data["question"].strip():
@@ -123,24 +124,14 @@ def read_candidates(path: Path) -> list[str]:
         UsageError: the file cannot be read, is empty, or has a malformed line.
     """
     texts = []
-    for number, line in enumerate(_read(path).splitlines(), 1):
-        if line.strip():
-            data = _json(path, line, f", line {number}")
-            if not isinstance(data.get("text"), str):
-                raise UsageError(f'{path}, line {number}: expected {{"text": ...}}.')
-            texts.append(data["text"])
+    for number, line in rows(read_text(path)):
+        data = _json(path, line, f", line {number}")
+        if not isinstance(data.get("text"), str):
+            raise UsageError(f'{path}, line {number}: expected {{"text": ...}}.')
+        texts.append(data["text"])
     if not texts:
         raise UsageError(f"{path} is empty: it has one candidate per line.")
     return texts
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
 
 
 def _json(path: Path, text: str, where: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ import click
 from ponder import api
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
-from ponder.cli.output.terminal import say, say_json
+from ponder.cli.output.terminal import say, say_json, short
 from ponder.cli.output.voice import Voice, tell_of_person
 from ponder.cli.views import live
 from ponder.cli.views import result as shown
@@ -24,12 +23,14 @@ from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.refs import Ref
+from ponder.core.thinking import LEVELS
 from ponder.planning.presets import COMMON, DEFAULT, PRESETS
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import STRATEGIES
+from ponder.util.files import read_text, text_of, with_line_feeds
 from ponder.verifiers.naming import Arguments, canonical, spelled
 from ponder.verifiers.registry import KINDS
 
@@ -65,6 +66,11 @@ def _strategies() -> str:
 @click.option("-m", "--model", metavar="MODEL", help="Catalog name, .gguf, hub file, endpoint.")
 @click.option(
     "-e", "--effort", metavar="EFFORT", help=f"{', '.join(PRESETS)} (default: {DEFAULT})."
+)
+@click.option(
+    "--thinking",
+    metavar="LEVEL|TOKENS",
+    help=f"The model's own thinking: {', '.join(LEVELS)}, or a number of tokens.",
 )
 @click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
@@ -105,6 +111,7 @@ def solve(
     file: str | None,
     model: str | None,
     effort: str | None,
+    thinking: str | None,
     knobs: tuple[str, ...],
     verifier: str | None,
     rubric: str | None,
@@ -135,12 +142,12 @@ def solve(
         _question(question, file),
         model=api.model_name(model, engine.config),
         effort=effort or engine.config.effort or DEFAULT,
-        knobs=knob_values(knobs),
+        knobs=_knobs(knobs, thinking),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         answer_type=answer_type,
         choices=_choices(choices, "json" if schema else answer_type),
-        schema=_read(schema) if schema else "",
+        schema=read_text(schema) if schema else "",
         **options,
     )
     recorded: str | bool = journal or not no_journal
@@ -151,6 +158,15 @@ def solve(
         return api.prepare(asked, engine, journal=recorded, publish=publish)
 
     return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
+
+
+def _knobs(given: tuple[str, ...], thinking: str | None) -> dict[str, Any]:
+    values = knob_values(given)
+    if thinking is None:
+        return values
+    if "thinking" in values:
+        raise UsageError("--thinking and --set thinking=... are the same: give one of them.")
+    return {**values, "thinking": thinking}
 
 
 def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:
@@ -189,6 +205,8 @@ def present(
         say_json(result.to_json())
     else:
         shown.result(result, show_trace=show_trace, quiet=quiet)
+    if result.lost:
+        say(f"ponder: {short(result.lost, 400)}", err=True)
     if result.answer is not None:
         return 1 if result.receipt.overcharged else 0
     return 130 if result.stopped_by == "interrupt" else 1
@@ -222,15 +240,12 @@ def _question(argument: str | None, file: str | None) -> str:
     if argument is not None and file is not None:
         raise UsageError("the question is given twice: as an argument and with --file.")
     if file is not None:
-        return _read(file)
+        return read_text(file)
     if argument is not None and argument != "-":
         return argument
     if sys.stdin is None or (argument is None and sys.stdin.isatty()):
         raise UsageError("there is no question: give it as an argument, with --file, or on stdin.")
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise UsageError("standard input is not UTF-8 text.") from None
+    return with_line_feeds(text_of(sys.stdin.buffer.read(), "standard input"))
 
 
 def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
@@ -242,15 +257,6 @@ def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
             "out."
         )
     return tuple(label.strip() for label in labels.split(",") if label.strip())
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
 
 
 def knob_values(pairs: Sequence[str]) -> dict[str, str]:

@@ -90,6 +90,16 @@ def collect(code: str, entry_point: str = "") -> tuple[Unit, ...]:
         ) from None
 
 
+@lru_cache(1_024)
+def needed(code: str, entry_point: str = "") -> frozenset[str]:
+    """Return the names that the tests of a source read but do not define: the program's.
+
+    Raises:
+        UsageError: as ``collect``.
+    """
+    return frozenset(_of_program(collect(code, entry_point), entry_point))
+
+
 def _collect(parsed: ast.Module, entry_point: str) -> tuple[Unit, ...]:
     tree, wants_examples = rewritten(parsed, entry_point)
     for node in ast.walk(tree):

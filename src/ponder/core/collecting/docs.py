@@ -85,4 +85,4 @@ def _printed(source: str) -> UsageError:
 
 
 def _indented(source: str) -> str:
-    return "\n".join(f"    {line}" for line in source.splitlines())
+    return "\n".join(f"    {line}" for line in source.split("\n"))

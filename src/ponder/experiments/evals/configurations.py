@@ -26,7 +26,7 @@ from ponder.planning import presets
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 from ponder.strategies import registry
-from ponder.util.files import read_regular
+from ponder.util.files import read_regular, text_of
 
 UNITS = tuple(f.name for f in fields(Budget))
 TABLE = "configuration"
@@ -342,9 +342,7 @@ def _over(top: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_regular(path, "the configurations").decode("utf-8"))
-    except UnicodeDecodeError:
-        raise UsageError(f"cannot read {path}: it is not UTF-8 text.") from None
+        return tomllib.loads(text_of(read_regular(path, "the configurations"), path))
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise UsageError(f"{path} is not TOML: {why}.") from None

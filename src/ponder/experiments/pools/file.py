@@ -17,7 +17,7 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType
 from ponder.experiments.pools.samples import FORMAT, SCORE, Entry, Header, Sample
 from ponder.util.decoding import Malformed, decode, parse
-from ponder.util.files import open_regular
+from ponder.util.files import first_character, open_regular, raw_rows
 
 LINE_LIMIT = 256 << 20
 """Most bytes of a line, which is one problem with all of its samples."""
@@ -93,7 +93,6 @@ class Pool:
 
 # Reading ------------------------------------------------------------------------------------------
 
-_BOM = b"\xef\xbb\xbf"
 _HEADER_FIELDS = {
     "pool",
     "model",
@@ -121,22 +120,12 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield (number, line) of each line that is not blank."""
     try:
         with open_regular(path, "the pool") as file:
-            start = file.read(256).removeprefix(_BOM).lstrip()
-            if start and start[:1] != b"{":
+            if first_character(file) not in (b"{", b""):
                 raise UsageError(
                     f"{path} is not a pool: it does not start with a JSON object (to read another "
                     "format, see 'ponder pool import')."
                 )
-            file.seek(0)
-            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
-                if len(line) > LINE_LIMIT:
-                    raise UsageError(
-                        f"{path}, line {number}: it has more than {LINE_LIMIT >> 20} MiB, which no "
-                        "problem needs."
-                    )
-                line = line.removeprefix(_BOM).strip()
-                if line:
-                    yield number, line
+            yield from raw_rows(file, path, LINE_LIMIT)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}.") from None
 

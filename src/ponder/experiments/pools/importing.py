@@ -17,7 +17,7 @@ from ponder.core.problem import ANSWER_TYPES
 from ponder.experiments.pools.file import LINE_LIMIT, BrokenLine, entry_from, loads, shown
 from ponder.experiments.pools.samples import Entry
 from ponder.util.decoding import Malformed, parse
-from ponder.util.files import open_regular
+from ponder.util.files import first_character, open_regular, raw_rows
 
 ARRAY_LIMIT = 256 << 20
 """Most bytes of a JSON array, which is held in memory."""
@@ -106,8 +106,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield (number, row): parsed items of a JSON array, raw lines of JSON Lines."""
     with open_regular(path, "the file") as file:
         try:
-            if file.read(256).lstrip()[:1] == b"[":
-                file.seek(0)
+            if first_character(file) == b"[":
                 content = file.read(ARRAY_LIMIT + 1)
                 if len(content) > ARRAY_LIMIT:
                     raise UsageError(
@@ -116,12 +115,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
                     )
                 yield from enumerate(parse(content), 1)
                 return
-            file.seek(0)
-            for number, line in enumerate(iter(lambda: file.readline(LINE_LIMIT + 1), b""), 1):
-                if len(line) > LINE_LIMIT:
-                    raise UsageError(f"{path}, row {number}: more than {LINE_LIMIT >> 20} MiB.")
-                if line.strip():
-                    yield number, line
+            yield from raw_rows(file, path, LINE_LIMIT)
         except Malformed as error:
             raise UsageError(f"{path} is not JSON: {error}.") from None
         except OSError as error:

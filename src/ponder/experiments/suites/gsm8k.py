@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ponder.answers.equivalence import plain_number
+from ponder.answers.numerals import plain_number
 from ponder.experiments.suites.base import FileSuite, Item, ask
 from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row

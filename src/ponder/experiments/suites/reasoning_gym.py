@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.answers.equivalence import plain_number
+from ponder.answers.numerals import plain_number
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType
 from ponder.experiments.suites.base import Item, ask

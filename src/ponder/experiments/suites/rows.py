@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.answers.equivalence import plain_number
+from ponder.answers.numerals import plain_number
 from ponder.core.collecting.collect import collect
 from ponder.core.errors import UnknownName, UsageError
+from ponder.util.files import rows, text_of
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv")
 
@@ -104,14 +105,12 @@ def read(path: Path, under: str = "") -> Iterator[Row]:
     stem = path.name.split(".")[0]
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError) as error:
         raise UsageError(
             f"cannot read {path}: {getattr(error, 'strerror', '') or error}."
         ) from None
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}, line {line}: not UTF-8; save the file as UTF-8.") from None
+    text = text_of(content, path)
     if ".jsonl" in path.suffixes:
         found = _lines(path, text)
     else:
@@ -123,19 +122,18 @@ def read(path: Path, under: str = "") -> Iterator[Row]:
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            place = f"{path}, line {number}"
-            yield place, _loads(line, place)
+    for number, row in rows(text):
+        place = f"{path}, line {number}"
+        yield place, _loads(row, place)
 
 
 def _json(path: Path, text: str, under: str) -> Iterator[tuple[str, Any]]:
     value = _loads(text, str(path))
-    rows = value.get(under) if under and isinstance(value, dict) else value
-    if not isinstance(rows, list):
+    found = value.get(under) if under and isinstance(value, dict) else value
+    if not isinstance(found, list):
         what = f"an array in the field {under!r}" if under else "an array of objects"
         raise UsageError(f"{path}: expected {what}.")
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(found, 1):
         yield f"{path}, row {number}", row
 
 

@@ -18,6 +18,10 @@ class Absent:
         """Return zero: nothing is ever sent."""
         return 0
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Refuse.
 

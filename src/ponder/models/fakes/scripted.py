@@ -9,6 +9,7 @@ from typing import get_args
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
+from ponder.models.apart import part
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.fakes.words import deltas
 
@@ -50,6 +51,10 @@ class Scripted:
         """Count one token per word."""
         return sum(len(m.content.split()) for m in messages) + len(prefix.split())
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Return the next reply of the script."""
         self.info.check(request.thinking)
@@ -74,14 +79,16 @@ class Scripted:
         at, stopped_at = min(found, default=(len(reply), ""))
         words = reply[:at].split(" ")
         kept = words[: request.max_tokens]
+        reasoning, text = part(" ".join(kept), request.prefix)
         return Completion(
-            " ".join(kept),
+            text,
             "stop" if len(kept) == len(words) else "length",
             prompt,
             len(kept),
             logprobs=(-0.1,) * len(kept) if request.logprobs else None,
             top=tuple({word: -0.1} for word in kept) if request.top_logprobs else None,
             stopped_at=stopped_at if len(kept) == len(words) else None,
+            reasoning=reasoning,
         )
 
     async def close(self) -> None:

@@ -30,14 +30,13 @@ from ponder.core.errors import (
     ModelTimeout,
     ModelUnreachable,
     RequestRefused,
-    UsageError,
 )
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.http import lessons
 from ponder.models.http.callers import Caller, Outcomes, tie
-from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, url_of
+from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, forbid, url_of
 from ponder.models.http.failures import (
     Failure,
     lost,
@@ -87,17 +86,9 @@ class HttpModel:
         self._make_wire = wire
         self._remarks: list[str] = []
         self._counts_first = False  # True if it counts only the first of several choices
-        if endpoint.prefill == "none" and "prefill" in endpoint.capabilities:
-            raise UsageError(
-                f"{self._who} claims 'prefill' without saying how: set prefill to "
-                "'final_message' (llama.cpp) or 'continue_final_message' (vLLM, SGLang)."
-            )
         proxy = find_proxy(url_of(endpoint, ""))
         self._adopt(endpoint)
-        if shared := self._wire.prompt((), "").keys() & endpoint.extra_body.keys():
-            raise UsageError(
-                f"{self._who}: extra_body must not hold {min(shared)!r}, which is the prompt."
-            )
+        forbid(endpoint, self._wire.prompt((), ""))
         connect, reads = endpoint.connect_timeout, (None, endpoint.idle_timeout)
         self._timeouts = [  # unstreamed, streamed
             aiohttp.ClientTimeout(endpoint.timeout, sock_connect=connect, sock_read=read)
@@ -127,6 +118,7 @@ class HttpModel:
             endpoint.context,
             endpoint.local,
             endpoint.most_beside,
+            endpoint.think_open,
             tuple(self._remarks),
         )
 
@@ -141,6 +133,11 @@ class HttpModel:
         Until then, count one token per UTF-8 byte, and an allowance for a chat template.
         """
         return self._prompts.get(messages, prefix).tokens
+
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the exact count once it is known; until then, that of the longest tokens."""
+        prompt = self._prompts.get(messages, prefix)
+        return prompt.tokens if prompt.exact else prompt.least
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
@@ -298,7 +295,10 @@ class HttpModel:
         def grown() -> None:
             assert stream
             told = stream.fresh() if request.watched else ("", "")
-            report(Delta(*told, stream.tokens, bound, due=most if stream.hidden else None))
+            usage = stream.usage
+            known = prompt.tokens if usage is None or usage.prompt is None else usage.prompt
+            due = most if stream.hidden else None
+            report(Delta(*told, stream.tokens, max(known, prompt.least), due))
 
         endpoint, wire = self.endpoint, self._wire
         streamed = endpoint.stream and samples == 1
@@ -328,6 +328,11 @@ class HttpModel:
                     body, more = await read_body(response, limit)
                     if more:
                         raise Malformed(f"it has more than {limit:,} bytes")
+        except asyncio.CancelledError:
+            if prompt.tokens != bound:  # its exact size came with another sample
+                count, due = (stream.tokens, None) if stream else (0, most)
+                report(Delta(tokens=count, prompt_tokens=prompt.tokens, due=due))
+            raise
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as problem:
             why = f"{self._who} cannot be reached: {reached(problem)}"
             return Failure(ModelUnreachable, clean(why, self._key))
@@ -344,7 +349,7 @@ class HttpModel:
                 why = f"{self._who} sent a malformed reply: it has more than {limit:,} bytes"
                 failure = Failure(MalformedReply, why)
             body, stream = stream.whole, None
-        spent = Spent(bound, stream.spent if stream else most * samples)
+        spent = Spent(prompt.tokens, stream.spent if stream else most * samples)
         if failure and status < 300 and not (stream and stream.complete):
             failure.spent = spent
             return failure

@@ -17,7 +17,11 @@ from ponder.models.base import Api, Capability, ModelInfo, Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The address of a model, and the dialect of its server."""
+    """The address of a model, and the dialect of its server.
+
+    Raises:
+        UsageError: it claims to continue a prefix without saying how.
+    """
 
     name: str
     base_url: str
@@ -72,6 +76,13 @@ class Endpoint:
     concurrency: int = 64
     """Most HTTP requests in flight."""
 
+    def __post_init__(self) -> None:
+        if self.prefill == "none" and "prefill" in self.capabilities:
+            raise UsageError(
+                f"endpoint {self.name!r} claims 'prefill' without saying how: set prefill to "
+                "'final_message' (llama.cpp) or 'continue_final_message' (vLLM, SGLang)."
+            )
+
     @property
     def able(self) -> frozenset[Capability]:
         """Its capabilities, without those that its API has no words for."""
@@ -92,6 +103,19 @@ LACKS: Mapping[Api, frozenset[Capability]] = {
 """Capabilities that an API has no words for, whatever the model."""
 LEAST = 16
 """Fewest tokens that a request to the Responses API may allow a sample."""
+
+
+def forbid(endpoint: Endpoint, prompt: Mapping[str, object]) -> None:
+    """Refuse an endpoint whose ``extra_body`` holds fields of the prompt.
+
+    Raises:
+        UsageError: it does.
+    """
+    if shared := prompt.keys() & endpoint.extra_body.keys():
+        raise UsageError(
+            f"endpoint {endpoint.name!r}: extra_body must not hold {min(shared)!r}, which is the "
+            "prompt."
+        )
 
 
 def check(request: Request, info: ModelInfo) -> None:

@@ -115,9 +115,9 @@ def _placed(error: dict[str, Json], message: str) -> str:
 
 
 def reason_of(body: bytes) -> str:
-    """Return the message in an error's body, JSON or not."""
+    """Return the message in an error's body: JSON, alone or in a list (Gemini), or not."""
     try:
-        return error_message(parse(body))
+        return error_message(parse(body.strip().removeprefix(b"[").removesuffix(b"]")))
     except Malformed:
         return body.decode(errors="replace") or "no reason given"
 
@@ -155,8 +155,18 @@ def _seconds(date: str) -> float | None:
         return None
 
 
+def retry_in(reason: str) -> float:
+    """Return the seconds to wait by the words of a refusal (Gemini has no header for it); 0 if it
+    names none.
+    """
+    found = re.search(r"retry in (\d{1,9}(?:\.\d{1,9})?)s", reason, re.I)
+    return float(found[1]) if found else 0.0
+
+
 def _is_final(reason: str) -> bool:
     """True if a 429 says that money or a quota is used up, so that waiting cannot help."""
+    if retry_in(reason):
+        return False
     reason = reason.lower()
     return any(word in reason for word in ("insufficient_quota", "exceeded your current quota"))
 
@@ -191,11 +201,10 @@ def refused(endpoint: Endpoint, key: str, status: int, reason: str, after: float
         kind = ServerFault
     elif status < 400:
         reason = "it redirects elsewhere, which is not followed; base_url must be the final one"
-    elif status == 404 and not endpoint.base_url.rstrip("/").endswith("/v1"):
+    elif status == 404 and not re.search(r"/v\d\w*/*$", endpoint.base_url):
         reason = f"{reason} (most servers want a base_url that ends in /v1)"
-    return Failure(
-        kind, clean(f"endpoint {endpoint.name!r} answered {status}: {reason}", key), after=after
-    )
+    message = clean(f"endpoint {endpoint.name!r} answered {status}: {reason}", key)
+    return Failure(kind, message, after=after or retry_in(reason))
 
 
 def lost(failure: Failure, request: Request, callers: list[Caller]) -> Outcomes:

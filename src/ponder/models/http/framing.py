@@ -15,12 +15,14 @@ class Framer:
     A server that was asked for a stream may send one JSON object instead: a reply or an error. It
     is then ``whole``. Lines end in any of the three ways of the standard, a byte-order mark is
     ignored, and so are comments, empty events and fields other than ``data``. An event whose data
-    is one line is passed on at once, without waiting for the empty line after it.
+    is one line is passed on at once, without waiting for the empty line after it. So is an error
+    outside of any event: an object on one line, or indented on several (Gemini).
     """
 
     def __init__(self) -> None:
         self._line = bytearray()
         self._data: list[bytes] = []
+        self._bare: list[bytes] = []
         self._start = True
         self._after_return = False
         self._body: bytearray | None = None
@@ -64,11 +66,19 @@ class Framer:
         events: list[bytes] = []
         if self._body is None:
             self._take(bytes(self._line), events)
+            self._end_bare(events)
             self._take(b"", events)
             self._line.clear()
         return events
 
     def _take(self, line: bytes, events: list[bytes]) -> None:
+        if self._bare and not line.startswith(b"data:"):
+            if line:
+                self._bare.append(line)
+            if line.rstrip() == b"}":
+                self._end_bare(events)
+            return
+        self._end_bare(events)
         if not line:
             if self._data:
                 events.append(b"\n".join(self._data))
@@ -79,5 +89,12 @@ class Framer:
                 events.append(value)
             elif value or self._data:
                 self._data.append(value)
-        elif line[:1] == b"{" and not self._data:  # an error outside of any event
+        elif line.rstrip() == b"{" and not self._data:
+            self._bare.append(line)
+        elif line[:1] == b"{" and not self._data:
             events.append(line)
+
+    def _end_bare(self, events: list[bytes]) -> None:
+        if self._bare:
+            events.append(b"\n".join(self._bare))
+            self._bare = []

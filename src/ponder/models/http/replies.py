@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder.core.errors import MalformedReply
-from ponder.core.marks import Split, split
 from ponder.core.trace import Finish
 from ponder.models import sound
+from ponder.models.apart import part
 from ponder.models.base import Completion, Request
 from ponder.models.http.received import CHARACTERS, Malformed, least_tokens
 
@@ -148,26 +148,16 @@ class Choice:
     def parted(self, prefix: str, *, opened: bool) -> Choice:
         """Return it with the thinking that is marked in its text taken out of it.
 
-        ``prefix`` was continued; ``opened`` if the prompt begins the thinking.
+        ``prefix`` was continued; ``opened`` if the prompt begins the thinking, which counts only
+        where the server has not taken any out itself.
         """
-        apart = part(self.text, prefix, opened=opened)
-        if apart is None:
+        reasoning, text = part(self.text, prefix, opened=opened and not self.reasoning)
+        if text == self.text and not reasoning:
             return self
-        reasoning, text = apart
         between = "\n\n" if self.reasoning and reasoning else ""
         return replace(
             self, text=text, reasoning=self.reasoning + between + reasoning, characters=self.size
         )
-
-
-def part(text: str, prefix: str = "", *, opened: bool = False) -> tuple[str, str] | None:
-    """Return the reasoning and the text of a raw text that continues ``prefix``; None if there is
-    no thinking in it.
-    """
-    before = split(prefix) if prefix else Split("", "", True)
-    whole = split(prefix + text, opened=opened and not prefix)
-    found = whole.reasoning.removeprefix(before.reasoning), whole.text.removeprefix(before.text)
-    return None if found == ("", text) else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from ponder.core.marks import Splitter
 from ponder.core.trace import Finish
 from ponder.models import sound
+from ponder.models.apart import Growing
 from ponder.models.base import Request
 from ponder.models.http.framing import Framer
 from ponder.models.http.received import Malformed, Unpacker, least_tokens
@@ -49,7 +49,7 @@ class Stream:
     _reasoning: list[str] = field(default_factory=list, init=False)
     _fresh: tuple[int, int] = field(default=(0, 0), init=False)
     _halves: tuple[str, str] = field(default=("", ""), init=False)
-    _splitter: Splitter | None = field(default=None, init=False)
+    _growing: Growing | None = field(default=None, init=False)
     _logprobs: list[float] = field(default_factory=list, init=False)
     _top: list[Mapping[str, float]] = field(default_factory=list, init=False)
     _blocks: str = field(default="", init=False)
@@ -122,10 +122,10 @@ class Stream:
         text, half = _encodable("".join([self._halves[0], *self._text[told:]]))
         reasoning, other = _encodable("".join([self._halves[1], *self._reasoning[thought:]]))
         self._halves = half, other
-        if self._splitter is None:
-            self._splitter = Splitter(self.opened and not self.request.prefix)
-            self._splitter.feed(self.request.prefix)
-        marked, text = self._splitter.feed(text)
+        if self._growing is None:
+            opened = self.opened and not any(self._reasoning)
+            self._growing = Growing(self.request.prefix, opened=opened)
+        text, marked = self._growing.add(text) if text else ("", "")
         return text, reasoning + marked
 
     def reply(self) -> Reply:

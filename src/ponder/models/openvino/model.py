@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ponder.core import marks
 from ponder.core.errors import (
     MissingExtra,
     ModelError,
@@ -25,6 +26,7 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
+from ponder.models.apart import Growing, part
 from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
 from ponder.models.gguf import metadata
 from ponder.models.gguf.metadata import Header, metadata_only, read_header
@@ -155,11 +157,16 @@ class _Loaded:
         setup = Setup(str(path), "", settings.slots, self.blocks, _properties(settings))
         self.process, self.tokenizer = _start(setup, found, name, self.header, tell)
         self.tokens = lru_cache(PROMPTS)(self._tokens)
+        self.think_open = marks.opens(
+            self.tokenizer.apply_chat_template([{"role": "user", "content": "?"}], True)
+        )
 
     def _tokens(self, messages: tuple[Message, ...], prefix: str) -> Tokens:
         turns = [{"role": m.role, "content": _utf8(m.content)} for m in messages]
         try:
-            prompt = self.tokenizer.apply_chat_template(turns, True) + _utf8(prefix)
+            prompt = self.tokenizer.apply_chat_template(turns, True)
+            if prefix:  # it says itself if it thinks
+                prompt = prompt[: marks.opening(prompt)] + _utf8(prefix)
             encoded = self.tokenizer.encode(prompt, add_special_tokens=False)
         except RuntimeError as error:
             raise RequestRefused(
@@ -226,6 +233,7 @@ class OpenVINO:
             loaded.header.shape,
             loaded.context,
             local=True,
+            think_open=loaded.think_open,
         )
 
     @property
@@ -236,6 +244,10 @@ class OpenVINO:
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
         """Return the exact number of tokens."""
         return len(self._loaded.tokens(tuple(messages), prefix))
+
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
 
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Generate one sample (see ``Model``).
@@ -248,10 +260,11 @@ class OpenVINO:
         prompt = self._loaded.tokens(request.messages, request.prefix)
         room = self._room(len(prompt))
 
-        told = Told(request.stop)
+        told, growing = Told(request.stop), Growing(request.prefix, opened=self._info.think_open)
 
         def grown(tokens: int, text: str) -> None:
-            progress(Delta(told.add(text), "", tokens, len(prompt)))
+            certain = told.add(text)
+            progress(Delta(*(growing.add(certain) if certain else ("", "")), tokens, len(prompt)))
 
         done = await self._loaded.process.run(
             lambda id: Job(
@@ -272,10 +285,12 @@ class OpenVINO:
                 done.error, prompt_tokens=len(prompt), completion_tokens=len(done.tokens)
             )
         text, stopped_at = self._text(done, request.stop)
-        rest = told.rest(text) if request.watched else ""
-        progress(Delta(rest, "", len(done.tokens), len(prompt)))
+        rest = growing.add(told.rest(text)) if request.watched else ("", "")
+        progress(Delta(*rest, len(done.tokens), len(prompt)))
+        reasoning, text = part(text, request.prefix, opened=self._info.think_open)
         return Completion(
             text=text,
+            reasoning=reasoning,
             finish="stop" if done.finish == "stop" else "length",
             prompt_tokens=len(prompt),
             completion_tokens=len(done.tokens),

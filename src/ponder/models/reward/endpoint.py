@@ -104,6 +104,10 @@ class RewardEndpoint:
         once = sum(sizes) + PER_MESSAGE * len(sizes) + PER_STEP * steps + PER_PROMPT
         return once * times
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the count if every token were the longest of a vocabulary."""
+        return least_tokens(sum(len(m.content) for m in messages))
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Score one solution (see the module)."""
         started = time.perf_counter()
@@ -120,7 +124,7 @@ class RewardEndpoint:
                 reply = await self._post(http, path, body, limit)
             except MalformedReply as error:  # it arrived, so it was evaluated
                 raise MalformedReply(str(error), prompt_tokens=bound) from None
-        least = least_tokens(sum(len(m.content) for m in request.messages))
+        least = self.prompt_least(request.messages)
         counted = formats.usage_of(reply)
         spent = bound if counted is None or counted < least else counted
         try:

@@ -92,6 +92,10 @@ class TransformersReward:
         asked = formats.solution(messages)
         return sum(len(tokens) for tokens, _ in self._encoded(asked))
 
+    def prompt_least(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Return the same count: it is exact."""
+        return self.prompt_bound(messages, prefix)
+
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Score one solution."""
         started = time.perf_counter()

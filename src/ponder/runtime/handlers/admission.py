@@ -124,14 +124,17 @@ class Admission:
             self._pump()
             raise
 
-    def settle(self, grant: Grant, spent: Item | None = None) -> None:
-        """Release a reservation. Book ``spent`` first, so that no budget is spent twice."""
+    def settle(self, grant: Grant, spent: Item | None = None, beside: int = 0) -> None:
+        """Release a reservation. Book ``spent`` first, so that no budget is spent twice.
+
+        ``beside``: so many tokens of thinking may be charged beside the length.
+        """
         if spent is not None:
             cost = spent.cost
             for _, figure, _ in self._ceilings:
                 if figure(cost) > figure(grant.reserved):
                     self._excess = True
-            self.audit(spent, grant.length)
+            self.audit(spent, grant.length + beside)
         self._reserved -= grant.reserved
         self._flying -= 1
         self._pump()

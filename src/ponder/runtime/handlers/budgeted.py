@@ -10,10 +10,12 @@ from ponder.core.cost import Cost
 from ponder.core.effects import GENERATE, Call, Generate, Handler, Result, Steer
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
+from ponder.core.thinking import Thinking
 from ponder.core.trace import Trace
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.meter import Meter
 
+OFF = Thinking("off")
 LEAST = 16
 """Samples are not shortened below this many tokens: they could hardly contain an answer."""
 
@@ -38,12 +40,14 @@ def budgeted(
     """
 
     def beside(effect: Generate) -> Callable[[int], Cost]:
-        chain = effect.start if effect.max_total else effect.reserve_for
+        thinks = effect.sampling.thinking not in (None, OFF)  # it may take the whole length
+        chain = effect.start if effect.max_total or thinks else effect.reserve_for
         if answered or chain is None:
             return lambda length: Cost()
         then = meters[""].conclusion(chain)  # the run's own model gives the final answer
+        grows = chain is effect.start
         # While it waits for its turn, another trace may give an answer.
-        return lambda length: Cost() if answered else then(length if effect.max_total else 0)
+        return lambda length: Cost() if answered else then(length if grows else 0)
 
     def too_late() -> LimitReached:
         admission.fired = "seconds"
@@ -117,6 +121,6 @@ def budgeted(
                 thought,
             )
             ledger.book(call.spent)
-            admission.settle(grant, call.spent)
+            admission.settle(grant, call.spent, meter.beside)
 
     return handle

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from ponder.answers.extract import closed
 from ponder.core.answer import Answer
 from ponder.core.effects import Call, Generate, Handler, Result, Verify
+from ponder.core.marks import closes
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Completion, Model, Request
 from ponder.verifiers.base import Verifier
 
+T = TypeVar("T")
 SPARE = 64
 """Tokens of the model's context that steps leave free for the answer."""
 
@@ -24,7 +27,19 @@ def _unfinished(done: Completion, stops: Sequence[str]) -> bool:
     """
     if done.finish != "stop" or done.stopped_at:
         return done.finish not in ("refusal", "error")
-    return done.stopped_at is None and bool(stops and done.text)
+    return done.stopped_at is None and bool(stops and (done.text or done.reasoning))
+
+
+def _joined(
+    start: tuple[T, ...] | None, more: tuple[T, ...] | None, done: Completion
+) -> tuple[T, ...] | None:
+    """Return what is known of each token of a chain after a step.
+
+    A step without any text adds nothing: servers then send no list at all.
+    """
+    if more is None:
+        return None if done.text or done.reasoning else start
+    return (start or ()) + more
 
 
 Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
@@ -40,7 +55,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         request = Request(
             effect.messages,
             how.length,
-            start.text,
+            start.turn,
             how.temperature,
             how.top_p,
             effect.seed,
@@ -55,13 +70,18 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
         call.reasoning_tokens = done.reasoning_tokens
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
+        reasoning = start.reasoning + done.reasoning
         finish: Finish | None = done.finish
         cut = finish != "stop" or bool(done.stopped_at)
         if effect.max_total and _unfinished(done, how.stop) and not closed(text, effect.problem):
             used, context = done.prompt_tokens + done.completion_tokens, model.info.context
             full = tokens >= effect.max_total or (context and used + SPARE >= context)
             finish, cut = "length" if full else None, True
-            text += done.stopped_at or ""
+            stop = done.stopped_at or ""
+            if text or not reasoning:
+                text += stop
+            elif not closes(stop):
+                reasoning += stop
         answer = None if finish is None else await read(text, effect.problem, cut)
         call.trace = Trace(
             effect.problem,
@@ -69,11 +89,12 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             tokens,
             finish,
             answer,
-            None if done.logprobs is None else (start.logprobs or ()) + done.logprobs,
+            _joined(start.logprobs, done.logprobs, done),
             call.path,
             start.id,
-            None if done.top is None else (start.top or ()) + done.top,
-            start.reasoning + done.reasoning,
+            _joined(start.top, done.top, done),
+            reasoning,
+            done.blocks,
         )
         return call.trace
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ponder.core.cost import Cost
 from ponder.core.effects import Generate
 from ponder.core.problem import Problem
-from ponder.core.run import Cue, boxed
+from ponder.core.run import ASK, ASKED, Cue, boxed
 from ponder.core.trace import Trace
 from ponder.models.base import Model, Pricing
 
@@ -37,12 +37,21 @@ class Meter:
         flops = self._model.info.shape.flops(prompt, cached, completion)
         return Cost(prompt + completion, price, flops)
 
+    @property
+    def beside(self) -> int:
+        """Most tokens of thinking that one sample may cost beside its length."""
+        return self._model.info.beside
+
     def room(self, effect: Generate) -> int:
-        """Return the effect's length in tokens, or less if the model's context ends before."""
+        """Return the effect's length in tokens, or less if the model's context ends before.
+
+        A prompt of unknown size is taken at its least: a server refuses what does not fit free of
+        charge, and tells the size.
+        """
         length, context = effect.sampling.length, self._model.info.context
         if not context:
             return length
-        prompt = self._model.prompt_bound(effect.messages, effect.start.text)
+        prompt = self._model.prompt_least(effect.messages, effect.start.turn)
         return min(length, max(1, context - prompt))
 
     def conclusion(self, chain: Trace) -> Callable[[int], Cost]:
@@ -51,18 +60,21 @@ class Meter:
         It counts tokens and dollars, and is zero if the model cannot be forced to answer. FLOPs are
         not counted: the prompt was evaluated a moment ago, and is usually still cached.
         """
-        if "prefill" not in self._model.info.capabilities:
-            return lambda length: Cost()
-        prompt = self._model.prompt_bound(chain.problem.shown, chain.text)
-        cue = self._cue(chain.problem)
+        able, cue = self._model.info.capabilities, self._cue(chain.problem)
+        most, words = cue.length, cue.text
+        if "prefill" not in able:
+            if "native_thinking" not in able:
+                return lambda length: Cost()
+            most, words = max(ASKED, most) + self.beside, ASK
+        prompt = self._model.prompt_bound(chain.problem.shown, chain.turn)
 
         def cost(length: int) -> Cost:
-            end = prompt + length + len(cue.text.encode())
-            return replace(self.cost(end, 0, cue.length), flops=0)
+            end = prompt + length + len(words.encode())
+            return replace(self.cost(end, 0, most), flops=0)
 
         return cost
 
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
         """Return the most that the effect can cost, as a function of its length in tokens."""
-        prompt = self._model.prompt_bound(effect.messages, effect.start.text)
-        return lambda length: self.cost(prompt, 0, length)
+        prompt, beside = self._model.prompt_bound(effect.messages, effect.start.turn), self.beside
+        return lambda length: self.cost(prompt, 0, length + beside)

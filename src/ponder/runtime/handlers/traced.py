@@ -88,7 +88,8 @@ def traced(
                 if growing is not None:
                     growing.end()
         except (ModelError, LimitReached) as error:
-            publish(SampleLost(call.path, str(error), booked(call)))
+            failed = isinstance(error, ModelError) and isinstance(effect, Generate)
+            publish(SampleLost(call.path, str(error), booked(call), failed))
             raise
         except asyncio.CancelledError:
             if isinstance(effect, Generate) and call.trace is not None:

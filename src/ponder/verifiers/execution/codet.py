@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ponder.answers.equivalence import parse_python
-from ponder.answers.extract import extract
+from ponder.answers.extract import code_blocks
 from ponder.core.collecting.assertions import always_true, constant
-from ponder.core.problem import AssertTests, Message, Problem
+from ponder.core.problem import AssertTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Outcome, Sandbox, Script
@@ -123,13 +123,12 @@ def written(replies: Sequence[str], names: frozenset[str]) -> tuple[str, ...]:
 
     Each once, at most 64.
     """
-    problem = Problem((Message("user", "tests"),), "code")
     found: dict[str, None] = {}
     for reply in replies:
-        text = extract(reply, problem) or ""
+        text = "\n".join(code_blocks(reply))
         tree = parse_python(text)
         if tree is None:  # truncated, or with a broken line: read as much as possible
-            lines = [parse_python(line.strip()) for line in text.splitlines()]
+            lines = [parse_python(line.strip()) for line in text.split("\n")]
             nodes = [node for part in lines if part for node in part.body]
         else:
             nodes = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]

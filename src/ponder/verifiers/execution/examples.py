@@ -42,7 +42,8 @@ def _doctests(text: str, name: str) -> Iterator[str]:
     for part in parts:
         source, result = part.source.strip(), part.want.strip()
         if name in source and "\n" not in source and _is_literal(result):
-            yield f"assert {source} == {' '.join(result.splitlines())}"
+            result = " ".join(result.split("\n"))
+            yield f"assert {source} == {result}"
 
 
 def _lines(text: str, name: str) -> Iterator[str]:

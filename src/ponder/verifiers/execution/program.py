@@ -115,7 +115,7 @@ def _is_expression(source: str) -> bool:
 
 def _indented(body: str) -> str:
     """Indent a function's body to the depth of its stub."""
-    first = next((line for line in body.splitlines() if line.strip()), "")
+    first = next((line for line in body.split("\n") if line.strip()), "")
     if first[:1] in (" ", "\t"):
         return body
-    return "\n".join(f"    {line}" for line in body.splitlines())
+    return "\n".join(f"    {line}" for line in body.split("\n"))

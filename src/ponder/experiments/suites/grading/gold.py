@@ -92,7 +92,7 @@ class HiddenTests(Gold):
 
     def secrets(self) -> tuple[str, ...]:
         """Return the lines of the tests that assert something."""
-        return tuple(x.strip() for x in self.tests.splitlines() if x.strip().startswith("assert "))
+        return tuple(x.strip() for x in self.tests.split("\n") if x.strip().startswith("assert "))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

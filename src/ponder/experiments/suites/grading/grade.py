@@ -19,7 +19,8 @@ from __future__ import annotations
 import re
 
 from ponder.answers.arithmetic import solves
-from ponder.answers.equivalence import MathOracle, choice_key, equivalent, plain_number
+from ponder.answers.equivalence import MathOracle, choice_key, equivalent
+from ponder.answers.numerals import plain_number
 from ponder.core.problem import AssertTests
 from ponder.experiments.suites.grading import gym
 from ponder.experiments.suites.grading.confined import Confined, RunCode, Verdict

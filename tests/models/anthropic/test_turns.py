@@ -1,0 +1,48 @@
+"""The text of a turn: joined to the prefix before it, and ended where it must end."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ponder.models.anthropic.turns import Joint, Turn
+from ponder.models.base import Request
+
+
+@given(st.data())
+def test_a_text_is_joined_alike_in_whatever_pieces_it_comes(data: st.DataObject) -> None:
+    letters = st.text("a \n", max_size=12)
+    prefix, text = data.draw(letters), data.draw(letters)
+    stops = tuple(data.draw(st.lists(st.text(" \n", min_size=1, max_size=3), max_size=2)))
+    request = Request((), 1, prefix, stop=stops)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    whole, parts = Joint(request), Joint(request)
+    joined = whole.feed(text) + whole.end()
+    assert "".join([*map(parts.feed, pieces), parts.end()]) == joined
+    assert whole.stopped_at == parts.stopped_at
+
+    blank = prefix[len(prefix.rstrip()) :]
+    shared = next(n for n in range(len(blank), -1, -1) if text.startswith(blank[:n]))
+    rest = text[shared:]
+    ends = [(at + len(stop), at) for stop in stops if (at := rest.find(stop)) >= 0]
+    assert joined == (rest[: min(ends)[1]] if ends else rest)
+
+
+def test_blocks_that_cannot_be_sent_back_are_left_out() -> None:
+    turn = Turn(Request((), 1))
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
+    for block in (
+        thought,
+        {"type": "text", "text": ""},
+        {"type": "thinking", "thinking": "unsigned"},
+        {"type": "thinking", "thinking": "cut off", "signature": ""},
+        {"type": "tool_use", "text": "no"},
+        {"type": [], "text": "no"},
+        None,
+        {"type": "text", "text": "42", "citations": None},
+    ):
+        turn.start(block)
+    assert json.loads(turn.blocks()) == [thought, {"type": "text", "text": "42"}]

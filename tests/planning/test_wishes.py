@@ -1,0 +1,66 @@
+"""An effort's thinking: granted to a model that thinks by itself, and without effect elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from ponder.core.budget import Budget
+from ponder.core.thinking import Thinking
+from ponder.models.base import Capability, ModelInfo
+from ponder.models.thinking import TOKENS
+from ponder.planning.presets import PRESETS, THINKING
+from ponder.planning.spec import Spec
+from ponder.planning.wishes import spec
+
+ABLE: frozenset[Capability] = frozenset({"native_thinking"})
+THINKER, PLAIN = ModelInfo("thinker", ABLE), ModelInfo("plain", frozenset())
+
+
+def asked(**how: Any) -> Spec:
+    return spec("What is 6 x 7?", model="m", **how)
+
+
+@pytest.mark.parametrize("effort", PRESETS)
+def test_a_model_that_thinks_gets_the_efforts_thinking_and_the_room_for_it(effort: str) -> None:
+    before = asked(effort=effort)
+    spec = before.settled(THINKER)
+    level = THINKING[effort]
+    assert spec.sampling.thinking == Thinking(level)
+    assert spec.sampling.length == before.sampling.length + TOKENS[level]
+    assert before.budget.tokens is not None
+    grown = before.budget.tokens * spec.sampling.length // before.sampling.length
+    assert spec.budget == dataclasses.replace(before.budget, tokens=grown)
+
+
+@pytest.mark.parametrize("effort", PRESETS)
+def test_any_other_model_is_asked_as_before(effort: str) -> None:
+    before = asked(effort=effort)
+    assert before.settled(PLAIN) == before
+    assert before.sampling.thinking is None
+
+
+def test_the_efforts_think_more_and_more() -> None:
+    tokens = [TOKENS[THINKING[effort]] for effort in PRESETS]
+    assert tokens == sorted(set(tokens))
+
+
+def test_thinking_by_hand_is_taken_as_it_is() -> None:
+    before = asked(knobs={"thinking": "800"})
+    assert before.settled(THINKER) == before
+    assert before.sampling.thinking == Thinking(tokens=800)
+
+
+def test_a_length_or_a_budget_by_hand_is_kept() -> None:
+    by_length = asked(knobs={"length": 500}).settled(THINKER)
+    assert (by_length.sampling.length, by_length.budget.tokens) == (500, None)
+    by_budget = asked(budget=Budget(tokens=5_000)).settled(THINKER)
+    assert by_budget.budget.tokens == 5_000
+
+
+def test_what_is_settled_is_journaled_and_read_again() -> None:
+    settled = asked(effort="high").settled(THINKER)
+    assert Spec.from_json(settled.to_json()) == settled
+    assert "wish" not in asked().to_json()

@@ -1,0 +1,98 @@
+"""Thinking within a run: an answer follows whatever the thinking takes, and no limit is passed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ponder
+from ponder.core.budget import Budget
+from ponder.core.errors import BudgetTooSmall
+from ponder.core.run import ASK
+from ponder.models.base import Capability, Completion, ModelInfo, Request, Shape
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.simulated import Simulated
+
+NO_PREFILL: frozenset[Capability] = EVERYTHING - {"prefill"}
+QUESTION = "How many is six times seven?"
+
+
+def thinker(request: Request) -> str | Completion:
+    """Think for the whole length, unless made to answer."""
+    asked = request.messages[-1].content == ASK
+    if asked or request.prefix:
+        return "\\boxed{42}" if asked else "42}"
+    return Completion(
+        "", "length", 10, request.max_tokens, reasoning="six sevens", reasoning_tokens=50
+    )
+
+
+def solve(model: Any, **how: Any) -> ponder.Result:
+    how = {"strategy": "direct", "knobs": {"length": 50}, **how}
+    return asyncio.run(ponder.asolve(QUESTION, model=model, journal=False, **how))
+
+
+def test_thinking_that_took_the_length_is_closed_and_the_answer_asked_for() -> None:
+    model = Scripted(thinker)
+    result = solve(model)
+    assert result.answer == "42"
+    _, second = model.requests
+    assert second.prefix.startswith("<think>\nsix sevens\n</think>\n\n")
+    assert second.prefix.endswith("\\boxed{")
+    assert second.temperature == 0
+
+
+def test_a_model_that_cannot_continue_is_asked_in_another_turn() -> None:
+    model = Scripted(thinker, info=ModelInfo("hosted", NO_PREFILL, Shape(1), local=True))
+    result = solve(model, knobs={"length": 50, "thinking": "low"})
+    assert result.answer == "42"
+    second = model.requests[1]
+    assert second.prefix == ""
+    assert [message.role for message in second.messages] == ["user", "assistant", "user"]
+    assert second.messages[1].content == "six sevens"
+    assert str(second.thinking) == "off"
+
+
+def test_every_chain_of_a_vote_has_its_say() -> None:
+    model = Scripted(thinker)
+    result = solve(
+        model, strategy="self_consistency", knobs={"n": 3, "length": 50, "stop": "never"}
+    )
+    assert result.candidates[0].votes == 3
+    assert result.receipt.total.reasoning_tokens == 150
+
+
+def test_thinking_that_is_marked_in_the_text_is_no_text() -> None:
+    model = Scripted(["<think>\nMaybe \\boxed{41}? No.\n</think>\n\nIt is \\boxed{42}."])
+    result = solve(model)
+    assert result.answer == "42"
+    assert result.candidates[0].reasoning == "Maybe \\boxed{41}? No.\n"
+    assert result.candidates[0].text == "It is \\boxed{42}."
+
+
+@pytest.mark.parametrize("strategy", ["direct", "self_consistency", "best_of_n", "beam_search"])
+@given(data=st.data())
+def test_no_limit_is_passed_and_there_is_an_answer_whenever_the_budget_allows_one(
+    strategy: str, data: st.DataObject
+) -> None:
+    draw = data.draw
+    beside = draw(st.sampled_from([0, 0, 50, 300]))
+    model = Simulated(
+        thinking=draw(st.integers(1, 300)), beside=beside, length=draw(st.integers(1, 100))
+    )
+    tokens = draw(st.integers(20, 3_000))
+    knobs: dict[str, Any] = {"length": draw(st.integers(1, 400))}
+    knobs["thinking"] = draw(st.sampled_from(["low", "off", "auto", 40, 200]))
+    budget, seed = Budget(tokens=tokens), draw(st.integers(0, 10_000))
+    try:
+        result = solve(model, strategy=strategy, knobs=knobs, budget=budget, seed=seed)
+    except BudgetTooSmall:
+        return
+    assert result.receipt.total.cost.tokens <= tokens
+    assert result.stopped_by != "overcharged"
+    if knobs["thinking"] != "off" and tokens >= 4 * (100 + knobs["length"] + beside) + 400:
+        assert result.answer is not None

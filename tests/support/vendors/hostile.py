@@ -1,0 +1,88 @@
+"""Replies of a vendor that went wrong in places, and what comes of them, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ponder.core.errors import ModelError
+from ponder.models.base import Completion, Request, silent
+from ponder.models.http.callers import Caller
+from ponder.models.http.client import HttpModel
+from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.links import Link
+from ponder.models.http.wire import Wire
+from ponder.models.sound import MOST_TOKENS
+from tests.support.hostile_replies import ANY, Canned
+from tests.support.vendors.driving import Pauses
+
+Outcome = Completion | ModelError
+
+
+@st.composite
+def mangled(draw: st.DrawFn, replies: Sequence[Any]) -> Any:
+    """One of these JSON values, of which a few parts are missing, or anything else."""
+    whole = [copy.deepcopy(draw(st.sampled_from(replies)))]
+    for _ in range(draw(st.integers(0, 4))):
+        node: Any = whole
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            if not keys:
+                break
+            key = draw(st.sampled_from(keys))
+            if isinstance(node[key], dict | list) and draw(st.integers(0, 5)):
+                node = node[key]
+                continue
+            if isinstance(node, dict) and draw(st.booleans()):
+                del node[key]
+            else:
+                node[key] = draw(ANY)
+            break
+    return whole[0]
+
+
+def outcome(
+    wire: Callable[[Endpoint], Wire],
+    model: str,
+    pieces: list[bytes],
+    request: Request,
+    stream: bool,
+) -> Outcome:
+    """What a body that arrives in these pieces comes to."""
+
+    async def run() -> Outcome:
+        endpoint = Endpoint(name="hostile", base_url="http://h/v1", model=model, stream=stream)
+        client = HttpModel(endpoint, wire, sleep=Pauses())
+        canned = Canned(pieces, 200, {})
+        link = Link(canned, asyncio.Semaphore(1))  # type: ignore[arg-type]
+        [(_, found)] = await client._run(link, request, [Caller(silent)])
+        return found
+
+    return asyncio.run(run())
+
+
+def check(found: Outcome, request: Request) -> None:
+    """Assert what holds for every outcome, whatever was sent."""
+    counts = [found.prompt_tokens, found.completion_tokens]
+    if isinstance(found, Completion):
+        counts += [found.cached_tokens, found.reasoning_tokens]
+        assert found.cached_tokens <= found.prompt_tokens
+        assert found.reasoning_tokens <= found.completion_tokens
+        assert found.finish in ("stop", "length", "refusal", "error")
+        assert found.stopped_at in (None, "", *request.stop)
+        assert max(len(found.text), len(found.reasoning)) <= 128 * request.max_tokens
+        (found.text + found.reasoning).encode()
+        assert all(math.isfinite(value) and value <= 0 for value in found.logprobs or ())
+        if found.blocks:
+            assert isinstance(json.loads(found.blocks), list)
+    else:
+        assert isinstance(found, ModelError)
+        str(found).encode()
+        assert len(str(found)) <= 400
+    assert all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts)
