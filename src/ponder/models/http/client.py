@@ -157,9 +157,7 @@ class HttpModel:
         return outcome
 
     def learn(self, messages: tuple[Message, ...], prefix: str, tokens: int) -> None:
-        """Record the exact size of a prompt, if the caller knows it before the endpoint
-        reports it.
-        """
+        """Record the exact size of a prompt, if the caller knows it before the endpoint does."""
         prompt = self._prompts.get(messages, prefix)
         prompt.tokens, prompt.exact = tokens, True
 
