@@ -22,6 +22,7 @@ from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageErr
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
+from ponder.models.presets import providers
 from ponder.util.files import existing
 from ponder.util.lock import exclusive
 
@@ -316,8 +317,8 @@ Resolved = Entry | GgufFile | EndpointConfig | SimulatedWorld
 def resolve(spec: str | None, config: Config) -> Resolved:
     """Return the model that ``--model`` refers to (None: not given, so the configured default).
 
-    Catalogue name, endpoint, ``simulated``, hub reference, or path of a GGUF file. Touches neither
-    the network nor, except for such a path, the disk.
+    Catalogue name, endpoint, ``PROVIDER:MODEL``, ``simulated``, hub reference, or path of a GGUF
+    file. Touches neither the network nor, except for such a path, the disk.
 
     Raises:
         UnknownName: none of these.
@@ -339,6 +340,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
                 "own ponder.toml."
             )
         return endpoint
+    if named := providers.endpoint(name):
+        return named
     if made := re.fullmatch(r"simulated(?::(.*)|\((.*)\))", name):
         return SimulatedWorld(made[1] or made[2] or "")
     if not spec and config.model_of_project:
@@ -356,7 +359,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
                 "hf:owner/repo/file.gguf for one on the hub."
             )
         return GgufFile(path)
-    return _unknown(name, *config.endpoints, "simulated")
+    named_providers = (f"{provider.name}:" for provider in providers.PROVIDERS)
+    return _unknown(name, *config.endpoints, "simulated", *named_providers)
 
 
 def _reference(name: str) -> Entry | None:

@@ -73,6 +73,12 @@ class EndpointConfig:
     """Format of a process reward model (empty: it is a chat endpoint)."""
     refusal: str = ""
     """Reason why it may never be used; empty if it may."""
+    vendor: str = ""
+    """The provider that its name begins with (see ``models.presets.providers``); empty for an
+    endpoint of ``ponder.toml``.
+    """
+    told: bool = True
+    """True to ask its server what it can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
         _check(path, f"{where}.price", prices, amounts, required=("input", "output"))
         exact = {key: Decimal(value) for key, value in prices.items()}
         price = Price(**{"cached_input": exact["input"], **exact})
-    here = _is_loopback(table["base_url"]) and "key_env" not in table
+    here = is_loopback(table["base_url"]) and "key_env" not in table
     refusal = (
         ""
         if trusted or "key_env" not in table
@@ -262,7 +268,8 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int and 0 <= value <= 10**EXPONENT
 
 
-def _is_url(value: Any) -> bool:
+def is_url(value: Any) -> bool:
+    """Return True for an http or https URL without user, query or fragment."""
     try:
         url = urllib.parse.urlsplit(value)
         # A query would swallow the endpoint's own path, and so change which service is called.
@@ -272,7 +279,8 @@ def _is_url(value: Any) -> bool:
         return False
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Return True if a URL leads to this machine."""
     host = urllib.parse.urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -291,7 +299,7 @@ _COUNT: Check = ("a whole number, 1 or more", lambda v: _is_whole(v) and v > 0)
 _SECONDS: Check = ("a number of seconds above 0", lambda v: _is_number(v) and v > 0)
 _AMOUNT: Check = ("USD per million tokens, 0 or more", lambda v: _is_number(v) and v >= 0)
 _ENDPOINT: dict[str, Check] = {
-    "base_url": ("an http or https URL without user name, password, query or fragment", _is_url),
+    "base_url": ("an http or https URL without user name, password, query or fragment", is_url),
     "model": _TEXT,
     "key_env": (
         "the name of an environment variable, such as OPENAI_API_KEY (not the key itself)",

@@ -61,7 +61,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
         return Opened(scorer, None, ("this machine's own model: no dollars.",))
     found = catalog.resolve(name, config)
     if isinstance(found, EndpointConfig):
-        return _endpoint(found)
+        return await _endpoint(found, teller)
     if isinstance(found, SimulatedWorld):
         return Opened(_simulated(found.options), notes=("simulated: no model was asked.",))
     if isinstance(found, GgufFile):
@@ -128,14 +128,20 @@ def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller
     )
 
 
-def _endpoint(found: EndpointConfig) -> Opened:
+async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
+    from ponder.models.discovery.discover import described, discover
     from ponder.models.http.endpoint import Endpoint
     from ponder.models.openai.client import OpenAICompat
     from ponder.models.pricing import pricing
     from ponder.models.reward.endpoint import RewardEndpoint
     from ponder.models.reward.formats import find_format
 
-    price, note = pricing(found)
+    found = asked
+    if asked.told and not asked.reward:
+        found = described(asked, await discover(asked, wake=teller.tell))
+    if found.name != asked.name:
+        teller.tell(f"{asked.name} is {found.name} here.")
+    price, note = await in_thread(pricing, found)
     endpoint, notes = Endpoint(**found.settings), (note,) if note else ()
     if found.reward:
         return Opened(RewardEndpoint(endpoint, find_format(found.reward)), price, notes)

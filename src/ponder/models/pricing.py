@@ -21,6 +21,8 @@ def pricing(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
     """Return the endpoint's pricing, or None if no price is known, and a note on its origin."""
     if endpoint.price:
         return _per_token(endpoint.price), f"price of {endpoint.name!r} from ponder.toml"
+    if endpoint.settings.get("local") and not endpoint.provider:
+        return None, f"{endpoint.name} is local: no dollars."
     return _listed(endpoint)
 
 
