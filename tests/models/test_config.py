@@ -92,7 +92,7 @@ def test_everything_that_can_be_set(user: Path) -> None:
 
 
 def test_every_key_is_an_argument_of_the_endpoint() -> None:
-    assert set(module._ENDPOINT) - {"price", "provider", "reward"} == {
+    assert set(module._ENDPOINT) - {"price", "provider", "reward", "discover"} == {
         field.name for field in fields(Endpoint) if field.name not in ("name", "key")
     }
 

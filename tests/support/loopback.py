@@ -141,6 +141,9 @@ class Loopback:
         # Values keep their case: a key is compared with what was sent.
         headers |= {line.split(": ", 1)[0].lower(): line.split(": ", 1)[1] for line in head[1:-2]}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
+        if head[0].startswith("GET "):  # it tells nothing of itself
+            self._answer(writer, error(404))
+            return True
         step = self._steps[min(len(self.requests), len(self._steps) - 1)]
         async with self._changed:
             self.requests.append(Seen(head[0].split(" ")[1], headers, body))

@@ -40,6 +40,8 @@ LIMIT = 1 << 20
 EXPONENT = 18
 """Maximum power of ten of a number, up and down."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Levels of thinking in vendors' words, weakest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
         trusted=trusted or here,
         reward=table.get("reward", ""),
         refusal=refusal,
+        told=table.get("discover", True),
     )
 
 
@@ -310,6 +313,7 @@ _ENDPOINT: dict[str, Check] = {
         lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
     ),
     "most_tokens": _WHOLE,
+    "discover": _FLAG,
     "prefill": _one_of("none", "final_message", "continue_final_message"),
     "max_tokens_field": _one_of("max_tokens", "max_completion_tokens"),
     "api": _one_of(*get_args(Api)),
@@ -340,4 +344,4 @@ _ENDPOINT: dict[str, Check] = {
     "reward": _one_of(*FORMATS),
 }
 _KINDS = {"capabilities": frozenset, "drop": frozenset, "efforts": tuple}
-_OURS = ("price", "provider", "reward")  # the rest are arguments of ``Endpoint``
+_OURS = ("price", "provider", "reward", "discover")  # the rest are arguments of ``Endpoint``

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
 from ponder.core.refs import parse
@@ -21,6 +21,10 @@ from ponder.models.fetch import Report
 from ponder.models.reward import hf as reward_hf
 from ponder.util.files import open_regular
 from ponder.util.threads import in_thread
+
+if TYPE_CHECKING:
+    from ponder.models.http.endpoint import Api, Endpoint
+    from ponder.models.http.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,8 @@ def _embedded(path: Path, name: str, settings: Mapping[str, Any], teller: Teller
 
 async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
     from ponder.models.discovery.discover import described, discover
+    from ponder.models.http.client import HttpModel
     from ponder.models.http.endpoint import Endpoint
-    from ponder.models.openai.client import OpenAICompat
     from ponder.models.pricing import pricing
     from ponder.models.reward.endpoint import RewardEndpoint
     from ponder.models.reward.formats import find_format
@@ -145,7 +149,16 @@ async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
     endpoint, notes = Endpoint(**found.settings), (note,) if note else ()
     if found.reward:
         return Opened(RewardEndpoint(endpoint, find_format(found.reward)), price, notes)
-    return Opened(OpenAICompat(endpoint), price, notes)
+    return Opened(HttpModel(endpoint, _wire(endpoint.api)), price, notes)
+
+
+def _wire(api: Api) -> Callable[[Endpoint], Wire]:
+    """Return the wire of an API; each is imported only when it is needed."""
+    from ponder.models.openai.chat import Chat
+
+    if api == "chat":
+        return Chat
+    raise UsageError(f"the API {api!r} is not supported yet: use one that speaks Chat Completions.")
 
 
 _OPTIONS = {

@@ -23,6 +23,7 @@ from ponder.core.errors import UsageError
 from ponder.core.refs import parse
 from ponder.models import catalog
 from ponder.models.config import Config
+from ponder.models.presets import providers
 from ponder.planning.spec import Spec
 from ponder.strategies import registry as strategies
 from ponder.verifiers import naming
@@ -80,5 +81,7 @@ def _of_folder(name: str, config: Config) -> bool:
     endpoint = config.endpoints.get(name)
     if endpoint is not None:
         return not endpoint.trusted
+    if providers.split(name):
+        return False
     path = name.rpartition(":")[2] if name.startswith("transformers") else name
     return not name.startswith("hf:") and not Path(path).expanduser().is_absolute()

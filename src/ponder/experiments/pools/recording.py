@@ -101,7 +101,8 @@ async def record(
                 raise RunFailed(_nothing(outcome))
         finally:
             journal.close()
-    return _header(asked, info, sha256, outcome), entries, outcome
+    embedded = used.path is not None
+    return _header(asked, info, sha256, outcome, embedded), entries, outcome
 
 
 def pool_of(journal: Journal, run: str, items: Mapping[int, Item], n: int) -> list[Entry]:
@@ -198,7 +199,9 @@ def claimed(journal: Journal, identity: Mapping[str, Any], pool: Path) -> str:
     return rows[0].id
 
 
-def _header(asked: Recording, info: ModelInfo, sha256: str, outcome: Outcome) -> Header:
+def _header(
+    asked: Recording, info: ModelInfo, sha256: str, outcome: Outcome, embedded: bool
+) -> Header:
     first: Problem = next(iter(asked.items.values())).problem
     total = outcome.receipt.total.to_json()
     del total["role"], total["model"]
@@ -210,7 +213,7 @@ def _header(asked: Recording, info: ModelInfo, sha256: str, outcome: Outcome) ->
         "prompt": instruction(first),
         "sampling": _identity(asked, sha256)["sampling"],
         "seed": asked.seed,
-        "versions": versions(info),
+        "versions": versions(embedded=embedded),
         "failed": outcome.failed,
         "stopped_by": outcome.stopped_by,
         "receipt": total,
@@ -218,10 +221,12 @@ def _header(asked: Recording, info: ModelInfo, sha256: str, outcome: Outcome) ->
     return Header((asked.model,), {k: v for k, v in rest.items() if v is not None})
 
 
-def versions(info: ModelInfo) -> dict[str, str]:
-    """Return the versions of the software that drew the samples."""
+def versions(*, embedded: bool) -> dict[str, str]:
+    """Return the versions of the software that drew the samples; ``embedded`` is True if the model
+    runs within this process, so that its engines are among them.
+    """
     found = {"ponder": __version__, "python": platform.python_version()}
-    if info.local:
+    if embedded:
         for package in ("openvino-genai", "xllamacpp"):
             with suppress(metadata.PackageNotFoundError):
                 found[package] = metadata.version(package)

@@ -11,10 +11,11 @@ from ponder.core.errors import UsageError
 from ponder.models.config import EndpointConfig, is_loopback
 from ponder.models.discovery import memory, servers, vendors
 from ponder.models.discovery.asking import Asker, asking
-from ponder.models.discovery.facts import Facts, configured, settings_of
+from ponder.models.discovery.facts import Facts, assumed, configured, settings_of
 from ponder.models.discovery.probing import probe
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.presets import providers
+from ponder.models.presets.families import preset
 from ponder.models.presets.providers import Provider
 
 UNSURE = ("ollama", "lmstudio", "")
@@ -41,9 +42,12 @@ async def discover(
     own = configured(config.settings)
     async with asking(endpoint) as ask:
         if provider and not provider.local:
-            facts = await _vendor(ask, provider, endpoint)
+            known = assumed(preset(provider, endpoint.model))
+            facts = (await _vendor(ask, provider, endpoint)).joined(known)
         else:
             facts = await _server(ask, config, provider, wake)
+            if provider and not facts.server:
+                facts = facts.having("assumed", "its name", dialect=provider.dialect)
         facts = facts.joined(own)
         used = replace(endpoint, model=facts.model or endpoint.model)
         if endpoint.api == "chat" and not config.reward:
@@ -111,7 +115,8 @@ async def _probed(
     if held and not probing:
         return held
     here = endpoint.local or is_loopback(endpoint.base_url)
-    known = facts.server not in UNSURE or facts.value("prefill") is not None
+    told = facts.server not in UNSURE or facts.value("prefill") is not None
+    known = told or not facts.models
     if probing is False or (probing is None and (known or not here or not woken)):
         return Facts()
     found = await probe(ask, endpoint)

@@ -11,7 +11,8 @@ from ponder.models.base import Capability
 How = Literal["assumed", "told", "probed", "configured"]
 """How a fact is known, weakest first."""
 HOW: tuple[How, ...] = get_args(How)
-CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+ABLE = tuple(name for name in get_args(Capability) if name != "prefill")
+"""Capabilities that are facts of this name, true or false; ``prefill`` is the way to do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Facts:
     """The names of all models there."""
     found: Mapping[str, Fact] = field(default_factory=dict)
     """By name: a capability, a setting of ``Endpoint``, or one of ``price``, ``trained`` (the
-    model's own context), ``slots`` (requests that run at once).
+    model's own context), ``slots`` (requests that run at once), ``marks`` (its mark of thinking),
+    ``opens`` (True if the prompt begins the thinking).
     """
 
     def value(self, name: str) -> Any:
@@ -64,35 +66,48 @@ def _better(held: Mapping[str, Fact], fresh: Mapping[str, Fact]) -> dict[str, Fa
     return {**held, **kept}
 
 
+SETTINGS = (
+    "context", "parameters", "prefill", "think_open", "efforts", "dialect", "api", "drop", "stream",
+    "max_tokens_field", "beside",
+)  # fmt: skip
+"""Arguments of ``Endpoint`` that may be discovered, apart from its capabilities."""
+
+
 def settings_of(facts: Facts, configured: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``Endpoint``: the configured ones, and for the others the facts.
 
     ``n`` is never switched on here: samples that share a request share their seed and their fate.
     """
     settings = dict(configured)
-    for name in ("context", "parameters", "prefill", "think_open", "efforts", "dialect"):
+    for name in SETTINGS:
         value = facts.value(name)
-        if value is not None and not settings.get(name):
+        if value is not None and settings.get(name, "") == "":
             settings[name] = value
     if not settings.get("model"):
         settings["model"] = facts.model
     if "capabilities" not in configured:
-        has = {name for name in CAPABILITIES if facts.value(name)} - {"n", "prefill"}
-        said = any(name in facts.found for name in CAPABILITIES)
-        if said:
+        has = {name for name in ABLE if facts.value(name)} - {"n"}
+        if {"seed", "stop"} & facts.found.keys():
             settings["capabilities"] = frozenset(has)
+        elif has:
+            settings["capabilities"] = frozenset(has | {"seed", "stop"})
     return settings
 
 
 def configured(settings: Mapping[str, Any]) -> Facts:
     """Return what ``ponder.toml`` says of an endpoint."""
-    names = ("context", "parameters", "prefill", "think_open", "efforts", "dialect")
-    values = {name: settings[name] for name in names if settings.get(name)}
+    values = {name: settings[name] for name in SETTINGS if settings.get(name)}
     if "capabilities" in settings:
-        values |= {name: name in settings["capabilities"] for name in CAPABILITIES}
-    if values.get("prefill", "none") != "none":
-        values["prefill_works"] = True
+        values |= {name: name in settings["capabilities"] for name in ABLE}
     return Facts(model=settings.get("model", "")).having("configured", "ponder.toml", **values)
+
+
+def assumed(preset: Mapping[str, Any]) -> Facts:
+    """Return what Ponder's own tables say of a model."""
+    values = {name: value for name, value in preset.items() if name in SETTINGS}
+    if "capabilities" in preset:
+        values |= {name: name in preset["capabilities"] for name in ABLE}
+    return Facts().having("assumed", "its name", **values)
 
 
 def names(rows: Iterable[Any]) -> tuple[str, ...]:

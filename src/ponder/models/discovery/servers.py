@@ -106,7 +106,7 @@ async def _vllm(ask: Asker, model: str, row: dict[str, Json], wake: Wake) -> Fac
     if isinstance(pieces, list):
         end = "".join(piece for piece in pieces[-8:] if isinstance(piece, str))
         opened = templates.opens(end.replace("Ċ", "\n"))
-        facts = facts.having("told", "/tokenize", think_open=opened)
+        facts = facts.having("told", "/tokenize", opens=opened)
     return facts
 
 
@@ -138,8 +138,15 @@ async def _llamacpp(ask: Asker, model: str, row: dict[str, Json], wake: Wake) ->
         facts = facts.having("told", "/props", **templates.read(told["chat_template"]))
     rendered = (await ask.post("/apply-template", {"messages": [QUESTION]})).table.get("prompt")
     if isinstance(rendered, str):
-        facts = facts.having("told", "/apply-template", think_open=templates.opens(rendered))
+        facts = facts.having("told", "/apply-template", opens=templates.opens(rendered))
+        if _raw(defaults):  # otherwise the server's own parser takes the thinking apart
+            facts = facts.having("told", "/props", think_open=facts.value("opens"))
     return await _continued(ask, facts)
+
+
+def _raw(defaults: Json) -> bool:
+    params = defaults.get("params") if isinstance(defaults, dict) else None
+    return isinstance(params, dict) and params.get("reasoning_format") == "none"
 
 
 async def _continued(ask: Asker, facts: Facts) -> Facts:

@@ -148,8 +148,8 @@ def endpoint(name: str) -> EndpointConfig | None:
             "or ':' divides."
         )
     settings: dict[str, Any] = {"name": name, "base_url": address(provider), "model": model}
-    settings |= {"api": provider.api, "dialect": provider.dialect}
-    settings |= {"local": True, "stream": True} if provider.local else {}
+    settings["api"] = provider.api
+    settings |= {"local": True, "stream": True} if provider.local else {"dialect": provider.dialect}
     if key := key_of(provider):
         settings["key_env"] = key
     return EndpointConfig(
@@ -194,32 +194,32 @@ def address(provider: Provider) -> str:
 
 
 def _ollama(said: str) -> str:
-    """Return the address that Ollama's own client makes of OLLAMA_HOST.
+    """Return the address that Ollama's own client makes of OLLAMA_HOST; '' if it makes none.
 
     The variable may be the server's, which listens on all addresses; a client asks this machine.
     """
     scheme, found, rest = said.rpartition("://")
-    if not found:
-        scheme, rest = "http", said
     authority, slash, path = rest.partition("/")
-    url = urlsplit(f"//{authority}")
+    if "@" in authority:
+        return ""
     try:
+        url = urlsplit(f"//{authority}")
         host, port = url.hostname or "", url.port
-        unspecified = not host or ip_address(host).is_unspecified
     except ValueError:
-        host, port, unspecified = url.hostname or "", _port(authority), False
-    if unspecified:
+        return ""
+    if not host or _is_unspecified(host):
         host = "127.0.0.1"
     if port is None:
-        port = {"https": 443, "http": 80}.get(scheme, 0) if found else 11434
+        port = {"https": 443, "http": 80}.get(scheme, 11434)
     host = f"[{host}]" if ":" in host else host
-    user = "" if url.username is None else "@"  # refused by the caller
-    return f"{scheme}://{user}{host}:{port}{slash}{path}"
+    return f"{scheme if found else 'http'}://{host}:{port}{slash}{path}"
 
 
-def _port(authority: str) -> int | None:
-    digits = authority.rpartition(":")[2] if ":" in authority else ""
-    return int(digits) if digits.isdecimal() and int(digits) < 2**16 else None
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _climbs(model: str) -> bool:
