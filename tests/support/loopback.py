@@ -76,7 +76,8 @@ class Loopback:
     """``async with Loopback(step, ...) as server``: the n-th request meets the n-th step.
 
     The last step goes on for ever. ``requests`` are in order of arrival, ``connections`` counts
-    those opened, ``abandoned`` those that the client closed before its request was answered.
+    those opened (questions about the server itself, by GET, are in neither), ``abandoned`` those
+    that the client closed before its request was answered.
     """
 
     def __init__(self, *steps: Step) -> None:
@@ -142,8 +143,9 @@ class Loopback:
         headers |= {line.split(": ", 1)[0].lower(): line.split(": ", 1)[1] for line in head[1:-2]}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if head[0].startswith("GET "):  # it tells nothing of itself
+            self.connections -= 1
             self._answer(writer, error(404))
-            return True
+            return False
         step = self._steps[min(len(self.requests), len(self._steps) - 1)]
         async with self._changed:
             self.requests.append(Seen(head[0].split(" ")[1], headers, body))

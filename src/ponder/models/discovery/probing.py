@@ -32,7 +32,7 @@ async def probe(ask: Asker, endpoint: Endpoint) -> Facts:
     }
     plain = await _post(ask, base)
     facts = Facts(model=endpoint.model)
-    if plain.status != 200:
+    if not plain.rows("choices"):
         return facts
     way, chances, several, seed = await asyncio.gather(
         _prefill(ask, base, plain),

@@ -41,7 +41,7 @@ async def tell(
     if listing.status in (401, 403):
         raise UsageError(f"{where} wants a key, or another one (it answered {listing.status}).")
     rows = listing.rows("data")
-    kind = of_list(rows) or await _recognised(ask)
+    kind = of_list(rows) or (await _recognised(ask) if rows else None)
     if not rows and kind is None:
         raise UsageError(
             f"what answers at {where} is no server of models that is known here (status "
