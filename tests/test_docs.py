@@ -19,6 +19,7 @@ from ponder.cli.main import main
 from ponder.models import config
 from ponder.planning.presets import PRESETS
 from tests.support.seeded import seeded_server
+from tests.support.telling import Ollama, telling, vllm
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
@@ -51,7 +52,11 @@ def is_run_here(command: str) -> bool:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "question.txt").write_text("How many is six times seven?")
     monkeypatch.setenv("MY_SERVER_KEY", "secret")
-    with seeded_server() as server:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    with seeded_server() as server, telling(vllm) as served, telling(Ollama()) as ollama:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("VLLM_BASE_URL", served.url)
+        monkeypatch.setenv("OLLAMA_HOST", ollama.url)
         [endpoint] = [b for b in blocks("README.md", "toml") if "my-server" in b]
         endpoint = endpoint.replace("http://127.0.0.1:8000/v1", server.url)
         (tmp_path / "ponder.toml").write_text(f'[default]\nmodel = "simulated"\n{endpoint}')

@@ -559,7 +559,7 @@ def test_resolve(tmp_path: Path) -> None:
     assert resolve("a/b:c.gguf", config) == catalog.find("hf:a/b/c.gguf")
     with pytest.raises(UnknownName, match="did you mean 'smollm2-135m'"):
         resolve("smolm2-135m", config)
-    with pytest.raises(UnknownName, match="repo, sglang:, simulated, smollm2-135m, .*, work"):
+    with pytest.raises(UnknownName, match=r"repo, sglang:, simulated, smollm2-135m, .*, work"):
         resolve("?", config)
     with pytest.raises(UsageError, match=r"there is no file \./absent\.gguf"):
         resolve("./absent.gguf", config)

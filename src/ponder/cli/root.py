@@ -33,7 +33,7 @@ _COMMANDS = {
     "review": ("commands.review", "review", "Judge candidates that runs wait for."),
     "eval": ("evaluation.command", "evaluate", "Run configurations on a suite, compare them."),
     "report": ("commands.report", "report", "Draw curves and economics of pools and results."),
-    "models": ("commands.models", "models", "List, pull, locate and remove models."),
+    "models": ("commands.models", "models", "List, show, pull, locate and remove models."),
 }
 
 

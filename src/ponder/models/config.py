@@ -79,6 +79,8 @@ class EndpointConfig:
     """The provider that its name begins with (see ``models.presets.providers``); empty for an
     endpoint of ``ponder.toml``.
     """
+    told_price: Price | None = None
+    """The price that its server tells."""
     told: bool = True
     """True to ask its server what it can do."""
 

@@ -1,8 +1,9 @@
 """The price of a request to an endpoint: exact picodollars (1e-12 USD), rounded up.
 
 The endpoint's own ``price`` table has priority. Otherwise the price list shipped in the package
-``genai-prices`` applies, never one from the network, as of the moment at which the pricing was
-made: a price that changes in the middle of a run would break the budget's guarantee.
+``genai-prices`` applies, and for a model that it does not know what the vendor tells when the
+endpoint is opened. A price holds as of that moment: one that changes in the middle of a run would
+break the budget's guarantee. A local endpoint costs nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ def pricing(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
         return _per_token(endpoint.price), f"price of {endpoint.name!r} from ponder.toml"
     if endpoint.settings.get("local") and not endpoint.provider:
         return None, f"{endpoint.name} is local: no dollars."
-    return _listed(endpoint)
+    found, note = _listed(endpoint)
+    if found is None and endpoint.told_price:
+        return _per_token(
+            endpoint.told_price
+        ), f"price of {endpoint.model!r} as its vendor tells it"
+    return found, note
 
 
 def _per_token(price: Price) -> Pricing:
@@ -62,10 +68,10 @@ def _listed(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
     try:
         free = picodollars(10**6, 0, 10**6) == 0
     except (LookupError, ValueError):
-        return None, (
-            f"no price known for {endpoint.model!r} at {provider or url}: "
-            f"set price in [endpoints.{endpoint.name}]"
-        )
+        why = f"no price known for {endpoint.model!r} at {provider or url}"
+        if endpoint.vendor:
+            return None, f"{why}: an endpoint of ponder.toml can set its price"
+        return None, f"{why}: set price in [endpoints.{endpoint.name}]"
     version = importlib.metadata.version("genai-prices")
     note = f"price of {endpoint.model!r} from genai-prices {version}"
     return picodollars, f"{note}: free of charge" if free else note

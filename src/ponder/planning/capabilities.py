@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ponder.core.budget import Budget
 from ponder.core.errors import CapabilityError, UsageError
 from ponder.models.base import ModelInfo
 from ponder.planning.plan import Plan
+from ponder.strategies.registry import STRATEGIES, choose
 
 
 def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None:
@@ -39,6 +42,15 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
             f"{info.name} does not give: use llama.cpp, or, if this endpoint has them, say "
             'capabilities = ["logprobs", "top_logprobs", ...] in ponder.toml.'
         )
+
+
+def lacking(capabilities: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return what a model with these capabilities lacks for each strategy, with its usual knobs."""
+    needs = {name: choose(name, {}).needs() for name in STRATEGIES}
+    return {
+        name: tuple(need for need in needed if need not in capabilities)
+        for name, needed in needs.items()
+    }
 
 
 def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:

@@ -191,9 +191,9 @@ def test_nothing_that_answers_says_how_to_start_it() -> None:
             patch.setenv("VLLM_BASE_URL", url)
             with pytest.raises(UsageError) as caught:
                 facts("vllm:")
-    assert str(caught.value).startswith(f"nothing answers at {url} (")
-    assert str(caught.value).endswith(
-        "start it (`vllm serve MODEL`), or say in VLLM_BASE_URL where it is."
+    assert str(caught.value) == (
+        f"nothing answers at {url}: start it (`vllm serve MODEL`), or say in VLLM_BASE_URL where "
+        "it is."
     )
 
 

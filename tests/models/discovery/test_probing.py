@@ -120,6 +120,11 @@ def test_replies_of_any_shape_are_no_error(odd: Any) -> None:
 
 def test_a_probe_asks_for_few_tokens() -> None:
     asked: list[Json] = []
-    probed(lambda body: (asked.append(body), closing(body))[1])
+
+    def listening(body: Json) -> Json:
+        asked.append(body)
+        return closing(body)
+
+    probed(listening)
     assert len(asked) == 9
     assert sum(body["max_tokens"] * body.get("n", 1) for body in asked) == 32

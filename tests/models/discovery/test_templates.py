@@ -9,7 +9,8 @@ from tests.support.telling import TEMPLATE
     [
         ("{{ messages }}", {"native_thinking": False}),
         (TEMPLATE, {"native_thinking": True, "marks": "<think>"}),
-        ("{% if thinking is true %}<think>{% endif %}", {"native_thinking": True, "marks": "<think>"}),
+        ("{% if thinking is true %}<think>{% endif %}",
+         {"native_thinking": True, "marks": "<think>"}),
         ("<|Assistant|><think>\\n", {"native_thinking": False, "marks": "<think>"}),
         ("Reasoning: {{ reasoning_effort }} <|channel|>analysis",
          {"native_thinking": True, "efforts": ("low", "medium", "high"),

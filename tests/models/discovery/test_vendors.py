@@ -38,7 +38,8 @@ def test_openrouter_tells_parameters_levels_and_price() -> None:
     facts, _ = told("openrouter", "/v1/models", {"data": [{"id": "other"}, row]})
     assert facts.models == ("other", "m")
     assert values(facts) == {
-        "seed": True, "stop": True, "logprobs": True, "top_logprobs": False, "native_thinking": True,
+        "seed": True, "stop": True, "logprobs": True, "top_logprobs": False,
+        "native_thinking": True,
         "efforts": ("low", "medium", "high"), "context": 163840,
         "price": {"input": "0.4000000", "output": "1.75000000"},
     }  # fmt: skip

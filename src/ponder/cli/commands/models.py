@@ -1,6 +1,9 @@
-"""``ponder models``: lists, downloads and removes models."""
+"""``ponder models``: lists, shows, downloads and removes models."""
 
 from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
 
 import click
 
@@ -8,21 +11,32 @@ from ponder.cli.options.once import Group
 from ponder.cli.output.download import pull_progress
 from ponder.cli.output.tables import table
 from ponder.cli.output.terminal import confirm, say, say_json, show
+from ponder.cli.views.models import reachable_table, show_facts, shown_endpoint, shown_here
 from ponder.core.errors import UsageError
-from ponder.models import catalog
+from ponder.models import catalog, config
+from ponder.models.config import EndpointConfig
+from ponder.models.discovery.discover import described, discover
+from ponder.models.discovery.reachable import reachable
 from ponder.models.openvino import converted
 from ponder.models.openvino.model import convert
+from ponder.models.pricing import pricing
 
 
 @click.group(cls=Group)
 def models() -> None:
-    """List, pull and remove the models that run on this machine."""
+    """List and show models; pull and remove those that run on this machine."""
 
 
 @models.command("list")
+@click.option("--remote", is_flag=True, help="Ask vendors whose key is set for their models.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def list_models(as_json: bool) -> None:
-    """Show the catalogue, and what was pulled from the hub."""
+def list_models(remote: bool, as_json: bool) -> None:
+    """Show the models that can be asked now.
+
+    These are the catalogue, what was pulled from the hub, the endpoints of ponder.toml, local
+    servers at their usual ports, and vendors whose key is set.
+    """
+    others = asyncio.run(reachable(config.load(), remote=remote))
     known = (*catalog.entries(), *catalog.pulled_references())
     found = [(entry, catalog.status(entry)) for entry in known]
     if as_json:
@@ -39,7 +53,7 @@ def list_models(as_json: bool) -> None:
             }
             for entry, status in found
         ]
-        say_json(rows, indent=2)
+        say_json([*rows, *map(asdict, others)], indent=2)
         return
     shown = []
     for entry, status in found:
@@ -52,6 +66,30 @@ def list_models(as_json: bool) -> None:
         cells = (entry.name + mark, _mb(size), entry.licence or "unknown", state)
         shown.append(dict(zip(("name", "size", "licence", "state"), cells, strict=True)))
     show(table(shown))
+    if others:
+        say()
+        show(reachable_table(others))
+
+
+@models.command("show")
+@click.argument("name")
+@click.option("--probe", is_flag=True, help="Send a few requests of a few tokens, to see more.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def show_model(name: str, probe: bool, as_json: bool) -> None:
+    """Show what the model NAME can do, how that is known, and what strategies lack on it."""
+    found = catalog.resolve(name, config.load())
+    if isinstance(found, EndpointConfig):
+        facts = asyncio.run(discover(found, probing=probe))
+        endpoint = described(found, facts)
+        shown = shown_endpoint(endpoint, facts, pricing(endpoint))
+    elif probe:
+        raise UsageError(f"{name} is no endpoint: there is nothing to probe.")
+    else:
+        shown = shown_here(name, found)
+    if as_json:
+        say_json(shown, indent=2)
+    else:
+        show_facts(shown)
 
 
 @models.command()

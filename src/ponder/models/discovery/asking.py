@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Answer:
     body: Json = None
     """The JSON value; None if it has none."""
     why: str = ""
-    """Reason why nothing answered."""
+    """Reason why nothing answered; '' if there is no more to say."""
 
     @property
     def table(self) -> dict[str, Json]:
@@ -92,7 +93,8 @@ class Asker:
         except TimeoutError:
             return Answer(why="no answer in time")
         except aiohttp.ClientConnectorError as problem:
-            return Answer(why=clean(reached(problem), self.key))
+            refused = problem.os_error.errno == errno.ECONNREFUSED
+            return Answer(why="" if refused else clean(reached(problem), self.key))
         except (aiohttp.ClientError, OSError) as problem:
             return Answer(why=f"the connection was cut ({type(problem).__name__})")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from ponder.core.errors import UsageError
-from ponder.models.config import EndpointConfig, is_loopback
+from ponder.models.config import EndpointConfig, Price, is_loopback
 from ponder.models.discovery import memory, servers, vendors
 from ponder.models.discovery.asking import Asker, asking
 from ponder.models.discovery.facts import Facts, assumed, configured, settings_of
@@ -39,7 +40,7 @@ async def discover(
     """
     endpoint = Endpoint(**config.settings)
     provider = provider_of(config)
-    own = configured(config.settings)
+    own = Facts() if config.vendor else configured(config.settings)
     async with asking(endpoint) as ask:
         if provider and not provider.local:
             known = assumed(preset(provider, endpoint.model))
@@ -62,7 +63,12 @@ def described(config: EndpointConfig, facts: Facts) -> EndpointConfig:
     if config.vendor and not config.model:
         name = f"{config.vendor}:{facts.model}"
     settings["name"] = name
-    return replace(config, name=name, model=settings["model"], settings=settings)
+    told = facts.value("price")
+    price = None
+    if told:
+        exact = {kind: Decimal(amount) for kind, amount in told.items()}
+        price = Price(**{"cached_input": exact["input"], **exact})
+    return replace(config, name=name, model=settings["model"], settings=settings, told_price=price)
 
 
 def provider_of(config: EndpointConfig) -> Provider | None:

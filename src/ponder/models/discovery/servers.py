@@ -37,7 +37,8 @@ async def tell(
     """
     listing, where = await ask.get("models"), str(ask.root)
     if not listing.status:
-        raise UsageError(f"nothing answers at {where} ({listing.why}): {hint}.")
+        why = f" ({listing.why})" if listing.why else ""
+        raise UsageError(f"nothing answers at {where}{why}: {hint}.")
     if listing.status in (401, 403):
         raise UsageError(f"{where} wants a key, or another one (it answered {listing.status}).")
     rows = listing.rows("data")
