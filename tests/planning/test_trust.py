@@ -23,6 +23,7 @@ from ponder.verifiers.naming import canonical
 from ponder.verifiers.registry import Named, named
 from tests.support.commands import ponder as command
 from tests.support.fuzz import PROBLEM
+from tests.support.telling import telling, vllm
 
 SCORER = Scorer(("agreement",), Agreement(), (0.0,), (1.0,), (1.0,), 0.0, Sigmoid(1.0, 0.0))
 REACHING = [
@@ -38,6 +39,8 @@ REACHING = [
     "process(k=4, by=script:evil.py:f)",
     "human(600, script:evil.py:f)",
 ]
+
+from tests.support.telling import telling, vllm
 
 
 @pytest.fixture
@@ -152,6 +155,8 @@ def recorded(path: Path, **changes: object) -> str:
         ({"verifier": "learned:v.json#ab"}, "v.json#ab"),
         ({"verifier": "judge(grader)"}, "grader"),
         ({"model": "my-server"}, "my-server"),
+        ({"model": "openai:gpt-5-mini"}, "openai:gpt-5-mini"),
+        ({"model": "vllm:"}, "vllm:"),
         ({"model": "./evil.gguf"}, "./evil.gguf"),
         ({"model": "hf:owner/repo/evil.gguf"}, "hf:owner/repo/evil.gguf"),
         ({"model": "transformers+code:qwen:evil"}, "transformers+code:qwen:evil"),
@@ -188,6 +193,15 @@ def test_ones_own_journal_is_ones_own(evil: Path, capsys: pytest.CaptureFixture[
     absolute = f"script:{evil / 'evil.py'}:f"
     run = recorded(journal_path(), verifier=absolute)
     assert command(capsys, "runs", "resume", run)[0] == 0
+
+
+def test_ones_own_run_on_a_named_server_is_ones_own(
+    evil: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorded(journal_path(), model="vllm:")
+    with telling(vllm) as server:
+        monkeypatch.setenv("VLLM_BASE_URL", server.url)
+        assert command(capsys, "runs", "resume", run)[0] == 0
 
 
 def test_a_relative_path_is_named_again_in_whatever_folder(

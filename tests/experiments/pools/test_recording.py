@@ -43,6 +43,13 @@ def record(
     return asyncio.run(recording.record(plan, pool, opened=Opened(model), tell=tell))
 
 
+def test_only_a_model_within_this_process_has_an_engine_of_this_process(tmp_path: Path) -> None:
+    header, _, _ = record(asked(), tmp_path / "p", Scripted(right))
+    assert set(header.rest["versions"]) == {"ponder", "python"}
+    within = recording.versions(embedded=True)
+    assert within.keys() >= header.rest["versions"].keys()
+
+
 def test_every_problem_is_sampled_n_times_with_seeds_of_its_own(tmp_path: Path) -> None:
     model = Scripted(right)
     header, entries, outcome = record(asked(), tmp_path / "p", model)
