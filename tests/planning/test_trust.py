@@ -40,8 +40,6 @@ REACHING = [
     "human(600, script:evil.py:f)",
 ]
 
-from tests.support.telling import telling, vllm
-
 
 @pytest.fixture
 def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -152,13 +153,23 @@ async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
     return Opened(HttpModel(endpoint, _wire(endpoint.api)), price, notes)
 
 
-def _wire(api: Api) -> Callable[[Endpoint], Wire]:
-    """Return the wire of an API; each is imported only when it is needed."""
-    from ponder.models.openai.chat import Chat
+_WIRES: dict[Api, tuple[str, str]] = {
+    "chat": ("openai.chat", "Chat"),
+    "responses": ("openai.responses", "Responses"),
+    "messages": ("anthropic.messages", "Messages"),
+    "gemini": ("gemini.generate", "Generate"),
+}
+"""The wire of each API: its module below ``ponder.models``, imported when it is used."""
 
-    if api == "chat":
-        return Chat
-    raise UsageError(f"the API {api!r} is not supported yet: use one that speaks Chat Completions.")
+
+def _wire(api: Api) -> Callable[[Endpoint], Wire]:
+    module, name = _WIRES[api]
+    if importlib.util.find_spec(f"ponder.models.{module.partition('.')[0]}") is None:
+        raise UsageError(f"the API {api!r} is not supported: use one that speaks Chat Completions.")
+    made: Callable[[Endpoint], Wire] = getattr(
+        importlib.import_module(f"ponder.models.{module}"), name
+    )
+    return made
 
 
 _OPTIONS = {

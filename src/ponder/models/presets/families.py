@@ -1,10 +1,12 @@
 """What is known of vendors' models by their names, where no server tells it.
 
-Each vendor's room has its own table, ``preset``; this one finds it.
+Vendors with a room of their own have a function ``preset`` there; this one finds it.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,34 +14,33 @@ from ponder.models.presets.providers import Provider
 
 Preset = Callable[[str], Mapping[str, Any]]
 """Returns arguments of ``Endpoint`` by the name of a model."""
-
-
-def _mistral(model: str) -> Mapping[str, Any]:
-    return {"capabilities": frozenset({"stop"})}  # it calls the seed random_seed
-
-
-def _openrouter(model: str) -> Mapping[str, Any]:
-    return {"capabilities": frozenset({"seed", "stop", "native_thinking"})}
-
-
-def _qwen(model: str) -> Mapping[str, Any]:
-    return {"capabilities": frozenset({"seed", "stop", "native_thinking"})}
-
-
-def _deepseek(model: str) -> Mapping[str, Any]:
-    return {"capabilities": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking"})}
-
-
-PRESETS: dict[str, Preset] = {
-    "mistral": _mistral,
-    "openrouter": _openrouter,
-    "qwen": _qwen,
-    "deepseek": _deepseek,
+ROOMS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gemini"}
+"""The room of a vendor, below ``ponder.models``; its module ``families`` has the preset."""
+ABLE: dict[str, frozenset[str]] = {
+    "mistral": frozenset({"stop"}),  # it calls the seed random_seed
+    "openrouter": frozenset({"seed", "stop", "native_thinking"}),
+    "qwen": frozenset({"seed", "stop", "native_thinking"}),
+    "deepseek": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking"}),
 }
+"""Capabilities of the models of vendors without a room."""
 
 
 def preset(provider: Provider, model: str) -> dict[str, Any]:
-    """Return what is known of a vendor's model, as arguments of ``Endpoint``."""
-    known = PRESETS.get(provider.name)
-    addresses = ("base_url", "model", "key_env", "name")  # those are the user's
-    return {k: v for k, v in known(model).items() if k not in addresses} if known else {}
+    """Return what is known of a vendor's model, as arguments of ``Endpoint``.
+
+    Address, key and name are the user's, and not among them.
+    """
+    if provider.name in ABLE:
+        return {"capabilities": ABLE[provider.name]}
+    room = f"ponder.models.{ROOMS.get(provider.name, '')}"
+    if provider.name not in ROOMS or not _has(room):
+        return {}
+    find: Preset = importlib.import_module(f"{room}.families").preset
+    users = ("base_url", "model", "key_env", "name")
+    return {name: value for name, value in find(model).items() if name not in users}
+
+
+def _has(room: str) -> bool:
+    """Return True if the room is here, and has a module ``families``."""
+    found = importlib.util.find_spec(room)
+    return found is not None and importlib.util.find_spec(f"{room}.families") is not None
