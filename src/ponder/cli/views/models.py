@@ -48,7 +48,7 @@ def shown_endpoint(
     has = set(settings.get("capabilities", ("seed", "stop")))
     if settings.get("prefill", "none") != "none":
         has.add("prefill")
-    found = {name: facts.found[name] for name in LABELS if name in facts.found}
+    found = {name: fact for name in LABELS if (fact := facts.found.get(name)) and _says(fact)}
     known = {name: facts.found.get(name, Fact(None, "assumed")) for name in ABLE}
     prefill = facts.found.get("prefill", Fact(None, "assumed"))
     able = {
@@ -123,6 +123,11 @@ def show_facts(shown: Mapping[str, Any]) -> None:
     for needs in dict.fromkeys(map(tuple, lacks.values())):
         names = [name for name, lacking in lacks.items() if tuple(lacking) == needs]
         say(f"lack {' and '.join(needs)}: {', '.join(names)}")
+
+
+def _says(fact: Fact) -> bool:
+    """Return True unless the value is an empty list."""
+    return not isinstance(fact.value, tuple | frozenset | set) or bool(fact.value)
 
 
 def _lacks(has: set[str]) -> dict[str, list[str]]:
