@@ -53,6 +53,7 @@ def test_a_name_is_an_endpoint_without_configuration(provider: providers.Provide
         ("openai:ft:gpt-4o-mini:acme:x:abc", "ft:gpt-4o-mini:acme:x:abc"),
         ("lmstudio:qwen/qwen3-8b@q4_k_m", "qwen/qwen3-8b@q4_k_m"),
         ("vllm:", ""),
+        ("llamacpp:/home/me/models/qwen3-8b-q8_0.gguf", "/home/me/models/qwen3-8b-q8_0.gguf"),
     ],
 )  # fmt: skip
 def test_a_model_keeps_its_colons_and_slashes(name: str, model: str | None) -> None:

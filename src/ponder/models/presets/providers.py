@@ -18,7 +18,7 @@ from ponder.core.errors import UsageError
 from ponder.models.config import EndpointConfig, is_url
 from ponder.models.http.endpoint import Api
 
-_MODEL = re.compile(r"[\w.+@~-]+(?:[/:][\w.+@~-]+)*", re.ASCII)
+_MODEL = re.compile(r"/?[\w.+@~-]+(?:[/:][\w.+@~-]+)*", re.ASCII)
 LONGEST = 256
 """Maximum length of a model's name."""
 
