@@ -163,7 +163,10 @@ def llamacpp(method: str, path: str, body: Json) -> Reply:
             return listing({"id": "qwen3-0.6b-q8_0.gguf", "owned_by": "llamacpp", "meta": meta})
         case "GET", "/props":
             return {
-                "default_generation_settings": {"n_ctx": 4096, "params": {"top_k": 40}},
+                "default_generation_settings": {
+                    "n_ctx": 4096,
+                    "params": {"reasoning_format": "none"},
+                },
                 "total_slots": 4,
                 "chat_template": TEMPLATE,
                 "build_info": "b7214-1c2d3e4f",

@@ -120,7 +120,7 @@ def test_llamacpp_tells_its_context_slots_and_template() -> None:
     assert found.value("native_thinking") is True
     assert found.value("prefill") == "none"  # it thinks, and then lets nothing be continued
     assert found.value("opens") is True
-    assert found.value("think_open") is None  # its parser takes the thinking apart
+    assert found.value("think_open") is None  # /props says 'none' with a parser too
     assert "n" not in found.found  # its usage counts the first choice alone
 
 

@@ -139,15 +139,9 @@ async def _llamacpp(ask: Asker, model: str, row: dict[str, Json], wake: Wake) ->
         facts = facts.having("told", "/props", **templates.read(told["chat_template"]))
     rendered = (await ask.post("/apply-template", {"messages": [QUESTION]})).table.get("prompt")
     if isinstance(rendered, str):
+        # Not think_open: no address tells if the server's parser takes the thinking apart.
         facts = facts.having("told", "/apply-template", opens=templates.opens(rendered))
-        if _raw(defaults):  # otherwise the server's own parser takes the thinking apart
-            facts = facts.having("told", "/props", think_open=facts.value("opens"))
     return await _continued(ask, facts)
-
-
-def _raw(defaults: Json) -> bool:
-    params = defaults.get("params") if isinstance(defaults, dict) else None
-    return isinstance(params, dict) and params.get("reasoning_format") == "none"
 
 
 async def _continued(ask: Asker, facts: Facts) -> Facts:
