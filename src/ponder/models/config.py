@@ -40,8 +40,6 @@ LIMIT = 1 << 20
 EXPONENT = 18
 """Maximum power of ten of a number, up and down."""
 CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Levels of thinking in vendors' words, weakest first."""
 
 
 @dataclass(frozen=True, slots=True)

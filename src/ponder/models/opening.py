@@ -24,7 +24,8 @@ from ponder.util.files import open_regular
 from ponder.util.threads import in_thread
 
 if TYPE_CHECKING:
-    from ponder.models.http.endpoint import Api, Endpoint
+    from ponder.models.base import Api
+    from ponder.models.http.endpoint import Endpoint
     from ponder.models.http.wire import Wire
 
 

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
+from ponder.models.base import Api
 from ponder.models.discovery.asking import asking
 from ponder.models.discovery.facts import Facts
 from ponder.models.discovery.vendors import TELLERS
-from ponder.models.http.endpoint import Api, Endpoint
+from ponder.models.http.endpoint import Endpoint
 from tests.support.telling import Json, Server, telling
 
 VALUES = [None, 7, -1, "x", True, [], {}, [7], {"supported": "x"}]

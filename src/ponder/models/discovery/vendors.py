@@ -9,8 +9,7 @@ from typing import Any
 from ponder.models.discovery.asking import Asker, Json
 from ponder.models.discovery.facts import Facts, names
 from ponder.models.sound import count
-
-_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+from ponder.models.thinking import LEVELS
 
 
 async def openrouter(ask: Asker, model: str) -> Facts:
@@ -40,7 +39,7 @@ async def anthropic(ask: Asker, model: str) -> Facts:
     able = able if isinstance(able, dict) else {}
     effort, thinking = able.get("effort"), able.get("thinking")
     if isinstance(effort, dict):
-        levels = [level for level in _LEVELS if _supported(effort.get(level))]
+        levels = [level for level in LEVELS if _supported(effort.get(level))]
         facts = facts.having("told", "/models", efforts=tuple(levels) or None)
     if isinstance(thinking, dict):
         facts = facts.having("told", "/models", native_thinking=_supported(thinking))
@@ -94,7 +93,9 @@ TELLERS: dict[str, Teller] = {
 def _levels(value: Json) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         return None
-    return tuple(level for level in _LEVELS if level in value) or None
+    return (
+        tuple(level for level in LEVELS if ("none" if level == "off" else level) in value) or None
+    )
 
 
 def _supported(value: Json) -> bool:

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ponder.core.errors import UsageError
+from ponder.models.base import Api
 from ponder.models.config import EndpointConfig, is_url
-from ponder.models.http.endpoint import Api
 
 _MODEL = re.compile(r"/?[\w.+@~-]+(?:[/:][\w.+@~-]+)*", re.ASCII)
 LONGEST = 256
