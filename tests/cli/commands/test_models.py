@@ -155,7 +155,7 @@ def test_show_has_the_price_and_what_strategies_lack(monkeypatch: pytest.MonkeyP
     assert found["lacks"]["self_consistency"] == []
     assert "prefill" in found["lacks"]["beam_search"]
     text = run("models", "show", "openai:gpt-4.1-mini").stdout
-    assert "lack prefill: beam_search" in text
+    assert "lack prefill: confident, beam_search" in text
     assert "secret" not in text
 
 

@@ -38,7 +38,7 @@ def test_a_name_is_an_endpoint_without_configuration(provider: providers.Provide
     found = named(f"{provider.name}:some-model")
     assert (found.base_url, found.model) == (provider.base_url, "some-model")
     assert found.settings["name"] == found.name == f"{provider.name}:some-model"
-    assert found.settings["api"] == provider.api
+    assert found.settings.get("api", "chat") == provider.api
     assert found.settings.get("local", False) is provider.local
 
 

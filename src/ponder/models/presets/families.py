@@ -16,13 +16,16 @@ Preset = Callable[[str], Mapping[str, Any]]
 """Returns arguments of ``Endpoint`` by the name of a model."""
 ROOMS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 """The room of a vendor, below ``ponder.models``; its module ``families`` has the preset."""
-ABLE: dict[str, frozenset[str]] = {
-    "mistral": frozenset({"stop"}),  # it calls the seed random_seed
-    "openrouter": frozenset({"seed", "stop", "native_thinking"}),
-    "qwen": frozenset({"seed", "stop", "native_thinking"}),
-    "deepseek": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking"}),
+KNOWN: dict[str, Mapping[str, Any]] = {
+    "mistral": {"capabilities": frozenset({"seed", "stop"})},
+    "openrouter": {"capabilities": frozenset({"seed", "stop", "native_thinking"})},
+    # models that think by default answer only in a stream
+    "qwen": {"capabilities": frozenset({"seed", "stop", "native_thinking"}), "stream": True},
+    "deepseek": {
+        "capabilities": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking"})
+    },
 }
-"""Capabilities of the models of vendors without a room."""
+"""What is known of the models of vendors without a room."""
 
 
 def preset(provider: Provider, model: str) -> dict[str, Any]:
@@ -30,8 +33,8 @@ def preset(provider: Provider, model: str) -> dict[str, Any]:
 
     Address, key and name are the user's, and not among them.
     """
-    if provider.name in ABLE:
-        return {"capabilities": ABLE[provider.name]}
+    if provider.name in KNOWN:
+        return dict(KNOWN[provider.name])
     room = f"ponder.models.{ROOMS.get(provider.name, '')}"
     if provider.name not in ROOMS or not _has(room):
         return {}

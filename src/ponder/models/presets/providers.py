@@ -148,7 +148,8 @@ def endpoint(name: str) -> EndpointConfig | None:
             "or ':' divides."
         )
     settings: dict[str, Any] = {"name": name, "base_url": address(provider), "model": model}
-    settings["api"] = provider.api
+    if provider.api != "chat" or settings["base_url"] != provider.base_url:
+        settings["api"] = provider.api  # elsewhere than at the vendor's own, nothing else is known
     settings |= {"local": True, "stream": True} if provider.local else {"dialect": provider.dialect}
     if key := key_of(provider):
         settings["key_env"] = key
