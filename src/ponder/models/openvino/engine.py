@@ -30,6 +30,7 @@ from typing import Any, BinaryIO
 
 from ponder.models.openvino.cache import BLOCK, PIECE, Blocks, chain, pieces, tail
 from ponder.models.openvino.messages import Done, Frame, Job, Metrics, Setup, Tokens
+from ponder.util.errors import brief
 
 
 @dataclass(slots=True)
@@ -277,11 +278,6 @@ def serve() -> None:
     except Exception as error:
         _send(sink, Frame(error=brief(error)))
         os._exit(1)
-
-
-def brief(error: Exception) -> str:
-    """Return the error in one short line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def import_genai() -> Any:

@@ -33,11 +33,12 @@ from ponder.models.gguf.metadata import Header, metadata_only, read_header
 from ponder.models.openvino import converted
 from ponder.models.openvino.cache import BLOCK
 from ponder.models.openvino.converted import Converted
-from ponder.models.openvino.engine import brief, import_genai
+from ponder.models.openvino.engine import import_genai
 from ponder.models.openvino.machine import free_memory, usable_cores
 from ponder.models.openvino.messages import Done, Job, Metrics, Setup, Tokens
 from ponder.models.openvino.process import Process
 from ponder.models.openvino.told import Told
+from ponder.util.errors import brief
 
 __all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "convert", "load"]
 

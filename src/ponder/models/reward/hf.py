@@ -24,6 +24,7 @@ from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.reward import formats
 from ponder.models.reward.formats import Format, Solution
+from ponder.util.errors import brief
 
 PREFIX, WITH_CODE = "transformers:", "transformers+code:"
 
@@ -51,8 +52,7 @@ def load(name: str) -> TransformersReward:
     try:
         tokenizer, model = _open(path, format, trusted)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-        why = " ".join(str(error).split())[:300]
-        raise UsageError(f"transformers cannot load {path}: {why}") from error
+        raise UsageError(f"transformers cannot load {path}: {brief(error)}") from error
     return TransformersReward(name, format, tokenizer, model)
 
 
@@ -106,8 +106,8 @@ class TransformersReward:
         try:
             scores = await asyncio.to_thread(self._scores, encoded)
         except (RuntimeError, IndexError, ValueError) as error:
-            why = " ".join(str(error).split())[:300]
-            raise ModelError(f"{self._info.name} failed: {why}", prompt_tokens=spent) from error
+            why = f"{self._info.name} failed: {brief(error)}"
+            raise ModelError(why, prompt_tokens=spent) from error
         if len(scores) != len(asked.steps):
             raise ModelError(
                 f"{self._info.name} gave {len(scores)} scores for {len(asked.steps)} steps: is it "
