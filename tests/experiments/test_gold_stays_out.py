@@ -39,6 +39,7 @@ from ponder.runtime import stack
 from ponder.strategies import registry
 from ponder.strategies.declaring import RUN, strategy
 from ponder.verifiers import registry as verifiers
+from ponder.verifiers.base import Facts
 
 SECRET = "918273645"
 """Occurs in every gold below, in nothing else, and never by chance."""
@@ -81,14 +82,11 @@ def leaves(things: Sequence[object]) -> str:
 
 
 @dataclass
-class Watching:
+class Watching(Facts):
     """A verifier that keeps what it is asked."""
 
     seen: list[object]
     name: str = "watching"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         self.seen += [problem, traces]

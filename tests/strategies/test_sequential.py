@@ -30,6 +30,7 @@ from ponder.planning.plan import resolve
 from ponder.planning.wishes import spec
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
+from ponder.verifiers.base import Facts
 from tests.support.jobs import job
 
 
@@ -176,14 +177,11 @@ async def test_all_attempts_vote() -> None:
 
 
 @dataclass
-class Checker:
+class Checker(Facts):
     """Passes 42, and says of anything else what is wrong with it."""
 
     tells: bool = True
     name: str = "checker"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

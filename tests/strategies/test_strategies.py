@@ -23,6 +23,7 @@ from ponder.models.fakes.scripted import Scripted
 from ponder.policies.stopping import may_stop, wave
 from ponder.policies.vote import Vote
 from ponder.runtime.result import Result
+from ponder.verifiers.base import Facts
 from tests.support.jobs import ByText, Reply, Timed, by_order, go, trace
 from tests.support.virtual import run
 
@@ -241,13 +242,10 @@ def test_exact_and_never_agree_on_every_script_of_five_votes_for_two_answers() -
 
 
 @dataclass(frozen=True)
-class ByLength:
+class ByLength(Facts):
     """Weighs a trace by its tokens: an eighth for each after the first."""
 
     name: str = "by_length"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         return [Score((t.tokens - 1) / 8, self.name) for t in traces]

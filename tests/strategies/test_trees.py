@@ -19,6 +19,7 @@ from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.ab_mcts import descend, promising
 from ponder.strategies.tree_of_thoughts import read_value
+from ponder.verifiers.base import Facts
 from tests.support.jobs import job
 from tests.support.searching import VALUES, search, thinker
 from tests.support.trees import grow, judge, path_of, planted, visit
@@ -79,13 +80,10 @@ async def test_budgets_are_kept(strategy: str, tokens: int) -> None:
 # AB-MCTS ------------------------------------------------------------------------------------------
 
 
-class Grader:
+class Grader(Facts):
     """Half a point for a fresh attempt; a revision is worth what its chain says."""
 
     name = "grader"
-    needs_logprobs = False
-    listwise = False
-    models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         return [Score(float(t.answer.text) if t.answer else 0.0, self.name) for t in traces]

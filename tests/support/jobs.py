@@ -22,6 +22,7 @@ from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Job, Runner
 from ponder.strategies import registry
+from ponder.verifiers.base import Facts
 from ponder.verifiers.registry import find
 
 PROBLEM = Problem((Message("user", "What is six times seven ?"),), "number")
@@ -195,14 +196,11 @@ def by_order(replies: Sequence[Reply]) -> Callable[[Request], Reply]:
 
 
 @dataclass(frozen=True)
-class ByText:
+class ByText(Facts):
     """A verifier that looks a trace's answer up; what it does not know it abstains from."""
 
     known: dict[str, float]
     name: str = "by_text"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         return [Score(self.known.get(t.answer.text if t.answer else ""), self.name) for t in traces]

@@ -10,16 +10,16 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Request
+from ponder.verifiers.base import Facts
 
 
 @dataclass
-class Judge:
+class Judge(Facts):
     """Asks a model for a number about each trace."""
 
     model: str = ""
     name: str = "judge"
     listwise: bool = False
-    needs_logprobs: bool = False
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from ponder.models.base import Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
+from ponder.verifiers.base import Facts
 from tests.support.jobs import job
 
 DEPTH = 3
@@ -46,14 +47,12 @@ def path_of(trace: Trace) -> str:
 
 
 @dataclass
-class ByPath:
+class ByPath(Facts):
     """Scores a chain by the path it has taken."""
 
     value: Callable[[str], float | None]
     name: str = "by_path"
-    needs_logprobs: bool = False
     listwise: bool = False
-    models: tuple[str, ...] = ()
     seen: list[str] = field(default_factory=list)
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:

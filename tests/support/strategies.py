@@ -10,6 +10,7 @@ from typing import Any
 from ponder.core.problem import Message, Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Request
+from ponder.verifiers.base import Facts
 
 KNOBS: dict[str, dict[str, Any]] = {
     "self_consistency": {"n": 5},
@@ -51,13 +52,10 @@ def reply(request: Request) -> str:
     return f"w{draw % 7}\n\nand more"
 
 
-class Opinion:
+class Opinion(Facts):
     """A score by the text alone."""
 
     name = "opinion"
-    needs_logprobs = False
-    listwise = False
-    models: tuple[str, ...] = ()
 
     async def score(self, problem: Problem, traces: Sequence[Trace], session: Any) -> list[Score]:
         return [Score(number(t.text) % 100 / 100, self.name) for t in traces]

@@ -107,7 +107,7 @@ def test_a_name_says_all_that_a_verifier_is(name: str, tmp_path: Path) -> None:
     verifier = find(made(name, tmp_path))
     again = find(verifier.name)
     assert again.name == verifier.name
-    for member in ("needs_logprobs", "listwise", "models"):
+    for member in ("needs_logprobs", "top_logprobs", "listwise", "models", "asks"):
         assert getattr(again, member) == getattr(verifier, member)
     assert isinstance(verifier.needs_logprobs, bool)
     assert isinstance(verifier.listwise, bool)

@@ -13,6 +13,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers import registry
+from ponder.verifiers.base import Facts
 from ponder.verifiers.combined import Combined, combine
 
 PROBLEM = Problem((Message("user", "?"),))
@@ -20,7 +21,7 @@ NOBODY = cast(Session, None)
 
 
 @dataclass
-class Fixed:
+class Fixed(Facts):
     """Gives each text a score; keeps what it was asked about."""
 
     name: str

@@ -67,7 +67,7 @@ def spec(
                 f"strategy {preset.strategy!r} with these knobs has no choice of verifier: take "
                 "--strategy best_of_n, or self_consistency with --set weight=score."
             )
-        name, top = judge.name, verifiers.alternatives(judge)  # a rubric's name contains its digest
+        name, top = judge.name, judge.top_logprobs  # a rubric's name contains its digest
         sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
     return Spec(
         made,

@@ -66,8 +66,23 @@ class Verifier(Protocol):
         ...
 
     @property
+    def top_logprobs(self) -> int:
+        """Number of likeliest tokens per position that the traces must come with."""
+        ...
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that the verifier asks, apart from the run's own."""
+        ...
+
+    @property
+    def parts(self) -> tuple[Verifier, ...]:
+        """The verifiers that it is made of."""
+        ...
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Names of the verifiers that it asks through the session: a run must have them too."""
         ...
 
     async def score(
@@ -75,6 +90,45 @@ class Verifier(Protocol):
     ) -> list[Score]:
         """Return one score per trace, in their order; an abstention has no value."""
         ...
+
+
+class Facts:
+    """Facts of a verifier that follow from its parts; without parts, that it needs nothing.
+
+    A base class: a verifier declares those that differ, as a field or a property.
+    """
+
+    __slots__ = ()
+
+    @property
+    def needs_logprobs(self) -> bool:
+        """True if any part needs them."""
+        return any(part.needs_logprobs for part in self.parts)
+
+    @property
+    def listwise(self) -> bool:
+        """True if any part is listwise."""
+        return any(part.listwise for part in self.parts)
+
+    @property
+    def top_logprobs(self) -> int:
+        """The most that any part needs."""
+        return max((part.top_logprobs for part in self.parts), default=0)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of all parts."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.models))
+
+    @property
+    def parts(self) -> tuple[Verifier, ...]:
+        """None."""
+        return ()
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
 
 @runtime_checkable

@@ -33,7 +33,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.regex import search
 from ponder.util.threads import in_thread
-from ponder.verifiers.base import Tools
+from ponder.verifiers.base import Facts, Tools
 from ponder.verifiers.naming import Arguments
 
 NO_ANSWER = "there is no answer in the reply"
@@ -51,13 +51,10 @@ def _open(trace: Trace, name: str) -> Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Facts):
     """Passes an expression that has the exact value and uses each number once."""
 
     name: str = "arithmetic"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
@@ -84,13 +81,10 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Facts):
     """Passes an answer that is JSON and satisfies the problem's schema."""
 
     name: str = "schema"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
     tools: Tools = field(default_factory=Tools, repr=False, compare=False)
 
     def using(self, tools: Tools) -> Schema:
@@ -122,16 +116,13 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True)
-class Regex:
+class Regex(Facts):
     """Passes an answer in which a pattern is found.
 
     The search runs in a process that can be killed.
     """
 
     pattern: str
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -170,7 +161,7 @@ class Regex:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class Script(Facts):
     """A user's own function, called with the texts (question, answer, reply).
 
     True or False is ``pass`` or ``fail``, a number from 0 to 1 is a score, and None is an
@@ -181,9 +172,6 @@ class Script:
 
     name: str
     function: Callable[[str, str, str], Any]
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -11,7 +11,7 @@ from ponder.core.problem import Problem
 from ponder.core.refs import Ref, parse
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.base import Tools, Verifier, using
+from ponder.verifiers.base import Facts, Tools, Verifier, using
 
 
 def first_decisive(scores: Sequence[Score]) -> Score | None:
@@ -36,31 +36,16 @@ COMBINATIONS: dict[str, Callable[[Sequence[Score]], Score | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Combined:
+class Combined(Facts):
     """Asks all of ``parts``; with ``first``, a later part is asked only about undecided traces."""
 
     name: str
     how: str
-    parts: tuple[Verifier, ...]
+    parts: tuple[Verifier, ...] = ()
 
     def using(self, tools: Tools) -> Combined:
         """As ``Handy``."""
         return replace(self, parts=tuple(using(part, tools) for part in self.parts))
-
-    @property
-    def needs_logprobs(self) -> bool:
-        """True if any part needs them."""
-        return any(part.needs_logprobs for part in self.parts)
-
-    @property
-    def listwise(self) -> bool:
-        """True if any part is listwise."""
-        return any(part.listwise for part in self.parts)
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models of all parts."""
-        return tuple(dict.fromkeys(name for part in self.parts for name in part.models))
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -36,6 +36,7 @@ from itertools import accumulate
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
+from ponder.verifiers.base import Facts
 from ponder.verifiers.naming import Arguments
 
 Place = Mapping[str, float]
@@ -134,7 +135,7 @@ Measure = Callable[[Trace], float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Confidence:
+class Confidence(Facts):
     """A verifier that reads a trace's log-probabilities; without them it abstains."""
 
     name: str
@@ -142,8 +143,6 @@ class Confidence:
     top_logprobs: int = 0
     """Number of alternatives per position that its traces must come with."""
     needs_logprobs: bool = True
-    listwise: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

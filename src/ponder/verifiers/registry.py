@@ -216,14 +216,14 @@ def known(*names: str, tools: Tools | None = None) -> dict[str, Verifier]:
         if name not in made:
             made[name] = find(name)
             for part in within(made[name]):
-                wanted += getattr(part, "asks", ())
+                wanted += part.asks
     return {name: using(one, tools) for name, one in made.items()} if tools else made
 
 
 def within(verifier: Verifier) -> Iterator[Verifier]:
     """Yield the verifier, and its parts at any depth."""
     yield verifier
-    for part in getattr(verifier, "parts", ()):
+    for part in verifier.parts:
         yield from within(part)
 
 
@@ -248,8 +248,3 @@ def found(ref: Ref) -> Verifier:
         names = (*KINDS, *(f"{how}(...)" for how in COMBINATIONS))
         raise UnknownName("verifier", ref.name, names)
     return KINDS[ref.name].read(ref)
-
-
-def alternatives(verifier: Verifier) -> int:
-    """Return the number of likeliest tokens per position that its traces must come with."""
-    return max(getattr(one, "top_logprobs", 0) for one in within(verifier))

@@ -15,19 +15,17 @@ from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers import registry
+from ponder.verifiers.base import Facts
 from tests.support.commands import ponder
 from tests.support.recording import lines, suite
 from tests.support.seeded import configure, seeded_server
 
 
 @dataclass
-class Asking:
+class Asking(Facts):
     """Asks the run's model about each trace, and gives it a score by its answer."""
 
     name: str = "asking"
-    listwise: bool = False
-    needs_logprobs: bool = False
-    models: tuple[str, ...] = ()
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

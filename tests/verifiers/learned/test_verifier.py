@@ -26,6 +26,7 @@ from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
 from ponder.verifiers import registry
+from ponder.verifiers.base import Facts
 from ponder.verifiers.learned.features import Agreement, Seen, rows, score_names
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid, Steps, digest_of, load
 from ponder.verifiers.learned.verifier import Learned, learned
@@ -220,12 +221,10 @@ def test_it_needs_the_standard_library_alone() -> None:
 
 
 @dataclass
-class Asking:
+class Asking(Facts):
     """Asks the run's model how good a trace is."""
 
     name: str = "asking"
-    listwise: bool = False
-    needs_logprobs: bool = False
     models: tuple[str, ...] = ("big",)
 
     async def score(

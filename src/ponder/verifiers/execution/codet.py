@@ -27,7 +27,7 @@ from ponder.core.problem import AssertTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Outcome, Sandbox, Script
-from ponder.verifiers.base import Tools
+from ponder.verifiers.base import Facts, Tools
 from ponder.verifiers.execution.program import program
 from ponder.verifiers.execution.verifier import NO_PROGRAM, once_each
 from ponder.verifiers.naming import Arguments
@@ -51,15 +51,13 @@ def codet(given: Arguments) -> CodeT:
 
 
 @dataclass(frozen=True, slots=True)
-class CodeT:
+class CodeT(Facts):
     """A verifier that has the run's own model write tests, in ``replies`` replies."""
 
     replies: int = REPLIES
     sandbox: Sandbox | None = None
     name: str = "codet"
-    needs_logprobs: bool = False
     listwise: bool = True
-    models: tuple[str, ...] = ()
     tools: Tools = field(default_factory=Tools, repr=False, compare=False)
 
     def using(self, tools: Tools) -> CodeT:

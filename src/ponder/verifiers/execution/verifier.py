@@ -21,7 +21,7 @@ from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.sandbox.base import Outcome, Output, Sandbox
-from ponder.verifiers.base import Tools
+from ponder.verifiers.base import Facts, Tools
 from ponder.verifiers.execution.program import program, script, tested
 
 T = TypeVar("T")
@@ -35,15 +35,12 @@ _SHOWN = 60  # most characters of a text in a detail
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Facts):
     """A verifier that runs programs; without public tests it abstains."""
 
     sandbox: Sandbox | None = None
     """Sandbox to run in; by default the best one of ``tools``."""
     name: str = "execution"
-    needs_logprobs: bool = False
-    listwise: bool = False
-    models: tuple[str, ...] = ()
     tools: Tools = field(default_factory=Tools, repr=False, compare=False)
 
     def using(self, tools: Tools) -> Execution:

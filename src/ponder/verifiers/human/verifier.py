@@ -35,7 +35,7 @@ from ponder.util import sqlite as database
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.sqlite import Format
 from ponder.util.worker import gone, this_one
-from ponder.verifiers.base import Verifier
+from ponder.verifiers.base import Facts, Verifier
 from ponder.verifiers.confidence import mean_logprob
 from ponder.verifiers.naming import Arguments
 
@@ -308,7 +308,7 @@ def _pair(*row: object) -> tuple[Item, Judgement]:
 
 
 @dataclass(frozen=True, slots=True)
-class Human:
+class Human(Facts):
     """Waits for a person; after ``seconds``, asks the fallback through the session or abstains."""
 
     name: str = KIND
@@ -323,16 +323,6 @@ class Human:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Sleeps between two looks into the queue."""
     listwise: bool = True
-
-    @property
-    def needs_logprobs(self) -> bool:
-        """True if the fallback needs them."""
-        return any(part.needs_logprobs for part in self.parts)
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models of the fallback."""
-        return tuple(name for part in self.parts for name in part.models)
 
     @property
     def asks(self) -> tuple[str, ...]:

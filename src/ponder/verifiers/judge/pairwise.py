@@ -22,6 +22,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.policies import tournament
 from ponder.policies.tournament import Game, Pair
+from ponder.verifiers.base import Facts
 from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, question, quoted
 from ponder.verifiers.judge.verifier import SEE, shown
 from ponder.verifiers.naming import Arguments, read_rubric
@@ -32,7 +33,7 @@ HOW = ("swiss", "knockout")
 
 
 @dataclass(frozen=True, slots=True)
-class Pairwise:
+class Pairwise(Facts):
     """Scores traces against each other."""
 
     name: str
@@ -43,7 +44,6 @@ class Pairwise:
     rubric: str = RUBRIC
     see: str = "text"
     models: tuple[str, ...] = ()
-    needs_logprobs: bool = False
     listwise: bool = True
 
     async def score(

@@ -21,12 +21,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ponder.core.problem import Message, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
+from ponder.verifiers.base import Facts
 from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, judged, question, quoted
-from ponder.verifiers.judge.verifier import shown
+from ponder.verifiers.judge.verifier import Labelling
 from ponder.verifiers.naming import Arguments
 
 ROLE = "verify"
@@ -35,29 +37,14 @@ SEE = ("answer", "text")
 
 
 @dataclass(frozen=True, slots=True)
-class SelfVerify:
+class SelfVerify(Labelling):
     """Scores each trace by P(True) of its answer; without an answer, of its text."""
-
-    name: str
-    asker: Asker
-    see: str = "answer"
-    models: tuple[str, ...] = ()
-    needs_logprobs: bool = False
-    listwise: bool = False
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
     ) -> list[Score]:
         """Return P(True) of each trace; an abstention where neither True nor False can be read."""
-
-        async def one(child: Session, trace: Trace) -> Score:
-            text = shown(trace, self.see)
-            if not text:
-                return Score(None, self.name, "there is nothing to check")
-            opinion = await self.asker.ask(child, true_prompt(problem, text), TRUE)
-            return Score(opinion.value, self.name, opinion.detail)
-
-        return await judged(session, traces, self.name, one)
+        return await self.labelled(traces, session, partial(true_prompt, problem), TRUE)
 
 
 def true_prompt(problem: Problem, proposed: str) -> str:
@@ -72,7 +59,7 @@ def true_prompt(problem: Problem, proposed: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Substitute:
+class Substitute(Facts):
     """Scores each trace by the share of ``k`` checks that find its answer correct."""
 
     name: str
@@ -82,8 +69,6 @@ class Substitute:
     length: int = 256
     """Most tokens of a check."""
     models: tuple[str, ...] = ()
-    needs_logprobs: bool = False
-    listwise: bool = False
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -10,13 +10,15 @@ to 0..1. G-Eval lets the model write evaluation steps first; a rubric by the use
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, judged, question, quoted
+from ponder.verifiers.base import Facts
+from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, Labels, judged, question, quoted
 from ponder.verifiers.naming import Arguments, read_rubric
 
 GRADES = {str(grade): (grade - 1) / 4 for grade in range(1, 6)}
@@ -28,36 +30,46 @@ SEE = ("text", "answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Scores each trace by itself."""
+class Labelling(Facts):
+    """A verifier that has a model label each trace by itself."""
 
     name: str
     asker: Asker
-    rubric: str = RUBRIC
-    """Text that says what each grade means."""
-    see: str = "text"
-    """Part of a trace that the judge sees: ``text``, or the ``answer`` alone."""
+    see: str
+    """Part of a trace that the model sees: ``text``, or the ``answer`` alone."""
     models: tuple[str, ...] = ()
-    needs_logprobs: bool = False
-    listwise: bool = False
 
-    async def score(
-        self, problem: Problem, traces: Sequence[Trace], session: Session
+    async def labelled(
+        self, traces: Sequence[Trace], session: Session, ask: Callable[[str], str], labels: Labels
     ) -> list[Score]:
-        """Return the expected grade of each trace, from 0 to 1.
+        """Return the expected label of each trace, for which ``ask`` makes the prompt.
 
-        An abstention where none can be read.
+        An abstention where no label can be read.
         """
 
         async def one(child: Session, trace: Trace) -> Score:
             text = shown(trace, self.see)
             if not text:
                 return Score(None, self.name, "there is nothing to judge")
-            asked = prompt(problem, text, self.rubric)
-            opinion = await self.asker.ask(child, asked, GRADES)
+            opinion = await self.asker.ask(child, ask(text), labels)
             return Score(opinion.value, self.name, opinion.detail)
 
         return await judged(session, traces, self.name, one)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge(Labelling):
+    """Scores each trace by itself."""
+
+    rubric: str = RUBRIC
+    """Text that says what each grade means."""
+
+    async def score(
+        self, problem: Problem, traces: Sequence[Trace], session: Session
+    ) -> list[Score]:
+        """Return the expected grade of each trace, from 0 to 1."""
+        ask = partial(prompt, problem, rubric=self.rubric)
+        return await self.labelled(traces, session, ask, GRADES)
 
 
 def prompt(problem: Problem, candidate: str, rubric: str = RUBRIC) -> str:
@@ -88,4 +100,4 @@ def judge(given: Arguments) -> Judge:
     rubric, given = read_rubric(given)
     asker = Asker("judge", given.model, given.whole("k", 0))
     see = given.one_of("see", SEE)
-    return Judge(given.name, asker, rubric or RUBRIC, see, given.models)
+    return Judge(given.name, asker, see, given.models, rubric or RUBRIC)

@@ -19,7 +19,7 @@ from ponder.core.refs import Ref
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.util.files import read_regular
-from ponder.verifiers.base import Verifier
+from ponder.verifiers.base import Facts, Verifier
 from ponder.verifiers.confidence import Confidence
 from ponder.verifiers.learned.features import Seen
 from ponder.verifiers.learned.scorer import Scorer, parsed
@@ -30,7 +30,7 @@ LEARNED = re.compile(rf"\b{KIND}\s*[:(]")
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(Facts):
     """Combines the scores of ``parts``, named as in ``scorer.scores``."""
 
     name: str
@@ -40,16 +40,6 @@ class Learned:
     their scores are journalled; the others read theirs off the trace.
     """
     listwise: bool = True
-
-    @property
-    def needs_logprobs(self) -> bool:
-        """True if any part needs them."""
-        return any(part.needs_logprobs for part in self.parts)
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """The models of all parts."""
-        return tuple(dict.fromkeys(model for part in self.parts for model in part.models))
 
     @property
     def asks(self) -> tuple[str, ...]:

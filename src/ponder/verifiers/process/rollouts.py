@@ -30,7 +30,7 @@ from typing import Any
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.base import Tools, Verifier, using
+from ponder.verifiers.base import Facts, Tools, Verifier, using
 from ponder.verifiers.judge.asking import judged
 from ponder.verifiers.process.steps import AGGREGATES, prefixes
 
@@ -38,7 +38,7 @@ ROLE = "verify"
 
 
 @dataclass(frozen=True, slots=True)
-class Rollouts:
+class Rollouts(Facts):
     """Scores each trace by rollouts from its prefixes."""
 
     name: str
@@ -52,7 +52,6 @@ class Rollouts:
     """``all`` prefixes, or ``bisect``."""
     by: Verifier | None = None
     """Verifier that judges the rollouts; None judges by agreement."""
-    listwise: bool = False
 
     def using(self, tools: Tools) -> Rollouts:
         """As ``Handy``."""
@@ -119,7 +118,7 @@ class Rollouts:
         start = Trace(trace.problem, at, id=f"{trace.id}/{len(at)}")
         seen: dict[str, Any] = {
             "logprobs": self.needs_logprobs,
-            "top_logprobs": getattr(self.by, "top_logprobs", 0),
+            "top_logprobs": 0 if self.by is None else self.by.top_logprobs,
         }
 
         async def roll(child: Session) -> Trace:

@@ -20,7 +20,7 @@ from ponder.core.refs import Ref, parse
 from ponder.core.session import Session
 from ponder.core.steps import BETWEEN
 from ponder.core.trace import Score, Trace
-from ponder.verifiers.base import Verifier
+from ponder.verifiers.base import Facts, Verifier
 from ponder.verifiers.judge.asking import judged
 from ponder.verifiers.naming import Arguments
 from ponder.verifiers.process.rollouts import Rollouts
@@ -30,15 +30,13 @@ ROLE = "verify"
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class Process(Facts):
     """Scores the steps of a trace by a PRM."""
 
     name: str
     model: str
     agg: str = "min"
     """A key of ``AGGREGATES``."""
-    needs_logprobs: bool = False
-    listwise: bool = False
 
     @property
     def models(self) -> tuple[str, ...]:
