@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from ponder.core.errors import PonderError
 from ponder.models import catalog
+from ponder.models.llamacpp import LlamaCpp, open_llamacpp
 from ponder.models.openvino import converted
 from ponder.models.openvino.model import OpenVINO, load
 from tests.support.browsers import NAMES, chromium
@@ -69,7 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         found = kinds_of(item.nodeid, getattr(item, "fixturenames", ()))
         for kind in found:
             item.add_marker(kind)
-        if "engine" in found:
+        if item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group("engine"))
 
 
@@ -95,6 +96,19 @@ def small_engine(small_model: Path) -> Iterator[OpenVINO]:
     if importlib.util.find_spec("openvino_genai") is None:
         pytest.skip("needs the extra 'local'")
     model = load(small_model, name="smollm2-135m")
+    yield model
+    asyncio.run(model.close())
+
+
+@pytest.fixture(scope="session")
+def small_llamacpp(small_model: Path) -> Iterator[LlamaCpp]:
+    """That model in llama.cpp, started once, on one thread: several that share a core wait for each
+    other most of the time.
+    """
+    if importlib.util.find_spec("xllamacpp") is None:
+        pytest.skip("needs the extra 'llamacpp'")
+    model = open_llamacpp(small_model, slots=2, threads=1, context=1536)
+    assert isinstance(model, LlamaCpp)
     yield model
     asyncio.run(model.close())
 

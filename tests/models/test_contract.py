@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import importlib.util
-import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -17,18 +16,18 @@ from ponder.core.errors import CapabilityError
 from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
-from ponder.models import llamacpp
 from ponder.models.base import Capability, Completion, Model, Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.models.fakes.simulated import Simulated
 from ponder.models.http.endpoint import Endpoint
+from ponder.models.llamacpp import LlamaCpp
 from ponder.models.openai.client import OpenAICompat
-from ponder.models.openvino import model as openvino
+from ponder.models.openvino.model import OpenVINO
 from tests.support.deltas import check
 from tests.support.talking import ENDLESS, WORDS, talking_server
 
-GGUF = os.environ.get("PONDER_TEST_GGUF", "")
-NAMES = ["scripted", "simulated", "endpoint", "stream", "openvino", "llamacpp"]
+NAMES = ["scripted", "simulated", "endpoint", "stream"]
+ENGINES = [pytest.param(name, marks=pytest.mark.engine) for name in ("openvino", "llamacpp")]
 ABLE: frozenset[Capability] = frozenset({"seed", "stop", "native_thinking"})
 ASK = Request((Message("user", "Count to ten, please."),), 24, temperature=0.0, watched=True)
 
@@ -50,19 +49,8 @@ async def _nothing() -> None:
     pass
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[dict[str, Model]]:
-    """Engines that take long to load, once each."""
-    loaded: dict[str, Model] = {}
-    yield loaded
-    for model in loaded.values():
-        asyncio.run(model.close())
-
-
-@pytest.fixture(params=NAMES)
-async def subject(
-    request: pytest.FixtureRequest, local: dict[str, Model]
-) -> AsyncIterator[Subject]:
+@pytest.fixture(params=[*NAMES, *ENGINES])
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     name = request.param
     async with AsyncExitStack() as stack:
         if name == "scripted":
@@ -80,35 +68,26 @@ async def subject(
             client = OpenAICompat(endpoint)
             yield Subject(client, server.idle)
             await client.close()
+        elif name == "openvino":
+            embedded: OpenVINO = request.getfixturevalue("small_engine")
+            yield Subject(embedded, partial(_drained, embedded))
         else:
-            yield _local(name, local)
+            llamacpp: LlamaCpp = request.getfixturevalue("small_llamacpp")
+            yield Subject(llamacpp, partial(_free, llamacpp))
 
 
-def _local(name: str, loaded: dict[str, Model]) -> Subject:
-    needed = "openvino_genai" if name == "openvino" else "xllamacpp"
-    if not GGUF or importlib.util.find_spec(needed) is None:
-        pytest.skip(f"needs PONDER_TEST_GGUF and {needed}")
-    if name not in loaded:
-        if name == "openvino":
-            loaded[name] = openvino.load(GGUF, settings=openvino.Settings(cache_gb=0.5))
-        else:
-            loaded[name] = llamacpp.open_llamacpp(GGUF, slots=2, context=1536)
-    model = loaded[name]
-
-    async def idle() -> None:
-        if isinstance(model, llamacpp.LlamaCpp):
-            async with asyncio.timeout(30):
-                while any(s["is_processing"] for s in await asyncio.to_thread(_slots, model)):
-                    pass
-        else:
-            assert isinstance(model, openvino.OpenVINO)
-            await model.generate(dataclasses.replace(ASK, max_tokens=2))
-            assert model.metrics().requests == 0
-
-    return Subject(model, idle)
+async def _drained(model: OpenVINO) -> None:
+    await model.generate(dataclasses.replace(ASK, max_tokens=2))
+    assert model.metrics().requests == 0
 
 
-def _slots(model: llamacpp.LlamaCpp) -> list[dict[str, object]]:
+async def _free(model: LlamaCpp) -> None:
+    async with asyncio.timeout(30):
+        while any(s["is_processing"] for s in await asyncio.to_thread(_slots, model)):
+            pass
+
+
+def _slots(model: LlamaCpp) -> list[dict[str, object]]:
     found: list[dict[str, object]] = model._call("GET", "/slots")
     return found
 

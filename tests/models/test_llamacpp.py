@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,9 @@ needs_extra = pytest.mark.skipif(
 needs_model = pytest.mark.skipif(not GGUF, reason="PONDER_TEST_GGUF names no model to test with")
 
 
-@pytest.fixture(scope="module")
-def model() -> Iterator[LlamaCpp]:
-    opened = open_llamacpp(GGUF, slots=2, context=512)
-    assert isinstance(opened, LlamaCpp)
-    yield opened
-    asyncio.run(opened.close())
+@pytest.fixture
+def model(small_llamacpp: LlamaCpp) -> LlamaCpp:
+    return small_llamacpp
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +55,7 @@ async def test_one_sample(model: LlamaCpp) -> None:
     info = model.info
     assert info.capabilities == {"prefill", "logprobs", "top_logprobs", "seed", "stop"}
     assert info.local
-    assert info.context == 512
+    assert info.context == 1536
     assert info.shape.parameters > 10**6
     for prefix in ("", "The answer is"):
         seen: list[tuple[int, int]] = []
@@ -122,13 +118,13 @@ async def test_cancelling_frees_the_slot(model: LlamaCpp) -> None:
 @needs_model
 async def test_a_prompt_beyond_the_context_is_refused(model: LlamaCpp) -> None:
     with pytest.raises(RequestRefused, match="context"):
-        await model.generate(Request((Message("user", "word " * 600),), 8))
+        await model.generate(Request((Message("user", "word " * 1600),), 8))
 
 
 @needs_extra
 @needs_model
 async def test_close_ends_the_child_and_may_be_repeated() -> None:
-    opened = open_llamacpp(GGUF, slots=1, context=64)
+    opened = open_llamacpp(GGUF, slots=1, threads=1, context=64)
     assert isinstance(opened, LlamaCpp)
     await opened.close()
     await opened.close()
@@ -141,7 +137,8 @@ async def test_close_ends_the_child_and_may_be_repeated() -> None:
 def test_the_child_dies_with_its_parent() -> None:
     code = (
         "import os; from ponder.models.llamacpp import open_llamacpp;"
-        f"m = open_llamacpp({GGUF!r}, slots=1, context=64); print(m._child.pid, flush=True);"
+        f"m = open_llamacpp({GGUF!r}, slots=1, threads=1, context=64);"
+        "print(m._child.pid, flush=True);"
         "os._exit(1)"
     )
     parent = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
