@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ponder.runtime.journal import Journal
-from tests.support.commands import start
+from tests.support.commands import ponder, start
 from tests.support.killing import kill_at
 from tests.support.seeded import configure, seeded_server
 
@@ -57,7 +57,10 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("attempt", range(10))
 def test_a_run_killed_at_a_random_moment_resumes(
-    attempt: int, tmp_path: Path, uninterrupted: dict[str, Any]
+    attempt: int,
+    tmp_path: Path,
+    uninterrupted: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     rng = random.Random(attempt)
     moment, early = rng.randint(1, N), rng.random() < 0.5
@@ -75,8 +78,10 @@ def test_a_run_killed_at_a_random_moment_resumes(
     assert process[0].returncode == -signal.SIGKILL
     with seeded_server() as server:  # another one: the first may still read what it was sent
         configure(tmp_path, server.url, concurrency=4)
-        outcome = finish(start(tmp_path, "runs", "resume", run, "--json", "--trust", "loop"))
-        again = server.seeds
+        where = ("--journal", str(tmp_path / "runs.sqlite"), "--trust", "loop")
+        code, out, err = ponder(capsys, "runs", "resume", run, "--json", *where)
+        assert code == 0, err
+        outcome, again = json.loads(out), server.seeds
     assert not paid & set(again)
     assert len(paid) + len(again) == N
     assert outcome["answer"] == uninterrupted["answer"]

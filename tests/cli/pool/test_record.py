@@ -153,10 +153,13 @@ def test_dollars_are_on_the_pool(tmp_path: Path, capsys: pytest.CaptureFixture[s
 # kill -9 ------------------------------------------------------------------------------------------
 
 
+def recording(folder: Path) -> list[str]:
+    pool = str(folder / "pool.jsonl")
+    return ["pool", "record", "--suite", suite(folder), "-m", "loop", "--n", str(N), "-o", pool]
+
+
 def launch(folder: Path) -> subprocess.Popen[str]:
-    pool = folder / "pool.jsonl"
-    arguments = ["--suite", suite(folder), "-m", "loop", "--n", str(N), "-o", str(pool)]
-    return start(folder, "pool", "record", *arguments, journal=False)
+    return start(folder, *recording(folder), journal=False)
 
 
 def without_clock(path: Path) -> list[dict[str, Any]]:
@@ -182,7 +185,10 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, An
 
 @pytest.mark.parametrize("attempt", range(10))
 def test_a_recording_killed_at_a_random_moment_goes_on(
-    attempt: int, tmp_path: Path, uninterrupted: list[dict[str, Any]]
+    attempt: int,
+    tmp_path: Path,
+    uninterrupted: list[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     rng = random.Random(attempt)
     moment, early = rng.randint(1, PROBLEMS * N), rng.random() < 0.5
@@ -199,9 +205,8 @@ def test_a_recording_killed_at_a_random_moment_goes_on(
     with seeded_server() as server:  # another one: the first may still read what it was sent
         configure(tmp_path, server.url, concurrency=4)
         if killed:
-            again = launch(tmp_path)
-            _, err = again.communicate(timeout=600)
-            assert again.returncode == 0, err
+            code, _, err = ponder(capsys, *recording(tmp_path))
+            assert code == 0, err
         asked_again = server.seeds
     assert not paid & set(asked_again)
     assert len(paid) + len(asked_again) == PROBLEMS * N

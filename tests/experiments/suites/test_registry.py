@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import AssertTests
+from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.grading.gold import Arithmetic, HiddenTests, Reference
 from ponder.experiments.suites.humaneval import public_tests
 from ponder.experiments.suites.registry import SUITES, find
@@ -30,23 +33,28 @@ ROWS = {
 # The data folder ----------------------------------------------------------------------------------
 
 
+@cache
+def loaded(name: str, data: Path) -> Sequence[Item]:
+    """A suite's items, read once for all tests that look at them."""
+    return find(name).load(data)
+
+
 @pytest.mark.parametrize("name", SUITES)
 def test_a_suite_has_its_rows_and_stable_unique_ids(data: Path, name: str) -> None:
-    suite = find(name)
-    items = suite.load(data)
+    items = loaded(name, data)
     assert len(items) == ROWS[name] == SUITES[name].rows
     ids = [item.problem_id for item in items]
     assert len(set(ids)) == len(ids)
-    assert ids == [item.problem_id for item in suite.load(data)]
+    assert ids == [item.problem_id for item in find(name).load(data)]
     assert all(i.startswith(f"{name.partition('/')[0]}/") for i in ids)
 
 
 def test_a_part_has_the_same_items_as_the_whole(data: Path) -> None:
     for name in ("bbh", "aime"):
         parts = [p for p in SUITES if p.startswith(f"{name}/")]
-        together = [item for part in parts for item in find(part).load(data)]
-        assert together == list(find(name).load(data))
-    assert find("game24/paper").load(data) == find("game24").load(data)[900:1000]
+        together = [item for part in parts for item in loaded(part, data)]
+        assert together == list(loaded(name, data))
+    assert loaded("game24/paper", data) == loaded("game24", data)[900:1000]
 
 
 FIRST: dict[str, tuple[str, str, Any, str | int | None]] = {
@@ -78,14 +86,14 @@ FIRST: dict[str, tuple[str, str, Any, str | int | None]] = {
 
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_item_is_as_published(data: Path, name: str) -> None:
-    item = find(name).load(data)[0]
+    item = loaded(name, data)[0]
     found = (item.problem_id, item.problem.answer_type, item.gold, item.level)
     assert found == FIRST[name]
 
 
 def test_prompts_are_the_suite_s_question_and_one_instruction(data: Path) -> None:
     def first(name: str) -> str:
-        return question(find(name).load(data)[0])
+        return question(loaded(name, data)[0])
 
     assert first("gsm8k").startswith("Janet’s ducks lay 16 eggs per day.")
     assert first("gsm8k").endswith(f"at the farmers' market?{NUMBER}")
@@ -101,8 +109,8 @@ def test_prompts_are_the_suite_s_question_and_one_instruction(data: Path) -> Non
         "which numbers are left. Put the whole expression in \\boxed{}."
     )
     own = ("aime", "game24", "countdown")  # these ask for the box themselves
-    for name, suite in SUITES.items():
-        for item in suite.load(data)[:20]:
+    for name in SUITES:
+        for item in loaded(name, data)[:20]:
             asked = question(item)
             assert asked.count("Think step by step") + asked.count("End with the complete") == (
                 name.partition("/")[0] not in own
@@ -110,7 +118,7 @@ def test_prompts_are_the_suite_s_question_and_one_instruction(data: Path) -> Non
 
 
 def test_the_tests_of_programs_stay_hidden_but_for_the_public_ones(data: Path) -> None:
-    item = find("humaneval").load(data)[0]
+    item = loaded("humaneval", data)[0]
     assert item.problem_id == "humaneval/0"
     assert isinstance(item.problem.tests, AssertTests)
     assert item.problem.tests.entry_point == "has_close_elements"
@@ -121,7 +129,7 @@ def test_the_tests_of_programs_stay_hidden_but_for_the_public_ones(data: Path) -
     assert isinstance(item.gold, HiddenTests)
     assert item.gold.tests.endswith("check(has_close_elements)\n")
     assert item.gold.preamble == "from typing import List\n\n\n"
-    item = find("mbpp").load(data)[0]
+    item = loaded("mbpp", data)[0]
     shown = "assert set(similar_elements((3, 4, 5, 6),(5, 7, 4, 10))) == set((4, 5))"
     assert item.problem_id == "mbpp/2"
     assert item.problem.tests == AssertTests(shown, "similar_elements")
@@ -130,7 +138,7 @@ def test_the_tests_of_programs_stay_hidden_but_for_the_public_ones(data: Path) -
         f"Your code must pass this test:\n\n```python\n{shown}\n```"
     )
     assert len(item.gold.secrets()) == 3
-    for item in find("mbpp").load(data):
+    for item in loaded("mbpp", data):
         assert all(secret not in question(item) for secret in item.gold.secrets()[1:])
 
 
