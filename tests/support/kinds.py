@@ -63,7 +63,6 @@ KINDS: dict[str, tuple[str, ...]] = {
         "models/openai/fixtures/",
         "models/openai/test_faults.py::test_the_key_is_never_shown",
         "models/http/test_received.py::test_a_line_that_comes_byte_by_byte",
-        "models/http/test_received.py::test_an_endless_stream",
         "planning/test_trust.py::test_training_runs_nothing",
         "runtime/handlers/test_admission.py::test_cancelled_calls_leak_nothing",
         "runtime/handlers/test_admission.py::test_grants_follow",
