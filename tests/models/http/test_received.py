@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import MalformedReply, ModelError, RequestRefused
-from ponder.models import received
 from ponder.models.base import Completion, Request
+from ponder.models.http import received
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import ERROR, FIXED, PIECE, Malformed, Unpacker, most_bytes
 from ponder.models.openai.client import OpenAICompat
