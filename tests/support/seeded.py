@@ -38,7 +38,11 @@ class Seeded:
         return json.dumps({"choices": [choice], "usage": usage}).encode()
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
-        asked = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        length = int(handler.headers["Content-Length"])
+        sent = handler.rfile.read(length)
+        if len(sent) < length:
+            raise ConnectionResetError("the client was killed before it had sent all")
+        asked = json.loads(sent)
         with self._lock:
             self.seeds.append(asked["seed"])
             count = len(self.seeds)
@@ -66,11 +70,14 @@ def seeded_server() -> Iterator[Seeded]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
+        def handle_one_request(self) -> None:
             try:
-                server_state.serve(self)
+                super().handle_one_request()
             except ConnectionError:
-                self.close_connection = True  # the client was killed
+                self.close_connection = True  # the client was killed, or has gone
+
+        def do_POST(self) -> None:
+            server_state.serve(self)
 
         def log_message(self, *args: object) -> None:
             pass
