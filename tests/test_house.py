@@ -83,7 +83,6 @@ COVERED_BY = {
     "models/http/links.py": "models/openai/test_client.py",
     "models/http/prompts.py": "models/openai/test_client.py",
     "models/http/replies.py": "models/openai/test_client.py",
-    "models/http/stream.py": "models/openai/test_client.py",
     "models/http/wire.py": "models/openai/test_client.py",
     "models/opening.py": "models/test_config.py",
     "models/openvino/messages.py": "models/openvino/test_model.py",

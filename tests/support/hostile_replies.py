@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -43,6 +43,7 @@ class Canned:
     def __init__(self, pieces: Sequence[bytes], status: int, headers: dict[str, str]) -> None:
         self.pieces, self.status, self.headers = pieces, status, headers
         self.content = self
+        self._rest: Iterator[bytes] | None = None
         self.taken = self.asked = 0
 
     @asynccontextmanager
@@ -54,6 +55,15 @@ class Canned:
         for piece in self.pieces:
             self.taken += len(piece)
             yield piece
+
+    async def readany(self) -> bytes:
+        if self._rest is None:
+            self._rest = iter(self.pieces)
+        for piece in self._rest:
+            self.taken += len(piece)
+            if piece:
+                return piece
+        return b""
 
 
 async def _no_pause(seconds: float) -> None:

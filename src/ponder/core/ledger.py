@@ -95,10 +95,12 @@ class Receipt:
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as in ``ponder solve --json``; ``overcharged`` only if set."""
+        """Return it as in ``ponder solve --json``; ``notes`` and ``overcharged`` only if set."""
         total = self.total.to_json()
         del total["role"], total["model"]
-        shown = {"items": [i.to_json() for i in self.items], "total": total}
+        shown: dict[str, Any] = {"items": [i.to_json() for i in self.items], "total": total}
+        if self.notes:
+            shown["notes"] = list(self.notes)
         return {**shown, "overcharged": self.overcharged} if self.overcharged else shown
 
 

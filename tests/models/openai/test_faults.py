@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -432,3 +433,24 @@ async def test_progress_tells_the_worst_case_while_nothing_is_known() -> None:
         await client.generate(ASK, lambda d: seen.append(costs(d)))
         await client.close()
     assert seen == [(BOUND, 20), (0, 0), (BOUND, 20), (10, 5)]
+
+
+async def test_llamacpp_counts_the_first_of_several_samples() -> None:
+    choices = [choice("x" * 40), choice("y" * 20), choice("z" * 60)]
+    counts = {"timings": {"predicted_n": 8}, "usage": usage(10, 8)}
+    async with Loopback(answer(*choices, **counts), answer()) as server:
+        client = model(server.url, capabilities=frozenset({"n"}))
+        done = await asyncio.gather(*(client.generate(ASK) for _ in range(3)))
+        assert sum(one.completion_tokens for one in done) == -(-8 * (41 + 21 + 61) // 41)
+        await asyncio.gather(*(client.generate(ASK) for _ in range(2)))  # now one by one
+        assert [request.json.get("n") for request in server.requests] == [3, None, None]
+        [remark] = client.info.remarks
+        await client.close()
+    assert "counts only the first of several samples" in remark
+
+
+async def test_a_stream_that_tells_the_prompt_on_the_way_is_booked_so() -> None:
+    timings = {"prompt_n": 3, "cache_n": 4, "predicted_n": 1}
+    async with Loopback(sse({**delta("4"), "timings": timings}, done=False)) as server:
+        problem = await outcome(server, stream=True)
+    assert spent(problem) == (7, 1)

@@ -182,11 +182,8 @@ class Reply:
         floors = [choice.least(request.max_tokens) for choice in made]
         size = sum(choice.size for choice in made)
         most = usage.completion * WIDEST + SHORT  # characters that so many tokens may well have
-        if (
-            len(made) > 1
-            and made[0].size <= most
-            and (usage.completion < sum(floors) or size > most * len(made))
-        ):
+        short = usage.completion < sum(floors) or size > most * len(made)
+        if self.partial or (len(made) > 1 and made[0].size <= most and short):
             scaled = -(-usage.completion * sum(c.weight for c in made) // made[0].weight)
             completion = min(max(scaled, sum(floors)), request.max_tokens * len(made))
             return replace(self, usage=replace(usage, completion=completion), partial=True)

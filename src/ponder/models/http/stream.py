@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
+from yarl import URL
 
 from ponder.core.trace import Finish
 from ponder.models import sound
@@ -15,6 +18,9 @@ from ponder.models.http.framing import Framer
 from ponder.models.http.received import Malformed, Unpacker, least_tokens
 from ponder.models.http.replies import Choice, Reply, Tokens, Usage, parse
 from ponder.models.http.wire import Fault, Piece, Reader
+
+QUIET = 10.0
+"""Seconds of silence after which a server is asked if it is still there."""
 
 
 @dataclass(slots=True)
@@ -208,12 +214,41 @@ async def receive(
 
     Raises:
         Malformed: it is not a stream of events, or cannot be decompressed.
+        aiohttp.ServerDisconnectedError: it has fallen silent, and its server is gone.
     """
     unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
-    async for data in response.content.iter_any():
+    while data := await _next(response):
         for piece in unpacker.feed(data):
             stream.feed(piece)
             tell()
             if stream.over:
                 return
     stream.end()
+
+
+async def _next(response: aiohttp.ClientResponse) -> bytes:
+    """Return the next bytes, b"" at the end; of a silent server, ask if it is still there."""
+    while True:
+        try:
+            async with asyncio.timeout(QUIET) as timer:
+                return await response.content.readany()
+        except TimeoutError:
+            if not timer.expired():
+                raise
+        if await _gone(response.url):
+            raise aiohttp.ServerDisconnectedError("it has stopped")
+
+
+async def _gone(url: URL) -> bool:
+    """Return True if nothing takes connections there any more."""
+    try:
+        async with asyncio.timeout(QUIET):
+            _, writer = await asyncio.open_connection(url.host, url.port)
+    except ConnectionRefusedError:
+        return True
+    except (OSError, TimeoutError):  # perhaps only reached by a proxy
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return False

@@ -69,7 +69,8 @@ class Chat:
         if samples > 1:
             fields["n"] = samples
         if streamed:
-            fields |= {"stream": True, "stream_options": {"include_usage": True}}
+            options = {"include_usage": True, **dialect.stream_options}
+            fields |= {"stream": True, "stream_options": options, **dialect.streaming}
         if request.prefix and endpoint.prefill == "continue_final_message":
             fields |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.prefix and dialect.settles_prefix:
@@ -104,7 +105,8 @@ class Chat:
                 choices.append(problem)
         if all(isinstance(choice, Malformed) for choice in choices):
             raise Malformed(str(choices[0]))
-        return Reply(choices, usage)
+        first = samples > 1 and usage is not None and _predicted(reply) == usage.completion
+        return Reply(choices, usage, partial=first)  # llama.cpp counts the first choice alone
 
     def reader(self, request: Request) -> ChatReader:
         """Return a reader of chunks."""
@@ -140,8 +142,7 @@ class ChatReader:
         """Return what one chunk carries."""
         if fault := fault_of(event):
             return Piece(fault=fault)
-        usage, timings = read_usage(event), event.get("timings")
-        counted = sound.count(timings.get("predicted_n")) if isinstance(timings, dict) else None
+        usage, counted = read_usage(event) or _prompted(event), _predicted(event)
         if usage and usage.completion is not None:
             counted = usage.completion
         choices = event.get("choices")
@@ -269,6 +270,21 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
         cached,
         thought,
     )
+
+
+def _predicted(reply: dict[str, Json]) -> int | None:
+    """Return the number of tokens that llama.cpp has generated, for one choice."""
+    timings = reply.get("timings")
+    return sound.count(timings.get("predicted_n")) if isinstance(timings, dict) else None
+
+
+def _prompted(event: dict[str, Json]) -> Usage | None:
+    """Return the prompt's size, which llama.cpp tells in every chunk if asked for timings."""
+    timings = event.get("timings")
+    if not isinstance(timings, dict):
+        return None
+    fresh, cached = sound.count(timings.get("prompt_n")), sound.count(timings.get("cache_n"))
+    return None if fresh is None or cached is None else Usage(fresh + cached, None, cached)
 
 
 def _read_stop(choice: dict[str, Json]) -> str | None:

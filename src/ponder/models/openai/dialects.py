@@ -37,6 +37,10 @@ class Dialect:
     """Levels that its models take, weakest first, unless the endpoint says (empty: any)."""
     sampling: Mapping[str, Json] = field(default_factory=dict)
     """Fields that switch off its own defaults, which would narrow or bend the distribution."""
+    streaming: Mapping[str, Json] = field(default_factory=dict)
+    """Fields of a stream by which it tells exact counts on the way."""
+    stream_options: Mapping[str, Json] = field(default_factory=dict)
+    """The same, within ``stream_options``."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Its names for fields that it calls otherwise."""
     marks_prefix: bool = False
@@ -142,9 +146,15 @@ _LLAMACPP = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
 DIALECTS = (
     Dialect("openai", _effort, ("api.openai.com",), hides=True),
     Dialect("openrouter", _openrouter, ("openrouter.ai",)),
-    Dialect("vllm", _vllm, sampling=_VLLM),
+    Dialect("vllm", _vllm, sampling=_VLLM, stream_options={"continuous_usage_stats": True}),
     Dialect("sglang", _sglang, efforts=("off", *_THREE), sampling=_VLLM),
-    Dialect("llamacpp", _template, sampling=_LLAMACPP, settles_prefix=True),
+    Dialect(
+        "llamacpp",
+        _template,
+        sampling=_LLAMACPP,
+        streaming={"timings_per_token": True},
+        settles_prefix=True,
+    ),
     Dialect(
         "ollama",
         _effort,
