@@ -43,7 +43,7 @@ class Silent:
                 self.server.close()
             else:
                 await self.asked.wait()
-                writer.write(chunk("2", "stop"))
+                writer.write(chunk("2", "stop") + b"data: [DONE]\n\n")
         self.asked.set()
         await reader.read()
         writer.close()
