@@ -15,6 +15,7 @@ from ponder.experiments.pools.samples import Header
 from tests.support.fuzzing import journal, learned, pool, queue, store
 from tests.support.fuzzing.hostile import paths, replaced
 from tests.support.seeded import configure, seeded_server
+from tests.support.telling import telling
 from tests.support.training import entries
 
 ARGUMENT = (
@@ -372,6 +373,16 @@ def models_list(ponder: Callable[..., str]) -> None:
     ponder("models", "list", "--json")
 
 
+def models_show(ponder: Callable[..., str]) -> None:
+    row = {"id": HOSTILE, "owned_by": HOSTILE, "max_model_len": HOSTILE}
+    told = {"data": [row], "version": HOSTILE, "chat_template": HOSTILE, "models": [HOSTILE]}
+    with telling(lambda method, path, body: told) as server:
+        file("ponder.toml", f'[endpoints.e]\nbase_url = "{server.url}/v1"\nmodel = "m"\n')
+        ponder("models", "show", "e")
+        ponder("models", "show", "e", "--json")
+    ponder("models", "show", NAME)
+
+
 def models(ponder: Callable[..., str]) -> None:
     for action in ("path", "rm", "pull"):
         for name in (NAME, f"hf:{NAME}", f"hf:owner/{NAME}"):
@@ -409,6 +420,7 @@ CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "eval rm": eval_rm,
     "report": report,
     "models list": models_list,
+    "models show": models_show,
     "models pull": models,
     "models path": nothing_foreign,
     "models rm": nothing_foreign,
