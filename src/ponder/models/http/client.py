@@ -21,6 +21,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 
@@ -170,8 +171,6 @@ class HttpModel:
             self._remarks.append(remark)
             self._info = replace(self._info, remarks=tuple(self._remarks))
 
-    # -- several samples in one request ------------------------------------------------------------
-
     async def _join(self, link: Link, request: Request, progress: Progress) -> Completion:
         """Send requests of this tick that differ only in their seed as one."""
         loop = asyncio.get_running_loop()
@@ -204,8 +203,6 @@ class HttpModel:
             for task, caller in zip(tasks, callers, strict=True):
                 tie(task, [caller.future] if caller.future else [])
         return [outcome for task in tasks if not task.cancelled() for outcome in task.result()]
-
-    # -- attempts ----------------------------------------------------------------------------------
 
     async def _run(self, link: Link, request: Request, callers: list[Caller]) -> Outcomes:
         """Try until it succeeds, must not be tried again, or no caller waits.
@@ -351,15 +348,17 @@ class HttpModel:
         if failure and status < 300 and not (stream and stream.complete):
             failure.spent = spent
             return failure
+        reply: dict[str, Any] = {}
         try:
             if status >= 300:
                 refusal = refused(endpoint, self._key, status, reason_of(body), after)
                 if refusal.kind is RequestRefused:
                     refusal.change = wire.learn(status, body, request)
                 return refusal
-            reply = {} if stream else parse(body)
-            usage = stream.usage if stream else wire.usage(reply)
+            if not stream:
+                reply = parse(body)
             if fault := stream.fault if stream else wire.fault(reply):
+                usage = stream.usage if stream else wire.usage(reply)
                 refusal = refused(endpoint, self._key, fault.status, fault.message, after)
                 if usage and usage.completion:
                     refusal.spent = usage.spent(spent, prompt.least, stream.spent if stream else 0)
@@ -368,12 +367,12 @@ class HttpModel:
                 if refusal.kind is RequestRefused and not refusal.spent.total:
                     refusal.change = wire.learn(fault.status, body, request)
                 return refusal
-            if usage:
-                seen = spent.completion if stream and not stream.complete else 0
-                spent = usage.spent(spent, prompt.least, seen)
             found = stream.reply() if stream else wire.read(reply, request, samples)
             return self._checked(found, request, prompt)
         except Malformed as problem:
+            if usage := stream.usage if stream else wire.usage(reply):
+                seen = spent.completion if stream and not stream.complete else 0
+                spent = usage.spent(spent, prompt.least, seen)
             why = f"{self._who} sent a malformed reply: {problem}"
             return Failure(MalformedReply, why, spent)
 
