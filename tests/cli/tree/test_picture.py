@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ponder.cli.tree.picture import leading, picture, rest
+from ponder.cli.tree.picture import addition, leading, picture, rest
 from ponder.core.events import Event, Forked, Revised, SampleFinished, Steered
 from ponder.core.search import TWIN, Tree, apply
 from ponder.core.steering import Action
@@ -183,3 +183,12 @@ def test_what_is_left_out_is_counted_by_its_reasons() -> None:
     assert rest(shown, 0, frozenset(range(len(shown.branches)))) == ""
     many = picture(votes("so 1", "hm 1", "ah 1", "so 2"), ASKED)
     assert rest(many, 0, leading(many, 2)) == "and 2 more: ended with 1"
+
+
+def test_a_trace_that_thinks_shows_its_thinking_and_then_its_text() -> None:
+    before = Trace(PROBLEM, reasoning="one", tokens=1)
+    longer = Trace(PROBLEM, reasoning="one two", tokens=2)
+    answered = Trace(PROBLEM, "42", 3, reasoning="one two")
+    assert addition(before, Trace.empty(PROBLEM)) == ("one", True)
+    assert addition(longer, before) == (" two", True)
+    assert addition(answered, longer) == ("42", True)

@@ -75,6 +75,7 @@ def _branch(branch: Branch) -> dict[str, Any]:
         "id": node.id,
         "parent": branch.parent,
         "text": branch.added,
+        "reasoning": node.trace.reasoning if node.trace.text else "",
         "continues": branch.continues,
         "tokens": branch.tokens,
         "status": node.status,

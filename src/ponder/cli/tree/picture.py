@@ -34,7 +34,9 @@ class Branch:
     children: tuple[int, ...]
     """Positions among the branches."""
     added: str
-    """Text added to its parent's; all of its text if it does not continue the parent's."""
+    """Text added to its parent's; all of its text if it does not continue the parent's. As long as
+    it has no text, its thinking.
+    """
     continues: bool
     """True if its text begins with its parent's."""
     tokens: int
@@ -154,10 +156,11 @@ def _branch(
 
 def addition(trace: Trace, before: Trace) -> tuple[str, bool]:
     """Return the text added to an earlier trace, and True; all of it, and False, if it does not
-    continue that one.
+    continue that one. Of a trace that is still thinking, it is its thinking.
     """
-    text = trace.text
-    start = next((s for s in (before.text, before.text.rstrip()) if text.startswith(s)), None)
+    thinks = bool(trace.reasoning) and not trace.text
+    text, old = (trace.reasoning, before.reasoning) if thinks else (trace.text, before.text)
+    start = next((s for s in (old, old.rstrip()) if text.startswith(s)), None)
     if start is None or trace.tokens < before.tokens:
         return text, False
     return text.removeprefix(start), True
@@ -168,15 +171,15 @@ def _groups(siblings: Sequence[Node], path: frozenset[str]) -> list[tuple[Node, 
     groups: dict[object, list[Node]] = {}
     for node in siblings:
         alone = node.children or node.origin or any(a.kind != "hint" for a in node.actions)
-        alike = node.id if alone else (node.trace.text, node.status, node.why, node.actions)
+        alike = node.id if alone else (node.trace.turn, node.status, node.why, node.actions)
         groups.setdefault(alike, []).append(node)
     first: dict[str, list[Node]] = {}
     for group in groups.values():
         if group[0].why != TWIN:
-            first.setdefault(group[0].trace.text, group)
+            first.setdefault(group[0].trace.turn, group)
     made = []
     for group in groups.values():
-        original = first.get(group[0].trace.text, group)
+        original = first.get(group[0].trace.turn, group)
         if group[0].why == TWIN and not group[0].children and original is not group:
             original += group
         else:

@@ -44,6 +44,7 @@ function factsOf(i) {
     if (!branch.why && !branch.chosen && branch.outcome !== status) add("Outcome", branch.outcome);
     if (branch.finish === "length") add("Finish", "truncated at its length");
   }
+  add("Thinking", branch.reasoning);
   add("Steered", branch.notes?.join(", "));
   add("Tokens", branch.tokens?.toLocaleString("en"));
   if (branch.visits) add("Visits", `${branch.visits.toLocaleString("en")}, mean ${branch.mean.toFixed(3)}`);
