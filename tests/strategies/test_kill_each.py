@@ -71,6 +71,7 @@ def told(out: str) -> dict[str, Any]:
     """The result but for what the clock and chance name."""
     result: dict[str, Any] = json.loads(out)
     del result["run"], result["receipt"]["total"]["seconds"]
+    result["receipt"].pop("notes", None)  # it names the port
     for item in result["receipt"]["items"]:
         del item["seconds"]
     return result
