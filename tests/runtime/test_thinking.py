@@ -96,3 +96,15 @@ def test_no_limit_is_passed_and_there_is_an_answer_whenever_the_budget_allows_on
     assert result.stopped_by != "overcharged"
     if knobs["thinking"] != "off" and tokens >= 4 * (100 + knobs["length"] + beside) + 400:
         assert result.answer is not None
+
+
+def test_what_is_kept_for_an_answer_has_room_for_thinking_beside_it() -> None:
+    result = solve(
+        Simulated(thinking=210, beside=300, length=78),
+        strategy="beam_search",
+        knobs={"length": 9, "thinking": "auto"},
+        budget=Budget(tokens=2845),
+        seed=1476495465,
+    )
+    assert result.answer is not None
+    assert result.receipt.total.cost.tokens <= 2845

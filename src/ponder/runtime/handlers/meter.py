@@ -61,11 +61,11 @@ class Meter:
         not counted: the prompt was evaluated a moment ago, and is usually still cached.
         """
         able, cue = self._model.info.capabilities, self._cue(chain.problem)
-        most, words = cue.length, cue.text
+        most, words = cue.length + self.beside, cue.text
         if "prefill" not in able:
             if "native_thinking" not in able:
                 return lambda length: Cost()
-            most, words = max(ASKED, most) + self.beside, ASK
+            most, words = max(ASKED, cue.length) + self.beside, ASK
         prompt = self._model.prompt_bound(chain.problem.shown, chain.turn)
 
         def cost(length: int) -> Cost:
