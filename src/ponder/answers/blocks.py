@@ -127,7 +127,7 @@ def _opened(info: str) -> tuple[str, int | None]:
 
 
 _Found = tuple[int, int, bool]
-"""Where the content ends, where to go on, and True if a fence ends the block."""
+"""The end of the content, the place to go on, and True if a fence ends the block."""
 
 
 def _end(text: str, start: int, mark: str, language: str, spare: int) -> tuple[_Found, int]:

@@ -117,7 +117,7 @@ def _fraction(digits: str) -> Fraction:
 
 
 _CLINGING = re.compile(r"\s*!|\s?[ei](?![A-Za-z])")
-"""What makes another number of the one before it."""
+"""Suffixes that make another number of the one before them."""
 
 
 def number_among_words(cleaned: str) -> Fraction | None:

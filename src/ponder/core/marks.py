@@ -88,7 +88,7 @@ class Split(NamedTuple):
 
     reasoning: str
     text: str
-    """What stands outside of the thinking: the answer."""
+    """The part outside of the thinking: the answer."""
     closed: bool
     """False if the text ends within thinking."""
 

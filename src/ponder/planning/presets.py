@@ -25,7 +25,7 @@ class Wish:
     """The part of an effort that only a model that thinks by itself can fulfil."""
 
     thinking: Thinking
-    """How much it is asked to think."""
+    """The thinking that it is asked for."""
     length: int
     """Most tokens of a sample, thinking included."""
     tokens: int | None

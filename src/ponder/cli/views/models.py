@@ -18,7 +18,7 @@ from ponder.models.discovery.reachable import Found
 from ponder.planning.capabilities import lacking
 
 EMBEDDED = ("prefill", "logprobs", "seed", "stop")
-"""What the embedded engine can do, and the simulated world."""
+"""Capabilities of the embedded engine and of the simulated world."""
 LABELS = {
     "context": "context", "trained": "the model's own context", "slots": "requests at once",
     "parameters": "parameters", "efforts": "levels of thinking", "marks": "mark of thinking",

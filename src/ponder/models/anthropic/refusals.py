@@ -1,4 +1,4 @@
-"""What a refusal of Anthropic's teaches, by its words: its errors have no code for it."""
+"""Lessons from the words of Anthropic's refusals: its errors have no code for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known of an endpoint before its first request: configured, told, probed, assumed."""
+"""Facts about an endpoint before its first request: configured, told, probed, assumed."""
 
 from __future__ import annotations
 

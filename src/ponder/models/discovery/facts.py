@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from ponder.models.base import Capability
 
 How = Literal["assumed", "told", "probed", "configured"]
-"""How a fact is known, weakest first."""
+"""Ways in which a fact is known, weakest first."""
 HOW: tuple[How, ...] = get_args(How)
 ABLE = tuple(name for name in get_args(Capability) if name != "prefill")
 """Capabilities that are facts of this name, true or false; ``prefill`` is the way to do it."""

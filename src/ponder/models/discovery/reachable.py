@@ -16,7 +16,7 @@ from ponder.models.presets import providers
 from ponder.models.presets.providers import PROVIDERS, Provider
 
 _WHOLE = {"messages": "?limit=1000", "gemini": "?pageSize=1000"}
-"""What makes a list come on one page."""
+"""Parameters that make a list come on one page."""
 State = Literal["ready", "silent", "absent", "unasked", "invalid"]
 
 

@@ -1,4 +1,4 @@
-"""What local servers tell of a model: each kind has addresses of its own.
+"""Facts that local servers tell of a model: each kind has addresses of its own.
 
 None of it generates a token. Ollama and LM Studio load a model when it is first used, and only then
 know its context; ``wake`` has Ollama load it.

@@ -1,4 +1,4 @@
-"""What hosted vendors tell of a model: lists that cost nothing, each in a shape of its own."""
+"""Facts that hosted vendors tell of a model, in lists that cost nothing, each in its own shape."""
 
 from __future__ import annotations
 

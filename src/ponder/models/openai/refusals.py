@@ -1,4 +1,4 @@
-"""What a refusal by a server of OpenAI's APIs teaches, by its words: no code is common to all.
+"""Lessons from the words of refusals, of OpenAI and its kin: no code is common to all.
 
 A refusal names a field that the server does not take, the levels of thinking that it takes, or the
 length that it has. Each becomes a ``Change``; the request is then sent again, which costs nothing.

@@ -1,4 +1,4 @@
-"""What is known of vendors' models by their names, where no server tells it.
+"""Settings that follow from the names of vendors' models, where no server tells them.
 
 Vendors with a room of their own have a function ``preset`` there; this one finds it.
 """
@@ -25,7 +25,7 @@ KNOWN: dict[str, Mapping[str, Any]] = {
         "capabilities": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking"})
     },
 }
-"""What is known of the models of vendors without a room."""
+"""Settings of the models of vendors without a room."""
 
 
 def preset(provider: Provider, model: str) -> dict[str, Any]:
