@@ -58,9 +58,8 @@ class Dialect:
         """Return the fields that ask for thinking, and a remark if it is not taken as set."""
         if thinking is None or thinking.level == "auto":
             return {}, ""
-        known = tuple("off" if name == "none" else name for name in endpoint.efforts)
         harmony = ("low", "medium", "high") if "gpt-oss" in endpoint.model.lower() else ()
-        return self.thinking(thinking, endpoint, known or harmony or self.efforts)
+        return self.thinking(thinking, endpoint, endpoint.efforts or harmony or self.efforts)
 
 
 def ask_level(thinking: Thinking, endpoint: Endpoint, taken: tuple[str, ...]) -> tuple[str, str]:

@@ -94,9 +94,7 @@ class Responses:
         """Return the level to ask for ('' for none), and a remark if it is not the one set."""
         if request.thinking is None or request.thinking.level == "auto":
             return "", ""
-        efforts = self._endpoint.efforts
-        taken = tuple("off" if name == "none" else name for name in efforts)
-        return ask_level(request.thinking, self._endpoint, taken)
+        return ask_level(request.thinking, self._endpoint, self._endpoint.efforts)
 
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
         """Return the sample, and the usage."""
