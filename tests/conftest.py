@@ -28,11 +28,13 @@ from tests.support.sandboxes import missing
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REQUIRABLE = {"model", "data", "sandbox", "browser"}
 
-# A busy machine decides nothing: examples may take as long as they take.
+# A busy machine decides nothing, and neither does chance: examples may take as long as they take,
+# and are the same in every run. PONDER_FUZZ looks further.
 settings.register_profile(
     "untimed",
     settings.get_profile(settings.get_current_profile_name()),
     deadline=None,
+    derandomize="PONDER_FUZZ" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("fast", settings.get_profile("untimed"), max_examples=20)

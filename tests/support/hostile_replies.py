@@ -43,12 +43,13 @@ class Canned:
     def __init__(self, pieces: Sequence[bytes], status: int, headers: dict[str, str]) -> None:
         self.pieces, self.status, self.headers = pieces, status, headers
         self.content = self
-        self._rest: Iterator[bytes] | None = None
+        self._rest: Iterator[bytes] = iter(())
         self.taken = self.asked = 0
 
     @asynccontextmanager
     async def post(self, *arguments: Any, **options: Any) -> AsyncIterator[Canned]:
         self.asked += 1
+        self._rest = iter(self.pieces)
         yield self
 
     async def iter_any(self) -> AsyncIterator[bytes]:
@@ -57,8 +58,6 @@ class Canned:
             yield piece
 
     async def readany(self) -> bytes:
-        if self._rest is None:
-            self._rest = iter(self.pieces)
         for piece in self._rest:
             self.taken += len(piece)
             if piece:
