@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 
 import pytest
 from hypothesis import given
@@ -134,6 +133,8 @@ def test_text(reply: str, answer: str | None) -> None:
     assert extract(reply, problem("text")) == answer
 
 
+SIZE = 200_000
+"""Characters of a hostile reply."""
 SCHEMA = '{"type": "object", "required": ["a"]}'
 
 
@@ -223,22 +224,13 @@ def test_the_key_survives_a_second_extraction(reply: str) -> None:
         "a=", ".", "((", r"\frac{1}{", "\n ", "``` ", "answer", r"\boxed ", "=1", "é", "**",
     ],
 )  # fmt: skip
-def test_work_on_a_hostile_reply_grows_with_its_length_and_not_its_square(
-    kind: AnswerType, piece: str
-) -> None:
-    asked = problem(kind)
-
-    def cost(size: int) -> float:
-        reply = piece * (size // len(piece))
-        start = time.process_time()
-        for text in (reply, f"```{reply}`", f"A{reply}B", rf"\boxed{{A{reply}B}}"):
-            found = extract(text, asked)
-            quick_key(found or text, kind)
-        return time.process_time() - start
-
-    # Sixteen times the length: linear work takes 16 times as long, quadratic work 256 times. The
-    # clock of a busy machine may be wrong by much, but not five times in a row.
-    assert any(cost(50_000) < 64 * max(cost(3_125), 0.02) for _ in range(5))
+def test_a_long_hostile_reply_is_read_to_its_end(kind: AnswerType, piece: str) -> None:
+    # Work that grows with the square of the length would take hours for these.
+    asked, reply = problem(kind), piece * (SIZE // len(piece))
+    for text in (reply, f"```{reply}`", f"A{reply}B", rf"\boxed{{A{reply}B}}"):
+        found = extract(text, asked)
+        assert found is None or found == found.strip()
+        quick_key(found or text, kind)
 
 
 @pytest.mark.parametrize("kind", ANSWER_TYPES)
