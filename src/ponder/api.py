@@ -22,6 +22,7 @@ from ponder.core.errors import UsageError
 from ponder.core.events import Event, Subscriber
 from ponder.core.problem import Message, Problem
 from ponder.core.run import ignore
+from ponder.core.worth import Worth
 from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
@@ -88,6 +89,7 @@ async def prepare(
             others=others,
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
             steps=plan.chosen.stepwise,
+            worth=asked.worth,
         )
         job.check()
         book = None
@@ -151,6 +153,7 @@ class Options(TypedDict, total=False):
     schema: str
     system: str
     seed: int
+    worth: Worth | float | str | None
     journal: Path | str | bool
     engine: Engine | None
 
@@ -175,6 +178,7 @@ async def asolve(
     schema: str = "",
     system: str = "",
     seed: int = 0,
+    worth: Worth | float | str | None = None,
     journal: Path | str | bool = True,
     engine: Engine | None = None,
     on_event: Subscriber = ignore,
@@ -186,7 +190,8 @@ async def asolve(
         model: a name from the catalog or from ``ponder.toml``, a path to a ``.gguf``, a hub
             reference, or a ``Model``. By default the one in ``ponder.toml``, else a small one that
             runs on this machine.
-        effort: ``minimal``, ``low``, ``medium``, ``high`` or ``max``; see ``docs/effort.md``.
+        effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``; see
+            ``docs/effort.md``.
         strategy: replaces the preset's.
         knobs: those of the strategy, and ``length``, ``temperature``, ``top_p``; each replaces the
             preset's.
@@ -197,6 +202,8 @@ async def asolve(
         schema: a JSON Schema as JSON text.
         system: a system message.
         seed: same seed, same samples, as far as the model allows.
+        worth: worth of a right answer, in dollars or such as ``5000 tokens``: thinking stops when
+            its expected gain falls below its price.
         journal: a path, True for the default one, False for none.
         engine: keeps models, connections and workers for later calls; by default there is one for
             this call alone.
@@ -225,6 +232,7 @@ async def asolve(
             schema=schema,
             system=system,
             seed=seed,
+            worth=worth,
         )
         ready = prepare(asked, using, model=given, journal=journal, publish=on_event)
         async with ready as runner:

@@ -27,8 +27,10 @@ def asked(**how: Any) -> Spec:
 def test_a_model_that_thinks_gets_the_efforts_thinking_and_the_room_for_it(effort: str) -> None:
     before = asked(effort=effort)
     spec = before.settled(THINKER)
-    level = THINKING[effort]
+    level, samples = THINKING[effort]
     assert spec.sampling.thinking == Thinking(level)
+    assert spec.strategy == ("direct" if samples == 1 else "self_consistency")
+    assert spec.knobs.get("n", 1) == samples
     assert spec.sampling.length == before.sampling.length + TOKENS[level]
     assert before.budget.tokens is not None
     grown = before.budget.tokens * spec.sampling.length // before.sampling.length
@@ -43,8 +45,17 @@ def test_any_other_model_is_asked_as_before(effort: str) -> None:
 
 
 def test_the_efforts_think_more_and_more() -> None:
-    tokens = [TOKENS[THINKING[effort]] for effort in PRESETS]
+    tokens = [TOKENS[THINKING[effort][0]] for effort in PRESETS]
     assert tokens == sorted(set(tokens))
+    assert THINKING.keys() == PRESETS.keys()
+
+
+def test_a_strategy_or_a_number_of_samples_by_hand_is_kept() -> None:
+    for how in ({"strategy": "best_of_n"}, {"knobs": {"n": 3}}):
+        before = asked(effort="high", **how)
+        settled = before.settled(THINKER)
+        assert (settled.strategy, settled.knobs) == (before.strategy, before.knobs)
+        assert settled.sampling.thinking == Thinking("high")
 
 
 def test_thinking_by_hand_is_taken_as_it_is() -> None:

@@ -180,6 +180,16 @@ class Forked:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """The strategy chose how to go on, or to stop."""
+
+    what: str
+    """The choice, such as ``stop`` or ``4 samples of MODEL``."""
+    why: str
+    """The reason, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over."""
 
@@ -188,7 +198,7 @@ class Ended:
     """Id of the trace that the answer came from, if any."""
 
 
-Decision = Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | Ended
+Decision = Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | Decided | Ended
 """An event that records a decision. It is logged, and emitted again on replay without being
 compared.
 """

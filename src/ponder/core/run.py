@@ -12,6 +12,7 @@ from ponder.core.problem import Problem
 from ponder.core.search import Tree, apply
 from ponder.core.steering import Steering
 from ponder.core.trace import Trace
+from ponder.core.worth import Economy
 
 
 def ignore(event: Event) -> None:
@@ -75,6 +76,8 @@ class Run:
     """The search tree, if the strategy uses one."""
     steering: Steering = field(default_factory=Steering)
     """The effect of all interventions so far."""
+    economy: Economy = field(default_factory=Economy)
+    """The prices of further samples, and the worth of a right answer."""
 
     @property
     def answered(self) -> bool:

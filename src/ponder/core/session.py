@@ -16,6 +16,7 @@ from ponder.core.asking import Asking
 from ponder.core.effects import Call, Steer
 from ponder.core.errors import RunFailed
 from ponder.core.events import (
+    Decided,
     Dropped,
     Expanded,
     Forked,
@@ -30,6 +31,7 @@ from ponder.core.search import TWIN, Node, Tree
 from ponder.core.steering import Accepted, Action
 from ponder.core.steps import Step
 from ponder.core.trace import Score, Trace
+from ponder.core.worth import Economy
 
 N = TypeVar("N", Node, Trace)
 Grow = Callable[["Session", Trace], Awaitable[Trace]]
@@ -286,6 +288,15 @@ class Session(Asking):
             RunFailed: there is no node.
         """
         return await super().conclude(ended if isinstance(ended, Trace) else self.best(ended)[0])
+
+    @property
+    def economy(self) -> Economy:
+        """The prices of further samples, and the worth of a right answer."""
+        return self._run.economy
+
+    def decide(self, what: str, why: str) -> None:
+        """Record a choice of the strategy, with its reason."""
+        self._run.tell(Decided(what, why))
 
     def vote(self, tally: Sequence[tuple[str, float]], remaining: int) -> None:
         """Publish the state of the vote."""

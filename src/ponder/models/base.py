@@ -139,6 +139,24 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """The speed of generation when several chains are written at once."""
+
+    seconds: float = 0.02
+    """Seconds per token of a chain that is alone."""
+    each: float = 0.0
+    """The part of that time which each further chain adds."""
+    at_once: int = 256
+    """Most chains that are written at once; more of them wait."""
+
+    def time(self, tokens: float, chains: int) -> float:
+        """Return the seconds that so many chains of so many tokens take together."""
+        rounds, rest = divmod(chains, self.at_once)
+        whole = rounds * (1 + (self.at_once - 1) * self.each)
+        return self.seconds * tokens * (whole + (1 + (rest - 1) * self.each if rest else 0))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """The facts about a model that are known before the first request."""
 
@@ -155,6 +173,8 @@ class ModelInfo:
     """
     think_open: bool = False
     """True if the chat template begins the thinking, so that a reply has only its closing mark."""
+    pace: Pace = Pace()
+    """Expected speed, by which plans are made; nothing is booked by it."""
     remarks: tuple[str, ...] = ()
     """Remarks for the receipt: what was asked and could not be done as asked."""
 

@@ -1,8 +1,8 @@
 """The dial: from an effort to a strategy, its knobs, sampling parameters, and a budget. Every part
 can be set by hand instead.
 
-The lengths and numbers are not tuned on any benchmark: each step doubles the samples of the one
-before, and leaves room for a long trace of a small model.
+The lengths and numbers are not tuned on any benchmark: each step has more samples than the one
+before, as a rule twice as many, and leaves room for a long trace of a small model.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The part of an effort that only a model that thinks by itself can fulfil."""
+    """An effort's plan for a model that thinks by itself."""
 
     thinking: Thinking
     """The thinking that it is asked for."""
+    strategy: str
+    """The strategy's name."""
+    knobs: Mapping[str, Any]
+    """All its knobs."""
     length: int
     """Most tokens of a sample, thinking included."""
     tokens: int | None
@@ -49,14 +53,21 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
+    "none": Preset("direct", {}, Sampling(512, temperature=0.0), Budget(tokens=4_000)),
     "minimal": Preset("direct", {}, Sampling(512, temperature=0.0), Budget(tokens=4_000)),
     "low": Preset("self_consistency", {"n": 4}, Sampling(768), Budget(tokens=8_000)),
     "medium": Preset("self_consistency", {"n": 8}, Sampling(1024), Budget(tokens=20_000)),
     "high": Preset("self_consistency", {"n": 16}, Sampling(2048), Budget(tokens=60_000)),
+    "xhigh": Preset("self_consistency", {"n": 24}, Sampling(3072), Budget(tokens=120_000)),
     "max": Preset("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
 }
-THINKING = {"minimal": "off", "low": "minimal", "medium": "low", "high": "medium", "max": "high"}
-"""Thinking of one sample. An effort also buys samples, so it is a level below the effort's name."""
+THINKING: dict[str, tuple[str, int]] = {
+    "none": ("off", 1), "minimal": ("minimal", 1), "low": ("low", 1), "medium": ("medium", 1),
+    "high": ("high", 1), "xhigh": ("xhigh", 1), "max": ("max", 8),
+}  # fmt: skip
+"""Level of thinking and number of samples, for a model that thinks by itself: its own thinking is
+turned up first, and only the last step is a vote.
+"""
 DEFAULT = "medium"
 SAMPLING = ("self_consistency", "best_of_n")
 """Strategies that share the presets' ``n``: the number of independent samples."""
@@ -107,25 +118,39 @@ def preset(
     limits = Budget() if lifted else base.budget
     if budget is not None:
         limits = Budget(**{**asdict(limits), **_given(budget)})
-    return Preset(name, values, drawn, limits, _wish(effort, given, drawn, limits, budget))
+    by_hand = strategy is not None or "n" in given
+    wish = None
+    if drawn.thinking is None:
+        plan = Preset(name, values) if by_hand else _thinking(effort, given)
+        wish = _wish(effort, plan, given, drawn, limits, budget)
+    return Preset(name, values, drawn, limits, wish)
+
+
+def _thinking(effort: str, given: Mapping[str, Any]) -> Preset:
+    """Return the effort's strategy for a model that thinks, and all its knobs."""
+    samples = THINKING[effort][1]
+    name, own = ("self_consistency", {"n": samples}) if samples > 1 else ("direct", {})
+    known = registry.find(name).knobs
+    return Preset(name, read(known, {**own, **{k: v for k, v in given.items() if k in known}}))
 
 
 def _wish(
     effort: str,
+    plan: Preset,
     given: Mapping[str, Any],
     drawn: Sampling,
     limits: Budget,
     budget: Budget | None,
-) -> Wish | None:
-    """Return the effort's thinking, and the room that it needs beside the preset's own numbers."""
-    if drawn.thinking is not None:
-        return None
-    level = THINKING[effort]
+) -> Wish:
+    """Return the plan for a model that thinks, with the room that its thinking needs beside the
+    preset's own numbers.
+    """
+    level = THINKING[effort][0]
     length = drawn.length if "length" in given else drawn.length + TOKENS[level]
     tokens = limits.tokens
     if tokens is not None and (budget is None or budget.tokens is None):
         tokens = tokens * length // drawn.length
-    return Wish(Thinking(level), length, tokens)
+    return Wish(Thinking(level), plan.strategy, plan.knobs, length, tokens)
 
 
 def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:

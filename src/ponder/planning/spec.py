@@ -11,6 +11,7 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Message, Problem, read_tests
+from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.planning import presets
 from ponder.strategies import registry
@@ -45,23 +46,35 @@ class Spec:
     """The run's seed, one of ``SEEDS``."""
     version: str = field(default_factory=lambda: __version__)
     """The version of Ponder whose strategies it refers to."""
+    worth: Worth | None = None
+    """Worth of a right answer; None if the caller did not say."""
     wish: presets.Wish | None = field(default=None, compare=False)
-    """The effort's thinking, until it is known if the model thinks by itself; not journaled."""
+    """The plan for a model that thinks by itself, until it is known if this one does; not
+    journaled.
+    """
 
     def settled(self, info: ModelInfo) -> Spec:
-        """Return the spec for this model: its wish is granted if the model thinks by itself."""
+        """Return the spec for this model: the wish takes effect if it thinks by itself."""
         if self.wish is None or "native_thinking" not in info.capabilities:
             return replace(self, wish=None)
-        sampling = replace(self.sampling, thinking=self.wish.thinking, length=self.wish.length)
-        budget = replace(self.budget, tokens=self.wish.tokens)
-        return replace(self, sampling=sampling, budget=budget, wish=None)
+        wish = self.wish
+        return replace(
+            self,
+            strategy=wish.strategy,
+            knobs=wish.knobs,
+            sampling=replace(self.sampling, thinking=wish.thinking, length=wish.length),
+            budget=replace(self.budget, tokens=wish.tokens),
+            wish=None,
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the journal; thinking is omitted if unset."""
+        """Return it for the journal; thinking and worth are omitted if unset."""
         written = asdict(self)
         del written["wish"]
         if self.sampling.thinking is None:
             del written["sampling"]["thinking"]
+        if self.worth is None:
+            del written["worth"]
         return written
 
     @classmethod
@@ -110,6 +123,7 @@ class Spec:
             words.verifier,
             words.seed,
             words.version,
+            words.worth,
         )
 
 
@@ -138,3 +152,4 @@ class _Words:
     verifier: str
     seed: int
     version: str
+    worth: Worth | None = None

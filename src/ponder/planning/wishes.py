@@ -9,6 +9,7 @@ from typing import Any
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.worth import Worth
 from ponder.planning import presets
 from ponder.planning.problems import problem
 from ponder.planning.spec import SEEDS, Spec
@@ -34,6 +35,7 @@ def spec(
     schema: str = "",
     system: str = "",
     seed: int = 0,
+    worth: Worth | float | str | None = None,
 ) -> Spec:
     """Read a caller's request. Arguments as in ``ponder.solve``.
 
@@ -78,5 +80,6 @@ def spec(
         preset.budget,
         name,
         seed,
+        worth=None if worth is None else Worth.read(worth),
         wish=preset.wish,
     )

@@ -81,11 +81,14 @@ class Result:
     """The trace that the answer came from."""
     lost: str = ""
     """One sentence on the samples that failed requests have lost; '' if there are none."""
+    decided: tuple[str, ...] = ()
+    """The strategy's choices and their reasons, in their order."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``ponder solve --json`` prints.
 
-        ``chosen`` is the path of the call that the answer came from; ``lost`` only if not empty.
+        ``chosen`` is the path of the call that the answer came from; ``decided`` and ``lost`` only
+        if not empty.
         """
         known = {
             "answer": self.answer,
@@ -101,7 +104,8 @@ class Result:
             "silent": self.silent,
             "chosen": self.trace.id if self.trace else None,
         }
-        return {**known, "lost": self.lost} if self.lost else known
+        rare = {"decided": list(self.decided), "lost": self.lost}
+        return {**known, **{name: value for name, value in rare.items() if value}}
 
 
 def leader(traces: Sequence[Trace]) -> Trace | None:

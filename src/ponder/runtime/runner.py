@@ -13,8 +13,16 @@ from typing import Any
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO, Cost
 from ponder.core.effects import GENERATE, Sampling
-from ponder.core.errors import BudgetTooSmall, LimitReached, ModelError, PonderError, RunFailed
+from ponder.core.errors import (
+    BudgetTooSmall,
+    Limit,
+    LimitReached,
+    ModelError,
+    PonderError,
+    RunFailed,
+)
 from ponder.core.events import (
+    Decided,
     Decision,
     Ended,
     Event,
@@ -30,6 +38,7 @@ from ponder.core.run import Cue, Run, boxed, ignore
 from ponder.core.session import Session
 from ponder.core.steering import Accepted, Action
 from ponder.core.trace import Score, Trace
+from ponder.core.worth import Economy, Worth
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import LEAST
@@ -76,6 +85,29 @@ class Job:
     """True if the strategy grows its traces step by step."""
     cue: Callable[[Problem], Cue] = boxed
     """Returns the cue that forces an answer to a problem."""
+    worth: Worth | None = None
+    """Worth of a right answer; None if the caller did not say."""
+
+    def economy(self, meters: Mapping[str, Meter]) -> Economy:
+        """Return the prices of samples in the unit that the caller has least of.
+
+        That is the unit of the worth; else the first that the budget limits by hand; else dollars
+        if the model has a price, seconds if it runs here, and tokens of any other.
+        """
+        unit = self.worth.unit if self.worth else self._scarce()
+
+        def price(problem: Problem, tokens: float, samples: int = 1, model: str = "") -> float:
+            return meters[model].price(unit, problem, tokens, samples)
+
+        return Economy(unit, price, self.worth.amount if self.worth else None)
+
+    def _scarce(self) -> Limit:
+        for unit in ("usd", "seconds", "flops"):
+            if getattr(self.budget, unit) is not None:
+                return unit
+        if self.pricing is not None:
+            return "usd"
+        return "seconds" if self.model.info.local else "tokens"
 
     def drawn(self) -> dict[str, Any]:
         """Return the sampling parameters, as knobs."""
@@ -133,6 +165,7 @@ class Runner:
         self._scores: dict[str, list[Score]] = {}
         self._lost = 0
         self._failures: list[str] = []
+        self._decided: list[str] = []
         self._task: asyncio.Future[Trace] | None = None
         self._admission = Admission(job.budget, Ledger())
         self._interrupted = False
@@ -167,6 +200,8 @@ class Runner:
                 self._scores.setdefault(trace.id, []).append(score)
         elif isinstance(event, Decision):
             self._decide(event)
+            if isinstance(event, Decided):
+                self._decided.append(f"{event.what}: {event.why}")
         self._publish(event)
 
     async def go(self) -> Result:
@@ -211,6 +246,7 @@ class Runner:
             listwise,
             cue=job.cue,
             continues=continues,
+            economy=job.economy(built.meters),
         )
         self._publish(
             RunStarted(
@@ -326,6 +362,7 @@ class Runner:
             silent=self._lost + sum(trace.answer is None for trace in ends(traces)),
             trace=chosen,
             lost=self._missing(),
+            decided=tuple(self._decided),
         )
 
 

@@ -53,6 +53,8 @@ class Stack:
     """The costs of the calls."""
     admission: Admission
     """Admits calls within the budget."""
+    meters: Mapping[str, Meter]
+    """The prices of each model, by its name in the run."""
     rows: Sequence[Row] = ()
     """The journal's rows at the start."""
     decide: Callable[[Decision], None] = ignore
@@ -103,7 +105,7 @@ def stack(
         book = Book(journal, run, rows, ordered=ordered)
         handler, decide = recorded(handler, book), book.decide
     handler = traced(handler, publish, ledger, loop.time, watched=watched)
-    return Stack(handler, ledger, admission, rows, decide)
+    return Stack(handler, ledger, admission, meters, rows, decide)
 
 
 def _answer(row: Row) -> bool:

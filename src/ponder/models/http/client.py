@@ -34,7 +34,7 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
-from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.base import Completion, ModelInfo, Pace, Progress, Request, Shape, silent
 from ponder.models.http import lessons
 from ponder.models.http.callers import Caller, Outcomes, tie
 from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, forbid, url_of
@@ -120,6 +120,7 @@ class HttpModel:
             endpoint.local,
             endpoint.most_beside,
             endpoint.think_open,
+            Pace(at_once=endpoint.concurrency),
             tuple(self._remarks),
         )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ponder.core.cost import Cost
+from ponder.core.cost import PICO, Cost
 from ponder.core.effects import Generate
+from ponder.core.errors import Limit
 from ponder.core.problem import Problem
 from ponder.core.run import ASK, ASKED, Cue, boxed
 from ponder.core.trace import Trace
@@ -41,6 +42,26 @@ class Meter:
     def beside(self) -> int:
         """Most tokens of thinking that one sample may cost beside its length."""
         return self._model.info.beside
+
+    def price(self, unit: Limit, problem: Problem, tokens: float, samples: int) -> float:
+        """Return the expected price of samples requested at once, in a unit of the budget.
+
+        A local model evaluates a prompt once for all of them.
+        """
+        info = self._model.info
+        prompt, made = self._model.prompt_least(problem.shown), round(tokens)
+        if unit == "seconds":
+            fresh = prompt * info.pace.each * info.pace.seconds
+            return fresh + info.pace.time(tokens, samples)
+        first = self.cost(prompt, 0, made)
+        rest = self.cost(prompt, prompt if info.local else 0, made)
+        figures: dict[Limit, tuple[float, float]] = {
+            "tokens": (first.tokens, rest.tokens),
+            "usd": (first.picousd / PICO, rest.picousd / PICO),
+            "flops": (first.flops, rest.flops),
+        }
+        one, more = figures[unit]
+        return one + (samples - 1) * more
 
     def room(self, effect: Generate) -> int:
         """Return the effect's length in tokens, or less if the model's context ends before.

@@ -1,0 +1,100 @@
+"""Worth of a right answer, in the unit that the caller has least of."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Protocol, get_args
+
+from ponder.core.errors import Limit, UsageError
+from ponder.core.problem import Problem
+
+UNITS: tuple[Limit, ...] = get_args(Limit)
+EXPECTED = "an amount above zero, in dollars or followed by tokens, flops or seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Most that a right answer is worth to the caller.
+
+    Raises:
+        UsageError: it is not an amount above zero in one of the ``UNITS``.
+    """
+
+    amount: float
+    """The amount, in ``unit``."""
+    unit: Limit = "usd"
+    """The unit in which further thinking is paid for."""
+
+    def __post_init__(self) -> None:
+        amount = self.amount
+        numeric = isinstance(amount, int | float) and not isinstance(amount, bool)
+        if not numeric or not (amount > 0 and math.isfinite(amount)) or self.unit not in UNITS:
+            raise _refusal(f"{amount} {self.unit}")
+
+    def __str__(self) -> str:
+        return said(self.amount, self.unit)
+
+    @classmethod
+    def read(cls, value: object) -> Worth:
+        """Return a worth from Python or the command line: 0.05, ``5000 tokens`` or ``20 seconds``.
+
+        Raises:
+            UsageError: it is not such a value.
+        """
+        if isinstance(value, Worth):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return cls(value)
+        text = value if isinstance(value, str) else ""
+        found = re.fullmatch(r"\s*([0-9.eE+-]+)\s*([a-z]*)\s*", text)
+        try:
+            amount = float(found[1]) if found else math.nan
+        except ValueError:
+            amount = math.nan
+        unit = next((name for name in UNITS if found and name == (found[2] or "usd")), None)
+        if unit is None or math.isnan(amount):
+            raise _refusal(value)
+        return cls(amount, unit)
+
+
+class Price(Protocol):
+    """The price of samples that are requested at once."""
+
+    def __call__(self, problem: Problem, tokens: float, samples: int = 1, model: str = "") -> float:
+        """Return the price of ``samples`` of about ``tokens`` tokens each.
+
+        ``model`` is the name of a model of the run, '' for its own.
+        """
+        ...
+
+
+def _tokens(problem: Problem, tokens: float, samples: int = 1, model: str = "") -> float:
+    """Return the tokens that are generated."""
+    return tokens * samples
+
+
+@dataclass(frozen=True, slots=True)
+class Economy:
+    """The prices of samples in the scarce unit, and the worth of a right answer in it."""
+
+    unit: Limit = "tokens"
+    """The unit that the caller has least of."""
+    price: Price = _tokens
+    """Returns the price of further samples."""
+    worth: float | None = None
+    """Worth of a right answer; None if the caller did not say."""
+
+
+def said(amount: float, unit: Limit) -> str:
+    """Return an amount with its unit, for a person."""
+    if unit == "usd":
+        return f"${amount:.3g}" if amount < 1000 else f"${amount:,.0f}"
+    words = {"tokens": "tokens", "flops": "FLOPs", "seconds": "s"}
+    shown = f"{amount:,.0f}" if 10 <= amount < 10**7 else f"{amount:.3g}"
+    return f"{shown} {words[unit]}"
+
+
+def _refusal(value: object) -> UsageError:
+    return UsageError(f"the worth of a right answer must be {EXPECTED}, not {str(value)!r}.")
