@@ -17,7 +17,8 @@ import pytest
 
 from ponder.cli.main import main
 from ponder.models import config
-from ponder.planning.presets import PRESETS
+from ponder.models.thinking import TOKENS
+from ponder.planning.presets import PRESETS, THINKING
 from tests.support.seeded import seeded_server
 from tests.support.telling import Ollama, telling, vllm
 
@@ -121,17 +122,27 @@ def test_configuration_examples_are_valid(
 
 @pytest.mark.parametrize("document", ["README.md", "docs/effort.md"])
 def test_the_effort_tables_say_what_the_plans_are(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    rows = {
-        r[0].strip("`").split("`")[0]: r for r in re.findall(r"^\| (.*?) \|(.*)\|$", text, re.M)
-    }
+    rows = {row[0].strip("`").split("`")[0]: row[1] for row in reversed(table(document))}
     for name, plan in PRESETS.items():
-        row = "|".join(rows[name])
+        row = rows[name]
         assert f"`{plan.strategy}`" in row
         assert f"{plan.sampling.length:,}" in row
         assert f"{plan.budget.tokens:,}" in row
         if "n" in plan.knobs:
             assert re.search(rf"(up to|n =) {plan.knobs['n']}\b", row)
+
+
+def test_the_table_of_thinking_says_what_the_plans_are() -> None:
+    rows = {row[0].strip("`"): row for row in table("docs/effort.md")}
+    for name, (level, samples) in THINKING.items():
+        vote = "1" if samples == 1 else f"vote of {samples}"
+        assert rows[name] == (f"`{name}`", f" `{level}` | {vote} | {TOKENS[level]:,} ")
+
+
+def table(document: str) -> list[tuple[str, str]]:
+    """Return the first cell and the rest of each row of a document's tables."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(r"^\| (.*?) \|(.*)\|$", text, re.M)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
