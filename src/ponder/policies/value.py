@@ -1,0 +1,218 @@
+"""The value of further votes: the probability that the leading answer is right, now and after more
+samples.
+
+Samples of one problem are drawn from an urn (Blackwell and MacQueen 1973): pseudo-counts stand for
+the right answer, for wrong ones that were not seen yet and for samples without an answer, and each
+sample adds one to what it showed. A wrong answer that was seen is drawn in proportion to its votes,
+so a mistake that a model makes often gathers votes as a right answer does. Problems differ: a
+mixture of urns, with the share of the problems that each kind makes up, is an empirical Bayes
+prior. The probability of the counts in an urn is a product of rising factorials, so all posteriors
+are closed forms. Urns that hold little of a right answer, or in which a wrong one swallows the
+votes, are the problems that no vote will settle.
+
+It assumes that samples are exchangeable, and that the right answer has one key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+NEGLIGIBLE = 0.002
+"""Posterior share below which an urn is left out of a forecast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The samples of a problem that have arrived."""
+
+    counts: tuple[int, ...] = ()
+    """Votes of each answer, in descending order."""
+    silent: int = 0
+    """Number of samples without an answer."""
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return sum(self.counts) + self.silent
+
+
+class Outlook(Protocol):
+    """Knows how likely the leading answer is right."""
+
+    @property
+    def basis(self) -> str:
+        """Description of the data that it was fitted on; '' for a stated prior."""
+        ...
+
+    def right(self, seen: Seen) -> float:
+        """Return the probability that the leading answer is right; 0 without an answer."""
+        ...
+
+    def after(self, seen: Seen, more: int) -> float:
+        """Return the expectation of ``right`` once ``more`` further samples have arrived."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Urn:
+    """Pseudo-counts of one kind of problem."""
+
+    right: float
+    """Of the right answer."""
+    wrong: float
+    """Of wrong answers that were not seen yet."""
+    silent: float
+    """Of samples without an answer."""
+    share: float = 1.0
+    """Share of the problems that are of this kind."""
+
+    @property
+    def total(self) -> float:
+        """All pseudo-counts."""
+        return self.right + self.wrong + self.silent
+
+    def odds(self, votes: int) -> float:
+        """Return how much likelier the votes of one answer are if it is the right one, not a wrong
+        one.
+        """
+        return math.exp(_rising(self.right, votes) - math.log(self.wrong) - math.lgamma(votes))
+
+    def evidence(self, seen: Seen) -> float:
+        """Return the logarithm of the probability of the samples, were all their answers wrong."""
+        wrong = sum(math.log(self.wrong) + math.lgamma(votes) for votes in seen.counts)
+        silence = _rising(self.silent, seen.silent)
+        return wrong + silence - _rising(self.total, seen.samples)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """An outlook by a mixture of urns."""
+
+    urns: tuple[Urn, ...]
+    """The kinds of problems."""
+    basis: str = ""
+    """Description of the data that it was fitted on; '' if the urns are a stated prior."""
+
+    def right(self, seen: Seen) -> float:
+        """Return the probability that the leading answer is right; 0 without an answer."""
+        if not seen.counts:
+            return 0.0
+        return math.fsum(share * own[0] for _, share, own in self.kinds(seen))
+
+    def after(self, seen: Seen, more: int) -> float:
+        """Return the expectation of ``right`` once ``more`` further samples have arrived.
+
+        Exact where no more than two answers compete. Where several could overtake the leader, they
+        are taken to do so independently of each other.
+        """
+        if more <= 0:
+            return self.right(seen)
+        if not seen.counts:
+            answers = self._answers(seen)
+            silent = Seen((), seen.silent + 1)
+            first = self.after(Seen((1,), seen.silent), more - 1) if answers else 0.0
+            rest = self.after(silent, more - 1) if answers < 1 else 0.0
+            return answers * first + (1 - answers) * rest
+        return min(1.0, self.right(seen) + _forecast(self, seen, more))
+
+    def _answers(self, seen: Seen) -> float:
+        """Return the probability that the next sample has an answer."""
+        return math.fsum(
+            share * (1 - (urn.silent + seen.silent) / (urn.total + seen.samples))
+            for urn, share, _ in self.kinds(seen)
+        )
+
+    def kinds(self, seen: Seen) -> Iterator[tuple[Urn, float, list[float]]]:
+        """Yield each urn with its posterior share, and the probabilities in it that each of the
+        answers seen is right.
+        """
+        found = []
+        for urn in self.urns:
+            odds = [urn.odds(votes) for votes in seen.counts]
+            whole = 1.0 + sum(odds)
+            found.append((urn, odds, whole, math.log(urn.share * whole) + urn.evidence(seen)))
+        most = max(weight for *_, weight in found)
+        total = math.fsum(math.exp(weight - most) for *_, weight in found)
+        for urn, odds, whole, weight in found:
+            yield urn, math.exp(weight - most) / total, [one / whole for one in odds]
+
+
+PRIOR = Mixture((Urn(1.0, 1.0, 0.1),))
+"""Stated, not fitted: before the first sample the right answer's share of the votes is uniform. A
+leader with all of n votes is right with probability n / (n + 1).
+"""
+
+
+@lru_cache(maxsize=4096)
+def _forecast(mixture: Mixture, seen: Seen, more: int) -> float:
+    """Return the expected gain of ``more`` samples: that a right answer overtakes the leader, less
+    that the leader was right and is overtaken.
+    """
+    first = seen.counts[0]
+    rivals = sorted(Counter(seen.counts[1:]).items(), reverse=True)
+    near = [(votes, many) for votes, many in rivals if votes + more > first]
+    gain = 0.0
+    for urn, share, right in mixture.kinds(seen):
+        if share < NEGLIGIBLE:
+            continue
+        total = urn.total + seen.samples
+        chances, gains = [], []
+        lead_wrong, lead_right = _ways(first, more), _ways(urn.right + first, more)
+        places = [(votes, many, right[seen.counts.index(votes, 1)]) for votes, many in near]
+        if more > first:
+            places.append((0, 1, max(0.0, 1.0 - sum(right))))
+        for votes, many, own in places:
+            rise_right = _ways(urn.right + votes, more)
+            rise_wrong = _ways(votes, more) if votes else _new(urn.wrong, more)
+            rest, need = total - urn.right - votes - first, first - votes + 1
+            won = _overtakes(rise_right, lead_wrong, rest, total, need)
+            lost = _overtakes(rise_wrong, lead_right, rest, total, need)
+            gains.append(many * (own * won - right[0] * lost))
+            chances += [own * won + right[0] * lost] * many
+        whole = sum(chances)
+        if whole > 0:
+            gain += share * sum(gains) * (1 - math.prod(1 - min(1.0, c) for c in chances)) / whole
+    return max(0.0, gain)
+
+
+def _overtakes(
+    rise: Sequence[float], lead: Sequence[float], rest: float, total: float, need: int
+) -> float:
+    """Return the probability that a rival has ``need`` more of the new votes than the leader.
+
+    ``rise`` and ``lead`` are their ``_ways``; ``rest`` is the weight of everything else.
+    """
+    more = len(rise) - 1
+    others, norm = _ways(max(rest, 0.0), more), _ways(total, more)[more]
+    return (
+        math.fsum(
+            rise[x] * lead[y] * others[more - x - y]
+            for x in range(need, more + 1)
+            for y in range(min(x - need, more - x) + 1)
+        )
+        / norm
+    )
+
+
+@lru_cache(maxsize=8192)
+def _ways(weight: float, most: int) -> tuple[float, ...]:
+    """Return weight (weight + 1) ... (weight + x - 1) / x! for x = 0 ... most."""
+    ways = [1.0]
+    for x in range(most):
+        ways.append(ways[-1] * (weight + x) / (x + 1))
+    return tuple(ways)
+
+
+def _new(wrong: float, most: int) -> tuple[float, ...]:
+    """Return the same for one wrong answer that was not seen yet."""
+    return (0.0, *(wrong / x for x in range(1, most + 1)))
+
+
+def _rising(start: float, steps: int) -> float:
+    """Return the logarithm of start (start + 1) ... (start + steps - 1)."""
+    return math.lgamma(start + steps) - math.lgamma(start)
