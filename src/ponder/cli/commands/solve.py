@@ -90,6 +90,11 @@ def _strategies() -> str:
 @click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")
 @click.option(
+    "--worth",
+    metavar="AMOUNT",
+    help="What a right answer is worth: 0.05 (dollars), '5000 tokens', '20 seconds', '1e13 flops'.",
+)
+@click.option(
     "--type",
     "answer_type",
     default="auto",

@@ -16,6 +16,7 @@ from ponder.cli.views.screen import Screen
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO
 from ponder.core.events import (
+    Decided,
     Event,
     Grew,
     Proposed,
@@ -69,6 +70,7 @@ class LiveView(Watcher):
         self._finished = self._lost = 0
         self._vote: VoteChanged | None = None
         self._best: Proposed | None = None
+        self._decided: Decided | None = None
         self._total = Item("total", "")
         self._live = terminal.live(self._draw)
 
@@ -107,6 +109,8 @@ class LiveView(Watcher):
                 self._vote = event
             case Proposed():
                 self._best = event
+            case Decided():
+                self._decided = event
             case Spent(total=total):
                 self._total = total
             case _:
@@ -138,6 +142,8 @@ class LiveView(Watcher):
         ]
         if self._best and self._best.trace.answer:
             lines.append(text(f"best so far: {short(self._best.trace.answer.text)}"))
+        if self._decided:
+            lines.append(text(short(f"{self._decided.what}: {self._decided.why}", 240)))
         if self._vote and self._vote.tally:
             lines.append(_ballot(self._vote))
         return Screen(lines, self._tree, running)
