@@ -1,61 +1,55 @@
-"""Receipts against a server's own counters: every strategy, driven over one running server.
+"""Every strategy on a running server, whole, with a budget and cancelled, by its own counters.
 
     python benchmarks/servers.py http://127.0.0.1:8080/v1 --prefill final_message --stream
 
-For each strategy one table row: the tokens on the receipt, the tokens by which the counters of the
-server's ``/metrics`` grew, the difference, the time that the server went on after the run had
-ended, and the answer. Nobody else may use the server meanwhile. llama.cpp shows its counters if it
-was started with ``--metrics``; vLLM always does.
+Each cell is prompt + completion tokens: on the receipt, and behind `/` by the counters of the
+server's ``/metrics`` if those differ. ``whole`` has no limit. ``budget`` has two thirds of the
+tokens that ``whole`` took. ``cancelled`` is interrupted once half of the samples are there and the
+server works on the next. Nobody else may use the server meanwhile. llama.cpp shows its counters if
+it was started with ``--metrics``; vLLM always does. The exit code is 1 if a limit was passed, a
+budget left no answer, or a server was not idle soon after.
 
-A run that cancels samples (``cancelled``) cannot be equal to the token unless its samples are
-streamed: without a stream it is booked at its worst case, which is then more than the server's.
+A cancelled run cannot be equal to the token unless its samples are streamed: without a stream it is
+booked at its worst case, which is then more than the server's.
+
+With ``--deaths COMMAND``, which starts the server, each run is a command of its own, and the server
+is ended in the middle of it: by SIGTERM, and by SIGKILL. Then it is started again, and the run is
+resumed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import re
+import shlex
+import signal
+import subprocess
 import sys
-import time
-from dataclasses import dataclass
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-import ponder
+from counters import Count, Server  # beside this file
 from ponder import Budget, Engine
+from ponder.api import prepare
 from ponder.core.errors import RunFailed, UsageError
-from ponder.core.events import Event, SampleLost
+from ponder.core.events import Event, Grew
 from ponder.core.ledger import Item
 from ponder.models.base import Capability
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.openai.client import OpenAICompat
+from ponder.planning.wishes import spec
 from ponder.strategies.registry import STRATEGIES
 
 QUESTION = "A box holds 6 eggs. How many eggs are in 7 boxes?"
-COUNTERS = {
-    "prompt": (
-        "llamacpp:prompt_tokens_total",
-        "llamacpp:prompt_tokens_cached_total",
-        "vllm:prompt_tokens_total",
-        "sglang:prompt_tokens_total",
-    ),
-    "completion": (
-        "llamacpp:tokens_predicted_total",
-        "vllm:generation_tokens_total",
-        "sglang:generation_tokens_total",
-    ),
-    "running": (
-        "llamacpp:requests_processing",
-        "llamacpp:requests_deferred",
-        "vllm:num_requests_running",
-        "vllm:num_requests_waiting",
-        "sglang:num_running_reqs",
-        "sglang:num_queue_reqs",
-    ),
-}
 SMALL: dict[str, dict[str, Any]] = {
     "self_consistency": {"n": 4, "stop": "never"},
     "confident": {"n": 6, "warmup": 3, "window": 16},
@@ -74,44 +68,28 @@ SMALL: dict[str, dict[str, Any]] = {
     "particle_filter": {"n": 3},
 }
 """Knobs that keep each strategy short."""
-SETTLE = 60.0  # seconds that the server may take to end what it runs
+SHARE = 2, 3
+"""Budget of a run with a limit, as a fraction of what it takes without."""
+NOTICED = 16  # tokens that a server may generate until it notices that nobody listens
+SOON = 5.0  # seconds in which a server must be idle after a run
 
 
-@dataclass(frozen=True)
-class Count:
-    """The counters of a server."""
+@dataclass
+class Heard:
+    """The events of a run, so far."""
 
-    prompt: int
-    completion: int
-    running: int
+    tokens: dict[str, int] = field(default_factory=dict)
+    """Number of tokens of each sample that has begun to grow."""
 
-    def __sub__(self, other: Count) -> Count:
-        prompt, completion = self.prompt - other.prompt, self.completion - other.completion
-        return Count(prompt, completion, self.running)
+    @property
+    def total(self) -> int:
+        """Number of tokens of all samples so far."""
+        return sum(self.tokens.values())
 
-
-def read(text: str) -> Count:
-    """Return the counters in a page of metrics, summed over their labels."""
-    values: dict[str, float] = {}
-    for name, value in re.findall(r"^([a-z]+:\w+)(?:\{[^\n]*\})? (\S+)", text, re.M):
-        values[name] = values.get(name, 0.0) + float(value)
-    if not values.keys() & set(COUNTERS["completion"]):
-        sys.exit("the metrics have no counter of generated tokens that is known here.")
-    return Count(*(int(sum(values.get(n, 0) for n in names)) for names in COUNTERS.values()))
-
-
-async def settled(session: aiohttp.ClientSession, url: str) -> tuple[Count, float]:
-    """Return the counters once the server is idle, and the seconds until then."""
-    start = time.perf_counter()
-    while True:
-        async with session.get(url) as response:
-            if response.status != 200:
-                sys.exit(f"{url} answered {response.status}: does the server show its metrics?")
-            count = read(await response.text())
-        seconds = time.perf_counter() - start
-        if not count.running or seconds > SETTLE:
-            return count, seconds
-        await asyncio.sleep(0.2)
+    def hear(self, event: Event) -> None:
+        """Take in one event."""
+        if isinstance(event, Grew):
+            self.tokens[event.path] = event.tokens
 
 
 @dataclass(frozen=True)
@@ -119,48 +97,113 @@ class Outcome:
     """One run."""
 
     total: Item
+    server: Count
+    idle: float
+    """Seconds until the server was idle."""
     ended: str
-    """What ended it, and the number of cancelled samples."""
-    answer: str
+    answer: str | None
+
+    @property
+    def made(self) -> int:
+        """Number of tokens booked as generated."""
+        return self.total.completion_tokens + self.total.wasted_tokens
+
+    @property
+    def tokens(self) -> str:
+        """Return the tokens, by the receipt and by the server if those differ."""
+        booked = self.total.prompt_tokens, self.made
+        seen = self.server.prompt, self.server.completion
+        both = [f"{prompt:,} + {made:,}" for prompt, made in dict.fromkeys((booked, seen))]
+        thought = self.total.reasoning_tokens
+        return " / ".join(both) + (f" ({thought:,} thinking)" if thought else "")
+
+    @property
+    def said(self) -> str:
+        """Return the answer in a few words."""
+        return "no answer" if self.answer is None else " ".join(self.answer.split())[:24]
 
 
-async def ask(name: str, model: OpenAICompat, engine: Engine, args: argparse.Namespace) -> Outcome:
-    """Run one strategy."""
-    lost: list[SampleLost] = []
+class Trial:
+    """Runs of strategies on one server."""
 
-    def hear(event: Event) -> None:
-        if isinstance(event, SampleLost):
-            lost.append(event)
+    def __init__(self, server: Server, engine: Engine, args: argparse.Namespace) -> None:
+        self._server, self._engine, self._args = server, engine, args
+        self.model = OpenAICompat(endpoint(args))
+        self.faults: list[str] = []
 
-    try:
-        result = await ponder.asolve(
+    async def run(self, name: str, limit: int | None = None, after: int | None = None) -> Outcome:
+        """Run one strategy, and interrupt it once it is at work after so many tokens, if any."""
+        args, heard = self._args, Heard()
+        before, _ = await self._server.settled()
+        asked = spec(
             args.question,
-            model=model,
+            model=self.model.info.name,
             strategy=name,
-            knobs={"length": args.length, **SMALL.get(name, {})},
-            budget=Budget(tokens=args.max_tokens, seconds=args.max_seconds),
-            journal=False,
-            engine=engine,
+            knobs={"length": args.length, **SMALL.get(name, {}), **args.set},
+            budget=Budget(tokens=limit),
             seed=args.seed,
-            on_event=hear,
         )
-    except RunFailed as error:
-        total = error.receipt.total if error.receipt else Item("total", "")
-        return Outcome(total, "failed", str(error))
-    except UsageError as error:
-        return Outcome(Item("total", ""), "refused", str(error))
-    cancelled = sum(event.reason == "cancelled" and event.role != "" for event in lost)
-    ended = result.stopped_by + (f", {cancelled} cancelled" if cancelled else "")
-    return Outcome(result.receipt.total, ended, result.answer or "none")
+        total, answer = Item("total", ""), None
+        ready = prepare(asked, self._engine, model=self.model, journal=False, publish=heard.hear)
+        try:
+            async with ready as runner:
+                going = asyncio.create_task(runner.go())
+                if after is not None:
+                    await self._server.until(
+                        lambda now: going.done() or (now.running and heard.total >= after)
+                    )
+                    runner.interrupt()
+                result = await going
+            total, ended, answer = result.receipt.total, str(result.stopped_by), result.answer
+        except RunFailed as error:
+            total = error.receipt.total if error.receipt else total
+            ended = f"failed: {error}"
+        except UsageError as error:
+            ended = f"refused: {error}"
+        after, idle = await self._server.settled()
+        return Outcome(total, after - before, idle, ended, answer)
+
+    async def row(self, name: str) -> str:
+        """Return one strategy's row of the table."""
+        whole = await self.run(name)
+        used = whole.total.cost.tokens
+        limit = used * SHARE[0] // SHARE[1]
+        held = await self.run(name, limit=limit)
+        stopped = await self.run(name, after=whole.made // 2 if self._args.stream else 0)
+        spent = held.server.prompt + held.server.completion
+        self._check(name, spent <= limit, f"took {spent:,} of {limit:,} tokens")
+        self._check(name, held.answer is not None or whole.answer is None, "budget: no answer")
+        self._check(name, held.ended == "tokens", f"budget: {held.ended}")
+        self._check(name, stopped.ended == "interrupt", f"cancelled: {stopped.ended}")
+        for what, one in (("whole", whole), ("budget", held), ("cancelled", stopped)):
+            self._check(name, one.idle < SOON, f"{what}: not idle for {one.idle:.1f} s")
+            more = one.server.completion - one.made
+            noticed = one is stopped and (0 <= more <= NOTICED or not self._args.stream)
+            even = one.total.prompt_tokens == one.server.prompt and (noticed or not more)
+            self._check(name, even, f"{what}: {one.tokens}, {one.ended}")
+        return (
+            f"| `{name}` | {whole.tokens} | {whole.said} | {limit:,} | {held.tokens} | {held.said} "
+            f"| {stopped.tokens} | {stopped.idle:.1f} s |"
+        )
+
+    def _check(self, name: str, good: bool, otherwise: str) -> None:
+        if not good:
+            self.faults.append(f"{name}: {otherwise}")
 
 
-async def main(args: argparse.Namespace) -> None:
+def endpoint(args: argparse.Namespace) -> Endpoint:
+    """Return the server as an endpoint."""
     capabilities: set[Capability] = {"seed", "stop", "logprobs", "top_logprobs"}
-    endpoint = Endpoint(
+    if args.n:
+        capabilities.add("n")
+    if "thinking" in args.set:
+        capabilities.add("native_thinking")
+    return Endpoint(
         name="server",
         base_url=args.base_url,
         model=args.model,
-        capabilities=frozenset(capabilities | ({"n"} if args.n else set())),
+        dialect=args.dialect,
+        capabilities=frozenset(capabilities),
         prefill=args.prefill,
         stream=args.stream,
         context=args.context,
@@ -168,32 +211,140 @@ async def main(args: argparse.Namespace) -> None:
         extra_body=json.loads(args.extra_body),
         local=True,
     )
-    metrics = args.metrics or args.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
-    model = OpenAICompat(endpoint)
-    unequal = 0
-    head = (
-        "| strategy | ended by | prompt | server | completion | server | difference | idle after |"
-    )
-    print(head, "answer |", flush=True)
-    print("| --- " * 9 + "|")
-    async with aiohttp.ClientSession() as session, Engine() as engine:
+
+
+async def strategies(server: Server, args: argparse.Namespace) -> list[str]:
+    """Print the table of strategies; return what was not as it should be."""
+    print("| strategy | whole | answer | budget | within it | answer | cancelled | idle after |")
+    print("| --- " * 8 + "|", flush=True)
+    async with Engine() as engine:
+        trial = Trial(server, engine, args)
         for name in args.strategies or STRATEGIES:
-            before, _ = await settled(session, metrics)
-            outcome = await ask(name, model, engine, args)
-            after, seconds = await settled(session, metrics)
-            server, item = after - before, outcome.total
-            made = item.completion_tokens + item.wasted_tokens
-            beyond = item.prompt_tokens - server.prompt + made - server.completion
-            equal = (item.prompt_tokens, made) == (server.prompt, server.completion)
-            unequal += not equal
-            print(
-                f"| `{name}` | {outcome.ended} | {item.prompt_tokens:,} | {server.prompt:,} "
-                f"| {made:,} | {server.completion:,} | {'equal' if equal else f'{beyond:+,}'} "
-                f"| {seconds:.1f} s | {' '.join(outcome.answer.split())[:60]} |",
-                flush=True,
-            )
-    await model.close()
-    print(f"\n{unequal} not equal", file=sys.stderr)
+            print(await trial.row(name), flush=True)
+        await trial.model.close()
+    return trial.faults
+
+
+@contextlib.asynccontextmanager
+async def started(server: Server, command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the server, yield it once it answers, and end it."""
+    process = await asyncio.create_subprocess_exec(
+        *shlex.split(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        await server.until(lambda now: True)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            process.kill()
+        await process.wait()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One command of Ponder."""
+
+    code: int
+    errors: str
+    said: dict[str, Any]
+
+    @property
+    def booked(self) -> tuple[int, int]:
+        """Prompt and completion tokens on the receipt; zero if there is none."""
+        total = self.said.get("receipt", {}).get("total", {})
+        prompt, made, wasted = (
+            total.get(f"{kind}_tokens", 0) for kind in ("prompt", "completion", "wasted")
+        )
+        return prompt, made + wasted
+
+
+async def ponder(*words: str, home: Path) -> asyncio.Task[Attempt]:
+    """Start a command, with a journal and a configuration in ``home``."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ponder", *words, "--json"),
+        env=os.environ | {"PONDER_HOME": str(home), "PONDER_CONFIG": str(home / "ponder.toml")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+    async def ended() -> Attempt:
+        out, err = await process.communicate()
+        return Attempt(process.returncode or 0, err.decode(), json.loads(out) if out else {})
+
+    return asyncio.create_task(ended())
+
+
+async def death(server: Server, args: argparse.Namespace, name: str, how: signal.Signals) -> str:
+    """End the server in the middle of a run, start it again, resume; return the table's row."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "ponder.toml").write_text(configuration(args))
+        knobs = {"length": args.length, **SMALL.get(name, {}), **args.set}
+        options = [part for knob, value in knobs.items() for part in ("--set", f"{knob}={value}")]
+        words = ("solve", args.question, "--model", "server", "--strategy", name, *options)
+        async with started(server, args.deaths) as process:
+            running = await ponder(*words, "--seed", str(args.seed), home=home)
+            await server.until(lambda now: now.completion and now.running)
+            process.send_signal(how)
+            first = await running
+        again = re.search(r"runs resume ([\w-]+)", first.errors)
+        if not again:
+            return f"| `{name}` | {how.name} | {first.code} | {first.errors.strip()} | | | | |"
+        async with started(server, args.deaths):
+            second = await (await ponder("runs", "resume", again[1], home=home))
+            count, _ = await server.settled()
+        asked, made = (b - a for a, b in zip(first.booked, second.booked, strict=True))
+        said = " ".join(first.errors.split()).removeprefix("ponder: ")
+        return (
+            f"| `{name}` | {how.name} | {first.code} | {said[:90]} | {first.booked[0]:,} + "
+            f"{first.booked[1]:,} | {second.code} | {asked:,} + {made:,} "
+            f"| {count.prompt:,} + {count.completion:,} |"
+        )
+
+
+def configuration(args: argparse.Namespace) -> str:
+    """Return the server as an endpoint in ``ponder.toml``."""
+    made = endpoint(args)
+    lines = [
+        f"{name} = {json.dumps(getattr(made, name))}"
+        for name in ("base_url", "model", "prefill", "dialect", "stream")
+    ]
+    return "\n".join(
+        [
+            "[endpoints.server]",
+            *lines,
+            f"capabilities = {sorted(made.capabilities)}",
+            "local = true",
+            "",
+        ]
+    )
+
+
+async def deaths(server: Server, args: argparse.Namespace) -> None:
+    """Print the table of runs whose server ended."""
+    print("| strategy | signal | exit | said | booked | resumed: exit | booked anew | server |")
+    print("| --- " * 8 + "|", flush=True)
+    for name in args.strategies or ["self_consistency"]:
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            print(await death(server, args, name, how), flush=True)
+
+
+async def main(args: argparse.Namespace) -> None:
+    metrics = args.metrics or args.base_url.rstrip("/").removesuffix("/v1") + "/metrics"
+    async with aiohttp.ClientSession() as session:
+        server = Server(session, metrics)
+        if args.deaths:
+            await deaths(server, args)
+            return
+        faults = await strategies(server, args)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    sys.exit(bool(faults))
+
+
+def knobs(text: str) -> dict[str, Any]:
+    """Return knobs, from JSON."""
+    return dict(json.loads(text))
 
 
 def arguments() -> argparse.Namespace:
@@ -204,17 +355,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--prefill", default="none", choices=("none", "final_message", "continue_final_message")
     )
+    parser.add_argument("--dialect", default="", help="its words for thinking, such as vllm")
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--n", action="store_true", help="several samples in one request")
     parser.add_argument("--context", type=int, default=0)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--extra-body", default="{}", help="JSON, added to every request")
     parser.add_argument("--length", type=int, default=96, help="most tokens of a sample")
-    parser.add_argument("--max-tokens", type=int, default=None)
-    parser.add_argument("--max-seconds", type=float, default=None)
+    parser.add_argument("--set", type=knobs, default={}, help='JSON, such as {"thinking": 32}')
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--question", default=QUESTION)
     parser.add_argument("--strategies", nargs="*", choices=tuple(STRATEGIES), default=[])
+    parser.add_argument("--deaths", default="", help="the command that starts the server")
     return parser.parse_args()
 
 

@@ -36,6 +36,7 @@ from ponder.core.events import (
 )
 from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
+from ponder.core.run import boxed
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import ModelInfo, Shape
@@ -585,6 +586,19 @@ def test_limit_reached_by_the_strategy_itself_is_a_result_not_a_failure() -> Non
     assert (result.answer, result.stopped_by) == ("42", "usd")  # made to answer all the same
     none = run(go(Scripted([ModelTimeout("lost")]), gives_up))
     assert (none.answer, none.trace, none.stopped_by) == (None, None, "usd")
+
+
+def test_the_last_word_follows_the_question_alone_if_no_chain_can_be_afforded() -> None:
+    async def gives_up(s: Session, problem: Problem) -> Trace:
+        await s.grow(START, length=60)
+        raise LimitReached("tokens")
+
+    model = Scripted(["so " * 59 + "on", "42}"])
+    cue = len(boxed(PROBLEM).text.split())
+    budget = Budget(tokens=PROMPT_TOKENS + 60 + PROMPT_TOKENS + cue + 16)
+    result = run(go(model, gives_up, budget=budget))
+    assert (result.answer, result.stopped_by) == ("42", "tokens")
+    assert [len(request.prefix.split()) for request in model.requests] == [0, cue]
 
 
 def test_any_other_error_on_purpose_is_raised_and_recorded_as_failed() -> None:

@@ -108,3 +108,14 @@ def test_what_is_kept_for_an_answer_has_room_for_thinking_beside_it() -> None:
     )
     assert result.answer is not None
     assert result.receipt.total.cost.tokens <= 2845
+
+
+def test_a_budget_without_room_for_thinking_buys_an_answer_without() -> None:
+    able: frozenset[Capability] = NO_PREFILL | {"native_thinking"}
+    model = Scripted(["42"], info=ModelInfo("hosted", able, Shape(1), local=True))
+    knobs = {"length": 200, "thinking": "low"}
+    result = solve(model, knobs=knobs, budget=Budget(tokens=400))
+    assert (result.answer, result.stopped_by) == ("42", "tokens")
+    [request] = model.requests
+    assert (request.prefix, str(request.thinking)) == ("", "off")
+    assert [message.role for message in request.messages] == ["user"]

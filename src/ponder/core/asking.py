@@ -183,7 +183,8 @@ class Asking(Asker):
 
         The answer is forced by closing the thinking, if any, and continuing the assistant's turn
         with a cue (Muennighoff 2025, s1, section 3). A model that cannot continue its turn, but
-        thinks, is asked for the answer in another turn.
+        thinks, is asked for the answer in another turn, or asked without thinking if it has not
+        begun.
         """
         if trace.answer is not None:
             return trace
@@ -191,13 +192,16 @@ class Asking(Asker):
         how: dict[str, Any] = {"length": cue.length, "temperature": 0.0}
         if self._run.sampling.thinking is not None:
             how["thinking"] = Thinking("off")
-        if self._run.continues or not trace.reasoning:
+        if self._run.continues:
             cued = replace(trace, text=trace.text.rstrip() + cue.text, finish="length")
             return await self.grow(cued, **how)
+        how["length"] = max(ASKED, cue.length)
+        if not trace.turn:
+            return await self.grow(trace, **how)
         said = Message("assistant", (trace.text or trace.reasoning)[-REMEMBERED:])
         prompt = (*trace.problem.shown, said, Message("user", ASK))
         start = replace(Trace.empty(trace.problem), id=trace.id, finish="length")
-        return await self.grow(start, prompt=prompt, **{**how, "length": max(ASKED, cue.length)})
+        return await self.grow(start, prompt=prompt, **how)
 
     # Scores --------------------------------------------------------------------------------------
 

@@ -15,6 +15,12 @@ def part(text: str, prefix: str = "", *, opened: bool = False) -> tuple[str, str
     return whole.reasoning.removeprefix(before.reasoning), whole.text.removeprefix(before.text)
 
 
+def settled(prefix: str) -> bool:
+    """Return True if the thinking before the end of the prefix is over, so that text follows."""
+    before = split(prefix)
+    return before.closed and bool(before.text.strip())
+
+
 class Growing:
     """Tells the thinking from the text of a sample that grows."""
 

@@ -295,10 +295,12 @@ class Runner:
         return result
 
     async def _last_word(self, session: Session) -> Trace | None:
-        """Force an answer from the best unfinished trace that the remaining budget can afford."""
+        """Force an answer from the best unfinished trace that the remaining budget can afford, or
+        from none.
+        """
         found = sorted(ends(list(self._traces.values())), key=self._promise, reverse=True)
         with suppress(ModelError):
-            for chain in found or [Trace.empty(self._job.problem)]:
+            for chain in (*found, Trace.empty(self._job.problem)):
                 with suppress(LimitReached):
                     return await session.conclude(chain)
         return None

@@ -25,7 +25,7 @@ from ponder.core.trace import Delta
 from ponder.models.base import Completion, Model, Request
 from ponder.models.http.client import GROUP
 from ponder.models.http.endpoint import Endpoint, find_proxy
-from ponder.models.http.prompts import PROMPTS
+from ponder.models.http.prompts import PROMPTS, SPARE
 from ponder.models.http.replies import share
 from ponder.models.openai.client import OpenAICompat
 from tests.support.deltas import booking, costs
@@ -208,10 +208,44 @@ async def test_the_bound_is_exact_once_the_endpoint_has_counted() -> None:
         assert client.prompt_bound(ASK.messages) == BOUND
         await client.generate(ASK)
         assert client.prompt_bound(list(ASK.messages)) == 31
-        assert client.prompt_bound(ASK.messages, "É") == BOUND + 2 + 16
+        assert client.prompt_bound(ASK.messages, "É") == 31 + 16 + 2
         for i in range(PROMPTS):
             client.prompt_bound([Message("user", str(i))])
         assert client.prompt_bound(ASK.messages) == BOUND
+        await client.close()
+
+
+async def test_a_prompt_is_bounded_by_the_size_of_what_it_continues() -> None:
+    text, turn = "Six sevens are many. " * 3, 16
+    said = [
+        answer(choice(text), usage=usage(31, 18)),
+        answer(choice("So it is forty-two."), usage=usage(50, 4)),
+    ]
+    async with Loopback(*said) as server:
+        client = model(server.url, prefill="final_message")
+        await client.generate(ASK)
+        grown = 31 + turn + 18 + SPARE
+        assert client.prompt_bound(ASK.messages, text) == grown + 1
+        assert client.prompt_bound(ASK.messages, text.rstrip() + "\n\nÉ{") == grown + 5
+        await client.generate(dataclasses.replace(ASK, prefix=text))
+        assert client.prompt_bound(ASK.messages, text) == 50
+        assert (
+            client.prompt_bound(ASK.messages, text + "So it is forty-two. ") == 50 + 4 + SPARE + 1
+        )
+        other = (Message("user", "What is 7 x 7?"),)
+        assert client.prompt_bound(other, text) > BOUND
+        await client.close()
+
+
+@pytest.mark.parametrize("more", [{"reasoning": "six"}, {}], ids=["thinking", "several"])
+async def test_a_text_of_unknown_size_bounds_nothing(more: dict[str, Any]) -> None:
+    one = {"message": {"role": "assistant", "content": "x" * 90, **more}, "finish_reason": "stop"}
+    samples = 1 if more else 2
+    async with Loopback(answer(*[one] * samples, usage=usage(31, 60))) as server:
+        client = model(server.url, prefill="final_message", capabilities=frozenset({"n"}))
+        await asyncio.gather(*[client.generate(ASK)] if more else map(client.generate, [ASK] * 2))
+        known = 31 + 16 if more else BOUND + 16
+        assert client.prompt_bound(ASK.messages, "x" * 90) == known + 90
         await client.close()
 
 

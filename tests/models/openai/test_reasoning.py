@@ -26,11 +26,11 @@ def model(url: str, **settings: Any) -> OpenAICompat:
     return OpenAICompat(Endpoint(name="e", base_url=url, model="m", **settings))
 
 
-async def told(step: Step, **settings: Any) -> Completion:
+async def told(step: Step, ask: Request = ASK, **settings: Any) -> Completion:
     seen: list[Delta] = []
     async with Loopback(step) as server:
         client = model(server.url, **settings)
-        done = await client.generate(ASK, seen.append)
+        done = await client.generate(ask, seen.append)
         await client.close()
     check(seen, done)
     return done
@@ -87,3 +87,31 @@ async def test_thinking_is_asked_for_as_an_effort(thinking: str, sent: str | Non
         await client.generate(dataclasses.replace(ASK, thinking=Thinking.read(thinking)))
         await client.close()
     assert server.requests[0].json.get("reasoning_effort") == sent
+
+
+CONTINUED = [
+    # a prefix; what its server calls thinking; the text and the thinking that it is
+    ("The answer is \\boxed{", "42}.", "42}.", ""),
+    ("<think>\nsix times\n</think>\n\nThe answer is ", "42", "42", ""),
+    ("<think>\nsix times", " seven", "", " seven"),
+    ("", "six times", "", "six times"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("prefix", "thoughts", "text", "reasoning"), CONTINUED)
+async def test_what_continues_a_text_is_no_thinking(
+    prefix: str, thoughts: str, text: str, reasoning: str, stream: bool
+) -> None:
+    step = answer(thoughtful("reasoning", None, thoughts), usage=usage(9, 5))
+    if stream:
+        parts = (
+            {"choices": [{"index": 0, "delta": {"reasoning": t}}]}
+            for t in (thoughts[:1], thoughts[1:])
+        )
+        step = sse(*parts, delta("", "stop"), {"choices": [], "usage": usage(9, 5)})
+    ask = dataclasses.replace(ASK, prefix=prefix)
+    settings: dict[str, Any] = {"prefill": "continue_final_message", "stream": stream}
+    done = await told(step, ask=ask, **settings)
+    assert (done.text, done.reasoning) == (text, reasoning)
+    assert done.completion_tokens == 5

@@ -239,6 +239,7 @@ class HttpModel:
                 for caller, outcome in zip(callers, outcomes, strict=True):
                     if isinstance(outcome, Completion):
                         caller.end(outcome, watched=request.watched)
+                self._prompts.grew(request, outcomes)
                 others = await self._apart(link, request, short) if short else []
                 return [*zip(callers, outcomes, strict=True), *others]
             if result.change and learnt < LESSONS:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponder.core import jsontext
+from ponder.core.errors import MalformedReply
 from ponder.core.problem import Message
+from ponder.models.base import Completion, Request
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import least_tokens
 from ponder.models.http.replies import SHORT, WIDEST
 from ponder.models.http.wire import Wire
 
 PROMPTS = 256  # prompts that are remembered
+RECENT = 64  # conversations, and texts of each, whose size is remembered for their continuations
 PER_MESSAGE, PER_PROMPT = 16, 128  # tokens that a chat template may add
+SPARE = 4  # tokens that a sampled text may have more if it is tokenized anew, and one in 32
 
 
 @dataclass(slots=True)
@@ -38,11 +42,16 @@ class Prompt:
 
 
 class Prompts:
-    """The latest prompts of one endpoint."""
+    """The latest prompts of one endpoint.
+
+    A prompt that the server has not counted, but whose beginning it has, takes at most one token
+    for each byte beyond that.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._prompts: dict[tuple[tuple[Message, ...], str], Prompt] = {}
+        self._counted: dict[tuple[Message, ...], dict[str, int]] = {}
 
     def get(self, messages: Sequence[Message], prefix: str) -> Prompt:
         """Return the same object for the same prompt, so that its exact size can be
@@ -61,7 +70,28 @@ class Prompts:
             if len(self._prompts) >= PROMPTS:
                 del self._prompts[next(iter(self._prompts))]
         self._prompts[key] = prompt  # last in order: the least recently used is first
+        if prefix and not prompt.exact:
+            for begun, tokens in self._counted.get(key[0], {}).items():
+                if prefix.startswith(begun):
+                    further = len(prefix[len(begun) :].encode(errors="surrogatepass"))
+                    prompt.tokens = max(prompt.least, min(prompt.tokens, tokens + further))
         return prompt
+
+    def grew(self, request: Request, outcomes: Sequence[Completion | MalformedReply]) -> None:
+        """Record the number of tokens of the text by which a model has continued a prompt."""
+        done, messages, prefix = outcomes[0], request.messages, request.prefix
+        prompt = self.get(messages, prefix)
+        if len(outcomes) > 1 or isinstance(done, MalformedReply) or not prompt.exact:
+            return
+        text, tokens = done.text, done.completion_tokens
+        size = prompt.tokens + (0 if prefix else PER_MESSAGE)
+        counted = self._counted.pop(messages, {})
+        counted |= {prefix.rstrip(): size}  # a cue follows the text without its last blanks
+        if not done.reasoning:
+            counted[(prefix + text).rstrip()] = size + tokens + SPARE + tokens // 32
+        self._counted[messages] = dict([*counted.items()][-RECENT:])
+        if len(self._counted) > RECENT:
+            del self._counted[next(iter(self._counted))]
 
 
 def encode(prompt: Prompt, fields: Mapping[str, Any], endpoint: Endpoint) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 from ponder.core.errors import MalformedReply
 from ponder.core.trace import Finish
 from ponder.models import sound
-from ponder.models.apart import part
+from ponder.models.apart import part, settled
 from ponder.models.base import Completion, Request
 from ponder.models.http.received import CHARACTERS, Malformed, least_tokens
 
@@ -149,8 +149,12 @@ class Choice:
         """Return it with the thinking that is marked in its text taken out of it.
 
         ``prefix`` was continued; ``opened`` if the prompt begins the thinking, which counts only
-        where the server has not taken any out itself.
+        where the server has not taken any out itself. Whatever continues a text is text: vLLM's
+        parsers take it for thinking, since it has no closing mark.
         """
+        if self.reasoning and settled(prefix):
+            text = self.reasoning + self.text
+            return replace(self, text=text, reasoning="", characters=self.size)
         reasoning, text = part(self.text, prefix, opened=opened and not self.reasoning)
         if text == self.text and not reasoning:
             return self

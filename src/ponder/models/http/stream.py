@@ -12,7 +12,7 @@ from yarl import URL
 
 from ponder.core.trace import Finish
 from ponder.models import sound
-from ponder.models.apart import Growing
+from ponder.models.apart import Growing, settled
 from ponder.models.base import Request
 from ponder.models.http.framing import Framer
 from ponder.models.http.received import Malformed, Unpacker, least_tokens
@@ -127,6 +127,8 @@ class Stream:
         self._fresh = len(self._text), len(self._reasoning)
         text, half = _encodable("".join([self._halves[0], *self._text[told:]]))
         reasoning, other = _encodable("".join([self._halves[1], *self._reasoning[thought:]]))
+        if reasoning and settled(self.request.prefix):  # as in ``Choice.parted``
+            text, reasoning = reasoning + text, ""
         self._halves = half, other
         if self._growing is None:
             opened = self.opened and not any(self._reasoning)
