@@ -284,7 +284,8 @@ async def death(server: Server, args: argparse.Namespace, name: str, how: signal
         words = ("solve", args.question, "--model", "server", "--strategy", name, *options)
         async with started(server, args.deaths) as process:
             running = await ponder(*words, "--seed", str(args.seed), home=home)
-            await server.until(lambda now: now.completion and now.running)
+            # Samples of one request end together, so that nothing has ended while it goes on.
+            await server.until(lambda now: now.running and (args.n or now.completion))
             process.send_signal(how)
             first = await running
         again = re.search(r"runs resume ([\w-]+)", first.errors)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ponder
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
@@ -38,8 +39,8 @@ from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
 from ponder.core.run import boxed
 from ponder.core.session import Session
-from ponder.core.trace import Score, Trace
-from ponder.models.base import ModelInfo, Shape
+from ponder.core.trace import Finish, Score, Trace
+from ponder.models.base import Completion, ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
@@ -599,6 +600,33 @@ def test_the_last_word_follows_the_question_alone_if_no_chain_can_be_afforded() 
     result = run(go(model, gives_up, budget=budget))
     assert (result.answer, result.stopped_by) == ("42", "tokens")
     assert [len(request.prefix.split()) for request in model.requests] == [0, cue]
+
+
+@pytest.mark.parametrize("finish", ["length", "error"])
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Six sevens: the answer is 4", None),
+        ("The answer is 42. Six sevens are 4", "42"),
+        ("The answer is 42, since", "42"),
+        ("The answer is 3.1", None),
+        ("It is \\boxed{42}, and 7 x 6 = 4", "42"),
+    ],
+)
+def test_a_number_at_the_end_of_a_truncated_text_may_be_half_a_number(
+    text: str, answer: str | None, finish: Finish
+) -> None:
+    result = ponder.solve(
+        "How many is six times seven?",
+        model=Scripted([Completion(text, finish, 10, 9)]),
+        strategy="direct",
+        journal=False,
+    )
+    assert result.answer == answer
+    whole = Completion(text, "stop", 10, 9)
+    assert ponder.solve(
+        "How many?", model=Scripted([whole]), strategy="direct", journal=False
+    ).answer
 
 
 def test_any_other_error_on_purpose_is_raised_and_recorded_as_failed() -> None:

@@ -42,6 +42,12 @@ def _joined(
     return (start or ()) + more
 
 
+def _ended(text: str, problem: Problem) -> str:
+    """Return a truncated text without the number at its very end, which may be half a number."""
+    halved = text[-1:].isdigit() and problem.answer_type != "code"
+    return text.rstrip("0123456789.,/") if halved else text
+
+
 Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
 """Reads the answer out of (text, problem, True if the text was truncated)."""
 
@@ -82,7 +88,8 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
                 text += stop
             elif not closes(stop):
                 reasoning += stop
-        answer = None if finish is None else await read(text, effect.problem, cut)
+        said = text if finish in (None, "stop") else _ended(text, effect.problem)
+        answer = None if finish is None else await read(said, effect.problem, cut)
         call.trace = Trace(
             effect.problem,
             text,
