@@ -250,8 +250,10 @@ class Attempt:
 
     @property
     def booked(self) -> tuple[int, int]:
-        """Prompt and completion tokens on the receipt; zero if there is none."""
+        """Prompt and generated tokens on the receipt, which is a table if the run failed."""
         total = self.said.get("receipt", {}).get("total", {})
+        for kind, figure in re.findall(r"^(\w+) tokens +([\d,]+)$", self.errors, re.M):
+            total.setdefault(f"{kind}_tokens", int(figure.replace(",", "")))
         prompt, made, wasted = (
             total.get(f"{kind}_tokens", 0) for kind in ("prompt", "completion", "wasted")
         )
@@ -295,9 +297,9 @@ async def death(server: Server, args: argparse.Namespace, name: str, how: signal
             second = await (await ponder("runs", "resume", again[1], home=home))
             count, _ = await server.settled()
         asked, made = (b - a for a, b in zip(first.booked, second.booked, strict=True))
-        said = " ".join(first.errors.split()).removeprefix("ponder: ")
+        said = next(line for line in first.errors.splitlines() if line.startswith("ponder: "))
         return (
-            f"| `{name}` | {how.name} | {first.code} | {said[:90]} | {first.booked[0]:,} + "
+            f"| `{name}` | {how.name} | {first.code} | {said[8:120]} | {first.booked[0]:,} + "
             f"{first.booked[1]:,} | {second.code} | {asked:,} + {made:,} "
             f"| {count.prompt:,} + {count.completion:,} |"
         )
