@@ -49,7 +49,7 @@ def test_what_is_exported_is_explicit_and_there() -> None:
 
 
 def test_solve_answers_and_keeps_the_budget() -> None:
-    result = ponder.solve(QUESTION, model="simulated:accuracy=1", budget=Budget(tokens=2_000))
+    result = ponder.solve(QUESTION, model="simulated(accuracy=1)", budget=Budget(tokens=2_000))
     assert result.answer == "42"
     assert result.confidence == 1.0
     assert result.trace is not None
@@ -59,14 +59,14 @@ def test_solve_answers_and_keeps_the_budget() -> None:
 
 
 async def test_solve_works_within_a_running_loop() -> None:
-    assert ponder.solve(QUESTION, model="simulated:accuracy=1").answer == "42"
+    assert ponder.solve(QUESTION, model="simulated(accuracy=1)").answer == "42"
     with pytest.raises(UsageError, match="the question is empty"):
         ponder.solve("", model="simulated")
 
 
 async def test_stream_yields_events_and_last_the_result() -> None:
     told: list[Event | Result] = []
-    async for event in ponder.stream(QUESTION, model="simulated:accuracy=1", effort="low"):
+    async for event in ponder.stream(QUESTION, model="simulated(accuracy=1)", effort="low"):
         told.append(event)
     assert isinstance(told[0], RunStarted)
     assert sum(isinstance(event, SampleFinished) for event in told) == 3

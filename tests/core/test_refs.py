@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.errors import UsageError
-from ponder.core.refs import Ref, parse, parse_list
+from ponder.core.refs import Ref, parse, parse_list, parse_options, short, spelled, texts
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ from ponder.core.refs import Ref, parse, parse_list
         (r'f("say \"x\\")', Ref("f", (Ref('say "x\\'),))),
         ("f(g(h(x=y@m)))", Ref("f", (Ref("g", (Ref("h", (), {"x": Ref("y", model="m")}),)),))),
         ("a b(c d)", Ref("a b", (Ref("c d"),))),
+        (r'regex("\d+\"")', Ref("regex", (Ref('\\d+"'),))),
     ],
 )  # fmt: skip
 def test_what_a_text_spells(text: str, ref: Ref) -> None:
@@ -85,3 +86,33 @@ def test_any_text_is_a_reference_or_one_sentence(text: str) -> None:
     except UsageError:
         return
     assert parse(str(ref)) == ref
+
+
+def test_values_of_a_list_are_texts() -> None:
+    assert texts(' 1, 2,"a, b" ,f(x,y)') == ["1", "2", "a, b", "f(x, y)"]
+    assert texts(" ") == []
+    assert texts('"a;b",f(c;d)') == ["a;b", "f(c;d)"]
+    with pytest.raises(UsageError, match="'a;b': values stand between commas, not ';': write A,B"):
+        texts("a;b")
+
+
+def test_a_list_of_options() -> None:
+    assert parse_options("tokens=5, usd=0.1") == {"tokens": Ref("5"), "usd": Ref("0.1")}
+    assert parse_options('a="b, c"') == {"a": Ref("b, c")}
+    for text, why in (
+        ("", "expected a name"),
+        ("tokens", "expected KEY=VALUE, KEY=VALUE, not 'tokens' alone"),
+        ("tokens=", "at the end: expected a name or a value"),
+        ("a=1,", "at the end: expected a name or a value"),
+        ("a=1, a=2", "expected 'a' once"),
+        ("a=1) b", r"at '\) b': expected nothing more"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            parse_options(text)
+
+
+def test_one_shorthand() -> None:
+    assert spelled("regex: ^(a, b)$ ") == Ref("regex", (Ref("^(a, b)$"),))
+    assert spelled("first(a:b)") == Ref("first", (Ref("a:b"),))
+    assert short("qwen2.5:7b") is None
+    assert short("regex:") is None

@@ -246,7 +246,7 @@ async def test_files_gym_and_hub_do_not_let_it_out_either(
     path.write_text(json.dumps({"question": "What?", "answer": SECRET, "why": HIDDEN}))
     entry = {"question": "What?", "answer": SECRET, "metadata": HIDDEN}
     monkeypatch.setattr(gym, "create", lambda task, options: [entry])
-    for said in (str(path), "gym:any"):
+    for said in (str(path), "gym(any)"):
         [item] = find(said).load()
         assert SECRET in leaves(reachable(item.gold))
         told = leaves((await watched(item.problem)).things())

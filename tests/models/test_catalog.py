@@ -554,7 +554,9 @@ def test_resolve(tmp_path: Path) -> None:
     assert resolve("work", config) == config.endpoints["work"]
     assert resolve("repo", config) == config.endpoints["repo"]  # the caller said so
     assert resolve("simulated", config) == catalog.SimulatedWorld()
-    assert resolve("simulated:accuracy=0.3", config) == catalog.SimulatedWorld("accuracy=0.3")
+    assert resolve("simulated(accuracy=0.3)", config) == catalog.SimulatedWorld(
+        (("accuracy", "0.3"),)
+    )
     assert resolve(str(own), config) == catalog.GgufFile(own)
     assert resolve("a/b:c.gguf", config) == catalog.find("hf:a/b/c.gguf")
     with pytest.raises(UnknownName, match="did you mean 'smollm2-135m'"):

@@ -55,7 +55,7 @@ def test_judges_are_opened_and_need_nothing() -> None:
     [
         ("self_consistency", {"stop": "bayes", "weight": "score"}, "stop=bayes counts votes"),
         ("confident", {"n": 8, "warmup": 8}, "no chain is left to be stopped"),
-        ("beam_search", {"steps": "at:a|"}, "cannot end at an empty text"),
+        ("beam_search", {"steps": 'at(a, "")'}, "cannot end at an empty text"),
         ("mixture", {"strategies": "confident(n=4)"}, "no chain is left to be stopped"),
         ("mixture", {"strategies": "direct(4)"}, "a strategy takes KNOB=VALUE, so '4'"),
         ("mixture", {"strategies": "mixture"}, "cannot be part of a mixture"),

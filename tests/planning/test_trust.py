@@ -157,7 +157,7 @@ def recorded(path: Path, **changes: object) -> str:
         ({"model": "vllm:"}, "vllm:"),
         ({"model": "./evil.gguf"}, "./evil.gguf"),
         ({"model": "hf:owner/repo/evil.gguf"}, "hf:owner/repo/evil.gguf"),
-        ({"model": "transformers+code:qwen:evil"}, "transformers+code:qwen:evil"),
+        ({"model": "transformers(qwen, evil, code=run)"}, "transformers(qwen, evil, code=run)"),
     ],
 )
 def test_anothers_journal_names_nothing_by_itself(
@@ -289,7 +289,7 @@ def test_an_address_ends_where_the_endpoints_path_begins(tail: str, tmp_path: Pa
 
 
 def test_a_pool_names_no_suite_but_ponders(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for suite in ("secret.txt:question=q,answer=a", "hf:owner/name", "gym:x"):
+    for suite in ("secret.jsonl(question=q, answer=a)", "hf(owner/name)", "gym(x)"):
         header = {"pool": 1, "model": "m", "suite": suite}
         row = {"problem_id": "0", "samples": [{"answer": "1", "text": "1"}]}
         Path("pool.jsonl").write_text(f"{json.dumps(header)}\n{json.dumps(row)}\n")

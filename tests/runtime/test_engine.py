@@ -348,7 +348,7 @@ async def test_a_budget_that_is_used_up_refuses_the_next_run() -> None:
 def test_one_engine_gives_what_an_engine_each_gives(asked: list[tuple[int, str, int]]) -> None:
     def one(seed: int, strategy: str, tokens: int, engine: Engine | None) -> Any:
         return ponder.asolve(
-            QUESTION, model="simulated:accuracy=0.5,length=20", strategy=strategy, seed=seed,
+            QUESTION, model="simulated(accuracy=0.5,length=20)", strategy=strategy, seed=seed,
             budget=Budget(tokens=tokens), engine=engine, journal=False,
         )  # fmt: skip
 

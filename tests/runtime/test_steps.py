@@ -152,10 +152,14 @@ def test_kinds_of_steps() -> None:
     assert step() == Step(("\n\n",), 256)
     assert step("tokens", 32) == Step((), 32)
     assert set(SEPARATORS) == {"paragraph", "line", "sentence", "numbered", "tokens"}
-    assert step("at:</step>", 9) == Step(("</step>",), 9)
-    assert step("at:Wait|\\n- ") == Step(("Wait", "\n- "), 256)
+    assert step("at(</step>)", 9) == Step(("</step>",), 9)
+    assert step('at(Wait, "\\n- ")') == Step(("Wait", "\n- "), 256)
+    assert step("at(<|sep|>)") == Step(("<|sep|>",), 256)
+    for malformed in ("at()", "at(a, b=c)", "at(a)@m"):
+        with pytest.raises(UsageError, match=r"expected the marks alone, at\(MARK, ...\)"):
+            step(malformed)
     with pytest.raises(UsageError, match="cannot end at an empty text"):
-        step("at:Wait|")
+        step('at(Wait, "")')
     with pytest.raises(UnknownName, match="unknown kind of step 'paragraf': did you mean"):
         step("paragraf")
     with pytest.raises(UsageError, match="cannot end at an empty text"):

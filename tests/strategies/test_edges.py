@@ -348,7 +348,7 @@ def test_whatever_the_budget_a_search_comes_to_an_answer(
     if judge and choose(name, knobs).verifier != RUN:
         judge = None
     asked: dict[str, Any] = {"strategy": name, "knobs": knobs, "verifier": judge, "journal": False}
-    question, model = "How many is six times seven?", "simulated:accuracy=0.6,length=200"
+    question, model = "How many is six times seven?", "simulated(accuracy=0.6,length=200)"
     with pytest.raises(BudgetTooSmall, match="needs at least 39 tokens"):
         ponder.solve(question, model=model, budget=Budget(tokens=38), **asked)
     for tokens in range(39, 600, 41):

@@ -25,7 +25,7 @@ async def strategy(
     again: bool = False,
     free: float = 1.5,
     word: str = "so",
-    unit: Annotated[str, Open(("line", "page"), "at:")] = "line",
+    unit: Annotated[str, Open(("line", "page"), "at", str)] = "line",
 ) -> None: ...
 
 
@@ -40,7 +40,7 @@ def test_the_keyword_parameters_are_the_knobs() -> None:
         "again": Knob("again", bool, False),
         "free": Knob("free", float, 1.5),
         "word": Knob("word", str, "so"),
-        "unit": Knob("unit", str, "line", None, ("line", "page"), "at:"),
+        "unit": Knob("unit", str, "line", None, ("line", "page"), other="at", check=str),
     } == KNOWN
 
 
@@ -59,7 +59,7 @@ def test_the_keyword_parameters_are_the_knobs() -> None:
         ({"free": "-2"}, -2.0),
         ({"word": "a_1"}, "a_1"),
         ({"unit": "page"}, "page"),
-        ({"unit": "at:</step>"}, "at:</step>"),
+        ({"unit": "at(</step>)"}, "at(</step>)"),
     ],
 )
 def test_a_value_is_read_into_the_knobs_own_type(given: dict[str, Any], value: Any) -> None:
@@ -90,9 +90,9 @@ def test_a_value_is_read_into_the_knobs_own_type(given: dict[str, Any], value: A
         ({"share": False}, "knob 'share' must be a number, not False."),
         ({"pick": "good"}, "knob 'pick' must be one of best, worst, not 'good'."),
         ({"word": 5}, "knob 'word' must be a text, not 5."),
-        ({"unit": "pages"}, "knob 'unit' must be one of line, page, at:TEXT, not 'pages'."),
-        ({"unit": "at:"}, "knob 'unit' must be one of line, page, at:TEXT, not 'at:'."),
-        ({"unit": 3}, "knob 'unit' must be one of line, page, at:TEXT, not 3."),
+        ({"unit": "pages"}, "knob 'unit' must be one of line, page, at(TEXT), not 'pages'."),
+        ({"unit": "at:x"}, "knob 'unit' must be one of line, page, at(TEXT), not 'at:x'."),
+        ({"unit": 3}, "knob 'unit' must be one of line, page, at(TEXT), not 3."),
         ({"pick": ["best"]}, "knob 'pick' must be one of best, worst, not ['best']."),
         ({"again": "yes"}, "knob 'again' must be true or false, not 'yes'."),
         ({"again": []}, "knob 'again' must be true or false, not []."),

@@ -35,7 +35,7 @@ def outside(name: str) -> list[dict[str, Any]]:
         if knob.range:
             found += [{knob.name: knob.range.low - 1}, {knob.name: knob.range.high + 1}]
         if knob.choices:
-            found += [{knob.name: "no such choice"}, {knob.name: knob.prefix}]
+            found += [{knob.name: "no such choice"}, {knob.name: knob.other}]
         if knob.kind is int:
             found.append({knob.name: 1.5})
         if knob.kind is bool:
@@ -59,6 +59,6 @@ def test_every_knob_is_described(name: str) -> None:
 
 def test_marks_of_a_models_own_are_valid_steps() -> None:
     valid = checker("beam_search").is_valid
-    assert valid({"steps": "at:</step>"})
+    assert valid({"steps": "at(</step>)"})
     assert valid({"steps": "line"})
-    assert not valid({"steps": "at:"})
+    assert not valid({"steps": "at()"})

@@ -463,7 +463,7 @@ async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
         ({"strategies": "direct@"}, "at the end: expected a model"),
         ({"strategies": "refine(rounds=2, rounds=3)"}, "expected 'rounds' once"),
         ({"strategies": "direct,confident(n=4)"}, "no chain is left to be stopped"),
-        ({"strategies": "direct,dvts(steps=at:a|)"}, "cannot end at an empty text"),
+        ({"strategies": 'direct,dvts(steps=at(a, ""))'}, "cannot end at an empty text"),
         ({"strategies": " "}, "needs strategies"),
         (
             {"strategies": "self_consistency(weight=confidence),best_of_n"},

@@ -22,7 +22,7 @@ def suite(folder: Path, problems: int = PROBLEMS) -> str:
     rows = [{"q": f"What is {i} + 42 - {i}?", "a": "42"} for i in range(problems)]
     path = folder / "sums.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return f"{path}:question=q,answer=a,type=number"
+    return f"{path}(question=q,answer=a,type=number)"
 
 
 def evaluate(capsys: Capture, folder: Path, *more: str) -> tuple[int, str, str]:

@@ -5,8 +5,11 @@
     NAME(ARG, KEY=VALUE)@MODEL        direct@big, direct@simulated(accuracy=0.8)
 
 Arguments and values are references themselves, nested at will. A text that holds one of
-``, ( ) = @ "``, or begins or ends with a space, is quoted: ``"a, b"``; a backslash stands before a
-quotation mark or a backslash within.
+``, ( ) = @ "``, or begins or ends with a space, is quoted: ``"a, b"``. Within quotation marks a
+backslash stands before one, and before another backslash; before anything else it is itself.
+
+One shorthand saves quotation marks where a kind has a single argument (verifiers, aggregators):
+``KIND:TEXT`` is ``KIND("TEXT")``, with all that follows the colon as it stands.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass, field
 from ponder.core.errors import UsageError
 
 _PLAIN = re.compile(r'[^\s,()=@"](?:[^,()=@"]*[^\s,()=@"])?')
+_SHORT = re.compile(r"\s*([a-z_]+):\s*(.*\S)\s*", re.DOTALL)
 DEPTH = 16
 """Maximum nesting depth of references."""
 
@@ -91,6 +95,50 @@ def parse_list(text: str) -> tuple[Ref, ...]:
     return tuple(refs)
 
 
+def texts(text: str) -> list[str]:
+    """Return the values of a list such as ``1,2,4`` or ``first(a, b),"c, d"``.
+
+    Raises:
+        UsageError: it is not such a list.
+    """
+    refs = parse_list(text)
+    if '"' not in text and any(ref.plain and ";" in ref.name for ref in refs):
+        raise UsageError(
+            f"{text!r}: values stand between commas, not ';': write A,B, and a value with a comma "
+            'of its own in quotation marks, "A, B".'
+        )
+    return [ref.text for ref in refs]
+
+
+def parse_options(text: str) -> dict[str, Ref]:
+    """Parse a list such as ``tokens=2000, usd=1``.
+
+    Raises:
+        UsageError: it is not such a list, or has a key twice.
+    """
+    reader = _Reader(text)
+    args, options = reader.arguments(0)
+    reader.end()
+    if args:
+        raise UsageError(f"{text!r}: expected KEY=VALUE, KEY=VALUE, not {args[0].text!r} alone.")
+    return options
+
+
+def spelled(text: str) -> Ref:
+    """Parse a text as a reference, or as the shorthand ``KIND:TEXT`` of one.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    return short(text) or parse(text)
+
+
+def short(text: str) -> Ref | None:
+    """Return the reference that the shorthand ``KIND:TEXT`` spells; None if the text is not one."""
+    found = _SHORT.fullmatch(text)
+    return Ref(found[1], (Ref(found[2]),)) if found else None
+
+
 class _Reader:
     """Reads one text from left to right."""
 
@@ -100,30 +148,36 @@ class _Reader:
     def ref(self, depth: int) -> Ref:
         if depth > DEPTH:
             raise self._error(f"references nested at most {DEPTH} deep")
-        name = self._word("a name")
+        name = self._word("a name or a value")
         args: list[Ref] = []
         options: dict[str, Ref] = {}
         if self.took("(") and not self.took(")"):
-            while True:
-                value = self.ref(depth + 1)
-                if value.plain and self.took("="):
-                    if value.name in options:
-                        raise self._error(f"{value.name!r} once")
-                    options[value.name] = self.ref(depth + 1)
-                elif options:
-                    raise self._error("KEY=VALUE after another KEY=VALUE")
-                else:
-                    args.append(value)
-                if self.took(")"):
-                    break
-                if not self.took(","):
-                    raise self._error("',' or ')'")
+            args, options = self.arguments(depth)
+            if not self.took(")"):
+                raise self._error("',' or ')'")
         if not self.took("@"):
             return Ref(name, tuple(args), options)
         model = self.ref(depth + 1) if self._more() else None
         if model is None or model.model:
             raise self._error("a model")
         return Ref(name, tuple(args), options, model.text)
+
+    def arguments(self, depth: int) -> tuple[list[Ref], dict[str, Ref]]:
+        """Read ``ARG, KEY=VALUE``, as far as there are commas."""
+        args: list[Ref] = []
+        options: dict[str, Ref] = {}
+        while True:
+            value = self.ref(depth + 1)
+            if value.plain and self.took("="):
+                if value.name in options:
+                    raise self._error(f"{value.name!r} once")
+                options[value.name] = self.ref(depth + 1)
+            elif options:
+                raise self._error("KEY=VALUE after another KEY=VALUE")
+            else:
+                args.append(value)
+            if not self.took(","):
+                return args, options
 
     def took(self, mark: str) -> bool:
         """Skip a mark and the space before it; True if it comes next."""
@@ -159,7 +213,7 @@ class _Reader:
             self._at += 1
             if char == '"':
                 return "".join(parts)
-            if char == "\\" and self._at < len(self._text):
+            if char == "\\" and self._text[self._at : self._at + 1] in ("\\", '"'):
                 char = self._text[self._at]
                 self._at += 1
             parts.append(char)

@@ -9,8 +9,8 @@ separator depends on how the model writes.
 ``sentence``    a full stop, question or exclamation mark with space behind it, or a line's end
 ``numbered``    the start of the next numbered step: a new line with 'Step', '**Step' or '#'
 ``tokens``      nothing but the number of tokens
-``at:TEXT``     that text: a mark of the model's own, such as ``at:</step>``; several with ``|``,
-                and ``\\n`` for a line's end
+``at(MARK)``    that text: a mark of the model's own, such as ``at(</step>)``; several as in
+                ``at(Wait, "\\n- ")``, with ``\\n`` for a line's end
 ==============  ====================================================================================
 """
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.refs import parse
 
 BETWEEN = "\n\n"
 """Default separator of two steps, also in a request to a process reward model."""
@@ -29,8 +30,8 @@ SEPARATORS: dict[str, tuple[str, ...]] = {
     "numbered": ("\nStep ", "\n**Step ", "\n#"),
     "tokens": (),
 }
-MARKS = "at:"
-"""Prefix of a step kind that names the model's own marks."""
+MARKS = "at"
+"""Kind of step whose arguments are the model's own marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,13 @@ def step(kind: str = "paragraph", tokens: int = 256) -> Step:
 
     Raises:
         UnknownName: there is no step of that name.
-        UsageError: a mark is empty.
+        UsageError: the name is malformed, or a mark is empty.
     """
-    if kind.startswith(MARKS):
-        marks = kind.removeprefix(MARKS).replace("\\n", "\n")
-        return Step(tuple(marks.split("|")), tokens)
-    if kind not in SEPARATORS:
-        raise UnknownName("kind of step", kind, SEPARATORS)
-    return Step(SEPARATORS[kind], tokens)
+    if kind in SEPARATORS:
+        return Step(SEPARATORS[kind], tokens)
+    ref = parse(kind)
+    if ref.name != MARKS:
+        raise UnknownName("kind of step", kind, (*SEPARATORS, f"{MARKS}(MARK)"))
+    if not ref.args or ref.options or ref.model:
+        raise UsageError(f"{kind!r}: expected the marks alone, {MARKS}(MARK, ...).")
+    return Step(tuple(arg.text.replace("\\n", "\n") for arg in ref.args), tokens)

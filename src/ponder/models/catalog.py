@@ -19,6 +19,7 @@ from typing import Literal
 import platformdirs
 
 from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
+from ponder.core.refs import parse
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
@@ -308,7 +309,8 @@ class SimulatedWorld:
     ``simulated(KEY=VALUE, ...)``.
     """
 
-    options: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    """Names and values."""
 
 
 Resolved = Entry | GgufFile | EndpointConfig | SimulatedWorld
@@ -342,8 +344,8 @@ def resolve(spec: str | None, config: Config) -> Resolved:
         return endpoint
     if named := providers.endpoint(name):
         return named
-    if made := re.fullmatch(r"simulated(?::(.*)|\((.*)\))", name):
-        return SimulatedWorld(made[1] or made[2] or "")
+    if name.startswith(("simulated(", "simulated:")):
+        return _simulated(name)
     if not spec and config.model_of_project:
         raise UsageError(
             f"the default model {name!r} is a project's choice, and Ponder loads no files on its "
@@ -361,6 +363,15 @@ def resolve(spec: str | None, config: Config) -> Resolved:
         return GgufFile(path)
     named_providers = (f"{provider.name}:" for provider in providers.PROVIDERS)
     return _unknown(name, *config.endpoints, "simulated", *named_providers)
+
+
+def _simulated(name: str) -> SimulatedWorld:
+    ref = parse(name)
+    if ref.name != "simulated" or ref.args or ref.model:
+        raise UsageError(
+            f"{name!r}: expected simulated(KEY=VALUE, ...), such as simulated(accuracy=0.8)."
+        )
+    return SimulatedWorld(tuple((key, value.text) for key, value in ref.options.items()))
 
 
 def _reference(name: str) -> Entry | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
-from ponder.core.refs import parse
 from ponder.models import catalog
 from ponder.models.base import Model, Priced
 from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
@@ -62,14 +61,14 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
         UsageError: its settings, file or key are invalid.
         PonderError: it cannot be pulled or loaded.
     """
-    if reward_hf.is_named(name):
-        scorer = await in_thread(reward_hf.load, name)
+    if parts := reward_hf.named(name):
+        scorer = await in_thread(reward_hf.load, name, parts)
         return Opened(scorer, None, ("this machine's own model: no dollars.",))
     found = catalog.resolve(name, config)
     if isinstance(found, EndpointConfig):
         return await _endpoint(found, teller)
     if isinstance(found, SimulatedWorld):
-        return Opened(_simulated(found.options), notes=("simulated: no model was asked.",))
+        return Opened(_simulated(found), notes=("simulated: no model was asked.",))
     if isinstance(found, GgufFile):
         path = found.path
     else:
@@ -84,12 +83,14 @@ def identity(name: str, config: Config) -> Hashable:
     Raises:
         UnknownName, UsageError: as ``open_model``.
     """
-    if reward_hf.is_named(name):
-        return name
+    if parts := reward_hf.named(name):
+        return parts
     found = catalog.resolve(name, config)
     if isinstance(found, GgufFile):
         return found.path.resolve()
-    return catalog.status(found).path.resolve() if isinstance(found, Entry) else name
+    if isinstance(found, Entry):
+        return catalog.status(found).path.resolve()
+    return found if isinstance(found, SimulatedWorld) else name
 
 
 def _shut(model: Model) -> None:
@@ -179,11 +180,9 @@ _OPTIONS = {
 }  # fmt: skip
 
 
-def _simulated(options: str) -> Simulated:
+def _simulated(world: SimulatedWorld) -> Simulated:
     values: dict[str, Any] = {}
-    ref = parse(f"simulated({options})")
-    said = dict.fromkeys((arg.text for arg in ref.args), "")
-    for name, value in {**said, **{key: one.text for key, one in ref.options.items()}}.items():
+    for name, value in world.options:
         if name not in _OPTIONS:
             raise UnknownName("option of the simulated model", name, _OPTIONS)
         try:

@@ -54,3 +54,8 @@ def problem(
         made = replace(made, instruction=instruction(made))
     head = (Message("system", system),) if system else ()
     return replace(made, messages=(*head, *asked))
+
+
+def labels(text: str) -> tuple[str, ...]:
+    """Read the labels of a question with choices, ``A, B, C``."""
+    return tuple(label.strip() for label in text.split(",") if label.strip())

@@ -14,7 +14,6 @@ prices, which are data.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from ponder.core.refs import parse
 from ponder.models import catalog
 from ponder.models.config import Config
 from ponder.models.presets import providers
+from ponder.models.reward import hf as reward_hf
 from ponder.planning.spec import Spec
 from ponder.strategies import registry as strategies
 from ponder.verifiers import naming
@@ -72,8 +72,8 @@ def _absolute(script: str) -> bool:
 
 
 def _of_ponder(name: str) -> bool:
-    kind = re.split(r"[:(]", name, maxsplit=1)[0]
-    return kind == "simulated" or any(name == entry.name for entry in catalog.entries())
+    simulated = name == "simulated" or name.startswith("simulated(")
+    return simulated or any(name == entry.name for entry in catalog.entries())
 
 
 def _of_folder(name: str, config: Config) -> bool:
@@ -83,5 +83,6 @@ def _of_folder(name: str, config: Config) -> bool:
         return not endpoint.trusted
     if providers.split(name):
         return False
-    path = name.rpartition(":")[2] if name.startswith("transformers") else name
+    parts = reward_hf.named(name)
+    path = parts.path if parts else name
     return not name.startswith("hf:") and not Path(path).expanduser().is_absolute()

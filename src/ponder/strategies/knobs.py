@@ -22,14 +22,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Permitted values of a text: fixed names, or any text with a prefix."""
+    """Permitted values of a text: fixed names, or one name with any arguments."""
 
     names: tuple[str, ...]
     """The fixed names."""
-    prefix: str
-    """Prefix of any other text."""
-    check: Callable[[str], object] | None = None
-    """Raises ``UsageError`` if such a text is invalid."""
+    other: str
+    """The name that takes arguments."""
+    check: Callable[[str], object]
+    """Raises ``UsageError`` for an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class Knob:
     range: Range | None = None
     choices: tuple[str, ...] = ()
     """The permitted values, if they are limited."""
-    prefix: str = ""
-    """Prefix of texts that are permitted besides ``choices``."""
+    other: str = ""
+    """Name that is permitted besides ``choices``, with arguments."""
     parsed: Parsed | None = None
     """Reads a value of a type of its own."""
     check: Callable[[str], object] | None = None
-    """Raises ``UsageError`` for an invalid text with the prefix."""
+    """Raises ``UsageError`` for an invalid value, if there is such a name."""
     about: str = ""
     """The description written beside it."""
 
@@ -73,7 +73,7 @@ class Knob:
         """The choices, as displayed."""
         if self.parsed:
             return self.parsed.values
-        return (*self.choices, f"{self.prefix}TEXT") if self.prefix else self.choices
+        return (*self.choices, f"{self.other}(TEXT)") if self.other else self.choices
 
     def read(self, value: Any) -> Any:
         """Return a checked value, from Python or from the command line.
@@ -84,8 +84,8 @@ class Knob:
         if self.parsed:
             return self.parsed.read(value)
         if self.choices:
-            rest = value.removeprefix(self.prefix) if isinstance(value, str) else value
-            if value not in self.choices and (rest == value or not rest):
+            written = isinstance(value, str) and value.startswith(f"{self.other}(")
+            if value not in self.choices and not (self.other and written):
                 raise UsageError(
                     f"knob {self.name!r} must be one of {', '.join(self.values)}, not {value!r}."
                 )
@@ -141,7 +141,7 @@ def knobs(function: Callable[..., Any]) -> dict[str, Knob]:
             found[name] = Knob(name, object, default, parsed=parsed, about=about)
         if opened := next((one for one in said if isinstance(one, Open)), None):
             found[name] = replace(
-                found[name], choices=opened.names, prefix=opened.prefix, check=opened.check
+                found[name], choices=opened.names, other=opened.other, check=opened.check
             )
     return found
 

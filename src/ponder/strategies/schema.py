@@ -35,8 +35,8 @@ def _property(knob: Knob, told: str) -> dict[str, Any]:
         made["description"] = told
     if knob.range:
         made |= {"minimum": knob.range.low, "maximum": knob.range.high}
-    if knob.prefix:
-        of_model = {"pattern": f"^{re.escape(knob.prefix)}."}
+    if knob.other:
+        of_model = {"pattern": rf"^{re.escape(knob.other)}\(.+\)$"}
         made["anyOf"] = [{"enum": list(knob.choices)}, of_model]
     elif knob.choices:
         made["enum"] = list(knob.choices)

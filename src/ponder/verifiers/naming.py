@@ -1,41 +1,25 @@
-"""Verifiers' names: references (``core.refs``), and the one shorthand that people type.
+"""Verifiers' names: references (``core.refs``), with their shorthand.
 
-``KIND:TEXT`` is ``KIND("TEXT")``: all that follows the colon is one argument, as it stands; of a
-script, file and function. Within brackets it is the same, as far as the grammar lets a plain word
-go. The canonical name, which
-journals, pools and results have, is the reference's text. Names in data that spell nothing here are
-labels like any other.
+``KIND:TEXT`` stands for a file and a function if the kind is ``script``. Within brackets it goes as
+far as the grammar lets a plain word go. The canonical name, which journals, pools and results have,
+is the reference's text. Names in data that spell nothing here are labels like any other.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import Ref, parse
+from ponder.core.refs import Ref, short, spelled
 from ponder.util.files import read_text
-
-_SHORT = re.compile(r"\s*([a-z_]+):\s*(.*\S)\s*", re.DOTALL)
-
-
-def spelled(name: str) -> Ref:
-    """Return the reference that a verifier's name spells.
-
-    Raises:
-        UsageError: the name is malformed.
-    """
-    short = _SHORT.fullmatch(name)
-    return Ref(short[1], (Ref(short[2]),)) if short else parse(name)
 
 
 def expanded(ref: Ref) -> Ref:
     """Return a reference to a verifier, with its shorthand expanded."""
-    short = _SHORT.fullmatch(ref.name)
-    if ref.plain and short:
-        ref = Ref(short[1], (Ref(short[2]),))
+    if ref.plain:
+        ref = short(ref.name) or ref
     if ref.name == "script" and len(ref.args) == 1:
         file, _, function = ref.args[0].text.rpartition(":")
         return replace(ref, args=(Ref(file), Ref(function)))

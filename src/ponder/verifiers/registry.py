@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import Ref
+from ponder.core.refs import Ref, spelled
 from ponder.verifiers.base import Tools, Verifier, using
 from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
 from ponder.verifiers.combined import COMBINATIONS, combine
@@ -27,7 +27,7 @@ from ponder.verifiers.judge.pairwise import pairwise
 from ponder.verifiers.judge.self_verify import self_verify, substitute
 from ponder.verifiers.judge.verifier import judge
 from ponder.verifiers.learned.verifier import learned
-from ponder.verifiers.naming import Arguments, expanded, spelled
+from ponder.verifiers.naming import Arguments, expanded
 from ponder.verifiers.process.verifier import process
 
 

@@ -67,12 +67,14 @@ def test_same_seed_same_result(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_quiet_prints_the_answer_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = ponder(capsys, "solve", QUESTION, "-m", "simulated:accuracy=1", "-q")
+    code, out, err = ponder(capsys, "solve", QUESTION, "-m", "simulated(accuracy=1)", "-q")
     assert (code, out, err) == (0, "42\n", "")
 
 
 def test_a_person_gets_answer_confidence_and_receipt(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = ponder(capsys, "solve", QUESTION, "-m", "simulated:accuracy=1", "--show-trace")
+    code, out, err = ponder(
+        capsys, "solve", QUESTION, "-m", "simulated(accuracy=1)", "--show-trace"
+    )
     assert code == 0
     assert err == ""
     assert "so then we add the terms" in out
@@ -101,7 +103,7 @@ def test_the_question_comes_as_argument_file_or_stdin(
     file.write_text(QUESTION)
     given = {"argument": [QUESTION], "file": ["-f", str(file)], "stdin": [], "dash": ["-"]}[how]
     done = subprocess.run(
-        [sys.executable, "-m", "ponder", "solve", *given, "-m", "simulated:accuracy=1", "-q"],
+        [sys.executable, "-m", "ponder", "solve", *given, "-m", "simulated(accuracy=1)", "-q"],
         input=QUESTION if how in ("stdin", "dash") else "",
         capture_output=True,
         text=True,
@@ -122,8 +124,8 @@ BAD: list[tuple[list[str], str]] = [
     (["--set", "temperature=9"], "knob 'temperature' must be between 0 and 5, not '9'."),
     (["--effort", "hihg"], "did you mean 'high'?"),
     (["--model", "qwen2.5-coder-0.5"], "did you mean 'qwen2.5-coder-0.5b'?"),
-    (["--model", "simulated:acuracy=1"], "did you mean 'accuracy'?"),
-    (["--model", "simulated:accuracy=most"], "accuracy must be a number, not 'most'."),
+    (["--model", "simulated(acuracy=1)"], "did you mean 'accuracy'?"),
+    (["--model", "simulated(accuracy=most)"], "accuracy must be a number, not 'most'."),
     (["--model", "nowhere/model.gguf"], "there is no file nowhere/model.gguf"),
     (["--max-tokens", "0"], "the budget's tokens must be greater than zero, and finite, not 0."),
     (["--max-tokens", "-5"], "the budget's tokens must be greater than zero, and finite, not -5."),
@@ -273,7 +275,7 @@ def test_a_budget_that_nobody_can_keep_is_refused(
 
 
 def test_no_answer_is_said_on_stderr_alone_when_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["-m", "simulated:length=5000", "--set", "length=20", "-q"]
+    arguments = ["-m", "simulated(length=5000)", "--set", "length=20", "-q"]
     code, out, err = ponder(capsys, "solve", QUESTION, *arguments)
     assert (code, out) == (1, "")
     assert err == (

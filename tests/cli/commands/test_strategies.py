@@ -30,6 +30,6 @@ def test_what_a_program_reads(capsys: pytest.CaptureFixture[str]) -> None:
     steps = found["dvts"]["knobs"]["steps"]
     assert steps == {
         "default": "paragraph",
-        "values": "paragraph, line, sentence, numbered, tokens, at:TEXT",
+        "values": "paragraph, line, sentence, numbered, tokens, at(TEXT)",
     }
     assert found["budget_forcing"]["knobs"]["word"] == {"default": "Wait", "values": "str"}

@@ -44,7 +44,7 @@ def test_given_again_it_costs_nothing_and_says_the_same(tmp_path: Path, capsys: 
 def test_grades_that_are_kept_are_told_and_may_be_given_anew(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    said = ("eval", "--suite", suite(tmp_path), "-m", "simulated:accuracy=1", "-s", "direct")
+    said = ("eval", "--suite", suite(tmp_path), "-m", "simulated(accuracy=1)", "-s", "direct")
     code, out, err = ponder(capsys, *said)
     assert (code, "kept" in err) == (0, False)
     file = tmp_path / "sums.jsonl"

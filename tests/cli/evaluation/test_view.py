@@ -45,7 +45,7 @@ def test_show_one_has_its_problems(tmp_path: Path, capsys: Capture) -> None:
 
 def test_compare_says_whether_the_data_decide(tmp_path: Path, capsys: Capture) -> None:
     model = ("-s", "direct", "--grid")
-    evaluate(capsys, tmp_path, *model, "model=simulated:accuracy=0.0,simulated:accuracy=1.0")
+    evaluate(capsys, tmp_path, *model, "model=simulated(accuracy=0.0),simulated(accuracy=1.0)")
     bad, good = [row["id"] for row in reversed(as_json(capsys, "show"))]
     code, out, _ = ponder(capsys, "eval", "compare", bad, good)
     assert code == 0

@@ -43,7 +43,7 @@ class Asking(Facts):
 def pool(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> Path:
     monkeypatch.setitem(registry.KINDS, "asking", registry.Kind(lambda _: Asking(), "asks"))
     path = tmp_path / "pool.jsonl"
-    arguments = ["--suite", suite(tmp_path), "-m", "simulated:accuracy=0.5", "--n", "4"]
+    arguments = ["--suite", suite(tmp_path), "-m", "simulated(accuracy=0.5)", "--n", "4"]
     assert ponder(capsys, "pool", "record", *arguments, "-o", str(path), "-q")[0] == 0
     return path
 

@@ -42,7 +42,7 @@ def test_a_terminal_shows_the_run_as_it_goes() -> None:
             "solve",
             "How many is six times seven?",
             "-m",
-            "simulated:accuracy=1",
+            "simulated(accuracy=1)",
         ],
         stdout=subprocess.PIPE,
         stderr=child,

@@ -21,7 +21,6 @@ from ponder.experiments.evals.configurations import (
     configurations,
     of_file,
     of_flags,
-    pairs,
     problem_seed,
 )
 from ponder.experiments.suites.base import Item
@@ -65,7 +64,7 @@ def test_two_ways_to_say_the_same_are_one_configuration() -> None:
 BASE = Configuration("s", "simulated", "best_of_n", "medium", {"n": 4}, Budget(tokens=900))
 CHANGES: list[dict[str, Any]] = [
     {"suite": "t"},
-    {"model": "simulated:accuracy=0.9"},
+    {"model": "simulated(accuracy=0.9)"},
     {"strategy": "self_consistency"},
     {"effort": "high"},  # other lengths
     {"knobs": {"n": 5}},
@@ -138,26 +137,28 @@ def test_a_grid_is_a_product() -> None:
 
 
 def test_a_grid_goes_over_models_strategies_efforts_and_verifiers() -> None:
-    said = ["model=simulated,simulated:length=9", "strategy=best_of_n", "effort=low,high",
+    said = ["model=simulated,simulated(length=9)", "strategy=best_of_n", "effort=low,high",
             "verifier=mean_logprob,lowest_group"]  # fmt: skip
     found = configurations(of_flags({}, said), "s", load())
     assert len(found) == 8
     assert found[0].model == "simulated"
-    assert (found[-1].model, found[-1].effort) == ("simulated:length=9", "high")
+    assert (found[-1].model, found[-1].effort) == ("simulated(length=9)", "high")
 
 
 def test_commas_in_brackets_belong_to_a_value() -> None:
-    both = "first(mean_logprob, product(lowest_group,mean_logprob))"
+    both = "first(mean_logprob, product(lowest_group, mean_logprob))"
     said = [f"verifier={both},lowest_group", "strategy=best_of_n"]
     found = configurations(of_flags(SIMULATED, said), "s", load())
     assert [c.verifier for c in found] == [both, "lowest_group"]
 
 
-def test_values_of_a_grid_with_commas_stand_between_semicolons() -> None:
-    model = "simulated:accuracy=0.5,length=40"
-    wishes = of_flags({}, [f"model={model}; simulated"])
+def test_values_of_a_grid_with_commas_of_their_own() -> None:
+    model = "simulated(accuracy=0.5, length=40)"
+    wishes = of_flags({}, [f"model={model}, simulated"])
     assert [wish.said["model"] for wish in wishes] == [model, "simulated"]
-    within = "first(regex:a;b,schema)"  # a semicolon in brackets is the verifier's own
+    wishes = of_flags(SIMULATED, ['verifier="regex:a,(b)",schema'])
+    assert [wish.said["verifier"] for wish in wishes] == ["regex:a,(b)", "schema"]
+    within = "first(regex:a;b, schema)"  # a semicolon in brackets is the verifier's own
     wishes = of_flags(SIMULATED, [f"verifier={within},schema"])
     assert [wish.said["verifier"] for wish in wishes] == [within, "schema"]
 
@@ -189,7 +190,8 @@ def test_each_point_of_a_grid_is_what_the_flags_would_say(
 BAD_GRIDS = {
     "n": "--grid takes NAME=VALUE,VALUE",
     "n=": "--grid takes NAME=VALUE,VALUE",
-    "n=1,,2": "--grid takes NAME=VALUE,VALUE",
+    "n=1,,2": "'1,,2' cannot be read at ',2': expected a name or a value.",
+    "model=simulated;gpt": "'simulated;gpt': values stand between commas, not ';'",
     "=1": "--grid takes NAME=VALUE,VALUE",
     "sede=1,2": "unknown name in --grid 'sede': did you mean 'seed'?",
     "budget.token=1": "did you mean 'budget.tokens'?",
@@ -235,17 +237,6 @@ def test_a_grid_that_does_not_fit_is_one_sentence(text: str) -> None:
 def test_nothing_is_said_twice(given: dict[str, Any], grid: list[str]) -> None:
     with pytest.raises(UsageError, match=r"is given twice, in --grid and elsewhere"):
         of_flags(given, grid)
-
-
-def test_pairs() -> None:
-    assert pairs(["tokens=5, usd=0.1", "flops=1e9"], "--budget") == {
-        "tokens": "5", "usd": "0.1", "flops": "1e9",
-    }  # fmt: skip
-    for bad in ("tokens", "tokens=", "=5", "tokens=1,", ""):
-        with pytest.raises(UsageError, match="--budget takes NAME=VALUE,NAME=VALUE, not"):
-            pairs([bad], "--budget")
-    with pytest.raises(UsageError, match="--budget says 'usd' twice"):
-        pairs(["usd=1", "usd=2"], "--budget")
 
 
 def test_budgets() -> None:

@@ -210,10 +210,13 @@ def test_scores_whose_names_have_commas(tmp_path: Path, pool: Command) -> None:
     for i, sample in enumerate(full["samples"]):
         sample["score"] = {both: i, within: -i}
     path = lines(tmp_path / "p", HEADER, full)
-    for by in (f"best:{both},majority", f"best:{within};best:{both}", f"weighted:{both}"):
+    for by, asked in (
+        (f"best:{both},majority", {f"best:{both}", "majority"}),
+        (f'"best:{within}",best({both})', {f"best:{within}", f"best:{both}"}),
+        (f"weighted:{both}", {f"weighted:{both}"}),
+    ):
         rows = pool.json("score", path, "--by", by)["rows"]
-        asked = by.split(";") if ";" in by else [by.removesuffix(",majority")]
-        assert {row["by"] for row in rows} >= set(asked)
+        assert {row["by"] for row in rows} == {"random", *asked, "coverage"}
     sides = f"best:{both}@2,random@2"
     [found] = pool.json("score", path, "--by", f"best:{both}", "--compare", sides)["differences"]
     assert found["a"] == f"best:{both}@2"

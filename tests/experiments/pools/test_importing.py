@@ -171,7 +171,10 @@ def test_samples_may_be_a_list_of_objects_in_a_json_array(tmp_path: Path, pool: 
         (["--format", "qwen-rm", "--map", "answer=a"], "the format 'qwen-rm' takes no --map"),
         (["--format", "qwen-rm", "--system", "6b_finetuning"], "takes no --system"),
         (["--format", "openai-gsm8k", "--system", "6b"], "unknown system '6b'"),
-        (["--format", "map", "--map", "answer"], "--map: expected field=path,..., not 'answer'"),
+        (
+            ["--format", "map", "--map", "answer"],
+            "'answer': expected KEY=VALUE, KEY=VALUE, not 'answer' alone.",
+        ),
         (
             ["--format", "map", "--map", "anwser=a"],
             "unknown field of a pool 'anwser': did you mean",

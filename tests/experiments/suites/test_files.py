@@ -29,39 +29,41 @@ def test_a_file_is_a_suite_by_a_map_of_its_columns(tmp_path: Path) -> None:
         {"q": "How many?", "a": 7.0, "n": "x", "hard": 3},
         {"q": "And now?", "a": "1,000", "n": "y", "hard": 1},
     )
-    one, two = find(f"{path}:question=q,answer=a,id=n,level=hard,type=number").load()
+    one, two = find(f"{path}(question=q,answer=a,id=n,level=hard,type=number)").load()
     assert (one.problem_id, two.problem_id) == ("mine/x", "mine/y")
     assert (one.gold, two.gold) == (Reference("7", "number"), Reference("1,000", "number"))
     assert (one.level, question(one)) == (3, f"How many?{NUMBER}")
     table = tmp_path / "t.csv"
     table.write_text('\ufeffquestion,answer\n"Red, or\nblue?",A\n')
-    [item] = find(f"{table}:type=choice,choices=A|B").load()
+    [item] = find(f'{table}(type=choice, choices="A, B")').load()
     assert (item.problem_id, item.problem.choices) == ("t/0", ("A", "B"))
     assert question(item).startswith("Red, or\nblue?\n\n")
 
 
 BROKEN = {
-    "x.jsonl:question=q": ('{"q": "a", "answer": "1"}\n{"q":\n', "x.jsonl, line 2: not JSON"),
+    "x.jsonl(question=q)": ('{"q": "a", "answer": "1"}\n{"q":\n', "x.jsonl, line 2: not JSON"),
     "x.jsonl": ('{"q": "a?", "answer": "1"}\n', "line 1: unknown column 'question': expected"),
-    "x.jsonl:question=Q": ('{"q": "a?", "answer": "1"}\n', "unknown column 'Q'"),
-    "x.jsonl:question=q,type=number": ('{"q": "a?", "answer": "one"}\n', "must be a number, not"),
-    "x.jsonl:question=q,id=q": ('{"q": "a", "answer": "1"}\n' * 2, "two rows with the id 'x/a'"),
-    "x.jsonl:question=q,level=l": ('{"q": "a", "answer": "1", "l": []}', "'l' must be a text or"),
-    "x.json:question=q": ('{"q": "a"}', "x.json: expected an array of objects"),
-    "x.json:question=q,answer=q": ('[{"q": "a"}, 7]', "x.json, row 2: not a JSON object"),
-    "x.json:question=q,answer=q,id=q": ('[{"q": " "}]', "column 'q' must be a text, not"),
-    "x.csv:question=q": ("q,answer\na,1\nb\n", "x.csv, line 3: expected 2 columns"),
-    "x.csv:question=q,answer=q": ('q\n"a\n', "not CSV"),
-    "x.csv:qestion=q": ("q\n", "unknown option 'qestion': did you mean 'question'?"),
-    "x.csv:type=code": ("q\n", "unknown answer type 'code'"),
-    "x.csv:question=q,,answer": ("q\n", "expected options as NAME=VALUE"),
+    "x.jsonl(question=Q)": ('{"q": "a?", "answer": "1"}\n', "unknown column 'Q'"),
+    "x.jsonl(question=q,type=number)": ('{"q": "a?", "answer": "one"}\n', "must be a number, not"),
+    "x.jsonl(question=q,id=q)": ('{"q": "a", "answer": "1"}\n' * 2, "two rows with the id 'x/a'"),
+    "x.jsonl(question=q,level=l)": ('{"q": "a", "answer": "1", "l": []}', "'l' must be a text or"),
+    "x.json(question=q)": ('{"q": "a"}', "x.json: expected an array of objects"),
+    "x.json(question=q,answer=q)": ('[{"q": "a"}, 7]', "x.json, row 2: not a JSON object"),
+    "x.json(question=q,answer=q,id=q)": ('[{"q": " "}]', "column 'q' must be a text, not"),
+    "x.csv(question=q)": ("q,answer\na,1\nb\n", "x.csv, line 3: expected 2 columns"),
+    "x.csv(question=q,answer=q)": ('q\n"a\n', "not CSV"),
+    "x.csv(qestion=q)": ("q\n", "unknown option 'qestion': did you mean 'question'?"),
+    "x.csv(type=code)": ("q\n", "unknown answer type 'code'"),
+    "x.csv(question=q,,answer)": ("q\n", "cannot be read at ',answer)': expected a name"),
+    "x.csv(type=choice, choices=A|B)": ("q\n", "choices: expected labels between commas, such as"),
+    "x.csv(q)": ("q\n", "takes no 'q': leave it out."),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("said", BROKEN)
 def test_a_broken_file_is_one_sentence_that_says_where(tmp_path: Path, said: str) -> None:
     text, complaint = BROKEN[said]
-    (tmp_path / said.partition(":")[0]).write_text(text)
+    (tmp_path / said.partition("(")[0]).write_text(text)
     with pytest.raises(UsageError) as refused:
         find(f"{tmp_path}/{said}").load()
     assert complaint in str(refused.value)
@@ -87,11 +89,11 @@ class Tasks:
 
 def test_a_gym_task_is_fresh_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gym, "create", lambda task, options: Tasks(**options))
-    items = find("gym:adding:seed=7,size=3").load()
+    items = find("gym(adding, seed=7,size=3)").load()
     assert [i.problem_id for i in items] == [f"gym/adding/seed=7/{n}" for n in range(3)]
     assert question(items[1]) == f"What is 7 + 1?{NUMBER}"
     assert items[1].gold == Scored("adding", (("seed", 7), ("size", 3)), 1, "8", "number")
-    assert len(find("gym:adding").load()) == 100
+    assert len(find("gym(adding)").load()) == 100
 
 
 def test_without_reasoning_gym_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,18 +103,18 @@ def test_without_reasoning_gym_the_extra_is_named(monkeypatch: pytest.MonkeyPatc
     gym._tasks.cache_clear()
     monkeypatch.setattr(gym, "import_module", absent)
     with pytest.raises(MissingExtra, match=r"pip install 'ponder\[gym\]'"):
-        find("gym:chain_sum").load()
+        find("gym(chain_sum)").load()
 
 
 def test_the_real_reasoning_gym() -> None:
     pytest.importorskip("reasoning_gym", reason="the extra 'gym' is not installed")
-    first, again = (find("gym:chain_sum:seed=3,size=2").load() for _ in range(2))
+    first, again = (find("gym(chain_sum, seed=3,size=2)").load() for _ in range(2))
     assert first == again
-    assert first != find("gym:chain_sum:seed=4,size=2").load()
+    assert first != find("gym(chain_sum, seed=4,size=2)").load()
     with pytest.raises(UsageError, match="did you mean 'chain_sum'"):
-        find("gym:chain_som").load()
+        find("gym(chain_som)").load()
     with pytest.raises(UsageError, match="does not take nonsense=1"):
-        find("gym:chain_sum:nonsense=1").load()
+        find("gym(chain_sum, nonsense=1)").load()
 
 
 @pytest.fixture
@@ -150,7 +152,7 @@ def hub_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, list[
 
 
 def test_a_data_set_of_the_hub(hub_server: list[dict[str, list[str]]]) -> None:
-    items = find("hf:some/set:config=main,split=train,type=number").load()
+    items = find("hf(some/set, config=main,split=train,type=number)").load()
     assert len(items) == 150
     assert items[149].problem_id == "some/set/train/149"
     assert items[149].gold == Reference("149", "number")
@@ -159,12 +161,12 @@ def test_a_data_set_of_the_hub(hub_server: list[dict[str, list[str]]]) -> None:
         (["100"], ["100"]),
     ]
     assert hub_server[0]["config"] == ["main"]
-    assert len(find("hf:some/set:limit=7").load()) == 7
+    assert len(find("hf(some/set, limit=7)").load()) == 7
     assert hub_server[-1]["length"] == ["7"]
     with pytest.raises(UsageError, match="unknown column 'q'"):
-        find("hf:some/set:question=q").load()
+        find("hf(some/set, question=q)").load()
     with pytest.raises(UsageError, match=r"the hub refuses other/set .* check the name"):
-        find("hf:other/set").load()
+        find("hf(other/set)").load()
 
 
 def test_a_hub_that_does_not_answer() -> None:
@@ -179,5 +181,5 @@ def test_a_hub_that_may_not_be_asked(
 ) -> None:
     monkeypatch.setenv(name, "1")
     with pytest.raises(UsageError, match=r"keeps Ponder from some/set .* save it as a file"):
-        find("hf:some/set").load()
+        find("hf(some/set)").load()
     assert not hub_server

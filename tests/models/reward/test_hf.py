@@ -186,7 +186,7 @@ async def test_it_is_loaded_from_a_folder_by_its_name(tmp_path: Path) -> None:
     model = tiny("TokenClassification")
     model.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
-    name = f"transformers:qwen:{tmp_path}"
+    name = f"transformers(qwen, {tmp_path})"
     opened = await open_model(name, Config(), Teller())
     assert opened.model.info.name == name
     assert opened.notes == ("this machine's own model: no dollars.",)
@@ -199,20 +199,24 @@ async def test_it_is_loaded_from_a_folder_by_its_name(tmp_path: Path) -> None:
 @needs_extra
 def test_what_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="transformers cannot load"):
-        load(f"transformers:qwen:{tmp_path}")
+        load("m", reward_hf.Named("qwen", str(tmp_path), False))
 
 
 def test_names() -> None:
-    assert reward_hf.is_named("transformers:qwen:x")
-    assert reward_hf.is_named("transformers+code:qwen:x")
-    assert not reward_hf.is_named("qwen2.5-coder-1.5b")
-    with pytest.raises(UsageError, match="expected transformers:FORMAT:PATH"):
-        load("transformers:qwen")
+    plain, trusted = (reward_hf.Named("qwen", "a/b", code) for code in (False, True))
+    assert reward_hf.named("transformers(qwen, a/b)") == plain
+    assert reward_hf.named("transformers(qwen, a/b, code=run)") == trusted
+    assert reward_hf.named("qwen2.5-coder-1.5b") is None
+    malformed = ("transformers(qwen)", "transformers(qwen, x, code=yes)", "transformers(qwen, x)@m",
+                 "transformers:qwen:x", "transformers+code:qwen:x")  # fmt: skip
+    for name in malformed:
+        with pytest.raises(UsageError, match=r"expected transformers\(FORMAT, PATH\)"):
+            reward_hf.named(name)
     with pytest.raises(UnknownName, match="did you mean 'qwen'"):
-        load("transformers:qwn:x")
+        load("m", reward_hf.Named("qwn", "x", False))
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"ponder\[hf\]"):
-        load("transformers:qwen:x")
+        load("m", reward_hf.Named("qwen", "x", False))

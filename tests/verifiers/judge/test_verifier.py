@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, ModelTimeout, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.refs import Ref
+from ponder.core.refs import Ref, spelled
 from ponder.models.base import Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.wishes import spec
@@ -31,7 +31,7 @@ from ponder.verifiers.judge.asking import (
     quoted,
 )
 from ponder.verifiers.judge.verifier import GRADES, Judge, prompt
-from ponder.verifiers.naming import Arguments, spelled
+from ponder.verifiers.naming import Arguments
 from ponder.verifiers.registry import find
 from tests.support.asking import PLAIN, SAMPLED, ask, likely, token
 from tests.support.jobs import PROBLEM, go, job, trace

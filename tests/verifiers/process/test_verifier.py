@@ -330,15 +330,15 @@ def test_names() -> None:
     for name in (
         "process",
         "process(prm)",
-        "process(transformers:qwen:owner/model, agg=last)",
+        "process(transformers(qwen, owner/model), agg=last)",
         "process(k=2, length=64, agg=product, search=bisect)",
         "process(k=2, by=judge(m, k=3, see=answer))",
     ):
         found = registry.find(name)
         assert (found.name, registry.find(found.name)) == (name, found)
-    prm = find("process(transformers:qwen:owner/model, agg=last)")
+    prm = find("process(transformers(qwen, owner/model), agg=last)")
     assert isinstance(prm, Process)
-    assert (prm.models, prm.agg) == (("transformers:qwen:owner/model",), "last")
+    assert (prm.models, prm.agg) == (("transformers(qwen, owner/model)",), "last")
     rolled = find("process(k=2, by=judge(m, k=3, see=answer))")
     assert isinstance(rolled, Rollouts)
     assert rolled.by is not None

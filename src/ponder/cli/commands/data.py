@@ -96,8 +96,9 @@ def show(
 ) -> None:
     """Show problems of SUITE as a model gets them.
 
-    SUITE is a name, a part such as bbh/navigate, a file such as items.jsonl:question=q,answer=a,
-    a task such as gym:chain_sum:seed=7, or hf:OWNER/NAME:split=test.
+    SUITE is a name, a part such as bbh/navigate, a file such as items.jsonl or
+    'items.jsonl(question=q, answer=a)', a task such as 'gym(chain_sum, seed=7)', or
+    'hf(OWNER/NAME, split=test)'.
     """
     found = find(suite)
     items = found.load(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ponder.cli.options.numbers import number_above_zero, numbers_above_zero, whole_numbers
 from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.experiments.evals.configurations import listed
+from ponder.core.refs import texts
 
 if TYPE_CHECKING:
     from ponder.experiments.report.values import Findings
@@ -35,8 +35,7 @@ _NEEDED = ("numpy", "scipy", "matplotlib")
     default="majority",
     show_default=True,
     metavar="AGGREGATOR,...",
-    help="For pools: of majority, best:SCORE, weighted:SCORE. With ';' between them scores may "
-    "have commas.",
+    help="For pools: of majority, best:SCORE, weighted:SCORE.",
 )
 @click.option(
     "--n", "sizes", metavar="N,...", help="For pools: numbers of samples.  [default: 1,2,4,...]"
@@ -83,12 +82,11 @@ def report(
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
         raise MissingExtra("report", "a report") from None
-    asked = [float(r) for r in _numbers("--ratio", ratios or "")] or making.RATIOS
-    price = None if usd_per_hour is None else _numbers("--usd-per-hour", usd_per_hour, 1)[0]
-    n = _sizes(sizes or "")
+    asked = numbers_above_zero("--ratio", ratios) or making.RATIOS
+    price = None if usd_per_hour is None else number_above_zero("--usd-per-hour", usd_per_hour)
+    n = whole_numbers("--n", sizes) and sorted({1, *whole_numbers("--n", sizes)})
     _free([p for p in (output, numbers) if p is not None], force, paths)
-    selectors = [part for part in listed(by) if part]
-    series = load(paths, n=n, by=selectors, skip_broken=skip_broken)
+    series = load(paths, n=n, by=texts(by), skip_broken=skip_broken)
     found = making.findings(series, ratios=asked, usd_per_hour=price, command=_command(context))
     page = report_page.render(found, title)
     if pictures is not None:  # first: only this may still find an existing file
@@ -96,28 +94,6 @@ def report(
     if numbers is not None:
         _write(numbers, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
     _write(output, page)
-
-
-def _numbers(option: str, text: str, count: int | None = None) -> list[float]:
-    """Read numbers above zero between commas."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    expected = "one number above 0" if count == 1 else "numbers above 0, such as 0.1,1,10"
-    try:
-        values = [float(part) for part in parts]
-    except ValueError:
-        values = []
-    fine = all(math.isfinite(v) and v > 0 for v in values) and len(values) == len(parts)
-    if not fine or (text and not values) or (count is not None and len(values) != count):
-        raise UsageError(f"{option}: expected {expected}, not {text!r}.")
-    return values
-
-
-def _sizes(text: str) -> list[int]:
-    """Read numbers of samples. One is always added: the baseline for more samples."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if any(not (p.isascii() and p.isdigit() and int(p)) for p in parts) or (text and not parts):
-        raise UsageError(f"--n: expected whole numbers above zero, such as 1,2,4,8, not {text!r}.")
-    return sorted({1, *map(int, parts)}) if parts else []
 
 
 def _command(context: click.Context) -> str:

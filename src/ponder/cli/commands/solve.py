@@ -22,16 +22,17 @@ from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
-from ponder.core.refs import Ref
+from ponder.core.refs import Ref, spelled
 from ponder.core.thinking import LEVELS
 from ponder.planning.presets import COMMON, DEFAULT, PRESETS
+from ponder.planning.problems import labels
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import STRATEGIES
 from ponder.util.files import read_text, text_of, with_line_feeds
-from ponder.verifiers.naming import Arguments, canonical, spelled
+from ponder.verifiers.naming import Arguments, canonical
 from ponder.verifiers.registry import KINDS
 
 Prepare = Callable[[Subscriber], AbstractAsyncContextManager[Runner]]
@@ -253,15 +254,15 @@ def _question(argument: str | None, file: str | None) -> str:
     return with_line_feeds(text_of(sys.stdin.buffer.read(), "standard input"))
 
 
-def _choices(labels: str | None, answer_type: str) -> tuple[str, ...]:
-    if labels is None:
+def _choices(told: str | None, answer_type: str) -> tuple[str, ...]:
+    if told is None:
         return ()
     if answer_type not in ("auto", "choice"):
         raise UsageError(
             f"--choices is for answers of the type choice, not {answer_type!r}: leave one of them "
             "out."
         )
-    return tuple(label.strip() for label in labels.split(",") if label.strip())
+    return labels(told)
 
 
 def knob_values(pairs: Sequence[str]) -> dict[str, str]:

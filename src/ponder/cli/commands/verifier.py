@@ -15,8 +15,7 @@ from ponder.cli.options.once import Group
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.core.refs import Ref
-from ponder.experiments.evals.configurations import listed
+from ponder.core.refs import Ref, spelled, texts
 from ponder.experiments.pools import file as pools
 from ponder.verifiers import naming, registry
 from ponder.verifiers.learned import scorer as learned_scorer
@@ -53,7 +52,7 @@ def _numpy() -> Iterator[None]:
 @click.option(
     "--scores",
     metavar="NAME,...",
-    help="Look at these; with ';' between them names may have commas.  [default: all]",
+    help="Look at these.  [default: all]",
 )
 @click.option(
     "--calibration",
@@ -82,7 +81,7 @@ def train(
     solve --verifier learned:FILE'.
     """
     free(output, force, inputs=paths)
-    names = [] if scores is None else [name for name in listed(scores) if name]
+    names = [] if scores is None else texts(scores)
     if scores is not None and not names:
         raise UsageError(f"--scores: expected names of scores, not {scores!r}.")
     with _numpy():
@@ -106,7 +105,7 @@ def train(
         say(f"{coefficient:+8.3f}  {name}", err=True)
     for name in scorer.scores:
         if registry.named(name):  # a foreign pool may have a score of this name: ignore it
-            score = naming.expanded(naming.spelled(name))
+            score = naming.expanded(spelled(name))
             whole = Ref("learned", (Ref(str(output)), score))
             say(f"a run has to name {name!r} itself: {whole}", err=True)
             continue

@@ -22,6 +22,7 @@ from ponder.cli.output.terminal import say, say_json
 from ponder.cli.output.voice import Voice, tell_of_person
 from ponder.cli.pool.record import DATA
 from ponder.core.errors import MissingExtra, PonderError, UsageError
+from ponder.core.refs import parse_options
 from ponder.experiments.evals import configurations as reading
 from ponder.experiments.evals.evaluation import AT_ONCE, Evaluation, Progress
 from ponder.experiments.evals.evaluation import evaluate as carry_out
@@ -65,7 +66,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     multiple=True,
     metavar="NAME=V1,V2,...",
     help="A configuration for each value of a knob, model, strategy, effort, verifier, seed or "
-    "budget.UNIT; repeatable, for all combinations. With ';' between them values may have commas.",
+    "budget.UNIT; repeatable, for all combinations. Quote a value with a comma outside brackets.",
 )
 @click.option("--file", type=_FILE, metavar="TOML", help="Configurations from a file.")
 @click.option("--name", metavar="NAME", help="What to call the configuration.")
@@ -114,7 +115,7 @@ def evaluate(
         _nothing_before(context)
         return 0
     _figures()
-    given = {**words, "knobs": knob_values(knobs), "budget": reading.pairs(budget, "--budget")}
+    given = {**words, "knobs": knob_values(knobs), "budget": _limits(budget)}
     suite, wishes = _wishes(
         suite, {k: v for k, v in given.items() if v not in (None, {})}, grid, file
     )
@@ -139,6 +140,12 @@ def evaluate(
         raise click.Abort from None
     finally:
         store.close()
+
+
+def _limits(budget: Sequence[str]) -> dict[str, str]:
+    """Return the limits of ``--budget``, by unit."""
+    told = parse_options(",".join(budget)) if budget else {}
+    return {unit: limit.text for unit, limit in told.items()}
 
 
 def _nothing_before(context: click.Context) -> None:

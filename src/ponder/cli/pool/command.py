@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from ponder.cli.options.numbers import whole_numbers
 from ponder.cli.options.once import Group
 from ponder.cli.output.files import free, tell_skipped
 from ponder.cli.output.tables import table
@@ -16,7 +17,7 @@ from ponder.cli.pool.record import grade, record
 from ponder.cli.pool.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.experiments.evals.configurations import listed
+from ponder.core.refs import parse_list, texts
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import importing, merging
 from ponder.experiments.pools.samples import Entry, Header
@@ -52,8 +53,7 @@ pool.add_command(verify)
     default="majority",
     show_default=True,
     metavar="AGGREGATOR,...",
-    help="Of majority, best:SCORE, weighted:SCORE; random and coverage always stand beside. "
-    "With ';' between them scores may have commas.",
+    help="Of majority, best:SCORE, weighted:SCORE; random and coverage always stand beside.",
 )
 @click.option(
     "--compare",
@@ -90,11 +90,11 @@ def score(
         if error.name != "numpy":
             raise
         raise MissingExtra("experiments", "scoring a pool") from None
-    asked = [scoring.aggregator(text) for text in _listed(by)]
-    n = [_size(text) for text in _listed(sizes or "")]
+    asked = [scoring.aggregator(text) for text in texts(by)]
+    n = whole_numbers("--n", sizes)
     pairs = []
     for text in compare:
-        sides = listed(text)
+        sides = parse_list(text)
         if len(sides) != 2:
             raise UsageError(f"--compare: expected two rows, A@N,B@M, not {text!r}.")
         pairs.append((scoring.point(sides[0]), scoring.point(sides[1])))
@@ -194,16 +194,6 @@ def merge(
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
     _write(output, force, paths, lambda: merging.merge(sources, mixed=mixed))
     tell_skipped([line for source in sources for line in source.skipped], "line")
-
-
-def _listed(text: str) -> list[str]:
-    return [part for part in listed(text) if part]
-
-
-def _size(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise UsageError(f"--n: expected whole numbers above zero, such as 1,2,4,8, not {text!r}.")
-    return int(text)
 
 
 def _announce(formulas: int) -> None:

@@ -20,6 +20,7 @@ from ponder import api
 from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.refs import texts
 from ponder.experiments.suites.base import Item
 from ponder.models.config import Config
 from ponder.planning import presets
@@ -206,23 +207,6 @@ def budget(given: Mapping[str, Any]) -> Budget:
     return Budget(**limits)
 
 
-def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Read ``NAME=VALUE,NAME=VALUE`` from each of the texts.
-
-    Raises:
-        UsageError: a text has another form, or repeats a name.
-    """
-    found: dict[str, str] = {}
-    for part in (part for text in texts for part in text.split(",")):
-        name, _, value = (side.strip() for side in part.partition("="))
-        if not name or not value:
-            raise UsageError(f"{option} takes NAME=VALUE,NAME=VALUE, not {part!r}.")
-        if name in found:
-            raise UsageError(f"{option} says {name!r} twice: say it once.")
-        found[name] = value
-    return found
-
-
 def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
     """Return one wish for each combination of the grid's values; ``given`` holds for all of them.
 
@@ -235,8 +219,8 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
     axes: dict[str, list[str]] = {}
     for text in grid:
         name, _, values = (side.strip() for side in text.partition("="))
-        said = listed(values)
-        if not name or not all(said):
+        said = texts(values)
+        if not name or not said or not all(said):
             raise UsageError(f"--grid takes NAME=VALUE,VALUE, such as n=1,2,4, not {text!r}.")
         if name not in _axes():
             raise UnknownName("name in --grid", name, _axes())
@@ -245,25 +229,6 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
         axes[name] = said
     combinations = itertools.product(*axes.values())
     return [Wish(_with(given, dict(zip(axes, values, strict=True)))) for values in combinations]
-
-
-def listed(text: str) -> list[str]:
-    """Split a text at its semicolons, or else at its commas outside brackets.
-
-    Semicolons are for values that have commas of their own, such as
-    ``simulated:length=9,speed=2``.
-    """
-    for between in ";,":
-        found, depth = [""], 0
-        for letter in text:
-            depth += (letter == "(") - (letter == ")")
-            if letter == between and not depth:
-                found.append("")
-            else:
-                found[-1] += letter
-        if len(found) > 1:
-            break
-    return [value.strip() for value in found]
 
 
 def _axes() -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import ANSWER_TYPES
+from ponder.core.refs import parse_options
 from ponder.experiments.pools.file import LINE_LIMIT, BrokenLine, entry_from, loads, shown
 from ponder.experiments.pools.samples import Entry
 from ponder.util.decoding import Malformed, parse
@@ -263,15 +264,9 @@ FORMATS: dict[str, Callable[[Any, int, Options], Entry]] = {
 
 
 def paths(text: str) -> dict[str, str]:
-    """Read ``answer=path.to.field,correct=other``.
+    """Read ``answer=path.to.field, correct=other``; '' is none.
 
     Raises:
         UsageError: the text has another form.
     """
-    found = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, equals, path = (x.strip() for x in part.partition("="))
-        if not (name and equals and path):
-            raise UsageError(f"--map: expected field=path,..., not {part!r}.")
-        found[name] = path
-    return found
+    return {name: path.text for name, path in parse_options(text).items()} if text else {}

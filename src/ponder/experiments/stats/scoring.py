@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.refs import Ref, spelled
 from ponder.experiments.stats import estimators, intervals, paired, subsets
 from ponder.experiments.stats.columns import ABSTAINED, Columns, Group
 from ponder.experiments.stats.estimators import Floats
@@ -98,35 +99,38 @@ class Report:
 
 
 def aggregator(text: str) -> Aggregator:
-    """Read ``majority`` or ``best:SCORE``.
+    """Read ``majority``, ``best:SCORE`` or ``best(SCORE)``.
 
     Raises:
         UsageError: the aggregator does not exist, or its score is missing or superfluous.
     """
-    name, _, score = text.strip().partition(":")
-    if name not in AGGREGATORS:
-        raise UnknownName("aggregator", name, AGGREGATORS)
-    if name in SCORED and not score:
-        raise UsageError(f"{name!r} needs the name of a score: {name}:SCORE.")
-    if name not in SCORED and score:
-        raise UsageError(f"{name!r} uses no score: write it without ':{score}'.")
-    return Aggregator(name, score)
+    ref = spelled(text)
+    if ref.name not in AGGREGATORS:
+        raise UnknownName("aggregator", ref.name, AGGREGATORS)
+    if ref.options or ref.model or len(ref.args) > 1:
+        raise UsageError(f"{text!r}: an aggregator takes one score and nothing else.")
+    score = ref.args[0].text if ref.args else ""
+    if ref.name in SCORED and not score:
+        raise UsageError(f"{ref.name!r} needs the name of a score: {ref.name}:SCORE.")
+    if ref.name not in SCORED and score:
+        raise UsageError(f"{ref.name!r} uses no score: leave {score!r} out.")
+    return Aggregator(ref.name, score)
 
 
-def point(text: str) -> Point:
+def point(ref: Ref) -> Point:
     """Read ``majority@8``.
 
     Raises:
-        UsageError: the text has another form.
+        UsageError: the reference has another form.
     """
-    name, at, n = text.strip().rpartition("@")
-    if not at or not (n.isascii() and n.isdigit() and int(n)):
-        raise UsageError(f"expected AGGREGATOR@N, such as majority@8, not {text.strip()!r}.")
-    return aggregator(name), int(n)
+    n = ref.model
+    if not (n.isascii() and n.isdigit() and int(n)):
+        raise UsageError(f"expected AGGREGATOR@N, such as majority@8, not {ref.text!r}.")
+    return aggregator(replace(ref, model="").text), int(n)
 
 
 def named(point: Point) -> str:
-    """Write a point as it is read: ``majority@8``."""
+    """Return a point's label, ``majority@8``."""
     how, n = point
     return f"{how}@{n}"
 

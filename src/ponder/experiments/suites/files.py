@@ -11,6 +11,7 @@ from ponder.core.problem import ANSWER_TYPES, AnswerType
 from ponder.experiments.suites.base import Item, ask
 from ponder.experiments.suites.grading.gold import Reference
 from ponder.experiments.suites.rows import Row, read
+from ponder.planning.problems import labels
 
 OPTIONS = ("question", "answer", "id", "level", "type", "choices")
 
@@ -47,10 +48,11 @@ class Columns:
 
 
 def columns(options: Mapping[str, str]) -> Columns:
-    """Read ``question=Q,answer=A,id=ID,level=L,type=T,choices=A|B|C``.
+    """Read ``question=Q, answer=A, id=ID, level=L, type=T, choices="A, B, C"``.
 
     Raises:
         UnknownName: an option or answer type does not exist.
+        UsageError: there are fewer than two choices.
     """
     known = dict(options)
     for name in known:
@@ -60,7 +62,12 @@ def columns(options: Mapping[str, str]) -> Columns:
     types = [t for t in ANSWER_TYPES if t != "code"]
     if kind not in types:
         raise UnknownName("answer type", kind, types)
-    choices = tuple(filter(None, known.pop("choices", "").split("|")))
+    choices = labels(known.pop("choices", ""))
+    if "choices" in options and len(choices) < 2:
+        raise UsageError(
+            f'choices: expected labels between commas, such as choices="A, B, C", not '
+            f"{options['choices']!r}."
+        )
     return Columns(type=next(t for t in types if t == kind), choices=choices, **known)
 
 

@@ -1,8 +1,8 @@
 """A data set of the Hugging Face hub as a suite, by the hub's rows API; no download of files.
 
-``hf:OWNER/NAME:config=C,split=S,limit=N,question=Q,answer=A,...``; the columns as in ``files``. The
-API (``/rows``) gives 100 rows at a time. Nothing is kept: a set that is used often is better saved
-as JSON Lines.
+``hf(OWNER/NAME, config=C, split=S, limit=N, question=Q, answer=A, ...)``; the columns as in
+``files``. The API (``/rows``) gives 100 rows at a time. Nothing is kept: a set that is used often
+is better saved as JSON Lines.
 """
 
 from __future__ import annotations

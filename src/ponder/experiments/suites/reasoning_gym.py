@@ -1,6 +1,6 @@
 """Any task of reasoning-gym (Stojanovski 2025) as a suite: any number of fresh problems.
 
-``gym:TASK:seed=7,size=200,OPTION=VALUE``. The same seed and options give the same problems;
+``gym(TASK, seed=7, size=200, OPTION=VALUE)``. The same seed and options give the same problems;
 another seed gives problems that nobody has seen. The gold is the entry's own answer; where a task
 accepts others too, its own scorer decides (``gym.full_score``).
 

@@ -1,19 +1,23 @@
-"""Every suite by name, and the grammar of names for other rows.
+"""Every suite by name; other rows by a reference (``core.refs``).
 
 ==============================================  ====================================================
 ``gsm8k``, ``bbh``                              a suite
 ``gsm8k/train``, ``bbh/navigate``               a part of it
-``path/to/FILE.jsonl:question=Q,answer=A``      a file (``files``)
-``gym:TASK:seed=7,size=200``                    a task of reasoning-gym (``reasoning_gym``)
-``hf:OWNER/NAME:split=test,question=Q``         a data set of the Hugging Face hub (``hub``)
+``path/to/FILE.jsonl``                          a file (``files``)
+``path/to/FILE.jsonl(question=Q, answer=A)``    the same, with other columns
+``gym(TASK, seed=7, size=200)``                 a task of reasoning-gym (``reasoning_gym``)
+``hf(OWNER/NAME, split=test, question=Q)``      a data set of the Hugging Face hub (``hub``)
 ==============================================  ====================================================
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.refs import Ref, parse
 from ponder.experiments.suites import (
     aime,
     amc,
@@ -55,25 +59,44 @@ SUITES: dict[str, FileSuite] = {
 }
 
 
+_MADE: dict[str, tuple[Callable[[str, Mapping[str, str]], Suite], str]] = {
+    "gym": (reasoning_gym.suite, "TASK"),
+    "hf": (hub.suite, "OWNER/NAME"),
+}
+"""Makers of suites that are no files, each with the name of its argument."""
+_WITH_COLON = re.compile(rf"(?:{'|'.join(_MADE)}|.*(?:{'|'.join(map(re.escape, SUFFIXES))})):.*")
+
+
 def find(name: str) -> Suite:
-    """Return the suite that a caller names.
+    """Return the suite that a caller names. A text that ends like a file's name is a path as it
+    stands.
 
     Raises:
         UnknownName: it does not exist; names the nearest.
-        UsageError: an option is invalid.
+        UsageError: the name is malformed, or an option is invalid.
     """
     if name in SUITES:
         return SUITES[name]
-    kind, _, rest = name.partition(":")
-    if kind in ("gym", "hf"):
-        said, _, options = rest.partition(":")
-        make = reasoning_gym.suite if kind == "gym" else hub.suite
-        return make(said, _options(options))
-    path, colon, options = name.rpartition(":")
-    if not colon or "=" not in options:
-        path, options = name, ""
-    if path.endswith(SUFFIXES):
-        return files.MappedFile(Path(path), files.columns(_options(options)))
+    if name.endswith(SUFFIXES):
+        return files.MappedFile(Path(name), files.columns({}))
+    if _WITH_COLON.fullmatch(name):
+        raise UsageError(
+            f"{name!r}: a suite's arguments stand in brackets, as in 'rows.jsonl(question=q)', "
+            "'gym(chain_sum, seed=7)' or 'hf(openai/gsm8k, config=main)'."
+        )
+    ref = parse(name)
+    if ref.model:
+        raise UsageError(f"the suite {name!r} takes no model: leave out '@{ref.model}'.")
+    options = {key: value.text for key, value in ref.options.items()}
+    if ref.name in _MADE:
+        make, argument = _MADE[ref.name]
+        if len(ref.args) != 1:
+            raise UsageError(f"{name!r}: expected {ref.name}({argument}, NAME=VALUE, ...).")
+        return make(ref.args[0].text, options)
+    if ref.args or (options and not ref.name.endswith(SUFFIXES)):
+        raise UsageError(f"the suite {ref.name!r} takes no {_unwanted(ref)}: leave it out.")
+    if ref.name.endswith(SUFFIXES):
+        return files.MappedFile(Path(ref.name), files.columns(options))
     suite, slash, part = name.partition("/")
     if slash and suite in SUITES:
         parts = [n.partition("/")[2] for n in SUITES if n.startswith(f"{suite}/")]
@@ -81,15 +104,9 @@ def find(name: str) -> Suite:
             raise UsageError(f"the suite {suite!r} has no parts: leave out '/{part}'.")
         raise UnknownName(f"part of {suite!r}", part, parts)
     raise UnknownName(
-        "suite", name, (*(n for n in SUITES if "/" not in n), "FILE.jsonl", "gym:TASK")
+        "suite", name, (*(n for n in SUITES if "/" not in n), "FILE.jsonl", "gym(TASK)")
     )
 
 
-def _options(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"expected options as NAME=VALUE,NAME=VALUE, not {part!r}.")
-        found[name.strip()] = value.strip()
-    return found
+def _unwanted(ref: Ref) -> str:
+    return repr(str(ref.args[0])) if ref.args else repr(f"{next(iter(ref.options))}=")

@@ -1,9 +1,9 @@
 """A process reward model in this process, by transformers (extra ``hf``).
 
-Its name is ``transformers:FORMAT:PATH``, or with a repository of the Hugging Face hub instead of a
-path. Published PRMs of ``qwen`` and ``skywork`` come with their own class, and loading them runs
-that code: only if the name permits it, ``transformers+code:FORMAT:PATH``. A plain token classifier,
-or a language model (``math_shepherd``), needs none.
+Its name is ``transformers(FORMAT, PATH)``, or with a repository of the Hugging Face hub instead of
+a path. Published PRMs of ``qwen`` and ``skywork`` come with their own class, and loading them runs
+that code: only if the name permits it, ``transformers(FORMAT, PATH, code=run)``. A plain token
+classifier, or a language model (``math_shepherd``), needs none.
 
 As a ``Model`` it works like ``reward.RewardEndpoint``. Solutions are evaluated one after the other,
 in a thread: the arithmetic of one uses all cores. An evaluation in progress is not interrupted.
@@ -16,43 +16,65 @@ import importlib.util
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.errors import MissingExtra, ModelError, RequestRefused, UsageError
 from ponder.core.problem import Message
+from ponder.core.refs import parse
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.reward import formats
 from ponder.models.reward.formats import Format, Solution
 from ponder.util.errors import brief
 
-PREFIX, WITH_CODE = "transformers:", "transformers+code:"
+KIND = "transformers"
 
 
-def is_named(name: str) -> bool:
-    """True if a model's name belongs to this module."""
-    return name.startswith((PREFIX, WITH_CODE))
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The parts of such a model's name."""
+
+    format: str
+    """Name of the format of requests."""
+    path: str
+    """A folder, or a repository of the hub."""
+    trusted: bool
+    """True if the model's own code may run."""
 
 
-def load(name: str) -> TransformersReward:
-    """Load the model of a name such as ``transformers:qwen:PATH``; blocks.
+def named(name: str) -> Named | None:
+    """Return the parts of a model's name; None if it is not one of this module.
+
+    Raises:
+        UsageError: it is one, but malformed.
+    """
+    if not name.startswith((f"{KIND}(", f"{KIND}:", f"{KIND}+code:")):
+        return None
+    ref = parse(name)
+    options = {key: value.text for key, value in ref.options.items()}
+    if ref.name != KIND or len(ref.args) != 2 or ref.model or options not in ({}, {"code": "run"}):
+        raise UsageError(
+            f"{name!r}: expected {KIND}(FORMAT, PATH), such as {KIND}(qwen, owner/model), or "
+            f"{KIND}(FORMAT, PATH, code=run) to let the model's own code run."
+        )
+    return Named(ref.args[0].text, ref.args[1].text, bool(options))
+
+
+def load(name: str, parts: Named) -> TransformersReward:
+    """Load the model of that name; blocks.
 
     Raises:
         MissingExtra: transformers or torch is not installed.
-        UsageError: the name is incomplete, or the model cannot be loaded; the message gives the
-            reason.
+        UsageError: the model cannot be loaded; the message gives the reason.
     """
-    trusted = name.startswith(WITH_CODE)
-    kind, colon, path = name.partition(":")[2].partition(":")
-    if not colon or not path:
-        raise UsageError(f"{name!r}: expected transformers:FORMAT:PATH, such as {PREFIX}qwen:PATH.")
-    format = formats.find_format(kind)
+    format = formats.find_format(parts.format)
     if any(importlib.util.find_spec(module) is None for module in ("transformers", "torch")):
         raise MissingExtra("hf", "a process reward model in this process")
     try:
-        tokenizer, model = _open(path, format, trusted)
+        tokenizer, model = _open(parts.path, format, parts.trusted)
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
-        raise UsageError(f"transformers cannot load {path}: {brief(error)}") from error
+        raise UsageError(f"transformers cannot load {parts.path}: {brief(error)}") from error
     return TransformersReward(name, format, tokenizer, model)
 
 

@@ -15,7 +15,7 @@ from functools import partial
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
-from ponder.core.refs import Ref
+from ponder.core.refs import Ref, spelled
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.util.files import read_regular
@@ -23,7 +23,7 @@ from ponder.verifiers.base import Facts, Verifier
 from ponder.verifiers.confidence import Confidence
 from ponder.verifiers.learned.features import Seen
 from ponder.verifiers.learned.scorer import Scorer, parsed
-from ponder.verifiers.naming import Arguments, canonical, expanded, spelled
+from ponder.verifiers.naming import Arguments, canonical, expanded
 
 KIND = "learned"
 LEARNED = re.compile(rf"\b{KIND}\s*[:(]")

@@ -2,7 +2,7 @@
 
 ``process(MODEL, agg=min)`` asks a process reward model (PRM: Lightman et al. 2023, arXiv
 2305.20050): an endpoint of ``ponder.toml`` with ``reward = FORMAT``, or one in this process,
-``transformers:FORMAT:PATH``. Like any model it is asked through the session, so its tokens are in
+``transformers(FORMAT, PATH)``. Like any model it is asked through the session, so its tokens are in
 the run's budget, receipt and journal, under the role ``verify``.
 
 ``process(k=4, ...)``, without a model, needs no PRM: see ``process.rollouts``.
