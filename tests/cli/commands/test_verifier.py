@@ -123,7 +123,7 @@ def test_scores_whose_names_have_commas(folder: Path, capsys: Capture) -> None:
     text = Path("a.jsonl").read_text().replace('"sure": ', f'"{within}": 1, "{both}": ')
     Path("a.jsonl").write_text(text)
     train = ["verifier", "train", "a.jsonl", "-o", "v.json", "-q", "--force", "--scores"]
-    for said in (both, f"{within};{both}"):
+    for said in (both, f'"{within}",{both}'):
         code, _, err = ponder(capsys, *train, said)
         assert (code, err) == (0, "")
         features = json.loads(Path("v.json").read_text())["features"]
@@ -166,7 +166,7 @@ def test_broken_lines_are_left_out_and_counted(trained: Path, capsys: Capture) -
 BAD = {
     "train a.jsonl -o b.jsonl": "b.jsonl exists: choose another name, or say --force",
     "train b.jsonl a.jsonl -o a.jsonl --force": "a.jsonl is what is read: give the output another",
-    "train a.jsonl -o v.json --scores ,": "--scores: expected names of scores, not ','",
+    "train a.jsonl -o v.json --scores ,": "',' cannot be read at ',': expected a name or a value",
     "train no.jsonl -o v.json": "cannot read the pool no.jsonl: No such file or directory",
     "train a.jsonl a.jsonl -o v.json": "a.jsonl is given twice",
     "train a.jsonl other.jsonl -o v.json": "train on pools of one model, or say --mixed",

@@ -69,7 +69,7 @@ def test_compare_needs_common_problems(tmp_path: Path, capsys: Capture) -> None:
     evaluate(capsys, tmp_path, "-s", "direct", "--limit", "2", "--name", "a")
     other = tmp_path / "other.jsonl"
     other.write_text('{"question": "What is 6 x 7?", "answer": "42"}\n')
-    said = ("eval", "--suite", f"{other}:type=number", "-m", "simulated", "--name", "b")
+    said = ("eval", "--suite", f"{other}(type=number)", "-m", "simulated", "--name", "b")
     assert ponder(capsys, *said)[0] == 0
     code, out, err = ponder(capsys, "eval", "compare", "a", "b")
     assert (code, out) == (2, "")

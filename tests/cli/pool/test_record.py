@@ -91,7 +91,7 @@ BAD = {
     "-m nomodel": "unknown model 'nomodel'",
     "--suite gsm9k": "unknown suite 'gsm9k': did you mean 'gsm8k'?",
     "--suite gsm8k --data nowhere": "there is no data folder nowhere",
-    "--suite sums.jsonl:question=x,answer=a": "unknown column 'x'",
+    "--suite sums.jsonl(question=x,answer=a)": "unknown column 'x'",
     "--max-seconds x": "'x' is not a valid float",
 }
 
