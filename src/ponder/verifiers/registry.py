@@ -45,6 +45,8 @@ class Kind:
     """Its positional arguments; ``[...]`` may be omitted, and ``...`` stands for more."""
     options: tuple[str, ...] = ()
     """Its named arguments."""
+    harmless: bool = False
+    """True if no argument names code, a file or a model, so that only numbers and patterns do."""
 
     @property
     def arguments(self) -> str:
@@ -77,15 +79,35 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "mean_logprob": Kind(lambda _: sampled("mean_logprob", mean_logprob), "mean token probability"),
+    "mean_logprob": Kind(
+        lambda _: sampled("mean_logprob", mean_logprob), "mean token probability", harmless=True
+    ),
     "lowest_group": Kind(
-        windowed, "confidence of the least confident passage", "Fu 2025", ("[WINDOW]",), ("top",)
+        windowed,
+        "confidence of the least confident passage",
+        "Fu 2025",
+        ("[WINDOW]",),
+        ("top",),
+        harmless=True,
     ),
-    "tail": Kind(windowed, "confidence of the last passage", "Fu 2025", ("[WINDOW]",), ("top",)),
+    "tail": Kind(
+        windowed,
+        "confidence of the last passage",
+        "Fu 2025",
+        ("[WINDOW]",),
+        ("top",),
+        harmless=True,
+    ),
     "self_certainty": Kind(
-        certain, "how far each token's distribution is from uniform", "Kang 2025", ("[K]",)
+        certain,
+        "how far each token's distribution is from uniform",
+        "Kang 2025",
+        ("[K]",),
+        harmless=True,
     ),
-    "entropy": Kind(unspread, "how little each token's distribution is spread", "", ("[K]",)),
+    "entropy": Kind(
+        unspread, "how little each token's distribution is spread", "", ("[K]",), harmless=True
+    ),
     "judge": Kind(
         judge, "a model grades each chain", "Liu 2023, G-Eval", ("[MODEL]",), ("k", "see", "rubric")
     ),
@@ -117,17 +139,26 @@ KINDS: dict[str, Kind] = {
         ("[PRM]",),
         ("agg", "k", "length", "search", "by"),
     ),
-    "execution": Kind(lambda _: Execution(), "runs programs on the problem's public tests"),
-    "codet": Kind(
-        codet, "the model writes tests; they and solutions vote", "Chen 2022", ("[REPLIES]",)
+    "execution": Kind(
+        lambda _: Execution(), "runs programs on the problem's public tests", harmless=True
     ),
-    "arithmetic": Kind(lambda _: Arithmetic(), "solves the problem's puzzle of numbers"),
-    "schema": Kind(lambda _: Schema(), "satisfies the problem's JSON Schema"),
+    "codet": Kind(
+        codet,
+        "the model writes tests; they and solutions vote",
+        "Chen 2022",
+        ("[REPLIES]",),
+        harmless=True,
+    ),
+    "arithmetic": Kind(
+        lambda _: Arithmetic(), "solves the problem's puzzle of numbers", harmless=True
+    ),
+    "schema": Kind(lambda _: Schema(), "satisfies the problem's JSON Schema", harmless=True),
     "regex": Kind(
         lambda given: Regex(given.text(0) or ""),
         "a pattern is found in the answer",
         "",
         ('"PATTERN"',),
+        harmless=True,
     ),
     "script": Kind(script, "a Python function of your own", "", ("PATH.py", "FUNCTION")),
     "learned": Kind(
@@ -160,13 +191,6 @@ class Named:
     """The reference as its caller would write it."""
 
 
-_HARMLESS = frozenset({
-    "mean_logprob", "lowest_group", "tail", "self_certainty", "entropy", "execution", "codet",
-    "arithmetic", "schema", "regex",
-})  # fmt: skip
-"""The kinds whose argument is a number or a pattern."""
-
-
 def named(name: str) -> list[Named]:
     """Return the code, files and models that a verifier's name refers to, at any depth.
 
@@ -185,7 +209,7 @@ def _named(ref: Ref) -> Iterator[Named]:
             yield from _named(part)
     elif ref.name == "script":
         yield Named("script", str(ref))
-    elif ref.name in KINDS and ref.name not in _HARMLESS:
+    elif ref.name in KINDS and not KINDS[ref.name].harmless:
         yield from _given(ref)
 
 
