@@ -19,7 +19,7 @@ from typing import Literal
 import platformdirs
 
 from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
-from ponder.core.refs import parse
+from ponder.core.refs import Ref, parse
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
@@ -366,7 +366,7 @@ def resolve(spec: str | None, config: Config) -> Resolved:
 
 
 def _simulated(name: str) -> SimulatedWorld:
-    ref = parse(name)
+    ref = parse(name) if name.startswith("simulated(") else Ref(name)
     if ref.name != "simulated" or ref.args or ref.model:
         raise UsageError(
             f"{name!r}: expected simulated(KEY=VALUE, ...), such as simulated(accuracy=0.8)."

@@ -125,6 +125,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--effort", "hihg"], "did you mean 'high'?"),
     (["--model", "qwen2.5-coder-0.5"], "did you mean 'qwen2.5-coder-0.5b'?"),
     (["--model", "simulated(acuracy=1)"], "did you mean 'accuracy'?"),
+    (["--model", "simulated:accuracy=1"], "expected simulated(KEY=VALUE, ...), such as simulated("),
     (["--model", "simulated(accuracy=most)"], "accuracy must be a number, not 'most'."),
     (["--model", "nowhere/model.gguf"], "there is no file nowhere/model.gguf"),
     (["--max-tokens", "0"], "the budget's tokens must be greater than zero, and finite, not 0."),

@@ -1,0 +1,31 @@
+"""Numbers on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from ponder.cli.options.numbers import number_above_zero, numbers_above_zero, whole_numbers
+from ponder.core.errors import UsageError
+
+
+def test_what_is_not_given_is_none() -> None:
+    assert whole_numbers("--n", None) == []
+    assert numbers_above_zero("--ratio", None) == []
+
+
+def test_lists_and_one_number() -> None:
+    assert whole_numbers("--n", "1, 2,8") == [1, 2, 8]
+    assert numbers_above_zero("--ratio", "0.5, 2") == [0.5, 2.0]
+    assert number_above_zero("--usd", "1e-2") == 0.01
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,,2", "1;2", "-1", "x", "nan", "inf"])
+def test_what_is_no_number_above_zero_is_refused(text: str) -> None:
+    for read, expected in (
+        (whole_numbers, "whole numbers above zero, such as 1,2,4,8"),
+        (numbers_above_zero, "numbers above 0, such as 0.1,1,10"),
+        (number_above_zero, "one number above 0"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            read("--x", text)
+        assert str(refused.value) == f"--x: expected {expected}, not {text!r}."
