@@ -90,10 +90,10 @@ class HttpModel:
         proxy = find_proxy(url_of(endpoint, ""))
         self._adopt(endpoint)
         forbid(endpoint, self._wire.prompt((), ""))
-        connect, reads = endpoint.connect_timeout, (None, endpoint.idle_timeout)
+        connect, idle = endpoint.connect_timeout, endpoint.idle_timeout
         self._timeouts = [  # unstreamed, streamed
             aiohttp.ClientTimeout(endpoint.timeout, sock_connect=connect, sock_read=read)
-            for read in reads
+            for read in (None, idle)
         ]
         headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED}
         self._links = Links(
@@ -109,9 +109,8 @@ class HttpModel:
         self.endpoint = endpoint
         self._wire = self._make_wire(endpoint)
         self._prompts = Prompts(self._wire)
-        self._urls = [
-            url_of(endpoint, self._wire.path(streamed=streamed)) for streamed in (False, True)
-        ]
+        paths = [self._wire.path(streamed=streamed) for streamed in (False, True)]
+        self._urls = [url_of(endpoint, path) for path in paths]
         self._info = ModelInfo(
             endpoint.name,
             endpoint.able,
