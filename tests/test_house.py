@@ -112,6 +112,7 @@ COVERED_BY = {
     "sandbox/threads.py": "sandbox/test_sandbox.py",
     "strategies/ab_mcts.py": "strategies/test_trees.py",
     "strategies/confident.py": "strategies/test_sequential.py",
+    "strategies/looking.py": "strategies/test_decide.py",
     "strategies/mcts.py": "strategies/test_trees.py",
     "strategies/mixture.py": "strategies/test_sequential.py",
     "strategies/particle_filter.py": "strategies/test_beam_search.py",

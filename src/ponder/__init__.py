@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ponder.core.ledger import Item, Receipt
     from ponder.core.problem import Message, Problem
     from ponder.core.trace import Score, Trace
+    from ponder.decision import Decision, adecide, decide
     from ponder.runtime.engine import Engine
     from ponder.runtime.result import Candidate, Result
 
@@ -30,6 +31,7 @@ _WHERE = {
     "core.ledger": ("Item", "Receipt"),
     "core.problem": ("Message", "Problem"),
     "core.trace": ("Score", "Trace"),
+    "decision": ("Decision", "adecide", "decide"),
     "runtime.engine": ("Engine",),
     "runtime.result": ("Candidate", "Result"),
 }
@@ -39,6 +41,7 @@ __all__ = [
     "Answer",
     "Budget",
     "Candidate",
+    "Decision",
     "Engine",
     "Item",
     "Message",
@@ -52,8 +55,10 @@ __all__ = [
     "Trace",
     "UsageError",
     "__version__",
+    "adecide",
     "aresume",
     "asolve",
+    "decide",
     "resume",
     "solve",
     "stream",

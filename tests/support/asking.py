@@ -19,8 +19,9 @@ from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier
 from tests.support.jobs import read_boxed
 
-PLAIN = ModelInfo("plain", EVERYTHING - {"top_logprobs", "logprobs"}, Shape(1), local=True)
-SAMPLED = ModelInfo("sampled", EVERYTHING - {"top_logprobs"}, Shape(1), local=True)
+_ALTERNATIVES = {"top_logprobs", "first_logprobs"}
+PLAIN = ModelInfo("plain", EVERYTHING - _ALTERNATIVES - {"logprobs"}, Shape(1), local=True)
+SAMPLED = ModelInfo("sampled", EVERYTHING - _ALTERNATIVES, Shape(1), local=True)
 
 
 @dataclass(frozen=True)

@@ -346,6 +346,14 @@ def score(ponder: Callable[..., str]) -> None:
     ponder("score", *files, "--verifier", "script:v.py:f", "--json")
 
 
+def decide(ponder: Callable[..., str]) -> None:
+    path, choices = file(f"{NAME}.txt", CELL), f"{ARGUMENT},no"
+    for model in ("simulated:accuracy=0.9", "simulated:accuracy=0"):
+        asked = ("decide", ARGUMENT, "--text", path, "--choices", choices, "-m", model)
+        for more in ((), ("--text", path), ("--json",), ("-q",)):
+            ponder(*asked, *more)
+
+
 def data_show(ponder: Callable[..., str]) -> None:
     for path in suites():
         for more in ([], ["--gold"], ["--json", "--gold"], ["--index", "1"]):
@@ -395,6 +403,7 @@ def nothing_foreign(ponder: Callable[..., str]) -> None:
 
 CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "solve": solve,
+    "decide": decide,
     "strategies": nothing_foreign,
     "score": score,
     "runs list": runs_list,

@@ -51,6 +51,11 @@ class Asking(Asker):
         return self._run.sampling.length
 
     @property
+    def thinks(self) -> bool:
+        """True if the run has a setting for the model's own thinking."""
+        return self._run.sampling.thinking is not None
+
+    @property
     def listwise(self) -> bool:
         """True if traces must be scored together: the run's verifier compares them."""
         return self._run.listwise
@@ -190,7 +195,7 @@ class Asking(Asker):
             return trace
         cue = self._run.cue(trace.problem)
         how: dict[str, Any] = {"length": cue.length, "temperature": 0.0}
-        if self._run.sampling.thinking is not None:
+        if self.thinks:
             how["thinking"] = Thinking("off")
         if self._run.continues:
             cued = replace(trace, text=trace.text.rstrip() + cue.text, finish="length")

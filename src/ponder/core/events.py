@@ -190,6 +190,21 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """The strategy chose among the problem's choices by their probabilities, or abstained."""
+
+    choices: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """One per choice; they sum to 1."""
+    mass: float
+    """Probability that the model's reply is one of the choices at all."""
+    choice: str | None
+    """The decision; None for an abstention."""
+    why: str
+    """The reason for an abstention; '' for a decision."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over."""
 
@@ -198,7 +213,9 @@ class Ended:
     """Id of the trace that the answer came from, if any."""
 
 
-Decision = Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | Decided | Ended
+Decision = (
+    Expanded | Judged | Visited | Dropped | Revised | Steered | Forked | Decided | Weighed | Ended
+)
 """An event that records a decision. It is logged, and emitted again on replay without being
 compared.
 """

@@ -25,6 +25,7 @@ from ponder.core.events import (
     Steered,
     Visited,
     VoteChanged,
+    Weighed,
 )
 from ponder.core.problem import Problem
 from ponder.core.search import TWIN, Node, Tree
@@ -301,6 +302,10 @@ class Session(Asking):
     def vote(self, tally: Sequence[tuple[str, float]], remaining: int) -> None:
         """Publish the state of the vote."""
         self._run.publish(VoteChanged(tuple(tally), remaining))
+
+    def weigh(self, decision: Weighed) -> None:
+        """Publish the decision between the problem's choices."""
+        self._run.tell(decision)
 
 
 async def _grown(child: Session, start: Trace, step: Step, grow: Grow | None) -> Trace:

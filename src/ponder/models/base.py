@@ -17,7 +17,12 @@ from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta, Finish
 from ponder.models import sound
 
-Capability = Literal["prefill", "logprobs", "top_logprobs", "seed", "stop", "n", "native_thinking"]
+Capability = Literal[
+    "prefill", "logprobs", "top_logprobs", "first_logprobs", "seed", "stop", "n", "native_thinking"
+]  # fmt: skip
+"""``first_logprobs``: the likeliest tokens can be reported for a greedy sample of one token alone;
+``top_logprobs``: at each place of every sample.
+"""
 
 Api = Literal["chat", "responses", "messages", "gemini"]
 """The API that an endpoint speaks: OpenAI's Chat Completions or Responses, Anthropic's Messages, or

@@ -39,7 +39,10 @@ LIMIT = 1 << 20
 """Maximum bytes of such a file."""
 EXPONENT = 18
 """Maximum power of ten of a number, up and down."""
-CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+CAPABILITIES: tuple[Capability, ...] = tuple(
+    name for name in get_args(Capability) if name != "first_logprobs"
+)
+"""Those that an endpoint may have: the embedded engine alone has no more than the first place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ponder.strategies.beam_search import beam_search
 from ponder.strategies.best_of_n import best_of_n
 from ponder.strategies.budget_forcing import budget_forcing
 from ponder.strategies.confident import confident
+from ponder.strategies.decide import decide
 from ponder.strategies.declaring import Chosen, Strategy
 from ponder.strategies.decompose import decompose
 from ponder.strategies.direct import direct
@@ -29,7 +30,7 @@ from ponder.strategies.verify_and_backtrack import verify_and_backtrack
 _ALL = (
     *(direct, self_consistency, confident, best_of_n, beam_search, dvts, budget_forcing),
     *(early_exit, decompose, refine, mixture, sequential_parallel, tree_of_thoughts),
-    *(verify_and_backtrack, mcts, ab_mcts, particle_filter),
+    *(verify_and_backtrack, mcts, ab_mcts, particle_filter, decide),
 )
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 

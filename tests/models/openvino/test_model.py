@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import os
 import sys
 import threading
@@ -148,6 +149,22 @@ async def test_logprobs_only_if_asked(model: OpenVINO) -> None:
     assert asked.logprobs is not None
     assert len(asked.logprobs) == asked.completion_tokens
     assert all(logprob <= 0 for logprob in asked.logprobs)
+
+
+async def test_the_likeliest_first_tokens_of_a_greedy_sample_of_one(model: OpenVINO) -> None:
+    settings: dict[str, Any] = {"temperature": 0.0, "logprobs": True}
+    one = await model.generate(ask(max_tokens=1, top_logprobs=5, **settings))
+    plain = await model.generate(ask(max_tokens=1, **settings))
+    assert one.top is not None
+    [place] = one.top
+    assert 1 < len(place) <= 5
+    assert max(place, key=lambda token: place[token]) == one.text == plain.text
+    assert plain.logprobs is not None
+    assert place[one.text] == pytest.approx(plain.logprobs[0], abs=0.01)
+    assert sum(map(math.exp, place.values())) <= 1 + 1e-6
+    assert (one.completion_tokens, plain.top) == (1, None)
+    longer = await model.generate(ask(max_tokens=2, top_logprobs=5, **settings))
+    assert longer.top is None
 
 
 async def test_the_end_of_the_text_is_counted_and_not_shown(model: OpenVINO) -> None:

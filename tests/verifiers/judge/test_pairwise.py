@@ -10,10 +10,10 @@ import pytest
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, ModelTimeout, UsageError
 from ponder.core.problem import Message
+from ponder.core.quoting import quoted
 from ponder.models.base import Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.verifiers import registry
-from ponder.verifiers.judge.asking import quoted
 from ponder.verifiers.judge.pairwise import Pairwise, prompt
 from ponder.verifiers.registry import find
 from tests.support.asking import PLAIN, ask, token

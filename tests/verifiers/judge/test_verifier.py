@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, ModelTimeout, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.quoting import quoted
 from ponder.core.refs import Ref, spelled
 from ponder.models.base import Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.wishes import spec
+from ponder.policies.labels import ALTERNATIVES
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
 from ponder.verifiers import registry
 from ponder.verifiers.judge.asking import (
-    ALTERNATIVES,
     SAMPLES,
     bounded,
     expected,
     find_label,
     question,
-    quoted,
 )
 from ponder.verifiers.judge.verifier import GRADES, Judge, prompt
 from ponder.verifiers.naming import Arguments

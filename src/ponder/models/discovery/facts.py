@@ -11,8 +11,10 @@ from ponder.models.base import Capability
 How = Literal["assumed", "told", "probed", "configured"]
 """Ways in which a fact is known, weakest first."""
 HOW: tuple[How, ...] = get_args(How)
-ABLE = tuple(name for name in get_args(Capability) if name != "prefill")
-"""Capabilities that are facts of this name, true or false; ``prefill`` is the way to do it."""
+ABLE = tuple(name for name in get_args(Capability) if name not in ("prefill", "first_logprobs"))
+"""Capabilities that are facts of this name, true or false; ``prefill`` is the way to do it, and no
+server has ``first_logprobs`` alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,17 @@ the more popular ones more often (Zipf). Lengths are geometric. A trace whose an
 ends with an open box) answers at once, with the same accuracy. Mean log-probabilities of right and
 wrong samples are ``signal`` standard deviations apart, so confidence is a verifier of known noise.
 Everything follows from the request's seed.
+
+Of lettered choices, asked for one token with alternatives, it knows the right one (the last in the
+alphabet, so 'yes' rather than 'no') with probability ``accuracy``, and else guesses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 
 from ponder.core.errors import UsageError
@@ -20,6 +25,7 @@ from ponder.models.base import Capability, Completion, ModelInfo, Progress, Requ
 from ponder.models.thinking import tokens_of
 
 _OPEN = "\\boxed{"
+_LISTED = re.compile(r"^\(([A-Z])\) (.+)$", re.M)
 _WORDS = [
     "so",
     "then",
@@ -69,7 +75,9 @@ class Simulated:
         self._accuracy, self._length, self._signal, self._speed = accuracy, length, signal, speed
         self._decoys = [str(43 + i) for i in range(decoys)]
         self._popularity = [1 / (1 + i) for i in range(decoys)]
-        capabilities: frozenset[Capability] = frozenset({"prefill", "logprobs", "seed", "stop"})
+        capabilities: frozenset[Capability] = frozenset(
+            {"prefill", "logprobs", "first_logprobs", "seed", "stop"}
+        )
         if thinking:
             capabilities |= {"native_thinking"}
         shape = Shape(parameters=10**9)
@@ -86,6 +94,8 @@ class Simulated:
     async def generate(self, request: Request, progress: Progress = silent) -> Completion:
         """Draw one sample. The right answer is 42."""
         self.info.check(request.thinking)
+        if request.top_logprobs and (listed := _LISTED.findall(request.messages[-1].content)):
+            return self._look(request, listed)
         rng = random.Random(request.seed)
         right = rng.random() < self._accuracy
         answer = "42" if right else rng.choices(self._decoys, self._popularity)[0]
@@ -126,6 +136,16 @@ class Simulated:
             progress(Delta(tokens=thought + tokens, prompt_tokens=prompt))
         await asyncio.sleep(0)
         return done
+
+    def _look(self, request: Request, listed: Sequence[tuple[str, str]]) -> Completion:
+        """Return the likeliest letter, and the log-probabilities of all."""
+        best = max(listed, key=lambda pair: pair[1])[0]
+        guess = (1 - self._accuracy) / len(listed)
+        chances = {a: max(1e-6, guess + self._accuracy * (a == best)) for a, _ in listed}
+        top = {letter: min(0.0, math.log(p)) for letter, p in chances.items()}
+        prompt = self.prompt_bound(request.messages, request.prefix)
+        told = (top[best],) if request.logprobs else None
+        return Completion(best, "length", prompt, 1, logprobs=told, top=(top,))
 
     def _thought(self, request: Request, rng: random.Random) -> int:
         """Return the number of tokens of thinking."""

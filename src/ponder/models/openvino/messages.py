@@ -36,6 +36,8 @@ class Job:
     stop: tuple[str, ...]
     logprobs: bool
     watched: bool = False
+    top: int = 0
+    """Number of the likeliest tokens to report, of a greedy sample of one token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Done:
     cached: int = 0
     error: str = ""
     """Reason why it was lost; '' if it was not."""
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens and their natural log-probabilities, if requested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -237,7 +238,7 @@ class OpenVINO:
         self._loaded, self._closed = loaded, False
         self._info = ModelInfo(
             name,
-            frozenset({"prefill", "logprobs", "seed", "stop"}),
+            frozenset({"prefill", "logprobs", "first_logprobs", "seed", "stop"}),
             loaded.header.shape,
             loaded.context,
             local=True,
@@ -286,6 +287,7 @@ class OpenVINO:
                 tuple(stop for stop in map(_utf8, request.stop) if stop),
                 request.logprobs,
                 request.watched,
+                request.top_logprobs if request.max_tokens == 1 and not request.temperature else 0,
             ),
             grown,
         )
@@ -306,8 +308,19 @@ class OpenVINO:
             cached_tokens=done.cached,
             logprobs=done.logprobs if request.logprobs else None,
             seconds=time.perf_counter() - start,
+            top=(self._alternatives(done),) if done.top else None,
             stopped_at=stopped_at,
         )
+
+    def _alternatives(self, done: Done) -> dict[str, float]:
+        """Return the likeliest first tokens as text; of several with one text, their sum."""
+        chances: dict[str, float] = {}
+        texts = self._loaded.tokenizer.decode([[token] for token, _ in done.top])
+        for text, (_, logprob) in zip(texts, done.top, strict=True):
+            known = chances.get(text)
+            both = logprob if known is None else math.log(math.exp(known) + math.exp(logprob))
+            chances[text] = min(0.0, both)
+        return chances
 
     @property
     def dead(self) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from ponder.answers.extract import closed
 from ponder.core.answer import Answer
-from ponder.core.effects import Call, Generate, Handler, Result, Verify
+from ponder.core.effects import Call, Generate, Handler, Result, Sampling, Verify
 from ponder.core.marks import closes
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
-from ponder.models.base import Completion, Model, Request
+from ponder.models.base import Capability, Completion, Model, Request
 from ponder.verifiers.base import Verifier
 
 T = TypeVar("T")
@@ -48,6 +48,12 @@ def _ended(text: str, problem: Problem) -> str:
     return text.rstrip("0123456789.,/") if halved else text
 
 
+def _alternatives(how: Sampling, able: Collection[Capability]) -> int:
+    """Return the number of alternatives to request: as many as were wanted, if it reports them."""
+    first = how.length == 1 and how.temperature == 0 and "first_logprobs" in able
+    return how.top_logprobs if first or "top_logprobs" in able else 0
+
+
 Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
 """Reads the answer out of (text, problem, True if the text was truncated)."""
 
@@ -67,7 +73,7 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             effect.seed,
             how.stop,
             how.logprobs or (how.top_logprobs > 0 and "logprobs" in able),
-            how.top_logprobs if "top_logprobs" in able else 0,
+            _alternatives(how, able),
             how.thinking,
             call.watch is not None,
         )

@@ -18,12 +18,13 @@ from functools import partial
 
 from ponder.core.errors import ModelError
 from ponder.core.problem import Problem
+from ponder.core.quoting import NOT_TO_OBEY, quoted
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.policies import tournament
 from ponder.policies.tournament import Game, Pair
 from ponder.verifiers.base import Facts
-from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, question, quoted
+from ponder.verifiers.judge.asking import Asker, question
 from ponder.verifiers.judge.verifier import SEE, shown
 from ponder.verifiers.naming import Arguments, read_rubric
 

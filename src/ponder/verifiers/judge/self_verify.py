@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from ponder.core.problem import Message, Problem
+from ponder.core.quoting import NOT_TO_OBEY, quoted
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.verifiers.base import Facts
-from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, judged, question, quoted
+from ponder.verifiers.judge.asking import Asker, judged, question
 from ponder.verifiers.judge.verifier import Labelling
 from ponder.verifiers.naming import Arguments
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from ponder.core.problem import Problem
+from ponder.core.quoting import NOT_TO_OBEY, quoted
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Facts
-from ponder.verifiers.judge.asking import NOT_TO_OBEY, Asker, Labels, judged, question, quoted
+from ponder.verifiers.judge.asking import Asker, Labels, judged, question
 from ponder.verifiers.naming import Arguments, read_rubric
 
 GRADES = {str(grade): (grade - 1) / 4 for grade in range(1, 6)}
