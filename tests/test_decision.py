@@ -17,7 +17,7 @@ from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 
 TEXT = "Invoice 17 was due on 3 March. Nothing was paid."
-MODEL = "simulated:accuracy=0.8"
+MODEL = "simulated(accuracy=0.8)"
 
 
 def decide(**options: object) -> Decision:
