@@ -348,7 +348,7 @@ def score(ponder: Callable[..., str]) -> None:
 
 def decide(ponder: Callable[..., str]) -> None:
     path, choices = file(f"{NAME}.txt", CELL), f"{ARGUMENT},no"
-    for model in ("simulated:accuracy=0.9", "simulated:accuracy=0"):
+    for model in ("simulated(accuracy=0.9)", "simulated(accuracy=0)"):
         asked = ("decide", ARGUMENT, "--text", path, "--choices", choices, "-m", model)
         for more in ((), ("--text", path), ("--json",), ("-q",)):
             ponder(*asked, *more)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.commands import ponder
 
 QUESTION = "Is it overdue?"
-MODEL = ("-m", "simulated:accuracy=0.8", "--no-journal")
+MODEL = ("-m", "simulated(accuracy=0.8)", "--no-journal")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -35,7 +35,7 @@ def test_a_decision_and_its_cost(text: str, capsys: Capture) -> None:
 def test_json_and_the_run(text: str, capsys: Capture, tmp_path: Path) -> None:
     where = ("--journal", str(tmp_path / "runs.sqlite"))
     code, out, _ = ponder(
-        capsys, "decide", QUESTION, "-t", text, "-m", "simulated:accuracy=0.8", "--json", *where
+        capsys, "decide", QUESTION, "-t", text, "-m", "simulated(accuracy=0.8)", "--json", *where
     )
     found = json.loads(out)
     assert (code, found["choice"], found["abstained"]) == (0, "yes", "")
