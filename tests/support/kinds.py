@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "util/test_worker.py",
     ),
     "slow": (
-        "answers/test_extract.py::test_work_on_a_hostile_reply",
+        "answers/test_extract.py::test_a_long_hostile_reply_is_read_to_its_end",
         "cli/test_hostile.py::test_hostile_files_and_replies",
         "cli/test_hostile.py::test_without_the_rule_it_fails",
         "cli/commands/test_report.py::test_the_documented_examples",
