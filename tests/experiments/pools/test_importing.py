@@ -6,12 +6,16 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ponder.experiments.pools import importing
 from ponder.experiments.pools.file import Pool
+from ponder.experiments.stats import columns, scoring
+from ponder.models.base import Shape
 from tests.support.pools import Command, lines
 
 ROOT = Path(__file__).parents[3]
@@ -235,3 +239,51 @@ def test_the_commands_of_the_document_work(
     for command in commands:
         code, _, err = pool(*shlex.split(command, comments=True)[2:])
         assert code == 0, (command, err)
+
+
+# Samples, one sample, majority of all, any right, mean tokens: as the files' analysis has them.
+PUBLISHED = {
+    ("aime2024_Qwen3-4B", "number"): (80, 0.7346, 0.8, 0.8667, 38_731),
+    ("aime2024_NVIDIA-Nemotron-Nano-9B-v2", "number"): (80, 0.7158, 0.8667, 0.9, 10_048),
+    ("aime2025_Phi-4-reasoning", "number"): (160, 0.6427, 0.8333, 0.9667, 12_539),
+    ("gpqa_diamond_EXAONE-Deep-32B", "choice"): (80, 0.6610, 0.6894, 0.9192, 11_324),
+    ("math500_Qwen3-14B", "math"): (80, 0.9459, 0.9560, 0.9700, 11_859),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED, ids=lambda name: name[0])
+def test_the_figures_of_reasoning_models(name: tuple[str, str], data: Path) -> None:
+    file, kind = name
+    paths = importing.paths(
+        "problem_id=problem_num,gold=gold_answer,samples=all_answers,answer=0,tokens=1"
+    )
+    source = data / "samples" / "boinf" / f"{file}.jsonl"
+    entries = [
+        replace(
+            entry,
+            samples=tuple(replace(s, correct=s.answer == entry.gold) for s in entry.samples),
+        )
+        for entry in importing.Foreign(source, "map", importing.Options(paths, kind))
+    ]
+    n, one, majority, any_right, tokens = PUBLISHED[name]
+    read = columns.read(entries, shape=Shape(1000), exact_strings=True)
+    rows = {(row.by, row.n): row for row in scoring.score(read, n=[1, n]).rows}
+    found = [rows["random", 1], rows["majority", n], rows["coverage", n]]
+    assert read.fewest == n
+    assert [row.accuracy for row in found] == pytest.approx([one, majority, any_right], abs=5.1e-5)
+    assert rows["random", 1].cost["tokens"] == pytest.approx(tokens, abs=0.5)
+    assert rows["random", 1].cost["flops"] == pytest.approx(2000 * tokens, abs=1000)
+
+
+def test_an_imported_pool_knows_its_models_size(tmp_path: Path, pool: Command) -> None:
+    source, out = tmp_path / "rows.jsonl", tmp_path / "pool.jsonl"
+    source.write_text(json.dumps({"a": "1", "ok": True, "n": 10}) + "\n")
+    options = ["--format", "map", "--map", "answer=a,correct=ok,tokens=n", "-o", out]
+    code, _, err = pool("import", source, *options, "--parameters", "8.9e9")
+    assert code == 0, err
+    assert Pool(out).header.rest["parameters"] == 8_900_000_000
+    assert pool.json("score", out)["rows"][0]["flops"] == 2 * 8.9e9 * 10
+    for wrong in ("many", "0", "nan", "inf"):
+        code, _, err = pool("import", source, *options, "--parameters", wrong, "--force")
+        assert code == 2
+        assert f"expected a number such as 8.9e9, not '{wrong}'" in err

@@ -227,6 +227,18 @@ class TestMatched:
         assert found is not None
         assert (found.n, found.gap, found.verdict) == (0, None, "unaffordable")
 
+    def test_a_vote_against_the_larger_ones_vote(self) -> None:
+        voting = made(
+            "majority", {1: share(5), 2: share(7)}, model="large", cost=5.0, parameters=40
+        )
+        there = table_of(self.SMALL, voting)
+        found = matched.match(there, 0, 1, math.inf, large_n=2)
+        assert found is not None
+        assert (found.n, found.large_n, found.budget) == (8, 2, 10.0)
+        assert found.gap is not None
+        assert found.gap.difference == pytest.approx(0.2)
+        assert matched.match(there, 0, 1, math.inf, large_n=4) is None
+
     def test_none_without_parameters_flops_or_problems(self) -> None:
         unknown = made("majority", {1: share(2)})
         tokens = made("majority", {1: share(2)}, unit="tokens", parameters=10)

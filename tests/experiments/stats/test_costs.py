@@ -56,6 +56,12 @@ def test_what_is_not_known_of_all_samples_is_not_counted() -> None:
     assert costs["tokens"].each.tolist() == [10.5]  # a prompt that is not recorded counts nothing
 
 
+def test_without_any_prompt_flops_are_of_the_completions() -> None:
+    problems = [entry("p", sample("a", tokens=10), sample("b", tokens=20))]
+    flops = columns.read(problems, shape=Shape(1000)).costs["flops"]
+    assert (flops.once.tolist(), flops.each.tolist()) == ([0.0], [2 * 1000 * 15.0])
+
+
 def test_flops_need_the_size_of_the_model() -> None:
     read = columns.read([entry("p", sample("a", prompt_tokens=1))])
     assert "flops" not in read.costs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -143,6 +144,12 @@ def score(
 @click.option("--system", default="", help="For openai-gsm8k: only this one of its systems.")
 @click.option("--model", default="", help="The model that the samples are of.")
 @click.option("--suite", default="", help="The suite that the problems are of.")
+@click.option(
+    "--parameters",
+    default="",
+    metavar="N",
+    help="The model's number of (active) parameters, such as 8.9e9, for FLOPs.",
+)
 @_SKIP
 @_FORCE
 def import_(
@@ -154,6 +161,7 @@ def import_(
     system: str,
     model: str,
     suite: str,
+    parameters: str,
     skip_broken: bool,
     force: bool,
 ) -> None:
@@ -161,6 +169,8 @@ def import_(
     options = importing.Options(importing.paths(paths), answer_type, system)
     source = importing.Foreign(path, cast(importing.Format, kind), options, skip_broken)
     rest: dict[str, Any] = {"suite": suite} if suite else {}
+    if parameters:
+        rest["parameters"] = _parameters(parameters)
     rest["imported"] = {"file": path.name, "as": kind}
     header = Header((model,) if model else (), rest)
     _write(output, force, [path], lambda: (header, source))
@@ -194,6 +204,16 @@ def merge(
     sources = [pools.Pool(path, skip_broken=skip_broken) for path in paths]
     _write(output, force, paths, lambda: merging.merge(sources, mixed=mixed))
     tell_skipped([line for source in sources for line in source.skipped], "line")
+
+
+def _parameters(text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not (math.isfinite(value) and value >= 1):
+        raise UsageError(f"--parameters: expected a number such as 8.9e9, not {text!r}.")
+    return round(value)
 
 
 def _announce(formulas: int) -> None:

@@ -119,6 +119,17 @@ def svg(made: Chart) -> str:
     return f'<svg viewBox="{box[1]}" role="img" aria-label="{label}">{_compact(text)}'
 
 
+def document(made: Chart) -> str:
+    """Return the same drawing as a file of its own, on white."""
+    text = svg(made)
+    for colour, name in VARIABLES.items():
+        text = text.replace(f"var({name})", colour)
+    head = (
+        '<svg xmlns="http://www.w3.org/2000/svg" style="background:white;font-family:sans-serif" '
+    )
+    return f"{head}{text.removeprefix('<svg ')}\n"
+
+
 def _compact(text: str) -> str:
     """Return the same drawing in about half of the bytes."""
     text = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\.\d{2})\d+", r"\1", m[0]), text)

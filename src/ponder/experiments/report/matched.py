@@ -34,7 +34,7 @@ def inference_multiple(times: float, ratio: float = math.inf) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A smaller model that thinks against one sample of a larger one, at matched FLOPs."""
+    """A smaller model that thinks against a larger one, at matched FLOPs."""
 
     small: str
     large: str
@@ -48,6 +48,8 @@ class Match:
     """FLOPs per problem."""
     n: int
     """Largest number of samples within the budget; 0 if none fits."""
+    large_n: int
+    """The larger model's number of samples: 1, or those of its own vote."""
     unused: float
     """The budget over the cost of the n samples."""
     all_recorded: bool
@@ -68,20 +70,27 @@ class Match:
 def match(
     table: Table,
     small: int,
-    single: int,
+    large: int,
     ratio: float,
     *,
     among: Collection[str] | None = None,
     bin: str = "",
+    large_n: int = 1,
 ) -> Match | None:
-    """Match one series against a single sample of another, with as many samples as fit.
+    """Match one series against ``large_n`` samples of another, with as many samples as fit.
 
-    None unless both know their parameters and FLOPs and share some of the problems.
+    ``large`` is a series of single samples, or of a vote for the comparison of two votes.
+
+    None unless both know their parameters and FLOPs and share some of the problems, and unless the
+    larger has that many samples.
     """
-    columns, alone = table.columns(small), table.columns(single)[0]
+    columns = table.columns(small)
+    alone = next((i for i in table.columns(large) if table.configs[i].n == large_n), None)
+    if alone is None:
+        return None
     rows = table.rows([*columns, alone], among)
     costs, flops = table.cost("flops")[columns], table.configs[alone].cost.get("flops", 0.0)
-    one, other = table.series[small], table.series[single]
+    one, other = table.series[small], table.series[large]
     if not len(rows) or not flops or not 0 < one.parameters < other.parameters:
         return None
     if np.isnan(costs).any():
@@ -99,6 +108,7 @@ def match(
         ratio=None if math.isinf(ratio) else ratio,
         budget=budget,
         n=0 if chosen is None else table.configs[chosen].n,
+        large_n=large_n,
         unused=0.0 if chosen is None else budget / table.configs[chosen].cost["flops"],
         all_recorded=chosen == columns[-1],
         gap=None if chosen is None else table.difference(chosen, alone, rows),

@@ -1,7 +1,8 @@
 """The cost of k samples of each problem of a pool, in every unit that the pool knows.
 
 tokens   prompt (where recorded) and completion of every sample, as an endpoint counts them
-flops    the prompt evaluated once, and every completion on top of it (``models.base.Shape``)
+flops    the prompt evaluated once, and every completion on top of it (``models.base.Shape``);
+         completions alone where the prompt of no sample is recorded
 usd      what was booked for the samples
 seconds  the samples' shares of the time that the recording took; they add up to it
 
@@ -91,6 +92,8 @@ class Counter:
             "usd": Cost(nothing, each(np.frombuffer(self._usd))),
         }
         if self.shape.parameters:
+            if np.isnan(prompts).all():
+                prompts = np.zeros_like(prompts)
             after = self._flops(prompts, tokens)
             once = each(self._flops(np.zeros_like(prompts), prompts))
             found["flops"] = Cost(once, each(after))
