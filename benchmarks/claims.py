@@ -163,8 +163,8 @@ def threshold(samples: Published, among: Sequence[Benchmark]) -> None:
 
     One half of a model's samples says in which bin a problem is, the other what becomes of it.
     """
-    head("benchmark", "one of its other samples right", "problems x models", "one", "vote of 32",
-         "vote minus one", "any of 32", "right mode")  # fmt: skip
+    head("benchmark", "right in its other samples", "cases", "one", "vote of 32",
+         "vote minus one", "any of 32", "limit")  # fmt: skip
     for benchmark in among:
         cells: dict[int, list[Floats]] = {}
         for model in samples.models(benchmark):
@@ -285,7 +285,7 @@ def matched(samples: Published, among: Sequence[Benchmark]) -> None:
                     f"{points(ones[0].mean())} / {points(reached.mean())}", points(ones[1].mean()),
                     around(m.gap.difference, m.gap.low, m.gap.high, signed=True),
                     verdict(m, least > 0))  # fmt: skip
-    head("smaller wins / undecided / loses", *(f"larger's vote of {n}" for n in LARGE_NS))
+    head("wins / undecided / loses against a vote of", *map(str, LARGE_NS))
     for benchmark in among:
         row(benchmark.name, *(tally(found.get((benchmark.name, n), [])) for n in LARGE_NS))
     head("times the parameters", "smaller wins / undecided / loses, larger's one sample", "mean")

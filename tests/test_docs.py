@@ -190,3 +190,19 @@ def test_the_tables_of_the_studies_are_what_their_results_say(script: str) -> No
     lines = [line for line in done.stdout.splitlines() if line]
     assert len(lines) > 10
     assert [line for line in lines if line not in text] == []
+
+
+@pytest.mark.parametrize("command", ["facts", "limit", "matched"])
+def test_the_tables_of_the_claims_are_what_the_samples_say(command: str, data: Path) -> None:
+    script = [str(ROOT / "benchmarks" / "claims.py"), command, "--only", "AIME24"]
+    done = subprocess.run(
+        [sys.executable, *script, "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| AIME24 |")]
+    assert len(lines) > 5
+    assert [line for line in lines if line not in text] == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -174,6 +175,12 @@ class TestCharts:
         assert "majority@16 of small: 44.8 %" in text
         assert len({c.name for c in drawn.all()}) == len(drawn.all())
         assert report_figures.png(drawn.matched[0]).startswith(b"\x89PNG")
+
+    def test_a_picture_that_stands_alone_needs_no_page(self, found: Findings) -> None:
+        text = report_figures.document(charts.draw(found.suites[0]).accuracy)
+        assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        assert "var(--" not in text
+        assert report_figures.MODELS[0] in text
 
     def test_words_are_not_shortened_with_the_coordinates(self) -> None:
         def draw(chart: report_figures.Chart) -> None:

@@ -124,9 +124,8 @@ def document(made: Chart) -> str:
     text = svg(made)
     for colour, name in VARIABLES.items():
         text = text.replace(f"var({name})", colour)
-    head = (
-        '<svg xmlns="http://www.w3.org/2000/svg" style="background:white;font-family:sans-serif" '
-    )
+    style = "background:white;font-family:sans-serif"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" style="{style}" '
     return f"{head}{text.removeprefix('<svg ')}\n"
 
 
