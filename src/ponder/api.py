@@ -27,7 +27,7 @@ from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.opening import Opened
-from ponder.planning import presets
+from ponder.planning import difficulty, presets
 from ponder.planning import trust as trusting
 from ponder.planning.capabilities import check, payable
 from ponder.planning.plan import resolve
@@ -90,6 +90,7 @@ async def prepare(
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
             steps=plan.chosen.stepwise,
             worth=asked.worth,
+            outlook=difficulty.shipped().outlook(asked.problem.answer_type),
         )
         job.check()
         book = None

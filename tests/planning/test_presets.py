@@ -73,7 +73,6 @@ def test_an_unknown_name_is_told_with_the_nearest(options: dict[str, Any], sente
         {"top_p": 0},
         {"top_p": 1.1},
         {"threshold": 0.4},
-        {"stop": "sometimes"},
         {"n": "0.5"},
     ],
 )

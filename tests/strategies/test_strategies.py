@@ -20,7 +20,6 @@ from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion
 from ponder.models.fakes.scripted import Scripted
-from ponder.policies.stopping import may_stop, wave
 from ponder.policies.vote import Vote
 from ponder.runtime.result import Result
 from ponder.verifiers.base import Facts
@@ -96,15 +95,25 @@ class TestSelfConsistency:
             assert (result.answer, len(model.requests)) == ("a", asked)
 
     def test_bayes_looks_between_waves_only(self) -> None:
-        """4: a a b a is not sure enough; 3 more, which would make 6 to 1, are a b a; and so on."""
+        """4: a a b a is not sure enough; 3 more, which would make 6 to 1, are a b a; 2 more for the
+        leader make 7 to 2, which the last 3 cannot change.
+        """
         model = Scripted(said(*"aabaabaaaaaa"))
         result, _ = solve(model, "self_consistency", knobs={"n": 12, "stop": "bayes"})
         assert result.answer == "a"
-        asked, standing = 0, (0, 0)
-        replies = "aabaabaaaaaa"
-        while not may_stop("bayes", *standing, 12 - asked):
-            asked += wave("bayes", *standing, 12 - asked)
-            standing = (replies[:asked].count("a"), replies[:asked].count("b"))
+        assert len(model.requests) == 4 + 3 + 2
+
+    @pytest.mark.parametrize(
+        ("stop", "asked"),
+        [("lead(k=3)", 3 + 2), ("window(size=3)", 3 + 3), ("value(price=0.01)", 2)],
+    )
+    def test_a_rule_is_named_with_its_options(self, stop: str, asked: int) -> None:
+        """a a b is two to one: three ahead takes two more. The second window agrees. By the
+        prior a sample more than one vote gains 0.02, and more than two that agree 0.002.
+        """
+        model = Scripted(said(*"aabaaaaaaaaa"))
+        result, _ = solve(model, "self_consistency", knobs={"n": 12, "stop": stop})
+        assert result.answer == "a"
         assert len(model.requests) == asked
 
     def test_no_more_is_asked_for_than_could_settle_the_vote_so_nothing_is_thrown_away(

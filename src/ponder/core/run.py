@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ponder.core.effects import Handler, Sampling
 from ponder.core.errors import ModelError
 from ponder.core.events import Event, Proposed, Subscriber
+from ponder.core.outlook import Outlook
 from ponder.core.problem import Problem
 from ponder.core.search import Tree, apply
 from ponder.core.steering import Steering
@@ -78,6 +79,8 @@ class Run:
     """The effect of all interventions so far."""
     economy: Economy = field(default_factory=Economy)
     """The prices of further samples, and the worth of a right answer."""
+    outlook: Outlook | None = None
+    """The forecast of votes on this problem; None if there is none."""
 
     @property
     def answered(self) -> bool:

@@ -27,6 +27,7 @@ from ponder.core.events import (
     VoteChanged,
     Weighed,
 )
+from ponder.core.outlook import Outlook
 from ponder.core.problem import Problem
 from ponder.core.search import TWIN, Node, Tree
 from ponder.core.steering import Accepted, Action
@@ -289,6 +290,11 @@ class Session(Asking):
             RunFailed: there is no node.
         """
         return await super().conclude(ended if isinstance(ended, Trace) else self.best(ended)[0])
+
+    @property
+    def outlook(self) -> Outlook | None:
+        """The forecast of votes on the run's problem; None if there is none."""
+        return self._run.outlook
 
     @property
     def economy(self) -> Economy:

@@ -1,19 +1,261 @@
-"""Stopping rules of a vote, and the number of further samples that could meet them.
+"""Stopping rules of a vote: pure functions of the samples that have arrived.
 
-``exact``: no outcome of the remaining samples can change the winner. Stopping loses nothing.
-
-``bayes``: Adaptive-Consistency (Aggarwal 2023, section 3, the 'Beta' criterion): with a uniform
-prior on the share of the leader against the runner-up, the posterior probability that the leader is
-the true majority of the two. Approximate: it can stop on the wrong answer.
+Every rule but ``never`` also stops once no outcome of the remaining samples can change the winner;
+``exact`` stops only then, and loses nothing. All others can stop on an answer that the full vote
+would not elect. ``core.refs`` is the grammar in which they are named.
 """
 
 from __future__ import annotations
 
-import bisect
 import math
-from typing import Literal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
 
-Rule = Literal["exact", "bayes", "never"]
+from ponder.core.errors import UnknownName, UsageError
+from ponder.core.outlook import Outlook, Seen
+from ponder.core.refs import parse
+from ponder.policies.value import PRIOR
+
+
+class Rule(Protocol):
+    """Decides when a vote may stop."""
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the vote may stop before it is decided.
+
+        ``left`` samples may still come. The latest ``run`` samples, in the order of request, gave
+        the same answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Only once no outcome of the remaining samples can change the winner."""
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return False."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Not even when the vote is decided."""
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return False."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """Adaptive-Consistency (Aggarwal 2023, 'Let's Sample Step by Step', section 3, Beta criterion):
+    with a uniform prior on the share of the leader against the runner-up, the posterior probability
+    that the leader is the true majority of the two.
+    """
+
+    threshold: float = 0.95
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the probability reaches the threshold."""
+        return majority_probability(*seen.lead) >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Dirichlet:
+    """Adaptive-Consistency (Aggarwal 2023, Dirichlet criterion): with a uniform prior on the shares
+    of all answers seen, the posterior probability that the leader is the most frequent one. One
+    answer alone has a rival without votes.
+    """
+
+    threshold: float = 0.95
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the probability reaches the threshold."""
+        counts = seen.counts if len(seen.counts) > 1 else (*seen.counts, 0)
+        return mode_probability(counts) >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """ESC (Li 2024, 'Escape Sky-high Cost'): samples come in windows, and a window of which all
+    answers agree is the last.
+    """
+
+    size: int = 4
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True after a window that agrees."""
+        return seen.samples % self.size == 0 and run >= self.size
+
+
+@dataclass(frozen=True, slots=True)
+class BayesFactor:
+    """Best-of-infinity (Komiyama 2025, 2509.21091, adaptive generation): the Bayes factor for the
+    leader being the most frequent answer, with a Dirichlet process of concentration ``alpha`` that
+    keeps room for an answer not seen yet. The prior odds are those of one among all answers seen
+    and an unseen one.
+    """
+
+    least: float = 100.0
+    alpha: float = 1.0
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the factor reaches ``least``."""
+        shares = (*seen.counts, self.alpha)
+        sure = leads(shares)
+        return sure >= 1 or sure / (1 - sure) * len(seen.counts) >= self.least
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """Stop when the answers scatter little: their entropy is at most ``most`` bits, after at least
+    ``least`` samples.
+    """
+
+    most: float = 0.6
+    least: int = 4
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the entropy is low enough."""
+        return seen.samples >= self.least and entropy(seen.counts) <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The first answer that leads by ``k`` votes: a sequential probability ratio test (Wald 1945)
+    between the two strongest answers.
+    """
+
+    k: int = 4
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the leader is ``k`` votes ahead."""
+        first, second = seen.lead
+        return first - second >= self.k
+
+
+FEATURES = ("1", "n", "leader", "lead", "runner-up", "answers", "silent")
+"""Features of the learned rule: logarithms of counts and shares of the samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A controller learned on answer counts (after 2606.03102, a logistic model for its
+    network): the probability that the leader is the answer that all samples would elect.
+    """
+
+    threshold: float = 0.95
+    weights: tuple[float, ...] = (0.0,) * len(FEATURES)
+    """One per feature; ``benchmarks/stopping.py`` fits them."""
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if the probability reaches the threshold."""
+        score = sum(map(float.__mul__, self.weights, features(seen)))
+        return 1 / (1 + math.exp(-score)) >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value of computation (Russell and Wefald 1991; Hay 2012): stop once no further wave is
+    expected to gain what it costs.
+
+    ``price`` is that of one sample, as a share of what a right answer is worth. A lead of d votes
+    gains nothing from d samples, so the look-ahead reaches over waves: the fewest samples that can
+    overturn the lead, and about as many as overturn it most cheaply (d squared).
+    """
+
+    price: float = 0.0005
+    outlook: Outlook = PRIOR
+
+    def stops(self, seen: Seen, left: int, run: int) -> bool:
+        """Return True if no wave is worth its price."""
+        return self.gain(seen, left) < self.price
+
+    def gain(self, seen: Seen, left: int) -> float:
+        """Return the largest expected gain per sample, over the waves that are looked at."""
+        first, second = seen.lead
+        lead = first - second
+        waves = sorted({min(lead + 1, left), min(lead * lead + 1, left)})
+        now = self.outlook.right(seen)
+        return max((self.outlook.after(seen, wave) - now) / wave for wave in waves)
+
+
+# Naming -------------------------------------------------------------------------------------------
+
+RULES: dict[str, type[Rule]] = {
+    "exact": Exact,
+    "never": Never,
+    "bayes": Beta,
+    "dirichlet": Dirichlet,
+    "window": Window,
+    "factor": BayesFactor,
+    "entropy": Entropy,
+    "lead": Lead,
+    "learned": Learned,
+    "value": Value,
+}
+"""The rules by name."""
+RANGES: dict[str, dict[str, tuple[Callable[[str], float], float, float]]] = {
+    "bayes": {"threshold": (float, 0.5, 1)},
+    "dirichlet": {"threshold": (float, 0, 1)},
+    "window": {"size": (int, 2, 4096)},
+    "factor": {"least": (float, 1, 1e12), "alpha": (float, 1e-6, 1e6)},
+    "entropy": {"most": (float, 0, 64), "least": (int, 1, 4096)},
+    "lead": {"k": (int, 1, 4096)},
+    "learned": {"threshold": (float, 0, 1)},
+    "value": {"price": (float, 1e-9, 1)},
+}
+"""Options of the rules: type and bounds, both inclusive."""
+
+
+def rule(text: str, outlook: Outlook = PRIOR, **defaults: float) -> Rule:
+    """Return a rule by its reference, such as ``lead(k=4)``.
+
+    ``outlook`` is for the rules that need one; ``defaults`` stand for options not given.
+
+    Raises:
+        UsageError: there is no such rule or option, or its value is invalid.
+    """
+    ref = parse(text)
+    if ref.name not in RULES:
+        raise UnknownName("stopping rule", ref.name, RULES)
+    ranges = RANGES.get(ref.name, {})
+    if ref.args or ref.model:
+        raise UsageError(
+            f"the stopping rule {text!r} must be NAME or NAME(OPTION=VALUE), "
+            f"such as {_example(ref.name)}."
+        )
+    options = {name: value for name, value in defaults.items() if name in ranges}
+    for name, value in ref.options.items():
+        if name not in ranges:
+            raise UnknownName(f"option of the stopping rule {ref.name}", name, ranges)
+        kind, low, high = ranges[name]
+        try:
+            number = kind(value.text)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            what = "a whole number" if kind is int else "a number"
+            raise UsageError(
+                f"{name} of the stopping rule {ref.name} must be {what} from {low:g} to {high:g}, "
+                f"not {value.text!r}."
+            )
+        options[name] = number
+    if ref.name == "value":
+        return Value(outlook=outlook, **options)
+    return RULES[ref.name](**options)
+
+
+def _example(name: str) -> str:
+    option = next(iter(RANGES.get(name, {})), "")
+    return f"{name}({option}=...)" if option else name
+
+
+# Mathematics --------------------------------------------------------------------------------------
 
 
 def decided(first: float, second: float, remaining: int) -> bool:
@@ -35,28 +277,80 @@ def majority_probability(first: int, second: int) -> float:
     return tail / (1 << n)
 
 
-def may_stop(
-    rule: Rule, first: float, second: float, remaining: int, threshold: float = 0.95
-) -> bool:
-    """True if the rule allows a stop; always so when nothing remains."""
-    if remaining == 0:
-        return True
-    if rule == "never" or first == 0:
-        return False
-    if decided(first, second, remaining):
-        return True
-    return rule == "bayes" and majority_probability(int(first), int(second)) >= threshold
-
-
-def wave(rule: Rule, first: float, second: float, remaining: int, threshold: float = 0.95) -> int:
-    """Return the least number of further samples after which the rule could stop.
-
-    That is the case if all of them, at full weight, go to the leader. Fewer could not decide
-    anything, so these are requested at once.
+def mode_probability(counts: tuple[int, ...]) -> float:
+    """Return the probability that the first share is the largest, for shares with the density of
+    Dirichlet(counts + 1).
     """
-    return bisect.bisect_left(
-        range(remaining),
-        True,
-        lo=min(1, remaining),
-        key=lambda k: may_stop(rule, first + k, second, remaining - k, threshold),
+    return leads(tuple(count + 1 for count in counts))
+
+
+@lru_cache(maxsize=16384)
+def leads(shape: tuple[float, ...]) -> float:
+    """Return the probability that the first of Dirichlet(shape) is the largest.
+
+    The shares are independent gamma variables, divided by their sum, so that it is an integral over
+    the first one: of its density times the distribution functions of the others. Simpson's rule in
+    the logarithm of the variable; the error is below 1e-5.
+    """
+    first, rivals = shape[0], Counter(shape[1:])
+    low = math.log(first) - 14 / math.sqrt(min(first, 20.0))
+    high = math.log(first + 8 * math.sqrt(first) + 12)
+    steps = 240
+    width = (high - low) / steps
+    total = 0.0
+    for i in range(steps + 1):
+        x = math.exp(low + i * width)
+        density = math.exp(first * math.log(x) - x - math.lgamma(first))
+        if density > 1e-14:
+            below = math.prod(_gamma(a, x) ** many for a, many in rivals.items())
+            total += (1 if i in (0, steps) else 4 if i % 2 else 2) * density * below
+    return min(1.0, total * width / 3)
+
+
+def _gamma(a: float, x: float) -> float:
+    """Return the regularised lower incomplete gamma function, by its power series or continued
+    fraction.
+    """
+    scale = math.exp(a * math.log(x) - x - math.lgamma(a))
+    if x < a + 1:
+        term = total = 1 / a
+        k = a
+        while term > total * 1e-12:
+            k += 1
+            term *= x / k
+            total += term
+        return scale * total
+    tiny = 1e-300
+    b = x + 1 - a
+    c, d = 1 / tiny, 1 / b
+    found = d
+    for i in range(1, 500):
+        step = -i * (i - a)
+        b += 2
+        d = 1 / ((step * d + b) or tiny)
+        c = (b + step / c) or tiny
+        change = d * c
+        found *= change
+        if abs(change - 1) < 1e-12:
+            break
+    return 1 - scale * found
+
+
+def entropy(counts: tuple[int, ...]) -> float:
+    """Return the entropy of the shares of the answers, in bits."""
+    whole = sum(counts)
+    return math.fsum(-c / whole * math.log2(c / whole) for c in counts)
+
+
+def features(seen: Seen) -> tuple[float, ...]:
+    """Return the features of the learned rule, in the order of ``FEATURES``."""
+    n, (first, second) = seen.samples, seen.lead
+    return (
+        1.0,
+        math.log(n),
+        first / n,
+        math.log1p(first - second),
+        second / n,
+        math.log(len(seen.counts)),
+        seen.silent / n,
     )

@@ -20,42 +20,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
+from ponder.core.outlook import Outlook, Seen
+
+__all__ = ["PRIOR", "Mixture", "Outlook", "Seen", "Urn"]
 NEGLIGIBLE = 0.002
 """Posterior share below which an urn is left out of a forecast."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The samples of a problem that have arrived."""
-
-    counts: tuple[int, ...] = ()
-    """Votes of each answer, in descending order."""
-    silent: int = 0
-    """Number of samples without an answer."""
-
-    @property
-    def samples(self) -> int:
-        """Number of samples."""
-        return sum(self.counts) + self.silent
-
-
-class Outlook(Protocol):
-    """Knows how likely the leading answer is right."""
-
-    @property
-    def basis(self) -> str:
-        """Description of the data that it was fitted on; '' for a stated prior."""
-        ...
-
-    def right(self, seen: Seen) -> float:
-        """Return the probability that the leading answer is right; 0 without an answer."""
-        ...
-
-    def after(self, seen: Seen, more: int) -> float:
-        """Return the expectation of ``right`` once ``more`` further samples have arrived."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +50,11 @@ class Urn:
         """Return how much likelier the votes of one answer are if it is the right one, not a wrong
         one.
         """
-        return math.exp(_rising(self.right, votes) - math.log(self.wrong) - math.lgamma(votes))
+        return math.exp(self.log_odds(votes))
+
+    def log_odds(self, votes: int) -> float:
+        """Return the logarithm of ``odds``."""
+        return _rising(self.right, votes) - math.log(self.wrong) - math.lgamma(votes)
 
     def evidence(self, seen: Seen) -> float:
         """Return the logarithm of the probability of the samples, were all their answers wrong."""

@@ -33,6 +33,7 @@ from ponder.core.events import (
     Subscriber,
 )
 from ponder.core.ledger import Ledger, Receipt
+from ponder.core.outlook import Outlook
 from ponder.core.problem import Problem
 from ponder.core.run import Cue, Run, boxed, ignore
 from ponder.core.session import Session
@@ -87,6 +88,8 @@ class Job:
     """Returns the cue that forces an answer to a problem."""
     worth: Worth | None = None
     """Worth of a right answer; None if the caller did not say."""
+    outlook: Outlook | None = None
+    """The forecast of votes on this problem; None if there is none."""
 
     def economy(self, meters: Mapping[str, Meter]) -> Economy:
         """Return the prices of samples in the unit that the caller has least of.
@@ -247,6 +250,7 @@ class Runner:
             cue=job.cue,
             continues=continues,
             economy=job.economy(built.meters),
+            outlook=job.outlook,
         )
         self._publish(
             RunStarted(

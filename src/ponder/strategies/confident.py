@@ -22,6 +22,7 @@ from ponder.core.steps import Step
 from ponder.core.trace import Trace
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.poll import Poll
+from ponder.policies.stopping import Never
 from ponder.strategies.declaring import STEPS, Values, strategy
 from ponder.strategies.knobs import Range
 
@@ -51,7 +52,7 @@ async def confident(
     consensus: Annotated[float, Range(0.5, 1)] = 0.95,
 ) -> Trace:
     """Draw at most ``n`` traces, stop those of low confidence, and let the others vote."""
-    poll = Poll(n, "never", 1.0)
+    poll = Poll(n, Never())
     lows: dict[str, float] = {}
 
     def count(trace: Trace) -> None:

@@ -22,13 +22,13 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Permitted values of a text: fixed names, or one name with any arguments."""
+    """Permitted values of a text: fixed names, or names with any arguments."""
 
     names: tuple[str, ...]
     """The fixed names."""
-    other: str
-    """The name that takes arguments."""
-    check: Callable[[str], object]
+    other: str = ""
+    """The name that takes arguments; '' if all of them do."""
+    check: Callable[[str], object] | None = None
     """Raises ``UsageError`` for an invalid value."""
 
 
@@ -84,8 +84,9 @@ class Knob:
         if self.parsed:
             return self.parsed.read(value)
         if self.choices:
-            written = isinstance(value, str) and value.startswith(f"{self.other}(")
-            if value not in self.choices and not (self.other and written):
+            text = value if isinstance(value, str) else ""
+            written = text.startswith(f"{self.other}(") if self.other else bool(text and self.check)
+            if value not in self.choices and not written:
                 raise UsageError(
                     f"knob {self.name!r} must be one of {', '.join(self.values)}, not {value!r}."
                 )

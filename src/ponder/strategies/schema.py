@@ -38,6 +38,8 @@ def _property(knob: Knob, told: str) -> dict[str, Any]:
     if knob.other:
         of_model = {"pattern": rf"^{re.escape(knob.other)}\(.+\)$"}
         made["anyOf"] = [{"enum": list(knob.choices)}, of_model]
+    elif knob.check:
+        made["pattern"] = rf"^({'|'.join(map(re.escape, knob.choices))})\s*(\(.*\))?\s*$"
     elif knob.choices:
         made["enum"] = list(knob.choices)
     return made

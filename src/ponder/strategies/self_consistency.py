@@ -4,9 +4,8 @@ It assumes that wrong samples disagree with each other while right ones agree, s
 that can be compared. Samples are requested in waves: each is the fewest that could settle the vote
 (``policies.stopping``), or ``batch`` of them, which is faster if the model works on many at once.
 Samples that are still running when the vote is settled are cancelled. With ``stop=exact`` the
-winner is the one that all n samples would have elected. ``bayes`` is Adaptive-Consistency (Aggarwal
-2023); it is checked between waves only, so that the outcome does not depend on the order of
-arrival.
+winner is the one that all n samples would have elected. The other rules are checked between waves
+only, so that the outcome does not depend on the order of arrival.
 """
 
 from __future__ import annotations
@@ -15,12 +14,14 @@ from typing import Annotated, Literal
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
+from ponder.core.refs import parse
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.poll import Poll
-from ponder.policies.stopping import Rule
+from ponder.policies.stopping import RULES, rule
+from ponder.policies.value import PRIOR
 from ponder.strategies.declaring import RUN, Values, strategy
-from ponder.strategies.knobs import Range
+from ponder.strategies.knobs import Open, Range
 
 BY = {"confidence": "mean_logprob", "score": ""}
 """Name of the verifier that weighs a vote; '' is the run's."""
@@ -31,8 +32,9 @@ def _weighing(values: Values) -> str:
 
 
 def _check(values: Values) -> None:
-    if values["stop"] == "bayes" and values["weight"] != "votes":
-        raise UsageError("stop=bayes counts votes: use it with weight=votes, or take stop=exact.")
+    name = parse(values["stop"]).name
+    if name not in ("exact", "never") and values["weight"] != "votes":
+        raise UsageError(f"stop={name} counts votes: use it with weight=votes, or take stop=exact.")
 
 
 @strategy(
@@ -47,8 +49,8 @@ async def self_consistency(
     *,
     n: Annotated[int, Range(1, 4096)] = 8,
     weight: Annotated[Literal["votes", "confidence", "score"], "What a vote weighs."] = "votes",
-    stop: Rule = "exact",
-    threshold: Annotated[float, Range(0.5, 1.0), "How sure stop=bayes must be."] = 0.95,
+    stop: Annotated[str, Open(tuple(RULES), check=rule), "When the vote ends."] = "exact",
+    threshold: Annotated[float, Range(0.5, 1.0), "How sure bayes must be."] = 0.95,
     batch: Annotated[int, Range(1, 4096)] = 1,
 ) -> Trace:
     """Draw up to n samples, at least ``batch`` at once; return one with the winning answer.
@@ -63,7 +65,7 @@ async def self_consistency(
         scores = await child.score([trace], BY[weight]) if weight in BY else []
         return trace, scores[0].value or 0.0 if scores else 1.0
 
-    poll = Poll(n, stop, threshold)
+    poll = Poll(n, rule(stop, s.outlook or PRIOR, threshold=threshold))
     while coming := poll.wave(batch):
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
