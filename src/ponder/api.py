@@ -91,6 +91,9 @@ async def prepare(
             steps=plan.chosen.stepwise,
             worth=asked.worth,
             outlook=difficulty.shipped().outlook(asked.problem.answer_type),
+            calibrated=asked.strategy in presets.SAMPLING
+            and asked.sampling.temperature > 0
+            and asked.problem.answer_type in difficulty.shipped().urns,
         )
         job.check()
         book = None

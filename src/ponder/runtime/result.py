@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ponder.core.errors import Stop
 from ponder.core.ledger import Receipt
+from ponder.core.outlook import Seen
 from ponder.core.trace import Score, Trace
 
 StoppedBy = Stop | Literal["done", "interrupt", "lost", "accepted"]
@@ -59,8 +61,8 @@ class Result:
     answer: str | None
     """The answer; None if no sample had one."""
     confidence: float | None
-    """Share of the answered samples that agree with it; None if there are fewer than two, or all
-    grew from one prefix.
+    """Probability that it is right if ``calibrated`` says so, else the share of the answered
+    samples that agree with it; None if there are fewer than two, or all grew from one prefix.
     """
     strategy: str
     knobs: dict[str, Any]
@@ -83,12 +85,14 @@ class Result:
     """One sentence on the samples that failed requests have lost; '' if there are none."""
     decided: tuple[str, ...] = ()
     """The strategy's choices and their reasons, in their order."""
+    calibrated: str = ""
+    """Description of the data to which the confidence was calibrated; '' if it was not."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``ponder solve --json`` prints.
 
-        ``chosen`` is the path of the call that the answer came from; ``decided`` and ``lost`` only
-        if not empty.
+        ``chosen`` is the path of the call that the answer came from; ``decided``, ``lost`` and
+        ``calibrated`` only if not empty.
         """
         known = {
             "answer": self.answer,
@@ -104,7 +108,11 @@ class Result:
             "silent": self.silent,
             "chosen": self.trace.id if self.trace else None,
         }
-        rare = {"decided": list(self.decided), "lost": self.lost}
+        rare = {
+            "decided": list(self.decided),
+            "lost": self.lost,
+            "calibrated": self.calibrated,
+        }
         return {**known, **{name: value for name, value in rare.items() if value}}
 
 
@@ -162,6 +170,16 @@ def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
     unanswered = groups.pop(None, None)
     ranked = sorted(groups.values(), key=len, reverse=True)
     return [*ranked, unanswered] if unanswered else ranked
+
+
+def votes(chosen: Trace, traces: Sequence[Trace]) -> Seen | None:
+    """Return the votes of the samples; None if the chosen trace's answer does not lead."""
+    counts = Counter(t.answer.key for t in ends(traces) if t.answer is not None)
+    leading = max(counts.values(), default=0)
+    if chosen.answer is None or counts[chosen.answer.key] < leading:
+        return None
+    silent = sum(trace.answer is None for trace in ends(traces))
+    return Seen(tuple(sorted(counts.values(), reverse=True)), silent)
 
 
 def agreement(chosen: Trace, traces: Sequence[Trace]) -> float | None:

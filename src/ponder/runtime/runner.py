@@ -47,7 +47,16 @@ from ponder.runtime.handlers.live import Read
 from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.inbox import Inbox, Postbox
 from ponder.runtime.journal import Journal
-from ponder.runtime.result import Result, StoppedBy, agreement, candidates, ends, last_value, leader
+from ponder.runtime.result import (
+    Result,
+    StoppedBy,
+    agreement,
+    candidates,
+    ends,
+    last_value,
+    leader,
+    votes,
+)
 from ponder.runtime.stack import World, stack
 from ponder.verifiers.base import Verifier
 
@@ -90,6 +99,10 @@ class Job:
     """Worth of a right answer; None if the caller did not say."""
     outlook: Outlook | None = None
     """The forecast of votes on this problem; None if there is none."""
+    calibrated: bool = False
+    """True if the outlook holds for this run: independent samples of its own model vote, and it was
+    fitted to problems of this answer type.
+    """
 
     def economy(self, meters: Mapping[str, Meter]) -> Economy:
         """Return the prices of samples in the unit that the caller has least of.
@@ -354,9 +367,13 @@ class Runner:
 
     def _result(self, chosen: Trace | None, stopped: StoppedBy, receipt: Receipt) -> Result:
         job, traces = self._job, list(self._traces.values())
+        confidence, calibrated = agreement(chosen, traces) if chosen else None, ""
+        seen = votes(chosen, traces) if chosen and confidence is not None else None
+        if seen and job.calibrated and job.outlook:
+            confidence, calibrated = job.outlook.right(seen), job.outlook.basis
         return Result(
             answer=chosen.answer.text if chosen and chosen.answer else None,
-            confidence=agreement(chosen, traces) if chosen else None,
+            confidence=confidence,
             strategy=job.name,
             knobs={**job.knobs, **job.drawn()},
             model=job.model.info.name,
@@ -369,6 +386,7 @@ class Runner:
             trace=chosen,
             lost=self._missing(),
             decided=tuple(self._decided),
+            calibrated=calibrated,
         )
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_json_is_one_object_of_the_documented_shape(capsys: pytest.CaptureFixtur
         "candidates",
         "silent",
         "chosen",
+        "calibrated",
     ]
     figures = [
         "calls",
@@ -79,7 +81,7 @@ def test_a_person_gets_answer_confidence_and_receipt(capsys: pytest.CaptureFixtu
     assert err == ""
     assert "so then we add the terms" in out
     assert "\n42\n" in out
-    assert "confidence 1.00: 5 of 5 answers agree" in out
+    assert re.search(r"confidence 0\.9\d \(calibrated\): 5 of 5 answers agree", out)
     assert "self_consistency on simulated: finished; run 2" in out
     assert "completion tokens" in out
 
@@ -119,7 +121,7 @@ BAD: list[tuple[list[str], str]] = [
     (["--set", "n"], "--set takes KNOB=VALUE"),
     (["--set", "n=0"], "knob 'n' must be between 1 and 4,096, not '0'."),
     (["--set", "n=many"], "knob 'n' must be a whole number, not 'many'."),
-    (["--set", "stop=soon"], "must be one of exact, bayes, never, not 'soon'."),
+    (["--set", "stop=soon"], "unknown stopping rule 'soon': expected one of"),
     (["--set", "stop=bayes", "--set", "weight=confidence"], "stop=bayes counts votes"),
     (["--set", "temperature=9"], "knob 'temperature' must be between 0 and 5, not '9'."),
     (["--effort", "hihg"], "did you mean 'high'?"),

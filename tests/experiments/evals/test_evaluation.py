@@ -101,7 +101,7 @@ def test_every_problem_is_answered_by_every_configuration(store: Store) -> None:
             assert outcome.tokens == 2 * WORDS * calls
             assert outcome.flops == 2 * 2 * WORDS * calls  # of one parameter
             assert (outcome.correct, outcome.usd) == (None, 0.0)
-    assert [o.confidence for o in of(store, VOTE)] == [1.0] * 3
+    assert all(o.confidence and 0.9 < o.confidence < 1 for o in of(store, VOTE))
     assert {one.id for one in store.configurations()} == {DIRECT.id, VOTE.id}
     [one] = [one for one in store.configurations() if one.id == VOTE.id]
     assert (one.name, one.model, one.suite, one.parameters) == (VOTE.label, "m", "s", 1)

@@ -85,8 +85,9 @@ def _sure(outcome: Result) -> str:
         why = "only one sample answered" if answered == 1 else "all answers are of one chain"
         return f"confidence unknown: {why}{without}"
     score = f", best score {chosen.score:.3f}" if chosen.score is not None else ""
+    kind = " (calibrated)" if outcome.calibrated else ""
     return (
-        f"confidence {outcome.confidence:.2f}: {chosen.votes} of {answered} answers agree"
+        f"confidence {outcome.confidence:.2f}{kind}: {chosen.votes} of {answered} answers agree"
         f"{score}{without}"
     )
 
