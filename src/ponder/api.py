@@ -20,6 +20,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, cast
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
 from ponder.core.events import Event, Subscriber
+from ponder.core.outlook import Outlook
 from ponder.core.problem import Message, Problem
 from ponder.core.run import ignore
 from ponder.core.worth import Worth
@@ -27,15 +28,17 @@ from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.opening import Opened
-from ponder.planning import difficulty, presets
+from ponder.planning import climbing, difficulty, presets
 from ponder.planning import trust as trusting
 from ponder.planning.capabilities import check, payable
 from ponder.planning.plan import resolve
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine, engine_of
+from ponder.runtime.job import Job
 from ponder.runtime.result import Result
-from ponder.runtime.runner import Job, Runner
+from ponder.runtime.runner import Runner
+from ponder.strategies.auto import auto
 
 T = TypeVar("T")
 Question = str | Sequence[Message] | Problem
@@ -90,7 +93,7 @@ async def prepare(
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
             steps=plan.chosen.stepwise,
             worth=asked.worth,
-            outlook=difficulty.shipped().outlook(asked.problem.answer_type),
+            outlook=_outlook(asked),
             calibrated=asked.strategy in presets.SAMPLING
             and asked.sampling.temperature > 0
             and asked.problem.answer_type in difficulty.shipped().urns,
@@ -104,6 +107,14 @@ async def prepare(
             else:
                 run = book.create(asked.to_json())
         yield engine.start(job, journal=book, run=run, publish=publish)
+
+
+def _outlook(asked: Spec) -> Outlook:
+    """Return the forecast that ships for this kind of problem, and for ladders of models."""
+    kind = asked.problem.answer_type
+    if asked.strategy == auto.name:
+        return climbing.shipped().climb(kind)
+    return difficulty.shipped().outlook(kind)
 
 
 @asynccontextmanager

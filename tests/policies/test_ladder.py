@@ -8,18 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.policies.ladder import EMPTY, Ladder, Option, Tally, choose, independent
+from ponder.policies.ladder import EMPTY, STATED, Ballots, Climb, Ladder, Option, choose
 from ponder.policies.value import Mixture, Urn
 
 EASY, HARD = Urn(8, 0.5, 0.1, 0.6), Urn(0.5, 3, 0.5, 0.4)
 BOTH = Mixture((EASY, HARD))
+
+
+def independent(rungs: list[Mixture], shared: float = 0.3) -> Ladder:
+    """A ladder whose rungs tell nothing of each other's kinds."""
+    shares = tuple(urn.share for urn in rungs[-1].urns)
+    steps = tuple(tuple(shares for _ in lower.urns) for lower in rungs[:-1])
+    return Ladder(tuple(rungs), steps, shared)
+
+
 ONE = Mixture((Urn(2, 1, 0.5),))
 VOTES = st.dictionaries(st.sampled_from("abc"), st.integers(1, 4), max_size=3)
-TALLIES = st.builds(Tally, VOTES, st.integers(0, 2))
+TALLIES = st.builds(Ballots, VOTES, st.integers(0, 2))
 
 
 @given(TALLIES)
-def test_one_rung_believes_what_its_mixture_says(tally: Tally) -> None:
+def test_one_rung_believes_what_its_mixture_says(tally: Ballots) -> None:
     beliefs = independent([BOTH]).beliefs([tally])
     assert max(beliefs.values(), default=0.0) == pytest.approx(BOTH.right(tally.seen))
     assert sum(beliefs.values()) <= 1 + 1e-9
@@ -29,10 +38,10 @@ def test_one_rung_believes_what_its_mixture_says(tally: Tally) -> None:
 def test_two_rungs_multiply_their_odds() -> None:
     # On each rung a right answer weighs 2, a wrong one 1; a mistake is shared in half of the cases.
     ladder = independent([ONE, ONE], shared=0.5)
-    agree = ladder.beliefs([Tally({"a": 1}), Tally({"a": 1})])
+    agree = ladder.beliefs([Ballots({"a": 1}), Ballots({"a": 1})])
     right, wrong = 2 * 2, 1 * 1 * 0.5 + 0  # 'a' right; 'a' wrong on both, the right one unseen
     assert agree["a"] == pytest.approx(right / (right + wrong))
-    differ = ladder.beliefs([Tally({"a": 1}), Tally({"b": 1})])
+    differ = ladder.beliefs([Ballots({"a": 1}), Ballots({"b": 1})])
     # 'a' right: b is a mistake, and none was made before. 'b' right. Neither: b is another mistake.
     a, b, neither = 2 * 1, 1 * 2, 1 * 1 * 0.5
     assert differ == pytest.approx({"a": a / (a + b + neither), "b": b / (a + b + neither)})
@@ -41,12 +50,12 @@ def test_two_rungs_multiply_their_odds() -> None:
 def test_a_kind_on_one_rung_tells_the_kind_on_the_next() -> None:
     same = Ladder((BOTH, BOTH), (((1.0, 0.0), (0.0, 1.0)),), shared=0.0)
     apart = independent([BOTH, BOTH], shared=0.0)
-    split = [Tally({"a": 1, "b": 1, "c": 1}), EMPTY]  # a hard problem
+    split = [Ballots({"a": 1, "b": 1, "c": 1}), EMPTY]  # a hard problem
     assert same.gain(split, 1, 1) < apart.gain(split, 1, 1)
 
 
 @given(TALLIES, st.integers(1, 2))
-def test_the_gain_on_one_rung_is_that_of_its_mixture(tally: Tally, more: int) -> None:
+def test_the_gain_on_one_rung_is_that_of_its_mixture(tally: Ballots, more: int) -> None:
     if len(tally.votes) == 1:  # more of them, and the mixture takes them one by one
         gain = independent([ONE]).gain([tally], 0, more)
         expected = ONE.after(tally.seen, more) - ONE.right(tally.seen)
@@ -55,7 +64,7 @@ def test_the_gain_on_one_rung_is_that_of_its_mixture(tally: Tally, more: int) ->
 
 @given(st.tuples(TALLIES, TALLIES), st.integers(0, 1), st.integers(1, 16))
 def test_a_gain_is_the_part_of_a_probability(
-    tallies: tuple[Tally, Tally], rung: int, samples: int
+    tallies: tuple[Ballots, Ballots], rung: int, samples: int
 ) -> None:
     ladder = Ladder((BOTH, BOTH), (((0.9, 0.1), (0.3, 0.7)),))
     now = max(ladder.beliefs(tallies).values(), default=0.0)
@@ -64,12 +73,12 @@ def test_a_gain_is_the_part_of_a_probability(
 
 def test_no_gain_is_in_a_sample_that_could_not_change_the_answer() -> None:
     ladder = independent([BOTH])
-    assert ladder.gain([Tally({"a": 3, "b": 1})], 0, 1) == pytest.approx(0, abs=1e-12)
-    assert ladder.gain([Tally({"a": 2, "b": 1})], 0, 2) > 0
+    assert ladder.gain([Ballots({"a": 3, "b": 1})], 0, 1) == pytest.approx(0, abs=1e-12)
+    assert ladder.gain([Ballots({"a": 2, "b": 1})], 0, 2) > 0
 
 
 def test_thousands_of_votes_are_weighed_too() -> None:
-    beliefs = independent([BOTH]).beliefs([Tally({"a": 3000, "b": 1000}, 96)])
+    beliefs = independent([BOTH]).beliefs([Ballots({"a": 3000, "b": 1000}, 96)])
     assert math.isfinite(beliefs["a"])
     assert beliefs["a"] > 0.9
 
@@ -84,7 +93,17 @@ def test_of_the_options_worth_their_price_the_one_of_most_gain_per_price_is_take
 
 def test_options_are_those_that_have_a_price() -> None:
     ladder = independent([ONE, BOTH])
-    tallies = [Tally({"a": 1}), EMPTY]
-    options = ladder.options(tallies, (1, 2), {(0, 1): 1.0, (1, 2): 3.0})
+    tallies = [Ballots({"a": 1}), EMPTY]
+    options = ladder.options(tallies, {(0, 1): 1.0, (1, 2): 3.0})
     assert [(one.rung, one.samples, one.price) for one in options] == [(0, 1, 1.0), (1, 2, 3.0)]
     assert options[1].gain == ladder.gain(tallies, 1, 2)
+
+
+def test_a_ladder_is_made_of_equal_rungs() -> None:
+    climb = Climb(BOTH, ((0.9, 0.1), (0.3, 0.7)), 0.2)
+    assert climb.ladder(3) == Ladder((BOTH,) * 3, (climb.step,) * 2, 0.2)
+    seen = Ballots({"a": 2, "b": 1}).seen
+    assert climb.right(seen) == BOTH.right(seen)
+    assert climb.after(seen, 3) == BOTH.after(seen, 3)
+    assert STATED.basis == ""
+    assert all(sum(row) == pytest.approx(1) for row in STATED.step)

@@ -18,9 +18,10 @@ from ponder.core.problem import Message, Problem
 from ponder.core.trace import Delta, Finish, Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.fakes.scripted import EVERYTHING
+from ponder.runtime.job import Job
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
-from ponder.runtime.runner import Job, Runner
+from ponder.runtime.runner import Runner
 from ponder.strategies import registry
 from ponder.verifiers.base import Facts
 from ponder.verifiers.registry import find

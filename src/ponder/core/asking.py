@@ -259,8 +259,11 @@ class Asking(Asker):
         problem: Problem,
         model: str = "",
         hear: Callable[[Trace], None] = lambda trace: None,
+        thinking: Thinking | None = None,
     ) -> Trace:
         """Run another strategy on the problem, with ``model``, and return its trace.
+
+        ``thinking`` replaces the run's own setting, if given.
 
         Its proposals are passed to ``hear`` and are not proposals of this run. If the budget or a
         failed request ends the strategy, its best answer so far is returned.
@@ -270,6 +273,8 @@ class Asking(Asker):
                 answer.
         """
         run = replace(self._run, model=model, hear=hear, best=None, proposed=False, tree=None)
+        if thinking is not None:
+            run.sampling = replace(run.sampling, thinking=thinking)
         trace: Trace | None = None
         try:
             trace = await strategy(type(self)(run, self._next()), problem)

@@ -77,6 +77,10 @@ class Run:
     """The search tree, if the strategy uses one."""
     steering: Steering = field(default_factory=Steering)
     """The effect of all interventions so far."""
+    belief: tuple[float, str] | None = None
+    """Probability that the proposed answer is right, and the data that says so; None if the
+    strategy has no opinion.
+    """
     economy: Economy = field(default_factory=Economy)
     """The prices of further samples, and the worth of a right answer."""
     outlook: Outlook | None = None

@@ -301,6 +301,12 @@ class Session(Asking):
         """The prices of further samples, and the worth of a right answer."""
         return self._run.economy
 
+    def believe(self, probability: float, basis: str) -> None:
+        """Set the probability that the proposed answer is right; ``basis`` is the data behind it,
+        '' for a stated prior.
+        """
+        self._run.belief = probability, basis
+
     def decide(self, what: str, why: str) -> None:
         """Record a choice of the strategy, with its reason."""
         self._run.tell(Decided(what, why))

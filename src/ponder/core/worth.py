@@ -87,6 +87,13 @@ class Economy:
     """Worth of a right answer; None if the caller did not say."""
 
 
+def forgone(what: str, price: float, gain: float, economy: Economy, worth: float = 0.0) -> str:
+    """Return the sentence on samples that are not requested, since they are not worth it."""
+    whole = said(worth or economy.worth or 0.0, economy.unit)
+    cost = said(price, economy.unit)
+    return f"{what} would cost {cost} and be expected to gain {gain:.1%} of {whole}"
+
+
 def said(amount: float, unit: Limit) -> str:
     """Return an amount with its unit, for a person."""
     if unit == "usd":

@@ -205,7 +205,7 @@ def fit(pools: Iterable[Graded], made: str) -> Fit:
     given = [pool for pool in pools if any(_size(tally) for tally in pool.problems)]
     if not given:
         raise UsageError("there is no graded sample to fit to: give a pool that has some.")
-    drawn = [_subsets(pool) for pool in given]
+    drawn = [subsets(pool) for pool in given]
     rows = {tally: _likelihoods(tally) for counts in drawn for tally in counts}
     kinds = [*dict.fromkeys(pool.answer_type for pool in given), ANY]
     urns = {}
@@ -216,32 +216,37 @@ def fit(pools: Iterable[Graded], made: str) -> Fit:
             for tally, share in counts.items():
                 weights[tally] += weight * share
         urns[kind] = _shares([(rows[tally], weight) for tally, weight in weights.items()])
-    return Fit(made, tuple(_source(pool) for pool in given), urns)
+    return Fit(made, tuple(source(pool) for pool in given), urns)
 
 
 def _size(tally: Tally) -> int:
     return tally.right + sum(tally.wrong) + tally.silent
 
 
-def _source(pool: Graded) -> Source:
+def source(pool: Graded) -> Source:
+    """Return the description of a pool."""
     samples = sum(map(_size, pool.problems))
     return Source(pool.name, pool.model, pool.answer_type, len(pool.problems), samples)
 
 
-def _subsets(pool: Graded) -> dict[Tally, float]:
+def subsets(pool: Graded) -> dict[Tally, float]:
     """Return random subsets of the samples of each problem, and their shares; these add up to 1."""
     rng = random.Random(0)
-    found: Counter[Tally] = Counter()
-    for tally in pool.problems:
-        answers = [-1] * tally.silent + [0] * tally.right
-        for number, votes in enumerate(tally.wrong, 1):
-            answers += [number] * votes
-        for _ in range(SUBSETS if answers else 0):
-            counts = Counter(rng.sample(answers, min(SIZE, len(answers))))
-            wrong = sorted((votes for name, votes in counts.items() if name > 0), reverse=True)
-            found[Tally(counts[0], tuple(wrong), counts[-1])] += 1
+    found = Counter(
+        drawn_from(tally, rng) for tally in pool.problems if _size(tally) for _ in range(SUBSETS)
+    )
     whole = found.total()
     return {tally: many / whole for tally, many in found.items()}
+
+
+def drawn_from(tally: Tally, rng: random.Random) -> Tally:
+    """Return a random subset of a problem's samples, ``SIZE`` of them if there are so many."""
+    answers = [-1] * tally.silent + [0] * tally.right
+    for number, votes in enumerate(tally.wrong, 1):
+        answers += [number] * votes
+    counts = Counter(rng.sample(answers, min(SIZE, len(answers))))
+    wrong = sorted((votes for name, votes in counts.items() if name > 0), reverse=True)
+    return Tally(counts[0], tuple(wrong), counts[-1])
 
 
 def _likelihoods(tally: Tally) -> list[float]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
-from ponder.core.errors import UnknownName
+from ponder.core.errors import UnknownName, UsageError
 from ponder.core.thinking import LEVELS, Thinking
 from ponder.models.thinking import TOKENS
 from ponder.strategies import registry
@@ -60,14 +60,17 @@ PRESETS: dict[str, Preset] = {
     "high": Preset("self_consistency", {"n": 16}, Sampling(2048), Budget(tokens=60_000)),
     "xhigh": Preset("self_consistency", {"n": 24}, Sampling(3072), Budget(tokens=120_000)),
     "max": Preset("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
+    "auto": Preset("auto", {}, Sampling(1024), Budget(tokens=60_000)),
 }
 THINKING: dict[str, tuple[str, int]] = {
     "none": ("off", 1), "minimal": ("minimal", 1), "low": ("low", 1), "medium": ("medium", 1),
-    "high": ("high", 1), "xhigh": ("xhigh", 1), "max": ("max", 8),
+    "high": ("high", 1), "xhigh": ("xhigh", 1), "max": ("max", 8), "auto": ("high", 1),
 }  # fmt: skip
 """Level of thinking and number of samples, for a model that thinks by itself: its own thinking is
 turned up first, and only the last step is a vote.
 """
+LADDER = "low, high"
+"""Levels of thinking that ``auto`` climbs with a model that thinks by itself."""
 DEFAULT = "medium"
 SAMPLING = ("self_consistency", "best_of_n")
 """Strategies that share the presets' ``n``: the number of independent samples."""
@@ -129,7 +132,12 @@ def preset(
 def _thinking(effort: str, given: Mapping[str, Any]) -> Preset:
     """Return the effort's strategy for a model that thinks, and all its knobs."""
     samples = THINKING[effort][1]
-    name, own = ("self_consistency", {"n": samples}) if samples > 1 else ("direct", {})
+    own: dict[str, Any] = {}
+    name = "direct"
+    if samples > 1:
+        name, own = "self_consistency", {"n": samples}
+    if PRESETS[effort].strategy == "auto":
+        name, own = "auto", {"levels": LADDER}
     known = registry.find(name).knobs
     return Preset(name, read(known, {**own, **{k: v for k, v in given.items() if k in known}}))
 
@@ -151,6 +159,25 @@ def _wish(
     if tokens is not None and (budget is None or budget.tokens is None):
         tokens = tokens * length // drawn.length
     return Wish(Thinking(level), plan.strategy, plan.knobs, length, tokens)
+
+
+def worthy(preset: Preset, given: Mapping[str, Any]) -> Preset:
+    """Return the preset of a caller who says what a right answer is worth.
+
+    A vote stops by its value, unless ``given`` names another rule.
+
+    Raises:
+        UsageError: the strategy does not weigh what it costs to go on.
+    """
+    if preset.strategy == "auto":
+        return preset
+    if preset.strategy != "self_consistency" or "stop" in given:
+        rule = f" with stop={given['stop']}" if "stop" in given else ""
+        raise UsageError(
+            f"strategy {preset.strategy!r}{rule} does not ask what a right answer is worth: leave "
+            "--worth out, or take --effort auto or --strategy self_consistency."
+        )
+    return replace(preset, knobs={**preset.knobs, "stop": "value"})
 
 
 def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:

@@ -56,6 +56,9 @@ def spec(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed not in SEEDS:
         raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
     preset = presets.preset(effort, strategy, knobs, budget)
+    if worth is not None:
+        worth = Worth.read(worth)
+        preset = presets.worthy(preset, knobs or {})
     chosen = registry.choose(preset.strategy, preset.knobs)
     if model in chosen.models:
         raise UsageError(f"{model} is the run's own model and always takes part: do not name it.")
@@ -80,6 +83,6 @@ def spec(
         preset.budget,
         name,
         seed,
-        worth=None if worth is None else Worth.read(worth),
+        worth=worth,
         wish=preset.wish,
     )

@@ -57,10 +57,11 @@ class Poll:
         standings = self.standings
         return standings[0].voter if standings else None
 
-    def wave(self, least: int) -> int:
+    def wave(self, least: int, rule: Rule | None = None) -> int:
         """Return the number of ballots to request next: the fewest that could close the vote, at
-        least ``least``; 0 if it is closed.
+        least ``least``; 0 if it is closed. ``rule`` replaces the vote's own from now on.
         """
+        self._rule = rule or self._rule
         left = self.n - self._asked
         if self._closes(0, left):
             return 0

@@ -177,11 +177,17 @@ class Value:
 
     def gain(self, seen: Seen, left: int) -> float:
         """Return the largest expected gain per sample, over the waves that are looked at."""
+        wave, gain = self.best(seen, left)
+        return gain / wave
+
+    def best(self, seen: Seen, left: int) -> tuple[int, float]:
+        """Return the wave of the largest expected gain per sample: its size, and its gain."""
         first, second = seen.lead
         lead = first - second
         waves = sorted({min(lead + 1, left), min(lead * lead + 1, left)})
         now = self.outlook.right(seen)
-        return max((self.outlook.after(seen, wave) - now) / wave for wave in waves)
+        gains = {wave: self.outlook.after(seen, wave) - now for wave in waves}
+        return max(gains.items(), key=lambda pair: pair[1] / pair[0])
 
 
 # Naming -------------------------------------------------------------------------------------------

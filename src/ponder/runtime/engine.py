@@ -31,10 +31,11 @@ from ponder.models import config as configuration
 from ponder.models.base import Mortal
 from ponder.models.config import Config
 from ponder.models.opening import Opened, Teller, identity, open_model
+from ponder.runtime.job import Job
 from ponder.runtime.journal import Journal
 from ponder.runtime.limited import Limited
 from ponder.runtime.result import Result
-from ponder.runtime.runner import Job, Runner
+from ponder.runtime.runner import Runner
 from ponder.util.threads import LoopThread, in_thread
 from ponder.verifiers.base import Tools
 

@@ -1,21 +1,14 @@
-"""The runner of one strategy on one problem: stacks the handlers, keeps the best so far,
-sums up.
-"""
+"""The runner of one job: stacks the handlers, keeps the best so far, sums up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
 
-from ponder.core.budget import Budget
-from ponder.core.cost import PICO, Cost
-from ponder.core.effects import GENERATE, Sampling
+from ponder.core.cost import Cost
+from ponder.core.effects import GENERATE
 from ponder.core.errors import (
-    BudgetTooSmall,
-    Limit,
     LimitReached,
     ModelError,
     PonderError,
@@ -33,19 +26,13 @@ from ponder.core.events import (
     Subscriber,
 )
 from ponder.core.ledger import Ledger, Receipt
-from ponder.core.outlook import Outlook
-from ponder.core.problem import Problem
-from ponder.core.run import Cue, Run, boxed, ignore
+from ponder.core.run import Run, ignore
 from ponder.core.session import Session
 from ponder.core.steering import Accepted, Action
 from ponder.core.trace import Score, Trace
-from ponder.core.worth import Economy, Worth
-from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Admission
-from ponder.runtime.handlers.budgeted import LEAST
-from ponder.runtime.handlers.live import Read
-from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.inbox import Inbox, Postbox
+from ponder.runtime.job import Job
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import (
     Result,
@@ -58,111 +45,6 @@ from ponder.runtime.result import (
     votes,
 )
 from ponder.runtime.stack import World, stack
-from ponder.verifiers.base import Verifier
-
-Strategy = Callable[[Session, Problem], Awaitable[Trace]]
-"""A strategy with its knobs, ready to run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """All inputs of a run, except its journal and its observers."""
-
-    problem: Problem
-    strategy: Strategy
-    """The strategy with its knobs."""
-    name: str
-    """Name of the strategy."""
-    knobs: Mapping[str, Any]
-    """Its knobs, as reported in the result."""
-    sampling: Sampling
-    budget: Budget
-    seed: int
-    model: Model
-    read: Read
-    """Reads the answer of a text."""
-    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
-    """The verifiers that the run may use, by name."""
-    verifier: str = ""
-    """Name of the run's verifier; '' if it has none."""
-    pricing: Pricing | None = None
-    """Prices of ``model``; None if unknown."""
-    others: Mapping[str, Priced] = field(default_factory=dict)
-    """The models used besides ``model``, by name."""
-    notes: tuple[str, ...] = ()
-    """Remarks for the receipt."""
-    steps: bool = False
-    """True if the strategy grows its traces step by step."""
-    cue: Callable[[Problem], Cue] = boxed
-    """Returns the cue that forces an answer to a problem."""
-    worth: Worth | None = None
-    """Worth of a right answer; None if the caller did not say."""
-    outlook: Outlook | None = None
-    """The forecast of votes on this problem; None if there is none."""
-    calibrated: bool = False
-    """True if the outlook holds for this run: independent samples of its own model vote, and it was
-    fitted to problems of this answer type.
-    """
-
-    def economy(self, meters: Mapping[str, Meter]) -> Economy:
-        """Return the prices of samples in the unit that the caller has least of.
-
-        That is the unit of the worth; else the first that the budget limits by hand; else dollars
-        if the model has a price, seconds if it runs here, and tokens of any other.
-        """
-        unit = self.worth.unit if self.worth else self._scarce()
-
-        def price(problem: Problem, tokens: float, samples: int = 1, model: str = "") -> float:
-            return meters[model].price(unit, problem, tokens, samples)
-
-        return Economy(unit, price, self.worth.amount if self.worth else None)
-
-    def _scarce(self) -> Limit:
-        for unit in ("usd", "seconds", "flops"):
-            if getattr(self.budget, unit) is not None:
-                return unit
-        if self.pricing is not None:
-            return "usd"
-        return "seconds" if self.model.info.local else "tokens"
-
-    def drawn(self) -> dict[str, Any]:
-        """Return the sampling parameters, as knobs."""
-        how = self.sampling
-        known = {"length": how.length, "temperature": how.temperature, "top_p": how.top_p}
-        return known if how.thinking is None else {**known, "thinking": str(how.thinking)}
-
-    def check(self) -> None:
-        """Check that at least one sample fits into the budget and the model's context.
-
-        Raises:
-            BudgetTooSmall: it does not fit; the message states how much one needs.
-        """
-        least = min(LEAST, self.sampling.length)
-        prompt = self.model.prompt_bound(self.problem.shown)
-        context = self.model.info.context
-        if context and (fewest := self.model.prompt_least(self.problem.shown)) + least > context:
-            raise BudgetTooSmall(
-                f"the question is too long: it takes {fewest:,} tokens or more, and the context of "
-                f"{self.model.info.name} has {context:,}, {least} of them for an answer."
-            )
-        if self.steps:  # at the least an answer is requested, without any step before it
-            prompt = self.model.prompt_bound(self.problem.shown, self.cue(self.problem).text)
-        cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
-        limit = Admission(self.budget, Ledger()).exceeded(cost)
-        if limit is not None:
-            given = getattr(self.budget, limit)
-            needs = {"tokens": f"{cost.tokens:,}", "flops": f"{_round_up(cost.flops):.2g}"}
-            needs["usd"] = f"{_round_up(cost.picousd) / PICO:.2g}"
-            raise BudgetTooSmall(
-                f"a budget of {given:g} {limit} is too small: one sample of this question needs at "
-                f"least {needs[limit]} {limit} (up to {prompt:,} prompt tokens and {least} more)."
-            )
-
-
-def _round_up(figure: int) -> int:
-    """Round up to two significant digits, so that a budget of the figure we name is not refused."""
-    step: int = 10 ** max(0, len(str(figure)) - 2)
-    return -(-figure // step) * step
 
 
 class Runner:
@@ -307,7 +189,8 @@ class Runner:
         if ledger.overcharged:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))
-        result = self._result(chosen, stopped, ledger.receipt(self._notes()))
+        belief = state.belief if stopped != "accepted" else None
+        result = self._result(chosen, stopped, ledger.receipt(self._notes()), belief)
         self._close(_state(result), result)
         return result
 
@@ -365,11 +248,19 @@ class Runner:
         if self._journal:
             self._journal.finish(self.run, state, result.to_json() if result else None)
 
-    def _result(self, chosen: Trace | None, stopped: StoppedBy, receipt: Receipt) -> Result:
+    def _result(
+        self,
+        chosen: Trace | None,
+        stopped: StoppedBy,
+        receipt: Receipt,
+        belief: tuple[float, str] | None,
+    ) -> Result:
         job, traces = self._job, list(self._traces.values())
         confidence, calibrated = agreement(chosen, traces) if chosen else None, ""
         seen = votes(chosen, traces) if chosen and confidence is not None else None
-        if seen and job.calibrated and job.outlook:
+        if belief and belief[1] and chosen and chosen.answer:
+            confidence, calibrated = belief
+        elif seen and job.calibrated and job.outlook:
             confidence, calibrated = job.outlook.right(seen), job.outlook.basis
         return Result(
             answer=chosen.answer.text if chosen and chosen.answer else None,

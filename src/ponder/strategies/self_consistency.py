@@ -10,6 +10,8 @@ only, so that the outcome does not depend on the order of arrival.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from ponder.core.errors import UsageError
@@ -17,12 +19,15 @@ from ponder.core.problem import Problem
 from ponder.core.refs import parse
 from ponder.core.session import Session
 from ponder.core.trace import Trace
+from ponder.core.worth import forgone
 from ponder.policies.poll import Poll
-from ponder.policies.stopping import RULES, rule
+from ponder.policies.stopping import RULES, Rule, Value, rule
 from ponder.policies.value import PRIOR
 from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Open, Range
 
+EXPECTED = 300
+"""Tokens of a sample before the first has come."""
 BY = {"confidence": "mean_logprob", "score": ""}
 """Name of the verifier that weighs a vote; '' is the run's."""
 
@@ -65,8 +70,9 @@ async def self_consistency(
         scores = await child.score([trace], BY[weight]) if weight in BY else []
         return trace, scores[0].value or 0.0 if scores else 1.0
 
-    poll = Poll(n, rule(stop, s.outlook or PRIOR, threshold=threshold))
-    while coming := poll.wave(batch):
+    closing = rule(stop, s.outlook or PRIOR, threshold=threshold)
+    poll = Poll(n, closing)
+    while coming := poll.wave(batch, _valued(s, problem, closing, poll.traces)):
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
                 poll.add(trace, weighs)
@@ -77,4 +83,27 @@ async def self_consistency(
                     break
         poll.keep(await s.steer(poll.traces))
         poll.n += s.granted()
+    _tell(s, problem, _valued(s, problem, closing, poll.traces), poll)
     return poll.winner or s.first(poll.traces)
+
+
+def _tokens(traces: Sequence[Trace]) -> float:
+    return sum(t.tokens for t in traces) / len(traces) if traces else EXPECTED
+
+
+def _valued(s: Session, problem: Problem, closing: Rule, traces: Sequence[Trace]) -> Rule:
+    """Return the rule, with the price of a sample as a share of what a right answer is worth."""
+    worth = s.economy.worth
+    if worth is None or not isinstance(closing, Value):
+        return closing
+    return replace(closing, price=s.economy.price(problem, _tokens(traces)) / worth)
+
+
+def _tell(s: Session, problem: Problem, closing: Rule, poll: Poll) -> None:
+    """Record what further samples would have cost and gained, if the caller gave a worth."""
+    worth, left = s.economy.worth, poll.remaining
+    if worth is None or not left or not isinstance(closing, Value):
+        return
+    more, gain = closing.best(poll.seen, left)
+    price = s.economy.price(problem, _tokens(poll.traces), more)
+    s.decide("stop", forgone(f"another {more} samples", price, gain, s.economy))

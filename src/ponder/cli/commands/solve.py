@@ -73,6 +73,13 @@ def _strategies() -> str:
     metavar="LEVEL|TOKENS",
     help=f"The model's own thinking: {', '.join(LEVELS)}, or a number of tokens.",
 )
+@click.option(
+    "--escalate-to",
+    "escalate",
+    multiple=True,
+    metavar="MODEL",
+    help="A larger model that --effort auto may ask; repeatable, from cheap to dear.",
+)
 @click.option("-s", "--strategy", metavar="NAME", help="Instead of the effort's.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="Set a knob; repeatable.")
 @click.option(
@@ -118,6 +125,7 @@ def solve(
     model: str | None,
     effort: str | None,
     thinking: str | None,
+    escalate: tuple[str, ...],
     knobs: tuple[str, ...],
     verifier: str | None,
     rubric: str | None,
@@ -148,7 +156,7 @@ def solve(
         _question(question, file),
         model=api.model_name(model, engine.config),
         effort=effort or engine.config.effort or DEFAULT,
-        knobs=_knobs(knobs, thinking),
+        knobs=_knobs(knobs, thinking, escalate),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         answer_type=answer_type,
@@ -166,13 +174,20 @@ def solve(
     return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
 
 
-def _knobs(given: tuple[str, ...], thinking: str | None) -> dict[str, Any]:
-    values = knob_values(given)
-    if thinking is None:
-        return values
-    if "thinking" in values:
-        raise UsageError("--thinking and --set thinking=... are the same: give one of them.")
-    return {**values, "thinking": thinking}
+def _knobs(
+    given: tuple[str, ...], thinking: str | None, escalate: tuple[str, ...]
+) -> dict[str, Any]:
+    values: dict[str, Any] = knob_values(given)
+    models = ", ".join(str(Ref(model)) for model in escalate) or None
+    for option, name, value in (
+        ("--thinking", "thinking", thinking), ("--escalate-to", "escalate", models),
+    ):  # fmt: skip
+        if value is None:
+            continue
+        if name in values:
+            raise UsageError(f"{option} and --set {name}=... are the same: give one of them.")
+        values[name] = value
+    return values
 
 
 def verifier_name(name: str | None, rubric: str | None, script: str | None) -> str | None:
