@@ -97,7 +97,7 @@ class Recorded:
 def recorded(path: Path, name: str, model: str, mapped: str) -> Recorded:
     foreign = Foreign(path, "map", Options(MAPS[mapped], KINDS[name]))
     entries = list(foreign)
-    golds = {e.problem_id: Reference(e.answer_type, str(e.gold)) for e in entries}
+    golds = {e.problem_id: Reference(str(e.gold), e.answer_type) for e in entries}
     entries = asyncio.run(graded(entries, golds))
     [group] = columns.read(entries).groups
     tokens = np.array([[sample.tokens for sample in e.samples] for e in entries], float)
@@ -182,11 +182,10 @@ def _ends(rule: Rule, seen: Seen, left: int, run: int) -> bool:
         return False
     if decided(*seen.lead, left):
         return True
-    return (
-        _gain(rule.outlook, seen, left) < rule.price
-        if isinstance(rule, Value)
-        else (rule.stops(seen, left, run))
-    )
+    if isinstance(rule, Value):
+        outlook: Any = rule.outlook
+        return _gain(outlook, seen, left) < rule.price
+    return rule.stops(seen, left, run)
 
 
 @cache

@@ -140,6 +140,10 @@ class Lead:
 
 FEATURES = ("1", "n", "leader", "lead", "runner-up", "answers", "silent")
 """Features of the learned rule: logarithms of counts and shares of the samples."""
+WEIGHTS = (-0.025, 0.087, 1.215, 1.98, -2.192, 0.635, 2.245)
+"""Weights of the features, fitted by ``benchmarks/stopping.py`` to all pools of
+``planning/difficulty.json``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +152,9 @@ class Learned:
     network): the probability that the leader is the answer that all samples would elect.
     """
 
-    threshold: float = 0.95
-    weights: tuple[float, ...] = (0.0,) * len(FEATURES)
-    """One per feature; ``benchmarks/stopping.py`` fits them."""
+    threshold: float = 0.98
+    weights: tuple[float, ...] = WEIGHTS
+    """One per feature."""
 
     def stops(self, seen: Seen, left: int, run: int) -> bool:
         """Return True if the probability reaches the threshold."""
