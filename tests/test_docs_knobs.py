@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ponder.planning.presets import COMMON, PRESETS, preset
+from ponder.planning.presets import COMMON, PRESETS, SHARED, preset
 from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import STRATEGIES
 
@@ -62,7 +62,7 @@ def test_every_knob_stands_in_the_tables_once(strategy: str) -> None:
 
 def test_so_do_those_of_every_strategy() -> None:
     common = [cells for who, cells in ROWS if who == ALL]
-    assert common == [cells_of(knob) for knob in COMMON.values()]
+    assert common == [cells_of(knob) for knob in SHARED.values()]
 
 
 def test_the_tables_name_no_strategy_that_is_not_there() -> None:

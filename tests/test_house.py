@@ -31,6 +31,7 @@ COVERED_BY = {
     "cli/root.py": "cli/test_main.py",
     "cli/views/frontier.py": "cli/views/test_screen.py",
     "cli/views/models.py": "cli/commands/test_models.py",
+    "cli/views/runs.py": "cli/commands/test_runs.py",
     "core/asking.py": "core/test_session.py",
     "core/collecting/assertions.py": "core/collecting/test_collect.py",
     "core/collecting/docs.py": "core/collecting/test_collect.py",

@@ -72,6 +72,8 @@ async def prepare(
         if settled != asked:
             asked, plan = settled, resolve(settled, engine.tools)
         check(plan, used.model.info, priced=used.pricing is not None)
+        if plan.chosen.executes:
+            await engine.tools.calculator()  # refused before anything is spent, if there is none
         others = await using.enter_async_context(opened_all(plan.others, asked.budget, engine))
         for name in filter(None, plan.needs):
             other = others[name]
@@ -80,7 +82,7 @@ async def prepare(
             problem=asked.problem,
             strategy=plan.chosen,
             name=asked.strategy,
-            knobs=asked.knobs,
+            knobs=asked.shown_knobs,
             sampling=asked.sampling,
             budget=asked.budget,
             seed=asked.seed,
@@ -97,6 +99,7 @@ async def prepare(
             calibrated=asked.strategy in presets.SAMPLING
             and asked.sampling.temperature > 0
             and asked.problem.answer_type in difficulty.shipped().urns,
+            sandbox=engine.tools.calculator,
         )
         job.check()
         book = None
@@ -208,8 +211,8 @@ async def asolve(
         effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``; see
             ``docs/effort.md``.
         strategy: replaces the preset's.
-        knobs: those of the strategy, and ``length``, ``temperature``, ``top_p``; each replaces the
-            preset's.
+        knobs: those of the strategy, and ``length``, ``temperature``, ``top_p``, ``thinking``,
+            ``style``; each replaces the preset's.
         budget: limits; each replaces the preset's.
         verifier: for strategies that need one; see ``docs/verifiers.md``.
         answer_type: the type of the answer; ``auto`` guesses by the question's form.

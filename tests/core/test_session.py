@@ -58,6 +58,7 @@ class World:
             return trace(call.path, call.path)
         if isinstance(effect, Steer):
             return self.actions.pop(0) if self.actions else ()
+        assert isinstance(effect, Verify)
         return tuple(Score(0.5, effect.verifier) for _ in effect.traces)
 
     def session(self, seed: int = 0, **fields: Any) -> Session:

@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.answer import Answer
-from ponder.core.effects import Call, Effect, Result, Steer, Verify
+from ponder.core.effects import Call, Effect, Execute, Result, Steer, Verify
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.events import Steered
 from ponder.core.steering import Action
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Ran, Score, Trace
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import pack, unpack
 from ponder.runtime.tables import VERSION
@@ -76,14 +76,20 @@ actions = st.one_of(
 )
 
 
-@given(traces, st.lists(scores, max_size=3), st.lists(actions, max_size=3))
+@given(
+    traces,
+    st.lists(scores, max_size=3),
+    st.lists(actions, max_size=3),
+    st.builds(Ran, answers, texts, texts),
+)
 def test_every_result_survives_the_file(
-    grown: Trace, scored: list[Score], steered: list[Action]
+    grown: Trace, scored: list[Score], steered: list[Action], ran: Ran
 ) -> None:
     cases: list[tuple[Effect, Result]] = [
         (GENERATE, grown),
         (Verify((START,) * len(scored), "v"), tuple(scored)),
         (Steer((START,)), tuple(steered)),
+        (Execute(START), ran),
     ]
     journal = Journal(":memory:")
     name = journal.create({})

@@ -134,3 +134,18 @@ async def test_a_program_that_ends_in_the_supervisors_place_forges_nothing(whole
     [output] = await whole.feed([frames], ["secret"])
     assert "order" not in output.text
     assert "channel" not in output.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_end_of_what_a_program_complains_of_comes_back(name: str) -> None:
+    [said] = await sandbox(name).feed(["print(6)\nraise ValueError('no ' + 'way')"], [""])
+    assert (said.verdict, said.text) == ("error", "6\n")
+    assert said.error.rstrip().endswith("ValueError: no way")
+    [fine] = await sandbox(name).feed(["print(6)"], [""])
+    assert fine.error == ""
+
+
+async def test_of_a_long_complaint_only_the_end_comes_back() -> None:
+    source = "import sys\nsys.stderr.write('x' * 10**6 + '\\xe9end')"
+    [said] = await sandbox("bubblewrap").feed([source], [""])
+    assert (said.verdict, len(said.error.encode()), said.error[-4:]) == ("pass", 2_000, "\xe9end")

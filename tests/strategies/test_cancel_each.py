@@ -17,6 +17,7 @@ from ponder.models.openvino.model import OpenVINO
 from ponder.strategies.registry import STRATEGIES
 from tests.support.commands import QUESTION
 from tests.support.loopback import Loopback
+from tests.support.sandboxes import needed
 from tests.support.seeded import configure
 from tests.support.strategies import ABLE, completion, knobs_of
 
@@ -67,6 +68,7 @@ async def solve(name: str, **options: Any) -> ponder.Result:
 
 @pytest.mark.parametrize("name", STRATEGIES)
 async def test_the_endpoint_has_nothing_left(name: str, tmp_path: Path) -> None:
+    needed(name)
     server = Metered()
     async with server:
         configure(tmp_path, server.url, **ABLE)
@@ -97,6 +99,7 @@ def model(small_engine: OpenVINO) -> OpenVINO:
 @pytest.mark.parametrize("name", STRATEGIES)
 async def test_the_engine_has_nothing_left(name: str, model: OpenVINO) -> None:
     """Not in its batch, and not in its queue: the next sample finds itself alone there."""
+    needed(name)
     assert set(STRATEGIES[name].needs) <= model.info.capabilities  # it can run every one
     moment, seen = random.Random(name).randint(1, 6), 0
 

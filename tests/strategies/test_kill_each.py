@@ -19,6 +19,7 @@ import pytest
 from ponder.runtime.journal import Journal
 from ponder.strategies.registry import STRATEGIES
 from tests.support.commands import QUESTION, ponder, start
+from tests.support.sandboxes import needed
 from tests.support.seeded import Seeded, configure, seeded_server
 from tests.support.strategies import ABLE, completion, knobs_of
 
@@ -82,6 +83,7 @@ def told(out: str) -> dict[str, Any]:
 def test_a_process_killed_at_a_random_moment_is_resumed(
     name: str, attempt: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    needed(name)
     with seeded_server() as server:
         configure(tmp_path, server.url, **ABLE)
         Answering(server)

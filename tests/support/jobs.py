@@ -25,6 +25,7 @@ from ponder.runtime.runner import Runner
 from ponder.strategies import registry
 from ponder.verifiers.base import Facts
 from ponder.verifiers.registry import find
+from tests.support.sandboxes import Printing
 
 PROBLEM = Problem((Message("user", "What is six times seven ?"),), "number")
 PROMPT_TOKENS = 6
@@ -55,6 +56,7 @@ def job(model: Model, strategy: Any = "direct", **changes: Any) -> Job:
         "read": read_boxed,
         "verifiers": {name: find(name) for name in ("mean_logprob", "lowest_group")},
         "verifier": "mean_logprob",
+        "sandbox": Printing().here,
     }
     return Job(**(fields | changes))
 

@@ -30,6 +30,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "refine": {"rounds": 3},
     "sequential_parallel": {"n": 4, "chains": 2},
     "decide": {"calibrate": True},
+    "program": {"repairs": 2},
 }
 
 
@@ -47,6 +48,9 @@ def reply(request: Request) -> str:
     if request.prefix.endswith("boxed{"):
         return f"{number(request.prefix) % 3}}}"
     draw = number(request.prefix, request.seed, len(request.messages))
+    if "program" in asked:  # two of three fail
+        said = f"print({draw % 4})" if draw % 3 == 0 else "print(nothing)"
+        return f"w{draw % 7}\n```python\n{said}\n```"
     depth = request.prefix.count("\n\n")
     if draw % 3 == 0 or depth > 2 or not request.stop:
         return f"w{draw % 7} \\boxed{{{draw % 4}}}"

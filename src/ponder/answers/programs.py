@@ -39,7 +39,7 @@ def program(text: str, problem: Problem, *, truncated: bool = False) -> str | No
     chosen = _certain(groups, problem)
     if chosen is not None:
         return _joined(chosen)
-    return _likeliest(groups, problem)
+    return _likeliest(groups)
 
 
 def has_program(text: str, problem: Problem) -> bool:
@@ -48,7 +48,16 @@ def has_program(text: str, problem: Problem) -> bool:
     if _certain(groups, problem) is not None:
         return True
     knows = isinstance(problem.tests, IoTests) or bool(_wanted(problem))
-    return not knows and _likeliest(groups, problem) is not None
+    return not knows and _likeliest(groups) is not None
+
+
+def printing(text: str, *, truncated: bool = False) -> str | None:
+    """Return the program in a reply that prints its result, else the likeliest one, or None."""
+    groups = _groups(text, truncated)
+    for parts in groups:
+        if found := _complete(parts, silent=True):
+            return _joined(found)
+    return _likeliest(groups)
 
 
 def blocks(text: str) -> list[str]:
@@ -310,7 +319,7 @@ def _complete(parts: Sequence[_Part], *, silent: bool) -> list[_Part]:
     return [parts[i] for i in every] if len(every) > 1 and complete(every) else []
 
 
-def _likeliest(groups: Sequence[list[_Part]], problem: Problem) -> str | None:
+def _likeliest(groups: Sequence[list[_Part]]) -> str | None:
     """Return the last part that defines a function, or does anything, with all that it needs."""
     named, others, unmarked = groups
     by_name = [part for part in named if part.python]

@@ -16,14 +16,14 @@ from functools import cached_property, partial
 from typing import Any, Self, TypeVar, cast
 
 from ponder.core.branches import Branches
-from ponder.core.effects import GENERATE, Asker, Call, Generate, Verify
+from ponder.core.effects import GENERATE, Asker, Call, Execute, Generate, Verify
 from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import SampleFinished, Scored
 from ponder.core.problem import Message, Problem
 from ponder.core.run import ASK, ASKED, Run
 from ponder.core.steps import Step
 from ponder.core.thinking import Thinking
-from ponder.core.trace import Score, Trace
+from ponder.core.trace import Ran, Score, Trace
 
 REMEMBERED = 20_000
 """Characters of its thinking that a model is shown when it is asked for an answer."""
@@ -127,8 +127,7 @@ class Asking(Asker):
         if trace.starved and not max_total and start.finish != "length":
             with suppress(ModelError, LimitReached):
                 return await self.conclude(trace)
-        if trace.answer is not None and self._earliest(trace):
-            run.hold(trace, None)  # if the budget ends here
+        self._stand(trace)
         return trace
 
     def _prompt(self, problem: Problem, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -207,6 +206,23 @@ class Asking(Asker):
         prompt = (*trace.problem.shown, said, Message("user", ASK))
         start = replace(Trace.empty(trace.problem), id=trace.id, finish="length")
         return await self.grow(start, prompt=prompt, **how)
+
+    async def execute(self, program: Trace, role: str = GENERATE) -> tuple[Trace, Ran]:
+        """Run the program in a trace; return the trace with the answer that it printed, and the
+        outcome.
+
+        ``role`` is the role of the answer, as in ``grow``; the program itself should have another.
+
+        Raises:
+            LimitReached: the run's time is up.
+        """
+        path, effect = self._next(), Execute(program, role)
+        ran = cast(Ran, await self._run.perform(Call(path, effect)))
+        trace = effect.concluded(path, ran)
+        self._run.note(SampleFinished(path, trace, False, role))
+        if role == GENERATE:
+            self._stand(trace)
+        return trace, ran
 
     # Scores --------------------------------------------------------------------------------------
 
@@ -321,6 +337,11 @@ class Asking(Asker):
         if trace.answer is not None or not self._run.answered:
             self._run.proposed = True
             self._run.hold(trace, score)
+
+    def _stand(self, trace: Trace) -> None:
+        """Propose a trace that just arrived, if it has the earliest answer."""
+        if trace.answer is not None and self._earliest(trace):
+            self._run.hold(trace, None)  # if the budget ends here
 
     def _earliest(self, trace: Trace) -> bool:
         """True if no trace was proposed yet and this answer was requested before all others."""

@@ -12,10 +12,12 @@ from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
 from ponder.core.steering import Action
 from ponder.core.thinking import Thinking
-from ponder.core.trace import Delta, Score, Trace
+from ponder.core.trace import Delta, Ran, Score, Trace
 
 GENERATE = "generate"
 """The role of samples that may become the run's answer."""
+PROGRAM = "program"
+"""The role of programs whose output may become the run's answer; none is read from their text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,24 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
+class Execute:
+    """Run the program that a trace holds, in a sandbox. The result is a ``Ran``."""
+
+    trace: Trace
+    """The trace with the program; the output is read as an answer to its problem."""
+    role: str = GENERATE
+    """The role of the answer: only one of the role ``GENERATE`` can become the run's."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the effect as the journal compares it."""
+        return {"effect": "execute", "role": self.role, "trace": self.trace.id}
+
+    def concluded(self, path: str, ran: Ran) -> Trace:
+        """Return the trace with the answer that its program printed, under a name of its own."""
+        return replace(self.trace, id=path, answer=ran.answer)
+
+
+@dataclass(frozen=True, slots=True)
 class Steer:
     """Let an observer act on a strategy's traces. The result is the actions that were taken."""
 
@@ -122,8 +142,8 @@ class Steer:
         return {"effect": "steer", "traces": [t.id for t in self.traces]}
 
 
-Effect = Generate | Verify | Steer
-Result = Trace | tuple[Score, ...] | tuple[Action, ...]
+Effect = Generate | Verify | Execute | Steer
+Result = Trace | tuple[Score, ...] | Ran | tuple[Action, ...]
 
 
 class Asker:
@@ -183,7 +203,7 @@ def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=256)
 def digest(problem: Problem) -> str:
     """Return a short fingerprint of a problem's messages, the same in every process."""
-    return _fingerprint(replace(problem, messages=problem.shown, instruction=""))
+    return _fingerprint(replace(problem, messages=problem.shown, instruction="", examples=()))
 
 
 def _fingerprint(value: object) -> str:

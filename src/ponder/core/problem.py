@@ -143,13 +143,24 @@ class Problem:
     """Public tests that come with the question, never the hidden ones."""
     instruction: str = field(default="", repr=False)
     """The form that the answer must have; Ponder appends it to the last message."""
+    examples: tuple[Message, ...] = field(default=(), repr=False)
+    """Solved questions, as turns; Ponder puts them before the question."""
+
+    @property
+    def asked(self) -> tuple[Message, ...]:
+        """The messages that a model is shown, without the examples: the question itself."""
+        if not self.instruction:
+            return self.messages
+        return _instructed(self.messages, self.instruction, ())
 
     @property
     def shown(self) -> tuple[Message, ...]:
         """The messages that a model is shown: ``messages`` with the instruction appended to the
-        last one.
+        last one, after the examples.
         """
-        return _instructed(self.messages, self.instruction) if self.instruction else self.messages
+        if not (self.instruction or self.examples):
+            return self.messages
+        return _instructed(self.messages, self.instruction, self.examples)
 
     def __post_init__(self) -> None:
         if self.answer_type not in ANSWER_TYPES:
@@ -160,6 +171,11 @@ class Problem:
 
 
 @functools.lru_cache(maxsize=256)
-def _instructed(messages: tuple[Message, ...], instruction: str) -> tuple[Message, ...]:
+def _instructed(
+    messages: tuple[Message, ...], instruction: str, examples: tuple[Message, ...]
+) -> tuple[Message, ...]:
     *before, last = messages
-    return (*before, replace(last, content=f"{last.content.rstrip()}\n\n{instruction}"))
+    if instruction:
+        last = replace(last, content=f"{last.content.rstrip()}\n\n{instruction}")
+    system = [message for message in before if message.role == "system"]
+    return (*system, *examples, *before[len(system) :], last)

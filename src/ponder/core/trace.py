@@ -99,6 +99,18 @@ class Trace:
         return _order(self.id)
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The outcome of a program that was run for its output."""
+
+    answer: Answer | None
+    """The answer that it printed, if any."""
+    output: str = ""
+    """The end of what it printed."""
+    why: str = ""
+    """One sentence on why there is no answer; '' if there is one."""
+
+
 _LATE = 2**32
 """Offset for traces added by steering, which sort after all others."""
 

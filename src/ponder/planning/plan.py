@@ -38,9 +38,11 @@ def resolve(asked: Spec, tools: Tools | None = None) -> Plan:
 
     Raises:
         UnknownName: there is no such strategy, knob, member or verifier.
-        UsageError: a value is invalid, or values contradict each other.
+        UsageError: a value is invalid, or values contradict each other, or the strategy cannot give
+            answers of the problem's type.
     """
     chosen = registry.choose(asked.strategy, asked.knobs)
+    chosen.suit(asked.problem)
     verifiers = known(asked.verifier, tools=tools)
     needs = {model: chosen.needs(model) for model in ("", *chosen.models)}
     judges = dict.fromkeys(name for verifier in verifiers.values() for name in verifier.models)

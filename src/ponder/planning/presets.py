@@ -16,6 +16,7 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.thinking import LEVELS, Thinking
 from ponder.models.thinking import TOKENS
+from ponder.planning.styles import Style
 from ponder.strategies import registry
 from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
 
@@ -48,6 +49,8 @@ class Preset:
     """Sampling parameters."""
     budget: Budget = Budget()
     """Limits of the run."""
+    style: Style = "plain"
+    """The style in which the question is asked."""
     wish: Wish | None = field(default=None, compare=False)
     """The change for a model that thinks by itself; None if thinking is set by hand."""
 
@@ -86,7 +89,16 @@ def _sampling(
     """Declare the knobs that all strategies share: the sampling parameters."""
 
 
+def _asking(
+    *, style: Annotated[Style, "The style in which the question is asked."] = "plain"
+) -> None:
+    """Declare the knob that all strategies share besides: how the question is asked."""
+
+
 COMMON: dict[str, Knob] = knobs(_sampling)
+ASKING: dict[str, Knob] = knobs(_asking)
+SHARED = COMMON | ASKING
+"""All knobs that every strategy has."""
 
 
 def preset(
@@ -98,10 +110,10 @@ def preset(
     """Return the preset of an effort, overridden by values set by hand.
 
     ``given`` knobs belong to the strategy or are common to all (``length``, ``temperature``,
-    ``top_p``, ``thinking``). A strategy other than the preset's starts from its own defaults; only
-    those of ``SAMPLING`` keep the preset's ``n``. A ``budget`` replaces the preset's limits that it
-    sets. Another strategy, or ``n`` or ``length`` set by hand, lifts the preset's token budget,
-    which was made for the preset's own numbers.
+    ``top_p``, ``thinking``, ``style``). A strategy other than the preset's starts from its own
+    defaults; only those of ``SAMPLING`` keep the preset's ``n``. A ``budget`` replaces the preset's
+    limits that it sets. Another strategy, or ``n`` or ``length`` set by hand, lifts the preset's
+    token budget, which was made for the preset's own numbers.
 
     Raises:
         UnknownName: effort, strategy or knob does not exist.
@@ -113,7 +125,8 @@ def preset(
     name = strategy or base.strategy
     known = registry.find(name).knobs
     inherited = base.knobs if name == base.strategy or name in SAMPLING else {}
-    values = read(known | COMMON, {**inherited, **_fields(base.sampling), **given})
+    values = read(known | SHARED, {**inherited, **_fields(base.sampling), **given})
+    style: Style = values.pop("style")
     drawn = replace(base.sampling, **{k: values.pop(k) for k in COMMON})
     if name != "direct" and drawn.temperature == 0 and "temperature" not in given:
         drawn = replace(drawn, temperature=Sampling().temperature)
@@ -126,7 +139,7 @@ def preset(
     if drawn.thinking is None:
         plan = Preset(name, values) if by_hand else _thinking(effort, given)
         wish = _wish(effort, plan, given, drawn, limits, budget)
-    return Preset(name, values, drawn, limits, wish)
+    return Preset(name, values, drawn, limits, style, wish)
 
 
 def _thinking(effort: str, given: Mapping[str, Any]) -> Preset:
@@ -180,13 +193,15 @@ def worthy(preset: Preset, given: Mapping[str, Any]) -> Preset:
     return replace(preset, knobs={**preset.knobs, "stop": "value"})
 
 
-def sampling(given: Mapping[str, Any], *, logprobs: bool = False) -> Sampling:
-    """Return the sampling parameters without a plan: the defaults, overridden by those given.
+def drawing(given: Mapping[str, Any], *, logprobs: bool = False) -> tuple[Sampling, Style]:
+    """Return sampling parameters and style without a plan: the defaults, overridden by those given.
 
     Raises:
         UnknownName, UsageError: no such knob, or out of range.
     """
-    return Sampling(**read(COMMON, {**_fields(Sampling()), **given}), logprobs=logprobs)
+    values = read(SHARED, {**_fields(Sampling()), **given})
+    style: Style = values.pop("style")
+    return Sampling(**values, logprobs=logprobs), style
 
 
 def _fields(sampling: Sampling) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ponder.core.problem import AnswerType, Message, Problem, read_tests
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.planning import presets
+from ponder.planning.styles import Style
 from ponder.strategies import registry
 from ponder.strategies.knobs import read
 from ponder.util.decoding import Malformed, decode
@@ -44,6 +45,8 @@ class Spec:
     """Name of the run's verifier; '' if it has none."""
     seed: int = 0
     """The run's seed, one of ``SEEDS``."""
+    style: Style = "plain"
+    """The style in which the problem is asked already."""
     version: str = field(default_factory=lambda: __version__)
     """The version of Ponder whose strategies it refers to."""
     worth: Worth | None = None
@@ -67,10 +70,19 @@ class Spec:
             wish=None,
         )
 
+    @property
+    def shown_knobs(self) -> dict[str, Any]:
+        """The knobs as a result reports them: those of the strategy, and the style if set."""
+        return {**self.knobs, **({} if self.style == "plain" else {"style": self.style})}
+
     def to_json(self) -> dict[str, Any]:
-        """Return it for the journal; thinking and worth are omitted if unset."""
+        """Return it for the journal; thinking, style, examples and worth are omitted if unset."""
         written = asdict(self)
         del written["wish"]
+        if self.style == "plain":
+            del written["style"]
+        if not self.problem.examples:
+            del written["problem"]["examples"]
         if self.sampling.thinking is None:
             del written["sampling"]["thinking"]
         if self.worth is None:
@@ -114,6 +126,7 @@ class Spec:
                 asked.schema,
                 read_tests(asked.tests),
                 asked.instruction,
+                asked.examples,
             ),
             words.model,
             words.strategy,
@@ -122,6 +135,7 @@ class Spec:
             Budget(**cast(dict[str, Any], words.budget)),
             words.verifier,
             words.seed,
+            words.style,
             words.version,
             words.worth,
         )
@@ -137,6 +151,7 @@ class _Question:
     schema: str
     tests: Mapping[str, Any] | None = None
     instruction: str = ""
+    examples: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +167,5 @@ class _Words:
     verifier: str
     seed: int
     version: str
+    style: Style = "plain"
     worth: Worth | None = None

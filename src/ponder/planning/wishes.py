@@ -13,6 +13,7 @@ from ponder.core.worth import Worth
 from ponder.planning import presets
 from ponder.planning.problems import problem
 from ponder.planning.spec import SEEDS, Spec
+from ponder.planning.styles import styled
 from ponder.strategies import registry
 from ponder.strategies.declaring import RUN
 from ponder.verifiers import registry as verifiers
@@ -75,7 +76,7 @@ def spec(
         name, top = judge.name, judge.top_logprobs  # a rubric's name contains its digest
         sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)
     return Spec(
-        made,
+        styled(made, preset.style),
         model,
         preset.strategy,
         chosen.values,
@@ -83,6 +84,7 @@ def spec(
         preset.budget,
         name,
         seed,
+        preset.style,
         worth=worth,
         wish=preset.wish,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ponder.core.answer import Answer
@@ -55,6 +55,14 @@ class Vote:
     def standings(self) -> list[Standing]:
         """The answers, the leader first."""
         return sorted(self._standings.values(), key=lambda s: (-s.weight, s.voter.order))
+
+
+def vote(traces: Iterable[Trace]) -> list[Standing]:
+    """Return the answers of traces with one vote each, the leader first."""
+    votes = Vote()
+    for trace in traces:
+        votes.add(trace)
+    return votes.standings()
 
 
 def lead(standings: Sequence[Standing]) -> tuple[float, float]:

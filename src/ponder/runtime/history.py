@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from ponder.core.effects import Execute
 from ponder.core.events import Decision, Event, SampleFinished, SampleLost, Scored
 from ponder.core.problem import Problem
 from ponder.core.search import Tree, fold
 from ponder.core.trace import Score, Trace
-from ponder.runtime.records import Row, unpack_trace
+from ponder.runtime.records import Row, unpack_ran, unpack_trace
 
 
 def events(
@@ -41,6 +42,11 @@ def _event(problem: Problem, row: Row, traces: dict[str, Trace]) -> Event | None
         return SampleLost(row.path, row.lost, role) if kind == "generate" else None
     if kind == "generate":
         trace = traces[row.path] = unpack_trace(row.result, problem)
+        return SampleFinished(row.path, trace, True, role)
+    if kind == "execute":
+        name = row.effect["trace"]
+        effect = Execute(traces.get(name) or Trace(problem, id=name), role)
+        trace = traces[row.path] = effect.concluded(row.path, unpack_ran(row.result))
         return SampleFinished(row.path, trace, True, role)
     if kind == "verify":
         judged = [traces.get(name) or Trace(problem, id=name) for name in row.effect["traces"]]

@@ -20,8 +20,8 @@ from ponder.core.worth import Economy, Worth
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import LEAST
-from ponder.runtime.handlers.live import Read
 from ponder.runtime.handlers.meter import Meter
+from ponder.runtime.programs import Read, Where, nowhere
 from ponder.verifiers.base import Verifier
 
 Strategy = Callable[[Session, Problem], Awaitable[Trace]]
@@ -61,6 +61,8 @@ class Job:
     """Returns the cue that forces an answer to a problem."""
     worth: Worth | None = None
     """Worth of a right answer; None if the caller did not say."""
+    sandbox: Where = nowhere
+    """Finds the sandbox that runs programs."""
     outlook: Outlook | None = None
     """The forecast of votes on this problem; None if there is none."""
     calibrated: bool = False

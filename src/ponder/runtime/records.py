@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, cast, get_args
 
 from ponder.core.answer import Answer
-from ponder.core.effects import Effect, Generate, Result, Steer
+from ponder.core.effects import Effect, Execute, Generate, Result, Steer
 from ponder.core.errors import UsageError
 from ponder.core.events import Decision, Steered
 from ponder.core.ledger import Item
 from ponder.core.problem import Problem
 from ponder.core.steering import Action
-from ponder.core.trace import Finish, Score, Trace
+from ponder.core.trace import Finish, Ran, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.worker import gone
 
@@ -164,6 +164,9 @@ def _check_effect(effect: Mapping[str, Any]) -> None:
             _check_traces(effect)
         case "steer":
             _check_traces(effect)
+        case "execute":
+            _check_path(effect.get("trace"))
+            decode(str, effect.get("role"), "its role")
         case _:
             raise Malformed("its effect has an unknown name")
 
@@ -180,6 +183,10 @@ def _check_result(effect: Mapping[str, Any], result: Any) -> None:
     if effect["effect"] == "generate":
         _check_trace(result)
         _check_path(result["id"] or None)
+        return
+    if effect["effect"] == "execute":
+        ran: _PackedRun = decode(_PackedRun, result, "the outcome of a program")
+        _check_answer(ran.answer)
         return
     if not isinstance(result, list):
         raise Malformed("its result is not a list")
@@ -209,13 +216,26 @@ class _Packed:
     blocks: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _PackedRun:
+    """The outcome of a program in the form that ``pack`` writes."""
+
+    answer: tuple[str, ...] | None
+    output: str
+    why: str
+
+
+def _check_answer(answer: tuple[str, ...] | None) -> None:
+    if answer is not None and len(answer) != 2:
+        raise Malformed("its answer must be a text and a key")
+
+
 def _check_trace(value: Any) -> None:
     trace: _Packed = decode(_Packed, value, "a sample")
     _count(trace.tokens, "its tokens")
     _check_path(trace.id)
     _check_path(trace.parent)
-    if trace.answer is not None and len(trace.answer) != 2:
-        raise Malformed("its answer must be a text and a key")
+    _check_answer(trace.answer)
 
 
 def _item(spent: Any) -> Item:
@@ -267,6 +287,9 @@ def pack(result: Result) -> Any:
             **({"reasoning": result.reasoning} if result.reasoning else {}),
             **({"blocks": result.blocks} if result.blocks else {}),
         }
+    if isinstance(result, Ran):
+        said = None if result.answer is None else [result.answer.text, result.answer.key]
+        return {"answer": said, "output": result.output, "why": result.why}
     return [asdict(item) for item in result]
 
 
@@ -274,9 +297,17 @@ def unpack(packed: Any, effect: Effect) -> Result:
     """Return the result of ``effect`` from JSON."""
     if isinstance(effect, Generate):
         return unpack_trace(packed, effect.problem)
+    if isinstance(effect, Execute):
+        return unpack_ran(packed)
     if isinstance(effect, Steer):
         return tuple(map(_action, packed))
     return tuple(Score(**score) for score in packed)
+
+
+def unpack_ran(packed: dict[str, Any]) -> Ran:
+    """Return the outcome of a program from JSON."""
+    answer = packed["answer"]
+    return Ran(None if answer is None else Answer(*answer), packed["output"], packed["why"])
 
 
 _DECISIONS = {kind.__name__: kind for kind in get_args(Decision)}

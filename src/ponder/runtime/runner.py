@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ponder.core.cost import Cost
-from ponder.core.effects import GENERATE
+from ponder.core.effects import GENERATE, PROGRAM
 from ponder.core.errors import (
     LimitReached,
     ModelError,
@@ -90,7 +90,7 @@ class Runner:
         if isinstance(event, SampleFinished) and event.role == GENERATE:
             self._traces[event.trace.id] = event.trace
         elif isinstance(event, SampleLost):
-            self._lost += event.role == GENERATE
+            self._lost += event.role in (GENERATE, PROGRAM)
             if event.failed:
                 self._failures.append(event.reason)
         elif isinstance(event, Scored):
@@ -111,7 +111,9 @@ class Runner:
         """
         job = self._job
         built = stack(
-            World(job.model, job.read, job.verifiers, job.pricing, job.others, job.cue),
+            World(
+                job.model, job.read, job.verifiers, job.pricing, job.others, job.cue, job.sandbox
+            ),
             job.budget,
             journal=self._journal,
             run=self.run,

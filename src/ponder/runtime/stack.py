@@ -15,7 +15,7 @@ from ponder.core.run import Cue, boxed, ignore
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import budgeted
-from ponder.runtime.handlers.live import Read, live
+from ponder.runtime.handlers.live import live
 from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.handlers.recorded import Book, recorded
 from ponder.runtime.handlers.retried import retried
@@ -23,6 +23,7 @@ from ponder.runtime.handlers.steered import steered
 from ponder.runtime.handlers.traced import traced
 from ponder.runtime.inbox import Inbox
 from ponder.runtime.journal import Journal
+from ponder.runtime.programs import Read, Where, nowhere
 from ponder.runtime.records import Row
 from ponder.verifiers.base import Verifier
 
@@ -41,6 +42,8 @@ class World:
     """The models that strategies and verifiers use besides the run's own, by name."""
     cue: Callable[[Problem], Cue] = boxed
     """Returns the cue that forces an answer to a problem."""
+    sandbox: Where = nowhere
+    """Finds the sandbox that runs programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def stack(
     models = {"": Priced(world.model, world.pricing), **world.others}
     meters = {name: Meter(used.model, used.pricing, world.cue) for name, used in models.items()}
     talkers = {name: used.model for name, used in models.items()}
-    handler = steered(live(talkers, world.verifiers, world.read), inbox)
+    handler = steered(live(talkers, world.verifiers, world.read, world.sandbox), inbox)
     answered = not last_word or any(_answer(row) for row in rows)
     handler = budgeted(
         handler, admission, ledger, meters, deadline, exact_length=exact_length, answered=answered

@@ -84,6 +84,8 @@ class Output:
     verdict: Ended
     """``pass`` if the program ran to its end."""
     text: str = ""
+    error: str = ""
+    """The end of its traceback, or of what else it wrote to standard error."""
 
 
 class Sandbox(Protocol):

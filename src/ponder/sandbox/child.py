@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_FILES = 4_096
 """Most files in the private folder, in all."""
+LONGEST_ERROR = 2_000
+"""Most bytes of a program's standard error that are reported: its end."""
 LOOK_SECONDS = 0.1
 """Seconds between two counts of those files by the supervisor."""
 
@@ -51,11 +53,11 @@ def prepare(
     uid: int,
     limits: dict[str, int],
     keep: tuple[int, ...] = (),
-    standard: tuple[int, int] | None = None,
+    standard: tuple[int, int, int] | None = None,
 ) -> None:
-    """Make this new process one for foreign code: our files ``keep``, ``standard`` as 0 and 1."""
+    """Make this new process one for foreign code: our files ``keep``, ``standard`` as 0 to 2."""
     null = os.open(os.devnull, os.O_RDWR)
-    for number, file in enumerate((*(standard or (null, null)), null)):
+    for number, file in enumerate(standard or (null, null, null)):
         os.dup2(file, number)
     for file in set(range(3, 64)) - set(keep):
         try:
@@ -162,30 +164,33 @@ def supervise_tests(requests: int, channel: int, order: dict[str, Any]) -> None:
 def supervise_inputs(
     requests: int, channel: int, order: dict[str, Any]
 ) -> Callable[[], None] | None:
-    """Run the program once per input. Each report is (verdict, output).
+    """Run the program once per input. Each report is (verdict, output, error).
 
     Returns twice: None in the supervisor, and in each child the program, for the interpreter to
     run at its outermost level. So the program ends as every program does: its threads are waited
     for, what it registered with ``atexit`` is done, and what it printed is written.
     """
     for text in order["inputs"]:
-        given, taken = (os.open(n, os.O_RDWR | os.O_CREAT | os.O_EXCL) for n in (".in", ".out"))
-        os.unlink(".in")
-        os.unlink(".out")
+        names, flags = (".in", ".out", ".err"), os.O_RDWR | os.O_CREAT | os.O_EXCL
+        given, taken, told = (os.open(name, flags) for name in names)
+        for name in names:
+            os.unlink(name)
         os.write(given, text.encode("utf-8", "surrogatepass"))
         os.lseek(given, 0, os.SEEK_SET)
 
         child = os.fork()
         if not child:
-            prepare(order["uid"], order["limits"], standard=(given, taken))
+            prepare(order["uid"], order["limits"], standard=(given, taken, told))
             return lambda sources=order["sources"]: run_main(sources)  # type: ignore[misc]
         status = wait_for(child, {})
         end_others()
         output = os.pread(taken, order["limits"]["FSIZE"], 0)
         verdict = "pass" if status == 0 else "timeout" if out_of_time(status) else "error"
-        write_frame(channel, pack((verdict, output), no_other))
-        os.close(given)
-        os.close(taken)
+        size = os.fstat(told).st_size
+        error = os.pread(told, LONGEST_ERROR, max(0, size - LONGEST_ERROR))
+        write_frame(channel, pack((verdict, output, error), no_other))
+        for file in (given, taken, told):
+            os.close(file)
     return None
 
 

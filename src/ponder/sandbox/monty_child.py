@@ -160,7 +160,9 @@ class Sessions:
                 inner = error.exception()
                 if type(inner) is SystemExit and not str(inner) and left[-1:] in ([], [None], [0]):
                     return Output("pass", printed.output)
-                return Output(session.outcome(error).verdict, printed.output)
+                said = session.outcome(error)
+                why = ": ".join(filter(None, (said.error, said.detail)))
+                return Output(said.verdict, printed.output, why)
         return Output("pass", printed.output)
 
     @contextmanager
@@ -320,7 +322,7 @@ def serve(memory: int) -> None:
                 said: list[Any] = [(o.verdict, o.error, o.detail) for o in tested]
             else:
                 fed = (sessions.feed(program, text) for text in inputs)
-                said = [(output.verdict, output.text) for output in fed]
+                said = [(output.verdict, output.text, output.error) for output in fed]
             write_frame(channel, pack(said, no_other))
 
 

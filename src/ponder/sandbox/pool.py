@@ -99,8 +99,12 @@ class Pool(Threads):
         order = {"sources": program, "limits": self.limits.resources(), "uid": self._uid()}
         said = self._carry_out(turn, [{**order, "inputs": inputs}], self.limits.wall_seconds)
         found = [
-            Output(cast(Ended, verdict), output.decode("utf-8", "replace"))
-            for verdict, output in said.reports
+            Output(
+                cast(Ended, verdict),
+                output.decode("utf-8", "replace"),
+                error.decode("utf-8", "replace"),
+            )
+            for verdict, output, error in said.reports
         ]
         missing = Output("error" if said.timely else "timeout")
         return [*found, *[missing] * (len(inputs) - len(found))]

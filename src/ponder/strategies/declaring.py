@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ponder.core.errors import UsageError
-from ponder.core.problem import Problem
+from ponder.core.problem import ANSWER_TYPES, AnswerType, Problem
 from ponder.core.refs import Ref
 from ponder.core.session import Session
 from ponder.core.trace import Trace
@@ -43,6 +43,10 @@ class Strategy:
     """Raises ``UsageError`` if knobs contradict each other."""
     members: Callable[..., tuple[Ref, ...]] | None
     """Returns the strategies that it delegates to. Its keyword parameters are further knobs."""
+    executes: bool
+    """True if it runs programs, and so needs a sandbox."""
+    answers: tuple[AnswerType, ...]
+    """The types of answers that it can give."""
 
     @property
     def name(self) -> str:
@@ -69,13 +73,17 @@ def strategy(
     more: Callable[[Values], tuple[str, ...]] = lambda values: (),
     check: Callable[[Values], None] = lambda values: None,
     members: Callable[..., tuple[Ref, ...]] | None = None,
+    executes: bool = False,
+    answers: tuple[AnswerType, ...] = ANSWER_TYPES,
 ) -> Callable[[Function], Strategy]:
     """Declare the function below to be a strategy; the arguments are the fields of ``Strategy``.
 
     A ``verifier`` given as text applies whatever the knobs are.
     """
     asked = (lambda values: verifier) if isinstance(verifier, str) else verifier
-    return lambda function: Strategy(function, summary, paper, asked, needs, more, check, members)
+    return lambda function: Strategy(
+        function, summary, paper, asked, needs, more, check, members, executes, answers
+    )
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,25 @@ class Chosen:
         """
         grown = [member.work.strategy for member in self.members] or [self.strategy]
         return all(strategy.needs == STEPS for strategy in grown)
+
+    @property
+    def executes(self) -> bool:
+        """True if it or a member runs programs, and so needs a sandbox."""
+        return self.strategy.executes or any(member.work.executes for member in self.members)
+
+    def suit(self, problem: Problem) -> None:
+        """Refuse a problem whose type of answer it or a member cannot give.
+
+        Raises:
+            UsageError: it is of such a type.
+        """
+        if problem.answer_type not in self.strategy.answers:
+            raise UsageError(
+                f"strategy {self.strategy.name!r} cannot give an answer of the type "
+                f"{problem.answer_type!r}: take another strategy, such as direct or best_of_n."
+            )
+        for member in self.members:
+            member.work.suit(problem)
 
     def needs(self, model: str = "") -> tuple[str, ...]:
         """Return the capabilities required of the run's own model, or of another one

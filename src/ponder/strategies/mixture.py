@@ -5,6 +5,9 @@ Models with different errors vote better than one model that repeats its own (Li
 Is All You Need', section 4). In a debate each agent then answers again, with one sample of the same
 model that sees the others' answers, ``rounds`` times (Du 2023, 'Improving Factuality and Reasoning
 in Language Models through Multiagent Debate'); the last round votes.
+
+With ``pick=agreement`` an answer that several members give, such as a text and a program, counts
+more than one that a single member repeats (``policies.agreement``).
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from ponder.core.problem import Problem
 from ponder.core.refs import Ref, parse_list
 from ponder.core.session import Session
 from ponder.core.trace import Trace
-from ponder.policies.vote import Vote
+from ponder.policies.agreement import agreement
+from ponder.policies.vote import vote
 from ponder.strategies.declaring import RUN, Member, Values, strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
@@ -30,6 +34,7 @@ DEBATE = (
 )
 SHOWN = 1500
 """Number of characters shown of another agent's solution: its end, where the answer is."""
+Pick = Literal["vote", "agreement", "best"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Agent:
 
     model: str
     """Its name; '' is the run's own."""
+    kind: int
+    """Number of the member that it speaks for."""
     trace: Trace
 
 
@@ -74,27 +81,26 @@ async def mixture(
     *,
     n: Annotated[int, Range(1, 256)] = 4,
     rounds: Annotated[int, Range(0, 16)] = 0,
-    pick: Annotated[Literal["vote", "best"], "Who decides: a vote, or the verifier."] = "vote",
+    pick: Annotated[Pick, "Who decides: a vote, or the verifier."] = "vote",
 ) -> Trace:
     """Run each strategy n times by the run's model and by each of ``models``, and merge."""
-    standing: dict[int, Trace] = {}
+    standing: dict[int, Agent] = {}
 
     async def speak(child: Session, place: int, member: Member) -> Agent:
         def stands(trace: Trace) -> None:
-            standing[place] = trace
-            _propose(s, standing.values())
+            standing[place] = Agent(member.model, place % len(members), trace)
+            _propose(s, standing.values(), pick)
 
         trace = await child.delegate(member.work, problem, member.model, stands)
         stands(trace)
-        return Agent(member.model, trace)
+        return standing[place]
 
     async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
         said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
         prompt = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
-        start = Trace.empty(problem)
-        revised = await child.grow(start, prompt=prompt, model=agent.model)
+        revised = await child.grow(Trace.empty(problem), prompt=prompt, model=agent.model)
         child.revise(revised, agent.trace)
-        return Agent(agent.model, revised)
+        return replace(agent, trace=revised)
 
     agents = await s.gather(
         partial(speak, place=place, member=member)
@@ -108,18 +114,16 @@ async def mixture(
             for agent in agents
         ]
         agents = await s.gather(turns) or agents
-        _propose(s, [agent.trace for agent in agents])
+        _propose(s, agents, pick)
     traces = [agent.trace for agent in agents]
     if pick == "best":
         return s.best(zip(traces, await s.score(traces), strict=True))[0]
-    return _propose(s, traces) or s.first(traces)
+    return _propose(s, agents, pick) or s.first(traces)
 
 
-def _propose(s: Session, traces: Iterable[Trace]) -> Trace | None:
-    votes = Vote()
-    for trace in traces:
-        votes.add(trace)
-    standings = votes.standings()
+def _propose(s: Session, agents: Iterable[Agent], pick: Pick) -> Trace | None:
+    ballots = [(agent.trace, agent.kind) for agent in agents]
+    standings = agreement(ballots) if pick == "agreement" else vote(t for t, _ in ballots)
     if not standings:
         return None
     s.propose(standings[0].voter, standings[0].weight)

@@ -22,6 +22,7 @@ from ponder.strategies.early_exit import early_exit
 from ponder.strategies.mcts import mcts
 from ponder.strategies.mixture import mixture
 from ponder.strategies.particle_filter import particle_filter
+from ponder.strategies.program import program
 from ponder.strategies.refine import refine
 from ponder.strategies.self_consistency import self_consistency
 from ponder.strategies.sequential_parallel import sequential_parallel
@@ -31,7 +32,7 @@ from ponder.strategies.verify_and_backtrack import verify_and_backtrack
 _ALL = (
     *(direct, self_consistency, confident, best_of_n, beam_search, dvts, budget_forcing),
     *(early_exit, decompose, refine, mixture, sequential_parallel, tree_of_thoughts),
-    *(verify_and_backtrack, mcts, ab_mcts, particle_filter, decide, auto),
+    *(verify_and_backtrack, mcts, ab_mcts, particle_filter, program, decide, auto),
 )
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
 

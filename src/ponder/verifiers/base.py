@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
 from ponder.answers.reading import Reader
@@ -17,6 +18,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Sandbox
 from ponder.sandbox.choice import Sandboxes
+from ponder.sandbox.mathematics import folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class Tools:
             UsageError: no sandbox works here, and ``unsafe`` is not set.
         """
         return await asyncio.to_thread(self.sandboxes.find)
+
+    async def calculator(self) -> Sandbox:
+        """Return the best sandbox for programs that compute an answer, with sympy if it can.
+
+        Raises:
+            UsageError: as ``sandbox``.
+        """
+        return await asyncio.to_thread(partial(self.sandboxes.find, libraries=folders()))
 
     def close(self) -> None:
         """End the child processes, and wait until they are gone."""

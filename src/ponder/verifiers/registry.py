@@ -20,6 +20,7 @@ from ponder.verifiers.base import Tools, Verifier, using
 from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
 from ponder.verifiers.combined import COMBINATIONS, combine
 from ponder.verifiers.confidence import certain, mean_logprob, sampled, unspread, windowed
+from ponder.verifiers.execution.checking import check_program
 from ponder.verifiers.execution.codet import codet
 from ponder.verifiers.execution.verifier import Execution
 from ponder.verifiers.human.verifier import human
@@ -148,6 +149,13 @@ KINDS: dict[str, Kind] = {
         "Chen 2022",
         ("[REPLIES]",),
         harmless=True,
+    ),
+    "check_program": Kind(
+        check_program,
+        "the model writes a program that checks the answer",
+        "Zhou 2023",
+        ("[MODEL]",),
+        ("length",),
     ),
     "arithmetic": Kind(
         lambda _: Arithmetic(), "solves the problem's puzzle of numbers", harmless=True

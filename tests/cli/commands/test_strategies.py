@@ -26,6 +26,8 @@ def test_what_a_program_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["best_of_n"]["verifier"] == "always"
     assert found["self_consistency"]["verifier"] == "by its knobs"
     assert found["beam_search"]["needs"] == ["prefill", "stop"]
+    assert [name for name, one in found.items() if one["executes"]] == ["program"]
+    assert "code" not in found["program"]["answers"]
     assert found["beam_search"]["knobs"]["width"] == {"default": 4, "values": "1 to 256"}
     steps = found["dvts"]["knobs"]["steps"]
     assert steps == {

@@ -44,6 +44,7 @@ from ponder.verifiers.learned.scorer import Scorer, Sigmoid, digest_of
 from ponder.verifiers.registry import KINDS, Kind
 from tests.support.items import WORDS, items, right
 from tests.support.judging import Judge, both
+from tests.support.sandboxes import needed
 
 SECRET = "918273645"
 DIRECT = Configuration("s", "m", "direct")
@@ -81,6 +82,15 @@ def graded(store: Store, plan: Evaluation, **more: Any) -> str:
 
 
 # What is asked for, and kept ----------------------------------------------------------------------
+
+
+def test_a_program_is_a_sample_whose_output_has_the_key(store: Store) -> None:
+    needed("program")
+    configuration = Configuration("s", "m", "program")
+    replies = iter(["no program", "```python\nprint(6 * 7)\n```"])
+    run(asked(1, configuration), store, Scripted(lambda request: next(replies)))
+    [outcome] = of(store, configuration)
+    assert (outcome.answer, outcome.key, outcome.calls) == ("42", "q:42", 2)
 
 
 def test_every_problem_is_answered_by_every_configuration(store: Store) -> None:

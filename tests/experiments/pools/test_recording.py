@@ -264,3 +264,18 @@ async def _cancelled(plan: Recording, pool: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert slow.running == 0
+
+
+def test_a_style_is_asked_for_kept_and_no_other_recordings(tmp_path: Path) -> None:
+    model = Scripted(lambda request: "\\boxed{1}")
+    header, entries, _ = record(asked(1, 1, style="worked"), tmp_path / "p", model)
+    [request] = model.requests
+    roles = [message.role for message in request.messages]
+    assert roles == ["user", "assistant", "user", "assistant", "user"]
+    assert header.rest["style"] == "worked"
+    assert entries[0].samples[0].answer == "1"
+    for style in ("brief", "plain"):
+        with pytest.raises(UsageError, match="another recording, with another style"):
+            record(asked(1, 1, style=style), tmp_path / "p", model)
+    plain, _, _ = record(asked(1, 1), tmp_path / "q", model)
+    assert "style" not in plain.rest

@@ -61,8 +61,15 @@ VERIFIED: list[Any] = [
     None,
     None,
 ]
+EXECUTED: list[Any] = [
+    "0.0.2",
+    {"effect": "execute", "role": "generate", "trace": "0.0.0"},
+    {"answer": ["42", "q:42"], "output": "42\n", "why": ""},
+    None,
+    None,
+]
 LOST: list[Any] = ["0.1.0", GENERATED[1], None, "the endpoint said no", None]
-RECORDS = [GENERATED, VERIFIED, LOST]
+RECORDS = [GENERATED, VERIFIED, EXECUTED, LOST]
 TOTAL = {
     "calls": 2,
     "failed": 0,

@@ -124,9 +124,11 @@ def show(
 
 
 def _as_json(item: Item, gold: bool) -> dict[str, Any]:
+    problem = asdict(item.problem)
+    del problem["examples"]  # a suite has none
     told: dict[str, Any] = {
         "problem_id": item.problem_id,
         "level": item.level,
-        "problem": asdict(item.problem),
+        "problem": problem,
     }
     return told | ({"gold": item.gold.to_json()} if gold else {})

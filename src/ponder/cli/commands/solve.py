@@ -24,7 +24,7 @@ from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.refs import Ref, spelled
 from ponder.core.thinking import LEVELS
-from ponder.planning.presets import COMMON, DEFAULT, PRESETS
+from ponder.planning.presets import DEFAULT, PRESETS, SHARED
 from ponder.planning.problems import labels
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
@@ -54,7 +54,7 @@ def _strategies() -> str:
     for name, strategy in STRATEGIES.items():
         knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
         lines.append(f"{name:<17} {strategy.summary}; {knobs or 'no knobs'}")
-    return "\n".join([*lines, f"{'all':<17} {' '.join(COMMON)}"])
+    return "\n".join([*lines, f"{'all':<17} {' '.join(SHARED)}"])
 
 
 @click.command(

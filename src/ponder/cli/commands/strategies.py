@@ -6,7 +6,7 @@ import click
 
 from ponder.cli.options.once import Command
 from ponder.cli.output.terminal import say, say_json
-from ponder.planning.presets import COMMON
+from ponder.planning.presets import SHARED
 from ponder.strategies.declaring import RUN, Strategy
 from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import STRATEGIES
@@ -28,6 +28,8 @@ def strategies(as_json: bool) -> None:
                 },
                 "schema": schema(strategy),
                 "needs": list(strategy.needs),
+                "executes": strategy.executes,
+                "answers": list(strategy.answers),
                 "verifier": _asks(strategy),
                 "paper": strategy.paper,
             }
@@ -40,9 +42,10 @@ def strategies(as_json: bool) -> None:
         say(name, bold=True, end=f"  {strategy.summary}{paper}\n")
         knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
         needs = [*strategy.needs, *(["a verifier"] if _asks(strategy) == "always" else [])]
+        needs += ["a sandbox"] if strategy.executes else []
         for line in filter(None, (knobs, needs and f"needs {', '.join(needs)}")):
             say(f"    {line}")
-    say(f"all: {', '.join(COMMON)}")
+    say(f"all: {', '.join(SHARED)}")
 
 
 def _asks(strategy: Strategy) -> str:

@@ -58,7 +58,7 @@ DATA = click.option(
     "knobs",
     multiple=True,
     metavar="KNOB=VALUE",
-    help=f"How samples are drawn: {', '.join(presets.COMMON)}; repeatable.",
+    help=f"How samples are drawn: {', '.join(presets.SHARED)}; repeatable.",
 )
 @click.option("--confidence", is_flag=True, help="Score samples by their log-probabilities, too.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of sampling.")
@@ -99,7 +99,7 @@ def record(
     free(pool, force, inputs=files_of(suite))
     engine = Engine(teller=Voice(quiet), unsafe=unsafe)
     given = {**knob_values(knobs)}
-    sampling = presets.sampling(given, logprobs=confidence)
+    sampling, style = presets.drawing(given, logprobs=confidence)
     items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     asked = recording.Recording(
         found.name,
@@ -109,6 +109,7 @@ def record(
         sampling,
         Budget(max_tokens, max_usd, max_flops, max_seconds),
         seed,
+        style,
     )
     try:
         return asyncio.run(_record(engine, asked, pool, quiet))

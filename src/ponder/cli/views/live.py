@@ -100,8 +100,7 @@ class LiveView(Watcher):
                 chain = self._growing.setdefault(path, Chain())
                 chain.grow(visible(words), visible(reasoning), tokens)
             case SampleFinished(path=path):
-                self._growing.pop(path, None)
-                self._finished += 1
+                self._finished += self._growing.pop(path, None) is not None  # else its output
             case SampleLost(path=path):
                 self._growing.pop(path, None)
                 self._lost += 1

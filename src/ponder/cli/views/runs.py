@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ponder.cli.output import tables, terminal
 from ponder.cli.output.terminal import short, text
+from ponder.core.effects import PROGRAM
 from ponder.core.visible import visible_line
 from ponder.runtime.records import Row
 
@@ -56,8 +57,13 @@ def _outcome(call: Row) -> str:
         return visible_line(call.lost)
     if isinstance(call.result, dict):
         answer = call.result["answer"]
-        ended = call.result["finish"] or "a step"
-        return short(answer[0]) if answer else f"no answer ({ended})"
+        if answer:
+            return short(answer[0])
+        if call.effect["effect"] == "execute":
+            return f"no answer ({short(call.result['why'])})"
+        if call.effect["role"] == PROGRAM:
+            return "a program"
+        return f"no answer ({call.result['finish'] or 'a step'})"
     if call.effect["effect"] == "steer":
         return "; ".join(short(action(one)) for one in call.result)
     return ", ".join(_value(score.get("value"), "abstains") for score in call.result)

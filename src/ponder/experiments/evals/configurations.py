@@ -102,6 +102,7 @@ class Configuration:
         defaults = {k.name: k.default for k in registry.find(found.strategy).knobs.values()}
         said = {k: v for k, v in found.knobs.items() if v != defaults[k] or k in self.knobs}
         said |= {k: getattr(found.sampling, k) for k in presets.COMMON if k in self.knobs}
+        said |= {"style": found.style} if "style" in self.knobs else {}
         if self.effort != presets.DEFAULT:
             said["effort"] = self.effort
         if self.verifier:
@@ -237,7 +238,7 @@ def _axes() -> list[str]:
         *_WORDS,
         "seed",
         *(f"budget.{unit}" for unit in UNITS),
-        *sorted(knobs | {*presets.COMMON}),
+        *sorted(knobs | {*presets.SHARED}),
     ]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from ponder import api
 from ponder.core.cost import PICO
-from ponder.core.effects import GENERATE
+from ponder.core.effects import GENERATE, PROGRAM
 from ponder.core.errors import (
     BudgetTooSmall,
     ModelError,
@@ -94,7 +94,7 @@ class _Task:
 def digest(problem: Problem) -> str:
     """Return a digest of the question: equal for equal problems."""
     asked = asdict(replace(problem, messages=problem.shown))
-    del asked["instruction"]  # it is among the messages
+    del asked["instruction"], asked["examples"]  # they are among the messages
     return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
 
 
@@ -297,14 +297,15 @@ def _outcome(task: _Task, journal: Journal, run: str, why: str) -> Outcome:
     keys: dict[str | None, str | None] = {}
     samples = 0
     for call in calls:
-        if call.spent is None:
-            continue
-        total = total.plus(call.spent)
-        if call.spent.role == GENERATE:  # the others are verifiers' calls
-            samples += call.spent.calls
+        if call.effect.get("role") == GENERATE:  # the others are programs and verifiers' calls
             sample = call.result if isinstance(call.result, dict) else {}
             text, key = sample.get("answer") or (None, None)
             keys[text] = key
+        if call.spent is None:
+            continue
+        total = total.plus(call.spent)
+        if call.spent.role in (GENERATE, PROGRAM):
+            samples += call.spent.calls
     result = row.result or {}
     return task.outcome(
         run,

@@ -12,7 +12,7 @@ import asyncio
 import platform
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from ponder.models.base import ModelInfo
 from ponder.models.fetch import sha256_of
 from ponder.models.opening import Opened
 from ponder.planning.capabilities import payable
+from ponder.planning.styles import Style, styled
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
@@ -55,6 +56,20 @@ class Recording:
     sampling: Sampling
     budget: Budget
     seed: int
+    style: Style = "plain"
+    """The style in which the problems are asked."""
+
+    @property
+    def posed(self) -> Mapping[int, Item]:
+        """The items as they are asked."""
+        return {
+            i: replace(item, problem=styled(item.problem, self.style))
+            for i, item in self.items.items()
+        }
+
+    def told(self) -> dict[str, str]:
+        """Return the style as JSON; nothing if it is plain, as in older pools."""
+        return {} if self.style == "plain" else {"style": self.style}
 
 
 def journal_of(pool: Path) -> Path:
@@ -87,7 +102,7 @@ async def record(
             run = claimed(journal, _identity(asked, sha256), pool)
             world = World(used.model, using.tools.reader.read, pricing=used.pricing)
             recorder = Recorder(
-                world, asked.items, asked.n, asked.sampling, asked.budget, asked.seed, journal,
+                world, asked.posed, asked.n, asked.sampling, asked.budget, asked.seed, journal,
                 run, tell,
             )  # fmt: skip
             try:
@@ -176,6 +191,7 @@ def _identity(asked: Recording, sha256: str) -> dict[str, Any]:
         "file_sha256": sha256,
         "sampling": asked.sampling.describe(),
         "seed": asked.seed,
+        **asked.told(),
     }
 
 
@@ -189,7 +205,7 @@ def claimed(journal: Journal, identity: Mapping[str, Any], pool: Path) -> str:
     if not rows:
         return journal.create(dict(identity))
     held = rows[0].spec
-    other = [name for name, value in identity.items() if held.get(name) != value]
+    other = [name for name in {**identity, **held} if held.get(name) != identity.get(name)]
     if other:
         raise UsageError(
             f"{journal_of(pool)} holds another recording, with another {' and '.join(other)}: "
@@ -213,6 +229,7 @@ def _header(
         "prompt": instruction(first),
         "sampling": _identity(asked, sha256)["sampling"],
         "seed": asked.seed,
+        **asked.told(),
         "versions": versions(embedded=embedded),
         "failed": outcome.failed,
         "stopped_by": outcome.stopped_by,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ponder.core.cost import Cost
-from ponder.core.effects import GENERATE, Call, Generate, Handler, Result, Steer
+from ponder.core.effects import GENERATE, Call, Execute, Generate, Handler, Result, Steer
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
 from ponder.core.thinking import Thinking
-from ponder.core.trace import Trace
+from ponder.core.trace import Ran, Trace
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.meter import Meter
 
@@ -66,11 +66,15 @@ def budgeted(
         if not isinstance(effect, Generate):
             try:
                 async with asyncio.timeout_at(deadline) as timer:
-                    return await inner(call)
+                    result = await inner(call)
             except TimeoutError:
                 if not timer.expired():
                     raise
                 raise too_late() from None
+            if isinstance(effect, Execute) and effect.role == GENERATE:
+                assert isinstance(result, Ran)
+                answered = answered or result.answer is not None
+            return result
         meter = meters[effect.model]
         wanted = meter.room(effect)
         least = wanted if exact_length else min(LEAST, wanted)

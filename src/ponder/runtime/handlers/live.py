@@ -1,18 +1,18 @@
-"""The innermost handler: calls the model and the verifiers."""
+"""The innermost handler: calls the model, the verifiers and the sandbox."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from ponder.answers.extract import closed
-from ponder.core.answer import Answer
-from ponder.core.effects import Call, Generate, Handler, Result, Sampling, Verify
+from ponder.core.effects import PROGRAM, Call, Execute, Generate, Handler, Result, Sampling, Verify
 from ponder.core.marks import closes
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Capability, Completion, Model, Request
+from ponder.runtime.programs import Read, Where, nowhere, run
 from ponder.verifiers.base import Verifier
 
 T = TypeVar("T")
@@ -54,11 +54,12 @@ def _alternatives(how: Sampling, able: Collection[Capability]) -> int:
     return how.top_logprobs if first or "top_logprobs" in able else 0
 
 
-Read = Callable[[str, Problem, bool], Awaitable[Answer | None]]
-"""Reads the answer out of (text, problem, True if the text was truncated)."""
-
-
-def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: Read) -> Handler:
+def live(
+    models: Mapping[str, Model],
+    verifiers: Mapping[str, Verifier],
+    read: Read,
+    where: Where = nowhere,
+) -> Handler:
     """Return the handler that wraps no other. The run's own model has the name ''."""
 
     async def generate(call: Call, effect: Generate) -> Trace:
@@ -95,7 +96,8 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
             elif not closes(stop):
                 reasoning += stop
         said = text if finish in (None, "stop") else _ended(text, effect.problem)
-        answer = None if finish is None else await read(said, effect.problem, cut)
+        silent = finish is None or effect.role == PROGRAM  # a program answers when it is run
+        answer = None if silent else await read(said, effect.problem, cut)
         call.trace = Trace(
             effect.problem,
             text,
@@ -115,6 +117,8 @@ def live(models: Mapping[str, Model], verifiers: Mapping[str, Verifier], read: R
         effect = call.effect
         if isinstance(effect, Generate):
             return await generate(call, effect)
+        if isinstance(effect, Execute):
+            return await run(effect.trace, await where(), read)
         assert isinstance(effect, Verify), effect
         assert isinstance(call.session, Session)
         verifier, problem = verifiers[effect.verifier], effect.traces[0].problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ponder.core.effects import Call, Generate, Handler, Result, Steer, Verify
+from ponder.core.effects import Call, Execute, Generate, Handler, Result, Steer, Verify
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.events import (
     Grew,
@@ -17,7 +17,7 @@ from ponder.core.events import (
     Subscriber,
 )
 from ponder.core.ledger import Ledger
-from ponder.core.trace import Delta, Trace
+from ponder.core.trace import Delta, Ran, Trace
 
 EVERY = 0.1
 """Seconds between two ``Grew`` events of one sample."""
@@ -103,6 +103,10 @@ def traced(
         if isinstance(effect, Generate):
             assert isinstance(result, Trace)
             publish(SampleFinished(call.path, result, call.replayed, effect.role))
+        elif isinstance(effect, Execute):
+            assert isinstance(result, Ran)
+            trace = effect.concluded(call.path, result)
+            publish(SampleFinished(call.path, trace, call.replayed, effect.role))
         elif isinstance(effect, Verify):
             publish(Scored(call.path, effect.traces, result))  # type: ignore[arg-type]
         return result

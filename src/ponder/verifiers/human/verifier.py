@@ -146,8 +146,8 @@ class Item:
 def item(problem: Problem, traces: Sequence[Trace]) -> Item:
     """Return the item that asks a person about these traces."""
     candidates = tuple(_candidate(trace) for trace in traces)
-    question = "\n\n".join(m.content for m in problem.shown if m.role != "assistant")
-    told = [problem.answer_type, [[m.role, m.content] for m in problem.shown]]
+    question = "\n\n".join(m.content for m in problem.asked if m.role != "assistant")
+    told = [problem.answer_type, [[m.role, m.content] for m in problem.asked]]
     known = json.dumps([*told, [[c.id, c.text] for c in candidates]])
     key = hashlib.blake2b(known.encode(errors="replace"), digest_size=8).hexdigest()
     return Item(key, question, problem.answer_type, candidates)

@@ -148,10 +148,13 @@ def _clipped(value: float, labels: Labels) -> float:
 
 
 def question(problem: Problem) -> str:
-    """Return the question as text: a single message as it is, else each turn with its role."""
-    if len(problem.shown) == 1:
-        return problem.shown[0].content.strip()
-    return "\n\n".join(f"{m.role}: {m.content.strip()}" for m in problem.shown)
+    """Return the question as text: a single message as it is, else each turn with its role.
+
+    Solved examples are left out.
+    """
+    if len(problem.asked) == 1:
+        return problem.asked[0].content.strip()
+    return "\n\n".join(f"{m.role}: {m.content.strip()}" for m in problem.asked)
 
 
 async def judged(

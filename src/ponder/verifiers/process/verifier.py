@@ -56,7 +56,7 @@ class Process(Facts):
             if not parts:
                 return Score(None, self.name, "there are no steps to score")
             turn = Message("assistant", BETWEEN.join(parts))
-            asked = Problem((*problem.shown, turn))
+            asked = Problem((*problem.asked, turn))
             said = await child.grow(
                 Trace.empty(asked),
                 role=ROLE,
