@@ -34,14 +34,9 @@ from ponder.policies.ladder import EMPTY, Ballots, Climb, Option, choose
 from published import APART, Benchmark, Model, Published
 
 SIZES = (1, 2, 4, 8)
-LADDERS = {
-    "AIME24": ("Nemotron-9B", "Qwen3-14B"),
-    "AIME25": ("Nemotron-9B", "Qwen3-14B"),
-    "GPQA": ("Nemotron-9B", "EXAONE-32B"),
-    "MATH-500": ("Nemotron-9B", "Qwen3-14B"),
-}
-"""The cheapest model of each benchmark, and the best of those of another size."""
-WORTHS = (10_000, 20_000, 40_000, 80_000, 160_000)
+LADDER = ("Nemotron-9B", "Phi-4-r-14.7B", "EXAONE-32B")
+"""The models that are there for all benchmarks, from cheap to dear."""
+WORTHS = (5_000, 10_000, 20_000, 40_000, 80_000)
 """Worth of a right answer in TFLOPs."""
 VOTES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 MOST = 64
@@ -214,11 +209,9 @@ def compare(samples: Published, benchmark: Benchmark, repeats: int) -> None:
         for model in there.values()
         for votes in VOTES
     ]
-    chosen = [there[name] for name in LADDERS[benchmark.name]]
+    chosen = [there[name] for name in LADDER]
     decks = [samples.entries(benchmark, model) for model in chosen]
-    print(
-        f"\n## {benchmark.name}, {len(decks[0])} problems: {' then '.join(LADDERS[benchmark.name])}"
-    )
+    print(f"\n## {benchmark.name}, {len(decks[0])} problems: {' then '.join(LADDER)}")
     head = ("worth", "TFLOPs", "right", "best fixed plan for no more", "difference (95 %)",
             "cheapest fixed plan as good", "a decision")  # fmt: skip
     print(f"\n| {' | '.join(head)} |\n|{' --- |' * len(head)}")

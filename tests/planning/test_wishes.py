@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from ponder.core.budget import Budget
+from ponder.core.errors import UsageError
 from ponder.core.thinking import Thinking
+from ponder.core.worth import Worth
 from ponder.models.base import Capability, ModelInfo
 from ponder.models.thinking import TOKENS
-from ponder.planning.presets import PRESETS, THINKING
+from ponder.planning.presets import LADDER, PRESETS, THINKING
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 
@@ -28,9 +30,13 @@ def test_a_model_that_thinks_gets_the_efforts_thinking_and_the_room_for_it(effor
     before = asked(effort=effort)
     spec = before.settled(THINKER)
     level, samples = THINKING[effort]
-    assert spec.sampling.thinking == Thinking(level)
-    assert spec.strategy == ("direct" if samples == 1 else "self_consistency")
-    assert spec.knobs.get("n", 1) == samples
+    if effort == "auto":
+        assert (spec.strategy, spec.knobs["levels"]) == ("auto", LADDER)
+        assert spec.sampling.thinking is None  # each rung has its own
+    else:
+        assert spec.sampling.thinking == Thinking(level)
+        assert spec.strategy == ("direct" if samples == 1 else "self_consistency")
+        assert spec.knobs.get("n", 1) == samples
     assert spec.sampling.length == before.sampling.length + TOKENS[level]
     assert before.budget.tokens is not None
     grown = before.budget.tokens * spec.sampling.length // before.sampling.length
@@ -45,7 +51,7 @@ def test_any_other_model_is_asked_as_before(effort: str) -> None:
 
 
 def test_the_efforts_think_more_and_more() -> None:
-    tokens = [TOKENS[THINKING[effort][0]] for effort in PRESETS]
+    tokens = [TOKENS[THINKING[effort][0]] for effort in PRESETS if effort != "auto"]
     assert tokens == sorted(set(tokens))
     assert THINKING.keys() == PRESETS.keys()
 
@@ -75,3 +81,18 @@ def test_what_is_settled_is_journaled_and_read_again() -> None:
     settled = asked(effort="high").settled(THINKER)
     assert Spec.from_json(settled.to_json()) == settled
     assert "wish" not in asked().to_json()
+
+
+def test_a_worth_makes_a_vote_stop_by_its_value() -> None:
+    found = asked(worth="0.05")
+    assert (found.worth, found.knobs["stop"]) == (Worth(0.05), "value")
+    assert Spec.from_json(found.to_json()) == found
+    assert asked(effort="auto", worth=100).worth == Worth(100)
+
+
+@pytest.mark.parametrize(
+    "how", [{"strategy": "best_of_n"}, {"effort": "minimal"}, {"knobs": {"stop": "exact"}}]
+)
+def test_a_worth_that_nothing_weighs_is_refused(how: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="does not ask what a right answer is worth"):
+        asked(worth=0.05, **how)

@@ -25,8 +25,8 @@ from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
 class Wish:
     """An effort's plan for a model that thinks by itself."""
 
-    thinking: Thinking
-    """The thinking that it is asked for."""
+    thinking: Thinking | None
+    """The thinking that it is asked for; None if its strategy sets that."""
     strategy: str
     """The strategy's name."""
     knobs: Mapping[str, Any]
@@ -171,7 +171,8 @@ def _wish(
     tokens = limits.tokens
     if tokens is not None and (budget is None or budget.tokens is None):
         tokens = tokens * length // drawn.length
-    return Wish(Thinking(level), plan.strategy, plan.knobs, length, tokens)
+    thinking = None if plan.strategy == "auto" else Thinking(level)
+    return Wish(thinking, plan.strategy, plan.knobs, length, tokens)
 
 
 def worthy(preset: Preset, given: Mapping[str, Any]) -> Preset:
