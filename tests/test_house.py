@@ -85,7 +85,6 @@ COVERED_BY = {
     "models/http/client.py": "models/openai/test_client.py",
     "models/http/endpoint.py": "models/openai/test_client.py",
     "models/http/links.py": "models/openai/test_client.py",
-    "models/http/prompts.py": "models/openai/test_client.py",
     "models/http/replies.py": "models/openai/test_client.py",
     "models/http/wire.py": "models/openai/test_client.py",
     "models/opening.py": "models/test_config.py",

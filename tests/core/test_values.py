@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,27 @@ def test_errors_say_one_sentence_and_carry_what_they_know() -> None:
     assert (lost.prompt_tokens, lost.completion_tokens) == (3, 4)
     assert not issubclass(ModelError, UsageError)
     assert issubclass(LimitReached, PonderError)
+
+
+def test_a_record_of_a_turn_is_told_only_where_there_is_one() -> None:
+    plain, kept = Message("assistant", "42"), Message("assistant", "42", "[1]")
+    assert repr(plain) == "Message(role='assistant', content='42')"
+    assert repr(kept) == "Message(role='assistant', content='42', blocks='[1]')"
+    problem = Problem((Message("user", "?"), plain, kept, Message("user", "?")))
+    assert [*map(list, problem.describe()["messages"])] == [
+        ["role", "content"],
+        ["role", "content"],
+        ["role", "content", "blocks"],
+        ["role", "content"],
+    ]
+    assert len({plain, kept, Message("assistant", "42", "[2]")}) == 3
+
+
+def test_a_conversation_goes_on_after_a_trace_with_its_record() -> None:
+    said = replace(trace(0), text=" 42.\n", blocks="[1]")
+    assert said.message == Message("assistant", "42.", "[1]")
+    assert replace(said, text=" ").message.content == "(nothing)"
+    assert said.forked("s0", "43.").message == Message("assistant", "43.")
 
 
 def test_traces_sort_as_they_were_asked_for() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
+from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
 from ponder.core.worth import Worth
 from ponder.models.base import Capability, ModelInfo
@@ -96,3 +98,15 @@ def test_a_worth_makes_a_vote_stop_by_its_value() -> None:
 def test_a_worth_that_nothing_weighs_is_refused(how: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="does not ask what a right answer is worth"):
         asked(worth=0.05, **how)
+
+
+def test_records_of_turns_are_journaled_and_read_again() -> None:
+    turns = (Message("user", "?"), Message("assistant", "42", "[1]"), Message("user", "Sure?"))
+    before = spec(turns, model="m")
+    told = json.loads(json.dumps(before.to_json()))
+    assert told["problem"]["messages"] == [
+        {"role": "user", "content": "?"},
+        {"role": "assistant", "content": "42", "blocks": "[1]"},
+        {"role": "user", "content": "Sure?"},
+    ]
+    assert Spec.from_json(told) == before

@@ -105,7 +105,7 @@ class World:
     interrupted_at: float | None = None
     booked: list[Item] = field(default_factory=list)
 
-    def price(self, prompt: int, cached: int, completion: int) -> int:
+    def price(self, prompt: int, cached: int, completion: int, *stored: int) -> int:
         fresh, again, out = self.prices
         return fresh * (prompt - cached) + again * cached + out * completion
 

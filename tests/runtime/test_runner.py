@@ -141,7 +141,7 @@ def test_a_result_says_what_the_command_line_prints() -> None:
             "self_consistency",
             knobs={"n": 3, "stop": "never"},
             seed=3,
-            pricing=lambda prompt, cached, completion: 1_000_000 * (prompt + 2 * completion),
+            pricing=lambda prompt, cached, made, *stored: 1_000_000 * (prompt + 2 * made),
         )
     )
     flops = 3 * sum(2 * 3 + 4 * 2 * earlier for earlier in range(8))
@@ -405,7 +405,7 @@ class TestStoppedBy:
                 await s.grow(START)
 
         model = Timed(lambda _: Reply("42", 1.5, 30))
-        result = run(go(model, endless, budget=budget, pricing=lambda p, _, c: p + c))
+        result = run(go(model, endless, budget=budget, pricing=lambda p, _, c, *stored: p + c))
         assert (result.answer, result.stopped_by) == ("42", limit)
 
     def test_a_verifier_that_is_too_slow_is_stopped_by_the_clock(self) -> None:
@@ -525,7 +525,7 @@ class TestCheck:
     def test_a_budget_too_small_for_one_sample_says_how_much_one_needs(
         self, budget: Budget, sentence: str
     ) -> None:
-        small = job(self.model(), budget=budget, pricing=lambda p, _, c: p + c + 1)
+        small = job(self.model(), budget=budget, pricing=lambda p, _, c, *stored: p + c + 1)
         with pytest.raises(BudgetTooSmall, match=sentence) as error:
             small.check()
         assert str(error.value).endswith("(up to 6 prompt tokens and 16 more).")
@@ -541,7 +541,7 @@ class TestCheck:
     ) -> None:
         model = Timed(lambda _: Reply(), info=ModelInfo("m", EVERYTHING, Shape(parameters)))
         asked: dict[str, Any] = {
-            "pricing": lambda p, _, c: price * (p + c),
+            "pricing": lambda p, _, c, *stored: price * (p + c),
             "sampling": Sampling(length),
         }
         smallest: Any = 1e-12 if limit == "usd" else 1

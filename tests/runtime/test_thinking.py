@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import ponder
 from ponder.core.budget import Budget
 from ponder.core.errors import BudgetTooSmall
+from ponder.core.problem import Message
 from ponder.core.run import ASK
 from ponder.models.base import Capability, Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
@@ -55,6 +57,42 @@ def test_a_model_that_cannot_continue_is_asked_in_another_turn() -> None:
     assert [message.role for message in second.messages] == ["user", "assistant", "user"]
     assert second.messages[1].content == "six sevens"
     assert str(second.thinking) == "off"
+
+
+@pytest.mark.parametrize("strategy", ["refine", "sequential_parallel", "ab_mcts", "mixture"])
+def test_a_conversation_hands_each_attempts_record_on(strategy: str) -> None:
+    said: dict[str, str] = {}
+
+    def speak(request: Request) -> Completion:
+        text = f"attempt {len(said)}: \\boxed{{{len(said) % 2}}}"
+        said[text] = f"[{len(said)}]"
+        return Completion(text, "stop", 1, 1, blocks=said[text])
+
+    model = Scripted(speak)
+    more = {"mixture": {"n": 2, "rounds": 2}, "refine": {"rounds": 3}}.get(strategy, {"n": 4})
+    judge = {"verifier": "self_verify"} if strategy in ("refine", "ab_mcts") else {}
+    solve(model, strategy=strategy, knobs={**more, "length": 50}, **judge)
+    turns = [m for request in model.requests for m in request.messages if m.role == "assistant"]
+    assert turns
+    assert all(turn.blocks == said[turn.content] for turn in turns)
+
+
+def test_the_turn_that_asks_for_the_answer_comes_after_the_record_of_the_thinking() -> None:
+    def think(request: Request) -> str | Completion:
+        done = thinker(request)
+        return replace(done, blocks="[1]") if isinstance(done, Completion) else done
+
+    model = Scripted(think, info=ModelInfo("hosted", NO_PREFILL, Shape(1), local=True))
+    solve(model)
+    assert model.requests[1].messages[1] == Message("assistant", "six sevens", "[1]")
+
+
+@pytest.mark.parametrize(("waits", "record"), [(0, "[1]"), (1, "")])
+def test_a_chain_that_was_continued_has_no_record_of_its_end_alone(waits: int, record: str) -> None:
+    model = Scripted(lambda request: Completion("\\boxed{42}", "stop", 1, 1, blocks="[1]"))
+    result = solve(model, strategy="budget_forcing", knobs={"waits": waits, "length": 50})
+    assert result.trace
+    assert result.trace.blocks == record
 
 
 def test_every_chain_of_a_vote_has_its_say() -> None:

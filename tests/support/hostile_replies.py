@@ -120,7 +120,7 @@ def check(outcome: Outcome, request: Request = RICH) -> None:
         assert outcome.cached_tokens <= outcome.prompt_tokens
         assert outcome.reasoning_tokens <= outcome.completion_tokens
         outcome.reasoning.encode()
-        assert not outcome.blocks or isinstance(json.loads(outcome.blocks), list)
+        assert not outcome.blocks or isinstance(json.loads(outcome.blocks)["turn"], list)
         assert outcome.finish in ("stop", "length", "refusal", "error")
         assert outcome.stopped_at in (None, "", *request.stop)
         outcome.text.encode()

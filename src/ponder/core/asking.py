@@ -202,7 +202,7 @@ class Asking(Asker):
         how["length"] = max(ASKED, cue.length)
         if not trace.turn:
             return await self.grow(trace, **how)
-        said = Message("assistant", (trace.text or trace.reasoning)[-REMEMBERED:])
+        said = Message("assistant", (trace.text or trace.reasoning)[-REMEMBERED:], trace.blocks)
         prompt = (*trace.problem.shown, said, Message("user", ASK))
         start = replace(Trace.empty(trace.problem), id=trace.id, finish="length")
         return await self.grow(start, prompt=prompt, **how)

@@ -166,6 +166,10 @@ class Call:
     """Completion tokens so far."""
     cached_tokens: int = 0
     """Prompt tokens read from a cache, as far as the model reports them."""
+    stored_tokens: int = 0
+    """Prompt tokens written to a cache, as far as the model reports them."""
+    hour_tokens: int = 0
+    """The part of ``stored_tokens`` that is kept for an hour."""
     wasted_tokens: int = 0
     """Tokens generated for nothing, as far as the model reports them."""
     reasoning_tokens: int = 0

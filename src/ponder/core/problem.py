@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ponder.core.collecting.collect import collect
@@ -22,6 +22,15 @@ class Message:
 
     role: Role
     content: str
+    blocks: str = ""
+    """As in ``Trace``, for a turn of the assistant: sent back to the model that made it, and to no
+    other, as long as ``content`` is its text.
+    """
+
+    def __repr__(self) -> str:
+        """Leave out what is not set: fingerprints are made of it."""
+        blocks = f", blocks={self.blocks!r}" if self.blocks else ""
+        return f"Message(role={self.role!r}, content={self.content!r}{blocks})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,16 @@ class Problem:
         if not (self.instruction or self.examples):
             return self.messages
         return _instructed(self.messages, self.instruction, self.examples)
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON. Fields that were added later are left out where they are not set."""
+        described = asdict(self)
+        for message in (*described["messages"], *described["examples"]):
+            if not message["blocks"]:
+                del message["blocks"]
+        if not self.examples:
+            del described["examples"]
+        return described
 
     def __post_init__(self) -> None:
         if self.answer_type not in ANSWER_TYPES:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ponder.core.answer import Answer
 from ponder.core.marks import joined
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
 
 Finish = Literal["stop", "length", "refusal", "error"]
 """Reason why a sample ended: by itself (or at a stop string), at a length limit, because its
@@ -60,9 +60,14 @@ class Trace:
     reasoning: str = ""
     """The model's thinking, apart from the text; no answer is read from it."""
     blocks: str = field(default="", repr=False)
-    """The vendor's own record of the turn as JSON (signatures, encrypted thinking), for a
-    conversation that goes on; '' if it has none.
+    """The vendor's own record of the turn as JSON (signatures, encrypted thinking), and who made
+    it, for a conversation that goes on; '' if it has none.
     """
+
+    @property
+    def message(self) -> Message:
+        """The assistant's turn, for a conversation that goes on after it."""
+        return Message("assistant", self.text.strip() or "(nothing)", self.blocks)
 
     @property
     def turn(self) -> str:
@@ -81,7 +86,7 @@ class Trace:
 
     def forked(self, name: str, text: str) -> Trace:
         """Return a trace with that id and another text, which can be continued."""
-        return replace(self, id=name, text=text, finish=None, answer=None)
+        return replace(self, id=name, text=text, finish=None, answer=None, blocks="")
 
     @property
     def done(self) -> bool:

@@ -30,6 +30,10 @@ Gemini's generateContent.
 """
 
 
+Stores = Literal["", "5m", "1h"]
+"""The longest time for which prompts may be stored in a cache at a price; '' for never."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One sample to generate."""
@@ -96,14 +100,19 @@ class Completion:
     reasoning_tokens: int = 0
     """The part of ``completion_tokens`` spent on thinking, as far as the model reports it."""
     blocks: str = ""
-    """The vendor's own record of the turn as JSON (signatures, encrypted thinking), for a
-    conversation that goes on; '' if it has none.
+    """The vendor's own record of the turn as JSON (signatures, encrypted thinking), and who made
+    it, for a conversation that goes on; '' if it has none.
     """
+    stored_tokens: int = 0
+    """The part of ``prompt_tokens`` that was written to a cache, which may have its own price."""
+    hour_tokens: int = 0
+    """The part of ``stored_tokens`` that is kept for an hour."""
 
     def __post_init__(self) -> None:
         prompt, completion = self.prompt_tokens, self.completion_tokens
         for count in (
             prompt, completion, self.cached_tokens, self.wasted_tokens, self.reasoning_tokens,
+            self.stored_tokens, self.hour_tokens,
         ):  # fmt: skip
             if type(count) is not int or not 0 <= count <= sound.MOST_TOKENS:
                 raise MalformedReply(
@@ -180,6 +189,8 @@ class ModelInfo:
     """True if the chat template begins the thinking, so that a reply has only its closing mark."""
     pace: Pace = Pace()
     """Expected speed, by which plans are made; nothing is booked by it."""
+    stores: Stores = ""
+    """The longest time for which prompts may be stored in a cache at a price."""
     remarks: tuple[str, ...] = ()
     """Remarks for the receipt: what was asked and could not be done as asked."""
 
@@ -210,10 +221,16 @@ def silent(delta: Delta) -> None:
 class Pricing(Protocol):
     """Price of a request in picodollars (1e-12 USD), so that sums are exact."""
 
-    def __call__(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        """Return the price of one request with these counts; ``cached_tokens`` is part of the
-        prompt's.
-        """
+    def __call__(
+        self,
+        prompt_tokens: int,
+        cached_tokens: int,
+        completion_tokens: int,
+        stored_tokens: int = 0,
+        hour_tokens: int = 0,
+        /,
+    ) -> int:
+        """Return the price of one request with these counts, which are as in ``Completion``."""
         ...
 
 

@@ -143,13 +143,14 @@ async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
     from ponder.models.reward.endpoint import RewardEndpoint
     from ponder.models.reward.formats import find_format
 
-    found = asked
+    found, remarks = asked, tuple[str, ...]()
     if asked.told and not asked.reward:
-        found = described(asked, await discover(asked, wake=teller.tell))
+        facts = await discover(asked, wake=teller.tell)
+        found, remarks = described(asked, facts), facts.remarks
     if found.name != asked.name:
         teller.tell(f"{asked.name} is {found.name} here.")
     price, note = await in_thread(pricing, found)
-    endpoint, notes = Endpoint(**found.settings), (note,) if note else ()
+    endpoint, notes = Endpoint(**found.settings), (*([note] if note else []), *remarks)
     if found.reward:
         return Opened(RewardEndpoint(endpoint, find_format(found.reward)), price, notes)
     return Opened(HttpModel(endpoint, _wire(endpoint.api)), price, notes)

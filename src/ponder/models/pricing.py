@@ -21,26 +21,42 @@ from ponder.models.config import EndpointConfig, Price
 def pricing(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
     """Return the endpoint's pricing, or None if no price is known, and a note on its origin."""
     if endpoint.price:
-        return _per_token(endpoint.price), f"price of {endpoint.name!r} from ponder.toml"
+        return _per_token(endpoint.price, endpoint), f"price of {endpoint.name!r} from ponder.toml"
     if endpoint.settings.get("local") and not endpoint.provider:
         return None, f"{endpoint.name} is local: no dollars."
     found, note = _listed(endpoint)
     if found is None and endpoint.told_price:
-        return _per_token(
-            endpoint.told_price
-        ), f"price of {endpoint.model!r} as its vendor tells it"
+        note = f"price of {endpoint.model!r} as its vendor tells it"
+        return _per_token(endpoint.told_price, endpoint), note
     return found, note
 
 
-def _per_token(price: Price) -> Pricing:
-    # USD per million tokens times 1e6 are picodollars per token; as integers over one denominator.
-    rates = [Fraction(usd) * 10**6 for usd in (price.input, price.cached_input, price.output)]
-    unit = math.lcm(*(rate.denominator for rate in rates))
-    fresh, cached, output = (int(rate * unit) for rate in rates)
+STORED = {"messages": (Fraction(5, 4), Fraction(2))}
+"""Prices of tokens that are stored for five minutes and for an hour, as multiples of the input's,
+by API.
+"""
 
-    def picodollars(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+
+def _per_token(price: Price, endpoint: EndpointConfig) -> Pricing:
+    # USD per million tokens times 1e6 are picodollars per token; as integers over one denominator.
+    short, long = STORED.get(endpoint.settings.get("api", "chat"), (Fraction(1), Fraction(1)))
+    usds = [Fraction(usd) for usd in (price.input, price.cached_input, price.output)]
+    rates = [usd * 10**6 for usd in (*usds, usds[0] * short, usds[0] * long)]
+    unit = math.lcm(*(rate.denominator for rate in rates))
+    fresh, cached, output, store, hour = (int(rate * unit) for rate in rates)
+
+    def picodollars(
+        prompt_tokens: int,
+        cached_tokens: int,
+        completion_tokens: int,
+        stored_tokens: int = 0,
+        hour_tokens: int = 0,
+    ) -> int:
         reused = min(cached_tokens, prompt_tokens)
-        cost = (prompt_tokens - reused) * fresh + reused * cached + completion_tokens * output
+        stored = min(stored_tokens, prompt_tokens - reused)
+        kept = min(hour_tokens, stored)
+        cost = (prompt_tokens - reused - stored) * fresh + reused * cached
+        cost += (stored - kept) * store + kept * hour + completion_tokens * output
         return -(-cost // unit)
 
     return picodollars
@@ -55,11 +71,21 @@ def _listed(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
     prices, now = DataSnapshot(providers, from_auto_update=False), datetime.now(UTC)
     provider, url = endpoint.provider or None, None if endpoint.provider else endpoint.base_url
 
-    def picodollars(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
+    def picodollars(
+        prompt_tokens: int,
+        cached_tokens: int,
+        completion_tokens: int,
+        stored_tokens: int = 0,
+        hour_tokens: int = 0,
+    ) -> int:
         # 0.1 ms: prices have tiers, so this is evaluated each time rather than reduced to rates.
+        reused = min(cached_tokens, prompt_tokens)
+        stored = min(stored_tokens, prompt_tokens - reused)
         usage = Usage(
             input_tokens=prompt_tokens,
-            cache_read_tokens=min(cached_tokens, prompt_tokens),
+            cache_read_tokens=reused,
+            cache_write_tokens=stored,
+            cache_write_1h_tokens=min(hour_tokens, stored),
             output_tokens=completion_tokens,
         )
         usd = prices.calc(usage, endpoint.model, provider, url, now).total_price

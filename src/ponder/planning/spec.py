@@ -76,13 +76,11 @@ class Spec:
         return {**self.knobs, **({} if self.style == "plain" else {"style": self.style})}
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the journal; thinking, style, examples and worth are omitted if unset."""
-        written = asdict(self)
+        """Return it for the journal; thinking, style and worth are omitted if unset."""
+        written = asdict(self) | {"problem": self.problem.describe()}
         del written["wish"]
         if self.style == "plain":
             del written["style"]
-        if not self.problem.examples:
-            del written["problem"]["examples"]
         if self.sampling.thinking is None:
             del written["sampling"]["thinking"]
         if self.worth is None:

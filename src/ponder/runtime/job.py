@@ -113,7 +113,7 @@ class Job:
             )
         if self.steps:  # at the least an answer is requested, without any step before it
             prompt = self.model.prompt_bound(self.problem.shown, self.cue(self.problem).text)
-        cost = Meter(self.model, self.pricing).cost(prompt, 0, least)
+        cost = Meter(self.model, self.pricing).most(prompt, 0, least)
         limit = Admission(self.budget, Ledger()).exceeded(cost)
         if limit is not None:
             given = getattr(self.budget, limit)

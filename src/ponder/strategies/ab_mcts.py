@@ -119,4 +119,4 @@ def shown(problem: Problem, parent: Node) -> tuple[Message, ...]:
         return problem.shown
     value = "" if parent.value is None else f"{parent.value:.2f} of 1"
     said = ", ".join(filter(None, (value, parent.score.detail))) or "no opinion"
-    return again(problem, [(parent.trace.text, REVISE.format(said=said))])
+    return again(problem, [(parent.trace, REVISE.format(said=said))])

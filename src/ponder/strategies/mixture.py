@@ -97,7 +97,7 @@ async def mixture(
 
     async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
         said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
-        prompt = again(problem, [(agent.trace.text, DEBATE.format(others=said))])
+        prompt = again(problem, [(agent.trace, DEBATE.format(others=said))])
         revised = await child.grow(Trace.empty(problem), prompt=prompt, model=agent.model)
         child.revise(revised, agent.trace)
         return replace(agent, trace=revised)

@@ -58,7 +58,7 @@ async def refine(
             break
         stay = await s.steer(attempts)
         attempts, scores = _kept(judged, stay)
-        prompt = again(problem, [(last.text, REVISE.format(said=said))])
+        prompt = again(problem, [(last, REVISE.format(said=said))])
     return best
 
 
@@ -72,6 +72,6 @@ async def _feedback(s: Session, problem: Problem, attempt: Trace, score: Score, 
     """Return the verifier's findings, or else the model's own critique."""
     if score.verdict in ("fail", "error", "timeout") and score.detail:
         return score.detail
-    asked = Problem(again(problem, [(attempt.text, CRITIQUE)]))  # not an answer to the problem
+    asked = Problem(again(problem, [(attempt, CRITIQUE)]))  # not an answer to the problem
     said = await s.grow(Trace.empty(asked), role=CRITIC, length=length)
     return said.text.strip()

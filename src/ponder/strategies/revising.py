@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ponder.core.problem import Message, Problem
+from ponder.core.trace import Trace
 
 
-def again(problem: Problem, attempts: Sequence[tuple[str, str]]) -> tuple[Message, ...]:
+def again(problem: Problem, attempts: Sequence[tuple[Trace, str]]) -> tuple[Message, ...]:
     """Return the problem's messages, followed by turns of (attempt, the user's reply)."""
-    turns = [
-        turn
-        for text, said in attempts
-        for turn in (Message("assistant", text.strip() or "(nothing)"), Message("user", said))
-    ]
+    turns = [turn for trace, said in attempts for turn in (trace.message, Message("user", said))]
     return (*problem.shown, *turns)

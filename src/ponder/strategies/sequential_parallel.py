@@ -49,7 +49,7 @@ async def sequential_parallel(
     judged = pick == "best" and not s.listwise
 
     async def attempt(child: Session, chain: list[Trace]) -> tuple[list[Trace], Trace]:
-        prompt = again(problem, [(t.text, ASK) for t in chain[-memory:]])
+        prompt = again(problem, [(t, ASK) for t in chain[-memory:]])
         revised = await child.grow(Trace.empty(problem), prompt=prompt)
         if chain:
             child.revise(revised, chain[-1])

@@ -166,7 +166,7 @@ def test_a_new_name_replaces_the_old_one(store: Store) -> None:
 
 
 def test_prices_and_notes_of_a_model_reach_its_runs(store: Store) -> None:
-    used = Opened(Scripted(right), lambda prompt, cached, completion: 10**12, ("a note",))
+    used = Opened(Scripted(right), lambda *tokens: 10**12, ("a note",))
     run(asked(2), store, used)
     assert [o.usd for o in of(store)] == [1.0, 1.0]
     assert store.configurations()[0].priced

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
-import aiohttp
 import pytest
+from pydantic import TypeAdapter
 
 from ponder.core.errors import (
     ModelError,
@@ -24,11 +23,13 @@ from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
 from ponder.models.anthropic.families import family_of, preset
 from ponder.models.anthropic.messages import VERSION, Messages
-from ponder.models.http.client import HttpModel
+from ponder.models.base import Completion
+from ponder.models.config import EndpointConfig, Price
 from ponder.models.http.endpoint import Endpoint
+from ponder.models.pricing import pricing
 from tests.support.deltas import costs
 from tests.support.vendors.anthropic import KEY, MODELS, REDACTED, TEXT, THOUGHT, server, signed
-from tests.support.vendors.driving import ASK, Pauses, check_bill, connected, told
+from tests.support.vendors.driving import ASK, Pauses, Vendor, after, check_bill, told, turn_of
 from tests.support.vendors.serving import Billed, Book
 
 HIGH: dict[str, Any] = {"thinking": Thinking("high")}
@@ -36,24 +37,7 @@ WORDS = len(TEXT.split())
 NEW, ALWAYS = "claude-opus-4-7", "claude-opus-5-5"
 BRIDGE, OLD, PLAIN = "claude-opus-4-6", "claude-sonnet-4-5", "claude-3-5-haiku"
 
-
-@asynccontextmanager
-async def talking(
-    book: Book,
-    model: str,
-    *,
-    delta: int = 7,
-    write: int | None = None,
-    pauses: Pauses | None = None,
-    **settings: Any,
-) -> AsyncIterator[HttpModel]:
-    """A client of one model of the fixture's."""
-    app = server(book, delta=delta, write=write)
-    settings = preset(model) | {"key_env": "", "key": KEY, **settings}
-    async with connected(app, Messages, settings, version="v1", pauses=pauses) as client:
-        yield client
-
-
+talking = Vendor(server, Messages, preset, KEY, "/v1").talking
 SAID = (TEXT, "", "stop", "")
 THOUGHTFUL = (TEXT, THOUGHT, "stop", "")
 REPLIES: list[tuple[str, str, dict[str, Any], tuple[str, str, str, str], int]] = [
@@ -186,7 +170,7 @@ async def test_chunking_changes_nothing(
     assert "".join(delta.text for delta in seen) == done.text + step.text
     assert "".join(delta.reasoning for delta in seen) == THOUGHT
     assert (done.text, done.reasoning) == (TEXT, THOUGHT)
-    assert json.loads(done.blocks) == [
+    assert turn_of(done) == [
         {"type": "thinking", "thinking": THOUGHT, "signature": signed(THOUGHT)},
         REDACTED,
         {"type": "text", "text": TEXT},
@@ -195,28 +179,81 @@ async def test_chunking_changes_nothing(
     assert step.completion_tokens == book.replies[1].billed.completion
 
 
+def check_types(blocks: list[dict[str, Any]]) -> None:
+    """Each block is one that the vendor's own types let a request have."""
+    types = pytest.importorskip("anthropic.types", reason="needs Anthropic's client")
+    kinds = types.ThinkingBlockParam | types.RedactedThinkingBlockParam | types.TextBlockParam
+    for block in blocks:
+        assert TypeAdapter(kinds).validate_python(block, strict=True) == block
+
+
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("scenario", ["claude-bridge", "claude-redacts", "claude-parts"])
 async def test_a_conversation_goes_on_with_the_blocks(
-    monkeypatch: pytest.MonkeyPatch, stream: bool
+    monkeypatch: pytest.MonkeyPatch, scenario: str, stream: bool
+) -> None:
+    monkeypatch.setitem(MODELS, BRIDGE, MODELS[scenario])
+    book = Book()
+    async with talking(book, BRIDGE, stream=stream) as client:
+        done = await told(client, **HIGH)
+        plain = await told(client)
+        assert plain.blocks == ""  # no thinking, no need
+        await told(client, messages=after(done), **HIGH)
+        await told(client, messages=after(done))  # without thinking
+        bound = client.prompt_bound(after(done))
+    assert [reply.status for reply in book.replies] == [200] * 4
+    for asked in book.requests[2:]:
+        [question, turn, sure] = asked.body["messages"]
+        assert question == {"role": "user", "content": "What is six times seven?"}
+        assert turn == {"role": "assistant", "content": turn_of(done)}
+        assert sure == {"role": "user", "content": "Sure?"}
+        check_types(turn["content"])
+    assert bound == book.replies[3].billed.prompt  # exact, once it was counted
+
+
+async def test_a_turn_of_thinking_alone_ends_with_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, BRIDGE, MODELS["claude-redacts"])
+    book = Book()
+    async with talking(book, BRIDGE) as client:
+        done = await told(client, **HIGH)
+        record = json.loads(done.blocks)
+        record["turn"] = [*record["turn"][:2], {"type": "text", "text": " \n"}]
+        await told(client, messages=after(done, blocks=json.dumps(record)), **HIGH)
+    thinking = {"type": "thinking", "thinking": THOUGHT, "signature": signed(THOUGHT)}
+    text = {"type": "text", "text": TEXT}
+    assert book.requests[1].body["messages"][1]["content"] == [thinking, REDACTED, text]
+    assert book.replies[1].status == 200
+
+
+async def test_the_last_turn_is_continued_without_its_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(MODELS, OLD, MODELS["claude-old"])
+    book = Book()
+    async with talking(book, OLD) as client:
+        done = await told(client, **HIGH)
+        turn = Message("assistant", "Six times ", done.blocks)
+        await told(client, messages=(*ASK.messages, turn))
+    assert book.requests[1].body["messages"][1] == {"role": "assistant", "content": "Six times"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+async def test_blocks_that_the_server_refuses_are_left_out_from_then_on(
+    monkeypatch: pytest.MonkeyPatch, place: int, stream: bool
 ) -> None:
     monkeypatch.setitem(MODELS, BRIDGE, MODELS["claude-redacts"])
     book = Book()
     async with talking(book, BRIDGE, stream=stream) as client:
         done = await told(client, **HIGH)
-        assert (await told(client)).blocks == ""  # no thinking, no need
-        turns = [
-            {"role": "user", "content": "What is six times seven?"},
-            {"role": "assistant", "content": json.loads(done.blocks)},
-            {"role": "user", "content": "Sure?"},
-        ]
-        body = {"model": BRIDGE, "max_tokens": 20, "messages": turns}
-        headers = {"x-api-key": KEY, "anthropic-version": VERSION}
-        url = f"{client.endpoint.base_url}/messages"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url, json=body, headers=headers) as reply,
-        ):
-            assert reply.status == 200
+        record = json.loads(done.blocks)
+        name = ("signature", "data")[place]
+        record["turn"][place][name] = "of another account"
+        for _ in range(2):
+            await told(client, messages=after(done, blocks=json.dumps(record)), **HIGH)
+        assert f"{BRIDGE} does not take signed thinking: left out." in client.info.remarks
+    assert [reply.status for reply in book.replies] == [200, 400, 200, 200]
+    assert book.requests[3].body["messages"][1] == {"role": "assistant", "content": TEXT}
 
 
 async def test_what_cannot_be_done_as_asked_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,6 +312,77 @@ async def test_a_model_that_thinks_by_itself_takes_no_temperature(
         assert client.info.remarks == (f"{BRIDGE} does not take temperature: left out.",)
     assert [reply.status for reply in book.replies] == [400, 200]
     assert (done.text, done.reasoning_tokens) == (TEXT, 40)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_most_tokens_of_a_sample_are_learned(
+    monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setitem(MODELS, BRIDGE, MODELS["claude-bridge"])
+    book = Book()
+    async with talking(book, BRIDGE, stream=stream) as client:
+        for _ in range(2):
+            done = await told(client, max_tokens=100_000, **HIGH)
+            assert done.text == TEXT
+        remark = f"{BRIDGE} generates at most 64,000 tokens a sample."
+        assert remark in client.info.remarks
+    assert [reply.status for reply in book.replies] == [400, 200, 200]
+    lengths = [asked.body["max_tokens"] for asked in book.requests]
+    assert lengths == [100_000, 64_000, 64_000]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("ttl", "times"), [("5m", "1.25"), ("1h", "2")])
+async def test_what_is_stored_has_its_own_price(
+    monkeypatch: pytest.MonkeyPatch, ttl: str, times: str, stream: bool
+) -> None:
+    monkeypatch.setitem(MODELS, BRIDGE, MODELS["claude-cached"])
+    book, extra = Book(), {"cache_control": {"type": "ephemeral", "ttl": ttl}}
+    async with talking(book, BRIDGE, stream=stream, extra_body=extra) as client:
+        done = await told(client)
+        assert client.info.stores == ttl
+    hour = 2 if ttl == "1h" else 0
+    assert (done.stored_tokens, done.hour_tokens) == (book.billed.stored, hour) == (2, hour)
+    table, settings = Price(Decimal(3), Decimal(15), Decimal("0.3")), {"api": "messages"}
+    own, _ = pricing(EndpointConfig("e", "http://127.0.0.1", "m", settings, table))
+    listed, _ = pricing(EndpointConfig("e", "https://api.anthropic.com/v1", BRIDGE, settings))
+    assert own
+    assert listed
+    fresh = done.prompt_tokens - done.cached_tokens - 2
+    assert own(*_counts(done)) == (
+        3_000_000 * fresh + 300_000 * 3 + int(3_000_000 * Decimal(times)) * 2
+        + 15_000_000 * done.completion_tokens
+    )  # fmt: skip
+    assert listed(*_counts(done)) == (
+        5_000_000 * fresh + 500_000 * 3 + int(5_000_000 * Decimal(times)) * 2
+        + 25_000_000 * done.completion_tokens
+    )  # fmt: skip
+
+
+def _counts(done: Completion) -> tuple[int, int, int, int, int]:
+    return (
+        done.prompt_tokens,
+        done.cached_tokens,
+        done.completion_tokens,
+        done.stored_tokens,
+        done.hour_tokens,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "stores"),
+    [
+        ({"api": "messages"}, ""),
+        ({"api": "messages", "extra_body": {"top_k": 5}}, ""),
+        ({"api": "messages", "extra_body": {"tools": [{"cache_control": {}}]}}, "5m"),
+        ({"api": "gemini"}, ""),
+        ({"api": "responses"}, "5m"),
+        ({"api": "chat"}, "5m"),
+        ({"api": "chat", "local": True}, ""),
+    ],
+)
+def test_who_may_store_a_prompt(settings: dict[str, Any], stores: str) -> None:
+    assert Endpoint(name="e", base_url="http://h/v1", model="m", **settings).stores == stores
 
 
 # -- what goes wrong -------------------------------------------------------------------------------

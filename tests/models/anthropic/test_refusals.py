@@ -24,7 +24,7 @@ from ponder.models.http.wire import Change
         ),
         ("`top_p` is deprecated for this model.", Change(drop=frozenset({"top_p"}))),
         ("temperature: Extra inputs are not permitted", Change(drop=frozenset({"temperature"}))),
-        ("max_tokens: 64001 > 64000, which is the maximum", None),
+        ("max_tokens: 64001 > 64000, which is the maximum", Change(most_tokens=64_000)),
         ("Your credit balance is too low.", None),
     ],
 )  # fmt: skip

@@ -124,12 +124,14 @@ def test_llamacpp_tells_its_context_slots_and_template() -> None:
     assert "n" not in found.found  # its usage counts the first choice alone
 
 
-def test_llamacpp_shows_that_it_continues_a_message() -> None:
-    def continuing(method: str, path: str, body: Json) -> Json:
-        if path == "/apply-template":
-            return {"prompt": "".join(m["content"] for m in body["messages"])}
-        return servers.llamacpp(method, path, body)
+def continuing(method: str, path: str, body: Json) -> Json:
+    """A llama.cpp whose template lets a message be continued."""
+    if path == "/apply-template":
+        return {"prompt": "".join(m["content"] for m in body["messages"])}
+    return servers.llamacpp(method, path, body)
 
+
+def test_llamacpp_shows_that_it_continues_a_message() -> None:
     with at("llamacpp", continuing):
         found = facts("llamacpp:any-name")
     assert (found.model, found.value("prefill")) == ("any-name", "final_message")
@@ -265,6 +267,61 @@ def test_what_is_configured_stays() -> None:
     assert found.settings["stream"] is False
     assert found.settings["prefill"] == "continue_final_message"
     assert found.name == "x"
+
+
+VLLM = "only if continue_final_message asks for it (assumed)"
+
+
+@pytest.mark.parametrize(
+    ("server", "prefill", "name", "does", "write"),
+    [
+        (servers.vllm, "final_message", "vllm", VLLM, "continue_final_message"),
+        (servers.sglang, "final_message", "sglang", VLLM, "continue_final_message"),
+        (
+            continuing, "continue_final_message", "llamacpp",
+            "continues the last message by itself (told)", "final_message",
+        ),
+        (servers.vllm, "continue_final_message", "", "", ""),
+        (continuing, "final_message", "", "", ""),
+        (servers.vllm, "none", "", "", ""),  # somebody wants it so
+        (servers.llamacpp, "final_message", "", "", ""),  # only while it thinks it does not
+        (servers.vllm, None, "", "", ""),
+    ],
+)  # fmt: skip
+def test_a_way_to_continue_that_is_not_the_servers_is_remarked(
+    server: Any, prefill: str | None, name: str, does: str, write: str
+) -> None:
+    with telling(server) as here:
+        asked = configured(here.url, **({"prefill": prefill} if prefill else {}))
+        facts = asyncio.run(discover(asked, probing=False))
+    assert described(asked, facts).settings.get("prefill") == (prefill or "continue_final_message")
+    assert len(facts.remarks) == bool(name)
+    for remark in facts.remarks:
+        assert remark.startswith(f'x: prefill = "{prefill}" does not fit {name}, which continues')
+        assert remark.endswith(f'{does}: write prefill = "{write}" in ponder.toml.')
+
+
+def test_a_probe_shows_that_nothing_is_continued() -> None:
+    with telling(servers.lmstudio) as here:
+        asked = configured(here.url, model="qwen/qwen3-8b", prefill="final_message")
+        assert not asyncio.run(discover(asked, probing=False)).remarks
+        found = asyncio.run(discover(asked, probing=True))
+        again = asyncio.run(discover(asked))  # as it is remembered
+    assert (
+        found.remarks
+        == again.remarks
+        == (
+            'x: prefill = "final_message" does not fit lmstudio, which does not continue a message '
+            '(probed): write prefill = "none" in ponder.toml.',
+        )
+    )
+
+
+def test_the_remark_is_among_the_notes_of_the_receipt() -> None:
+    with telling(servers.vllm) as here:
+        config = Config(endpoints={"x": configured(here.url, prefill="final_message")})
+        notes = asyncio.run(open_model("x", config, Teller())).notes
+    assert any('write prefill = "continue_final_message" in ponder.toml' in note for note in notes)
 
 
 def test_an_endpoint_of_a_file_needs_no_server_that_tells() -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from base64 import b64decode
 from typing import Any
 
-import aiohttp
 import pytest
 
 from ponder.core.errors import (
@@ -26,39 +23,22 @@ from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
 from ponder.models.gemini.families import preset
 from ponder.models.gemini.generate import Generate
-from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
 from tests.support.deltas import costs
-from tests.support.vendors.driving import ASK, Pauses, check_bill, connected, told
+from tests.support.vendors.driving import ASK, Pauses, Vendor, after, check_bill, told, turn_of
 from tests.support.vendors.gemini import KEY, MODELS, SIGNATURE, TEXT, THOUGHT, server
 from tests.support.vendors.serving import Billed, Book
 
 HIGH: dict[str, Any] = {"thinking": Thinking("high")}
 OFF: dict[str, Any] = {"thinking": Thinking("off")}
+GENAI = "needs Gemini's client (the extra 'dev')"
 WORDS = len(TEXT.split())
 PLAIN, FLASH, LITE, PRO = "gemini-2.0-flash", "gemini-2.5-flash", "gemini-2.5-flash-lite", (
     "gemini-2.5-pro"
 )  # fmt: skip
 PRO3, FLASH3, LATEST = "gemini-3-pro-preview", "gemini-3.5-flash", "gemini-3.8-flash"
 
-
-@asynccontextmanager
-async def talking(
-    book: Book,
-    model: str,
-    *,
-    delta: int = 7,
-    write: int | None = None,
-    pauses: Pauses | None = None,
-    **settings: Any,
-) -> AsyncIterator[HttpModel]:
-    """A client of one model of the fixture's."""
-    app = server(book, delta=delta, write=write)
-    settings = preset(model) | {"key_env": "", "key": KEY, **settings}
-    async with connected(app, Generate, settings, version="v1beta", pauses=pauses) as client:
-        yield client
-
-
+talking = Vendor(server, Generate, preset, KEY, "/v1beta").talking
 SAID = (TEXT, "", "stop")
 THOUGHTFUL = (TEXT, THOUGHT, "stop")
 REPLIES: list[tuple[str, str, dict[str, Any], tuple[str, str, str], int]] = [
@@ -185,35 +165,51 @@ async def test_chunking_changes_nothing(
     async with talking(Book(), LATEST, delta=delta, write=write) as client:
         done = await told(client, **HIGH)
     assert (done.text, done.reasoning) == ("First, " + TEXT, THOUGHT)
-    assert json.loads(done.blocks) == [
+    assert turn_of(done) == [
         {"text": THOUGHT, "thought": True},
-        {"text": "First, " + TEXT, "thoughtSignature": SIGNATURE},
+        {"text": "First, " + TEXT},
+        {"text": "", "thoughtSignature": SIGNATURE},  # as it came
     ]
     assert (done.completion_tokens, done.reasoning_tokens) == (41 + WORDS, 40)
 
 
+@pytest.mark.filterwarnings("ignore:'_UnionGenericAlias' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_conversation_goes_on_with_the_parts(
     monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
-    monkeypatch.setitem(MODELS, LATEST, MODELS["gemini-level"])
+    monkeypatch.setitem(MODELS, LATEST, MODELS["gemini-parts"])
     monkeypatch.setitem(MODELS, FLASH, MODELS["gemini-budget"])
     book = Book()
     async with talking(book, FLASH, stream=stream) as client:
         assert (await told(client)).blocks == ""  # no signature, no need
     async with talking(book, LATEST, stream=stream) as client:
         done = await told(client, **HIGH)
-        turns = [
-            {"role": "user", "parts": [{"text": "What is six times seven?"}]},
-            {"role": "model", "parts": json.loads(done.blocks)},
-            {"role": "user", "parts": [{"text": "Sure?"}]},
-        ]
-        url = f"{client.endpoint.base_url}/models/{LATEST}:generateContent"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url, json={"contents": turns}, headers={"x-goog-api-key": KEY}) as reply,
-        ):
-            assert reply.status == 200
+        await told(client, messages=after(done))
+    assert [reply.status for reply in book.replies] == [200] * 3
+    [question, turn, sure] = book.requests[2].body["contents"]
+    assert question == {"role": "user", "parts": [{"text": "What is six times seven?"}]}
+    assert turn == {"role": "model", "parts": turn_of(done)}
+    assert sure == {"role": "user", "parts": [{"text": "Sure?"}]}
+    types = pytest.importorskip("google.genai.types", reason=GENAI)
+    parts = types.Content.model_validate(turn).parts
+    assert [part.thought_signature for part in parts][-1] == b64decode(SIGNATURE)
+    assert "".join(part.text or "" for part in parts if not part.thought) == done.text
+
+
+async def test_parts_that_the_server_refuses_are_left_out_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(MODELS, LATEST, MODELS["gemini-level"])
+    book = Book()
+    async with talking(book, LATEST) as client:
+        done = await told(client, **HIGH)
+        forged = done.blocks.replace(SIGNATURE, "b3RoZXI=")
+        for _ in range(2):
+            await told(client, messages=after(done, blocks=forged))
+        assert f"{LATEST} does not take signed thinking: left out." in client.info.remarks
+    assert [reply.status for reply in book.replies] == [200, 400, 200, 200]
+    assert book.requests[3].body["contents"][1] == {"role": "model", "parts": [{"text": TEXT}]}
 
 
 async def test_usage_is_known_while_the_sample_grows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,6 +317,23 @@ def test_log_probabilities_are_read() -> None:
         assert tokens.count == 2
         assert tokens.logprobs == (-0.25, -0.125)
         assert tokens.top == ({"4": -0.25, "5": -1.5}, {"2": -0.125})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_most_tokens_of_a_sample_are_learned(
+    monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setitem(MODELS, FLASH, MODELS["gemini-budget"])
+    book = Book()
+    async with talking(book, FLASH, stream=stream) as client:
+        for _ in range(2):
+            done = await told(client, max_tokens=100_000, **HIGH)
+            assert done.text == TEXT
+        remark = f"{FLASH} generates at most 65,536 tokens a sample."
+        assert remark in client.info.remarks
+    assert [reply.status for reply in book.replies] == [400, 200, 200]
+    lengths = [asked.body["generationConfig"]["maxOutputTokens"] for asked in book.requests]
+    assert lengths == [100_000, 65_536, 65_536]
 
 
 # -- what goes wrong -------------------------------------------------------------------------------

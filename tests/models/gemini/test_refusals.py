@@ -28,6 +28,10 @@ def drops(*names: str) -> Change:
         ("Logprobs is not enabled for models/m", drops("responseLogprobs", "logprobs")),
         ("Invalid JSON payload received. Unknown name \"seed\" at 'generation_config': Cannot find",
          drops("seed")),
+        ("Unable to submit request because it has a maxOutputTokens value of 70000 but the "
+         "supported range is from 1 (inclusive) to 65537 (exclusive). Update the value and try "
+         "again.",
+         Change(most_tokens=65_536)),
         ("User location is not supported for the API use.", None),
     ],
 )  # fmt: skip

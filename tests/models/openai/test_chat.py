@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,28 +13,32 @@ from ponder.core.errors import ModelUnreachable, RateLimited, RequestRefused, Se
 from ponder.core.thinking import Thinking
 from ponder.models.base import Completion
 from ponder.models.openai.chat import Chat
-from ponder.models.openai.families import preset
 from tests.support.vendors.model import ANSWER, REFUSAL, SENTENCES, tokens
 from tests.support.vendors.openai.table import MODELS
 from tests.support.vendors.serving import Billed, Book
-from tests.support.vendors.wires import ASK, check_bill, failed, openai, paid, sent, told
+from tests.support.vendors.wires import (
+    ASK,
+    SPEAKING,
+    STREAMED,
+    check_bill,
+    failed,
+    known,
+    paid,
+    sent,
+    told,
+)
 
-STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-SPEAKING = [name for name, model in MODELS.items() if model.fault is None]
-LEARNING = {"efforts": (), "drop": frozenset(), "max_tokens_field": "max_tokens"}
+LEARNING: dict[str, Any] = {"efforts": (), "drop": frozenset(), "max_tokens_field": "max_tokens"}
 """Settings of an endpoint of which nothing is known."""
 
 
-def model(name: str, book: Book, **settings: Any) -> Any:
-    """A client with the settings that Ponder knows for the name, over Chat Completions."""
-    known = {k: v for k, v in preset(name).items() if k not in ("base_url", "key_env", "model")}
-    return openai(name, book, Chat, **{**known, "api": "chat", **settings})
+model = partial(known, wire=Chat)
 
 
 @STREAMED
 @pytest.mark.parametrize("write", [None, 7])
 @pytest.mark.parametrize("size", [1, 4])
-@pytest.mark.parametrize("name", [name for name in SPEAKING if not name.endswith("small")])
+@pytest.mark.parametrize("name", SPEAKING)
 async def test_a_sample_is_what_was_said_and_billed(
     name: str, size: int, write: int | None, stream: bool
 ) -> None:

@@ -171,6 +171,25 @@ async def test_a_prefix_is_not_repeated_in_the_completion() -> None:
         await client.close()
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_prefix_that_is_sent_back_unexpectedly_is_taken_out_and_said_once(
+    stream: bool,
+) -> None:
+    request = dataclasses.replace(ASK, prefix="Six times seven is", watched=True)
+    words = ["Six times", " seven is", " 42"]
+    whole = answer(choice("".join(words)))
+    grown = sse(*map(delta, words), delta("", "stop"), {"choices": [], "usage": usage()})
+    seen: list[Delta] = []
+    async with Loopback(grown if stream else whole) as server:
+        client = model(server.url, prefill="continue_final_message", stream=stream)
+        assert (await client.generate(request, seen.append)).text == " 42"
+        assert (await client.generate(request)).text == " 42"
+        [remark] = client.info.remarks
+        await client.close()
+    assert "".join(delta.text for delta in seen) == " 42"
+    assert 'write prefill = "final_message" in ponder.toml' in remark
+
+
 @pytest.mark.parametrize("given", [None, {"content": None}, {}])
 async def test_logprobs_that_did_not_come_are_none(given: Any) -> None:
     request = dataclasses.replace(ASK, logprobs=True)

@@ -28,6 +28,7 @@ from tests.support.vendors.model import ANSWER, thoughts, tokens
 from tests.support.vendors.serving import Billed, Book
 from tests.support.vendors.wires import (
     BASES,
+    STREAMED,
     check_bill,
     failed,
     name_of,
@@ -37,7 +38,6 @@ from tests.support.vendors.wires import (
     told,
 )
 
-STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 HIDDEN = {"grok-4", "grok-4-untold"}
 SILENT = {llamacpp, mistral, ollama, together, vllm}
 """Servers that do not tell how much of a completion was thinking."""
@@ -252,6 +252,26 @@ async def test_a_prefix_is_continued_in_the_servers_way(
     assert done.text == ANSWER.removeprefix(PREFIX)
     assert book.billed.completion == 1
     check_bill(done, billed(book, server, name), thinking=tells(server, name))
+
+
+@STREAMED
+@pytest.mark.parametrize("write", [1, None])
+async def test_a_server_that_begins_anew_doubles_no_prefix(stream: bool, write: int | None) -> None:
+    book, name = Book(), "Qwen/Qwen2.5-1.5B-Instruct"
+    async with speaking(
+        vllm, name, book, prefill="final_message", stream=stream, write=write
+    ) as client:
+        for _ in range(2):
+            done = await told(client, prefix=PREFIX)
+            assert done.text == ANSWER.removeprefix(PREFIX)
+        remarks = client.info.remarks
+    assert done.completion_tokens * 2 == book.billed.completion  # all of it is paid for
+    remark = (
+        f'prefill = "final_message" does not fit the server of {name}: its replies begin with the '
+        "text that they are to continue, which is taken out here; write prefill = "
+        '"continue_final_message" in ponder.toml, or "none" if that does not help.'
+    )
+    assert remarks == ((remark,) if stream else ())  # llama.cpp's whole replies do so in order
 
 
 # -- faults ----------------------------------------------------------------------------------------

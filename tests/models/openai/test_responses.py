@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from ponder.core.errors import (
     CapabilityError,
@@ -18,31 +21,27 @@ from ponder.core.errors import (
 from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
-from ponder.models.openai.families import preset
 from ponder.models.openai.responses import Responses
+from tests.support.vendors.driving import turn_of
 from tests.support.vendors.model import ANSWER, REFUSAL, SENTENCES, tokens
 from tests.support.vendors.openai.responses import ENCRYPTED, SUMMARY
 from tests.support.vendors.openai.table import MODELS
 from tests.support.vendors.serving import Asked, Billed, Book, Reply
 from tests.support.vendors.wires import (
     ASK,
+    SPEAKING,
+    STREAMED,
+    after,
     check_bill,
     connected,
     failed,
-    openai,
+    known,
     paid,
     sent,
     told,
 )
 
-STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-SPEAKING = [name for name, model in MODELS.items() if model.fault is None]
-
-
-def model(name: str, book: Book, **settings: Any) -> Any:
-    """A client with the settings that Ponder knows for the name."""
-    known = {k: v for k, v in preset(name).items() if k not in ("base_url", "key_env", "model")}
-    return openai(name, book, Responses, **{**known, "api": "responses", **settings})
+model = partial(known, wire=Responses)
 
 
 def finish_of(name: str) -> tuple[str, str]:
@@ -56,7 +55,7 @@ def finish_of(name: str) -> tuple[str, str]:
 @STREAMED
 @pytest.mark.parametrize("write", [None, 7])
 @pytest.mark.parametrize("size", [1, 4])
-@pytest.mark.parametrize("name", [name for name in SPEAKING if not name.endswith("small")])
+@pytest.mark.parametrize("name", SPEAKING)
 async def test_a_sample_is_what_was_said_and_billed(
     name: str, size: int, write: int | None, stream: bool
 ) -> None:
@@ -67,11 +66,56 @@ async def test_a_sample_is_what_was_said_and_billed(
     assert (done.text, done.finish) == finish_of(name)
     assert done.reasoning == (SUMMARY[0] if thinks else "")
     assert (ENCRYPTED in done.blocks) is thinks
-    assert [item["type"] for item in json.loads(done.blocks or "[]")] == (
-        ["reasoning", "message"] if thinks else []
-    )
+    assert [item["type"] for item in turn_of(done)] == (["reasoning", "message"] if thinks else [])
     assert len(book.requests) == paid(book) == 1
     check_bill(done, book.billed)
+
+
+@STREAMED
+async def test_a_conversation_goes_on_with_the_items(stream: bool) -> None:
+    types = pytest.importorskip("openai.types.responses")
+    book = Book()
+    async with model("gpt-5-mini", book, stream=stream) as client:
+        done = await told(client)
+        await told(client, messages=after(done))
+    assert [reply.status for reply in book.replies] == [200, 200]
+    question, thought, said, sure = sent(book)["input"]
+    assert (question["content"], sure["content"]) == (ASK.messages[0].content, "Sure?")
+    assert thought["encrypted_content"] == ENCRYPTED
+    assert [thought, said] == turn_of(done)
+    TypeAdapter(types.ResponseReasoningItemParam).validate_python(thought, strict=True)
+    TypeAdapter(types.ResponseOutputMessageParam).validate_python(said, strict=True)
+
+
+async def test_items_that_would_be_refused_stay_behind() -> None:
+    book = Book()
+    async with model("gpt-5-mini", book) as client:
+        starved = await told(client, max_tokens=20)  # thinking, and no message after it
+        done = await told(client)
+        bare = json.loads(done.blocks)
+        del bare["turn"][0]["encrypted_content"]  # the server keeps nothing, so this is lost
+        for conversation in (
+            after(dataclasses.replace(starved, text="So far.")),
+            after(done, blocks=json.dumps(bare)),
+            after(dataclasses.replace(done, text="Somebody changed it.")),
+        ):
+            await told(client, messages=conversation)
+            turn = {"role": "assistant", "content": conversation[1].content}
+            assert sent(book)["input"][1] == turn
+    assert starved.blocks
+    assert {reply.status for reply in book.replies} == {200}
+
+
+async def test_items_of_another_account_are_left_out_from_then_on() -> None:
+    book = Book()
+    async with model("gpt-5-mini", book) as client:
+        done = await told(client)
+        forged = done.blocks.replace(ENCRYPTED, "gAAAAABo-other")
+        for _ in range(2):
+            await told(client, messages=after(done, blocks=forged))
+        assert client.info.remarks == ("gpt-5-mini does not take signed thinking: left out.",)
+        assert "include" in sent(book)  # what is made now is still asked for
+    assert [reply.status for reply in book.replies] == [200, 400, 200, 200]
 
 
 async def test_the_request() -> None:

@@ -8,7 +8,6 @@ that broke (the whole reply here).
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.support.vendors import anthropic_rules as rules
-from tests.support.vendors.anthropic_rules import EFFORTS, KEY, Refused, Takes, signed
+from tests.support.vendors.anthropic_rules import EFFORTS, HIDDEN, KEY, Refused, Takes, signed
 from tests.support.vendors.serving import Asked, Billed, Book, Reply, application
 
 __all__ = ["KEY", "MODELS", "TEXT", "THOUGHT", "Model", "reply_to", "server", "signed"]
@@ -38,7 +37,7 @@ def text(said: str = TEXT) -> Block:
     return {"type": "text", "text": said, "citations": None}
 
 
-REDACTED: Block = {"type": "redacted_thinking", "data": base64.b64encode(b"hidden").decode()}
+REDACTED: Block = {"type": "redacted_thinking", "data": HIDDEN}
 
 
 @dataclass(frozen=True)
@@ -200,11 +199,15 @@ def _message(body: Block, model: Model) -> tuple[Block, Billed]:
         if stop != model.stop:
             break
     prompt, (read, written) = rules.prompt_tokens(body), model.cached
+    hour = written if (body.get("cache_control") or {}).get("ttl") == "1h" else 0
     usage = {
         "input_tokens": prompt - read - written,
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": read,
-        "cache_creation": {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": written - hour,
+            "ephemeral_1h_input_tokens": hour,
+        },
         "output_tokens": max(1, body["max_tokens"] - room),
         "service_tier": "standard",
     }

@@ -11,6 +11,8 @@ from tests.support.vendors.serving import Asked
 KEY = "sk-ant-api03-test"
 VERSIONS = ("2023-06-01", "2026-10-21")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
+HIDDEN = base64.b64encode(b"hidden").decode()
+"""The data of thinking that is not shown."""
 SAMPLING = ("temperature", "top_p", "top_k")
 COUNTED = {
     "cache_control",
@@ -160,11 +162,17 @@ def _check_messages(body: dict[str, Any], takes: Takes) -> None:
         if not content and not (message["role"] == "assistant" and at == len(messages) - 1):
             raise invalid(f"messages.{at}: all messages must have non-empty content")
         for index, block in enumerate(content if isinstance(content, list) else ()):
-            if block["type"] == "text" and not block["text"]:
-                raise invalid("messages: text content blocks must be non-empty")
+            if block["type"] == "text" and not block["text"].strip():
+                raise invalid("messages: text content blocks must contain non-whitespace text")
+            place = f"messages.{at}.content.{index}"
             if block["type"] == "thinking" and block["signature"] != signed(block["thinking"]):
-                place = f"messages.{at}.content.{index}"
                 raise invalid(f"{place}: Invalid `signature` in `thinking` block")
+            if block["type"] == "redacted_thinking" and block["data"] != HIDDEN:
+                raise invalid(f"{place}: Invalid `data` in `redacted_thinking` block")
+        if isinstance(content, list) and content[-1]["type"].endswith("thinking"):
+            raise invalid(
+                f"messages.{at}: The final block in an assistant message cannot be `thinking`."
+            )
     if messages[0]["role"] == "assistant":
         raise invalid('messages: first message must use the "user" role')
     if messages[-1]["role"] == "assistant":

@@ -74,6 +74,8 @@ class Dialect:
     """Further fields of a choice that has ended."""
     in_reply: Callable[[int, Sequence[Generated]], Json] = nothing
     """Further fields of a reply and of a stream's last chunk, by the prompt's tokens."""
+    last: Callable[[Generated], Json] = nothing
+    """The delta of the chunk that ends a sample."""
     first: Mapping[str, Any] | None = None
     """Delta with which a stream begins; None: none."""
 
@@ -193,7 +195,7 @@ def chunks(
                 out.append(chunk([choice(index, *line[turn])]))
     for index, sample in enumerate(samples):
         end = {"finish_reason": sample.finish, **dialect.in_choice(sample)}
-        out.append(chunk([choice(index, {}, **end)]))
+        out.append(chunk([choice(index, dialect.last(sample), **end)]))
     usage = dialect.usage(prompt, cached, samples)
     more = dialect.in_reply(prompt, samples)
     if dialect.usage_comes == "with the end":

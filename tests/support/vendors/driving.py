@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
+from ponder.core.errors import ModelError
 from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, Request
@@ -20,9 +22,11 @@ from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.wire import Wire
 from ponder.models.pricing import pricing
 from tests.support.deltas import check
-from tests.support.vendors.serving import Billed, serving
+from tests.support.vendors.serving import Billed, Book, serving
 
 ASK = Request((Message("user", "What is six times seven?"),), 2000, watched=True)
+
+PRICE = Price(Decimal(3), Decimal(15), Decimal("0.3"))
 
 
 class Pauses(list[float]):
@@ -43,12 +47,12 @@ async def connected(
     wire: Callable[[Endpoint], Wire],
     settings: Mapping[str, Any],
     *,
-    version: str,
+    base: str,
     pauses: Pauses | None = None,
 ) -> AsyncIterator[HttpModel]:
     """A client of that server, with these settings of an ``Endpoint``."""
     async with serving(app) as url:
-        endpoint = Endpoint(name="e", **{**settings, "base_url": f"{url}/{version}"})
+        endpoint = Endpoint(**{"name": "e", **settings, "base_url": url + base})
         sleep = Pauses() if pauses is None else pauses
         client = HttpModel(endpoint, wire, sleep=sleep, rng=NoJitter())
         try:
@@ -57,20 +61,66 @@ async def connected(
             await client.close()
 
 
-async def told(client: HttpModel, **fields: Any) -> Completion:
+@dataclasses.dataclass(frozen=True)
+class Vendor:
+    """A vendor with an API of its own: its fixture, and how Ponder reaches it."""
+
+    server: Callable[..., web.Application]
+    wire: Callable[[Endpoint], Wire]
+    preset: Callable[[str], dict[str, Any]]
+    key: str
+    base: str
+
+    def talking(
+        self,
+        book: Book,
+        model: str,
+        *,
+        delta: int = 7,
+        write: int | None = None,
+        pauses: Pauses | None = None,
+        **settings: Any,
+    ) -> AbstractAsyncContextManager[HttpModel]:
+        """A client of one model of the fixture's."""
+        app = self.server(book, delta=delta, write=write)
+        settings = self.preset(model) | {"key_env": "", "key": self.key, **settings}
+        return connected(app, self.wire, settings, base=self.base, pauses=pauses)
+
+
+async def told(client: HttpModel, *, ask: Request = ASK, **fields: Any) -> Completion:
     """A sample, whose deltas add up to it."""
     seen: list[Delta] = []
-    done = await client.generate(dataclasses.replace(ASK, **fields), seen.append)
+    done = await client.generate(dataclasses.replace(ask, **fields), seen.append)
     check(seen, done)
     return done
 
 
-def check_bill(done: Completion, billed: Billed) -> None:
-    """Its tokens are those that were billed, and so are its picodollars."""
+def turn_of(done: Completion) -> list[dict[str, Any]]:
+    """The record of its turn, as the vendor wrote it; [] if it has none."""
+    turn: list[dict[str, Any]] = json.loads(done.blocks)["turn"] if done.blocks else []
+    return turn
+
+
+def after(
+    done: Completion, *, ask: Request = ASK, blocks: str | None = None
+) -> tuple[Message, ...]:
+    """The conversation that goes on after a sample, with its record or another."""
+    record = done.blocks if blocks is None else blocks
+    return (*ask.messages, Message("assistant", done.text, record), Message("user", "Sure?"))
+
+
+def check_bill(done: Completion | ModelError, billed: Billed, *, thinking: bool = True) -> None:
+    """Its tokens are those that were billed, and so are its picodollars.
+
+    With ``thinking`` the server tells how many of them were thinking, else none are known to be.
+    """
+    if isinstance(done, ModelError):
+        assert (done.prompt_tokens, done.completion_tokens) == (billed.prompt, billed.completion)
+        return
     counts = done.prompt_tokens, done.cached_tokens, done.completion_tokens, done.reasoning_tokens
-    assert counts == (billed.prompt, billed.cached, billed.completion, billed.thinking)
-    table = Price(Decimal(3), Decimal(15), Decimal("0.3"))
-    price, _ = pricing(EndpointConfig("e", "http://127.0.0.1", "m", {}, table))
+    known = billed.thinking if thinking else 0
+    assert counts == (billed.prompt, billed.cached, billed.completion, known)
+    price, _ = pricing(EndpointConfig("e", "http://127.0.0.1", "m", {}, PRICE))
     assert price
     assert price(*counts[:3]) == (
         3_000_000 * (billed.prompt - billed.cached)

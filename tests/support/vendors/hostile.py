@@ -80,7 +80,7 @@ def check(found: Outcome, request: Request) -> None:
         (found.text + found.reasoning).encode()
         assert all(math.isfinite(value) and value <= 0 for value in found.logprobs or ())
         if found.blocks:
-            assert isinstance(json.loads(found.blocks), list)
+            assert isinstance(json.loads(found.blocks)["turn"], list)
     else:
         assert isinstance(found, ModelError)
         str(found).encode()

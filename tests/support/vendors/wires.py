@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from decimal import Decimal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message
-from ponder.core.trace import Delta
-from ponder.models.base import Completion, Request
-from ponder.models.config import EndpointConfig, Price
+from ponder.models.base import Request
 from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.wire import Wire
 from ponder.models.openai.chat import Chat
+from ponder.models.openai.families import preset
 from ponder.models.openai.responses import Responses
-from ponder.models.pricing import pricing
-from tests.support.deltas import check
+from tests.support.vendors import driving
 from tests.support.vendors.compatible import (
     deepseek,
     llamacpp,
@@ -37,9 +35,13 @@ from tests.support.vendors.compatible import (
     xai,
 )
 from tests.support.vendors.openai import server as openai_server
-from tests.support.vendors.serving import Asked, Billed, Book, Reply, application, serving
+from tests.support.vendors.openai.table import MODELS
+from tests.support.vendors.serving import Asked, Billed, Book, Reply, application
 
 ASK = Request((Message("user", "How many is six times seven?"),), 200, watched=True)
+told = partial(driving.told, ask=ASK)
+after = partial(driving.after, ask=ASK)
+check_bill = driving.check_bill
 KEY = "sk-test-0123456789"
 BASES = {
     deepseek: "",
@@ -55,7 +57,6 @@ BASES = {
     xai: "/v1",
 }
 """Paths of the servers that speak Chat Completions."""
-PRICE = Price(Decimal(3), Decimal(15), Decimal("0.3"))
 ABLE = frozenset({"seed", "stop", "native_thinking"})
 
 
@@ -64,20 +65,7 @@ def name_of(server: ModuleType) -> str:
     return server.__name__.rpartition(".")[2]
 
 
-class Pauses(list[float]):
-    """Stands in for asyncio.sleep, and keeps what it was asked for."""
-
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-class NoJitter(random.Random):
-    def uniform(self, a: float, b: float) -> float:
-        return 0.0
-
-
-@asynccontextmanager
-async def connected(
+def connected(
     reply_to: Callable[[Asked], Reply],
     book: Book,
     wire: Callable[[Endpoint], Wire] = Chat,
@@ -85,16 +73,11 @@ async def connected(
     base: str = "/v1",
     write: int | None = None,
     **settings: Any,
-) -> AsyncIterator[HttpModel]:
+) -> AbstractAsyncContextManager[HttpModel]:
     """A client of that server, with these settings of an ``Endpoint``."""
-    async with serving(application(reply_to, book, write=write)) as url:
-        settings = {"name": "e", "key": KEY, "capabilities": ABLE, **settings}
-        endpoint = Endpoint(**{**settings, "base_url": url + base})
-        client = HttpModel(endpoint, wire, sleep=Pauses(), rng=NoJitter())
-        try:
-            yield client
-        finally:
-            await client.close()
+    app = application(reply_to, book, write=write)
+    settings = {"key": KEY, "capabilities": ABLE, **settings}
+    return driving.connected(app, wire, settings, base=base)
 
 
 def speaking(server: ModuleType, model: str, book: Book, *, size: int = 1, **settings: Any) -> Any:
@@ -112,12 +95,19 @@ def openai(
     return connected(partial(openai_server.reply, size=size), book, wire, **settings)
 
 
-async def told(client: HttpModel, **fields: Any) -> Completion:
-    """A sample, whose deltas add up to it."""
-    seen: list[Delta] = []
-    done = await client.generate(dataclasses.replace(ASK, **fields), seen.append)
-    check(seen, done)
-    return done
+STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+SPEAKING = [
+    name for name, model in MODELS.items() if model.fault is None and not name.endswith("small")
+]
+"""The scenarios of OpenAI's server that answer."""
+
+
+def known(name: str, book: Book, wire: Callable[[Endpoint], Wire], **settings: Any) -> Any:
+    """A client of OpenAI's server with the settings that Ponder knows for the name."""
+    told = {
+        k: v for k, v in preset(name).items() if k not in ("base_url", "key_env", "model", "api")
+    }
+    return openai(name, book, wire, **{**told, **settings})
 
 
 async def failed(client: HttpModel, **fields: Any) -> ModelError:
@@ -127,26 +117,6 @@ async def failed(client: HttpModel, **fields: Any) -> ModelError:
     except ModelError as error:
         return error
     raise AssertionError(f"no error: {done}")
-
-
-def check_bill(done: Completion | ModelError, billed: Billed, *, thinking: bool = True) -> None:
-    """Its tokens are those that were billed, and so are its picodollars.
-
-    With ``thinking`` the server tells how many of them were thinking, else none are known to be.
-    """
-    if isinstance(done, ModelError):
-        assert (done.prompt_tokens, done.completion_tokens) == (billed.prompt, billed.completion)
-        return
-    counts = done.prompt_tokens, done.cached_tokens, done.completion_tokens, done.reasoning_tokens
-    known = billed.thinking if thinking else 0
-    assert counts == (billed.prompt, billed.cached, billed.completion, known)
-    price, _ = pricing(EndpointConfig("e", "http://127.0.0.1", "m", {}, PRICE))
-    assert price
-    assert price(*counts[:3]) == (
-        3_000_000 * (billed.prompt - billed.cached)
-        + 300_000 * billed.cached
-        + 15_000_000 * billed.completion
-    )
 
 
 def paid(book: Book) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +123,9 @@ def show(
 
 
 def _as_json(item: Item, gold: bool) -> dict[str, Any]:
-    problem = asdict(item.problem)
-    del problem["examples"]  # a suite has none
     told: dict[str, Any] = {
         "problem_id": item.problem_id,
         "level": item.level,
-        "problem": problem,
+        "problem": item.problem.describe(),
     }
     return told | ({"gold": item.gold.to_json()} if gold else {})

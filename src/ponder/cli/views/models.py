@@ -72,6 +72,7 @@ def shown_endpoint(
         },
         "price": _price(price[0]),
         "price_note": price[1],
+        "remarks": list(facts.remarks),
         "lacks": _lacks(has),
     }
 
@@ -117,6 +118,8 @@ def show_facts(shown: Mapping[str, Any]) -> None:
         rows.append({"": "price", "value": shown["price_note"]})
     show(table(rows))
     say()
+    for remark in shown.get("remarks", ()):
+        say(remark)
     lacks = {name: needs for name, needs in shown["lacks"].items() if needs}
     works = [name for name in shown["lacks"] if name not in lacks]
     say(f"strategies that work: {', '.join(works)}")

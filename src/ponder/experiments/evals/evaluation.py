@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder import api
@@ -93,8 +93,8 @@ class _Task:
 
 def digest(problem: Problem) -> str:
     """Return a digest of the question: equal for equal problems."""
-    asked = asdict(replace(problem, messages=problem.shown))
-    del asked["instruction"], asked["examples"]  # they are among the messages
+    asked = replace(problem, messages=problem.shown, examples=()).describe()
+    del asked["instruction"]  # it is among the messages, as the examples are
     return hashlib.blake2b(json.dumps(asked).encode(), digest_size=8).hexdigest()
 
 

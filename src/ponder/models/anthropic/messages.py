@@ -9,7 +9,7 @@ from ponder.core.problem import Message
 from ponder.models import sound
 from ponder.models.anthropic import refusals
 from ponder.models.anthropic.families import family_of
-from ponder.models.anthropic.turns import Turn, blank_stops
+from ponder.models.anthropic.turns import Turn, blank_stops, content_of
 from ponder.models.base import Request
 from ponder.models.finish import read_finish
 from ponder.models.http.endpoint import Endpoint
@@ -33,6 +33,7 @@ class Messages:
 
     def __init__(self, endpoint: Endpoint) -> None:
         family = family_of(endpoint.model)
+        self._endpoint = endpoint
         self._model = endpoint.model
         self._drop = endpoint.drop | family.drop
         self._efforts = endpoint.efforts or family.efforts
@@ -51,20 +52,18 @@ class Messages:
         Empty turns are refused, and so is white space at the end of the last.
         """
         system = "\n\n".join(m.content for m in messages if m.role == "system" and m.content)
-        turns = [
-            {"role": m.role, "content": m.content}
-            for m in messages
-            if m.role != "system" and m.content.strip()
-        ]
+        said = [m for m in messages if m.role != "system" and m.content.strip()]
         if prefix.strip():
-            turns.append({"role": "assistant", "content": prefix})
-        if turns and turns[-1]["role"] == "assistant":
-            turns[-1]["content"] = turns[-1]["content"].rstrip()
+            said.append(Message("assistant", prefix))
+        turns = [{"role": m.role, "content": content_of(m)} for m in said]
+        if said and said[-1].role == "assistant":  # it goes on, without any thinking before it
+            turns[-1]["content"] = said[-1].content.rstrip()
         return {"messages": turns} | ({"system": system} if system else {})
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
         """Return the fields beside the prompt, as far as the model takes them."""
-        fields: dict[str, Json] = {"model": self._model, "max_tokens": request.max_tokens}
+        length = self._endpoint.length(request.max_tokens)
+        fields: dict[str, Json] = {"model": self._model, "max_tokens": length}
         fields |= self._asked(request)[0]
         if stops := [stop for stop in request.stop if stop.strip()]:
             fields["stop_sequences"] = stops
@@ -146,6 +145,7 @@ class Messages:
     def _thinking(self, request: Request) -> tuple[dict[str, Json], tuple[str, ...]]:
         """Return the fields that ask for thinking, and a remark if it is not as asked."""
         thinking, model = request.thinking, self._model
+        length = self._endpoint.length(request.max_tokens)
         takes = {"adaptive", "enabled", "disabled"}
         takes -= {name.removeprefix("thinking.") for name in self._drop}
         if thinking is None or "thinking" in self._drop:
@@ -158,14 +158,14 @@ class Messages:
         if "enabled" in takes and (thinking.tokens or "adaptive" not in takes):
             if thinking.level == "auto":  # it has no choice of its own
                 return {}, ()
-            wanted, tokens = tokens_of(thinking), budget_of(thinking, request.max_tokens)
+            wanted, tokens = tokens_of(thinking), budget_of(thinking, length)
             tokens = max(LEAST, tokens)
-            if tokens >= request.max_tokens:
+            if tokens >= length:
                 return off, (
                     f"{model} thinks {LEAST:,} tokens at least, which do not fit into "
-                    f"{request.max_tokens:,}: it does not think.",
+                    f"{length:,}: it does not think.",
                 )
-            remark = f"{model}: thinking={thinking} is {tokens:,} of {request.max_tokens:,} tokens."
+            remark = f"{model}: thinking={thinking} is {tokens:,} of {length:,} tokens."
             enabled = {"type": "enabled", "budget_tokens": tokens, "display": "summarized"}
             return {"thinking": enabled}, () if tokens == wanted else (remark,)
         if "adaptive" not in takes:
@@ -255,9 +255,10 @@ def read_usage(usage: Json) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     fresh, cached = sound.count(usage.get("input_tokens")), usage.get("cache_read_input_tokens")
+    stored, times = usage.get("cache_creation_input_tokens"), usage.get("cache_creation")
+    hour = times.get("ephemeral_1h_input_tokens") if isinstance(times, dict) else None
     if fresh is not None:
-        fresh += sound.count(cached) or 0
-        fresh += sound.count(usage.get("cache_creation_input_tokens")) or 0
+        fresh += (sound.count(cached) or 0) + (sound.count(stored) or 0)
     details = usage.get("output_tokens_details")
     thought = details.get("thinking_tokens") if isinstance(details, dict) else None
-    return Usage.of(fresh, usage.get("output_tokens"), None, cached, thought)
+    return Usage.of(fresh, usage.get("output_tokens"), None, cached, thought, stored, hour)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ponder.models.http.carried import SIGNED, refused
 from ponder.models.http.failures import reason_of
 from ponder.models.http.wire import Change
 from ponder.models.thinking import LEVELS
@@ -14,6 +15,7 @@ _FIELD = re.compile(
     r"`?(temperature|top_p|stop_sequences|output_config|thinking)`?"
     r"(?: is deprecated| may only be set| must be greater|: Extra inputs are not permitted)"
 )
+_MOST = re.compile(r"max_tokens: \d+ > (\d{1,18}), which is the maximum")
 _CONTEXT = re.compile(r"context limit: (\d+) \+ \d+ > (\d+)")
 
 
@@ -31,6 +33,10 @@ def read(status: int, body: bytes) -> Change | None:
         return Change(drop=frozenset({"output_config"}))
     if found := _FIELD.search(reason):
         return Change(drop=frozenset({found[1]}))
+    if refused(reason):
+        return Change(drop=frozenset({SIGNED}))
+    if found := _MOST.search(reason):
+        return Change(most_tokens=int(found[1]))
     if found := _CONTEXT.search(reason):
         return Change(context=int(found[2]), prompt=int(found[1]))
     return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ponder.core.problem import Message
 from ponder.models.base import Request
+from ponder.models.http.carried import texts, unchanged
 
 Json = Any  # what json.loads returns; nothing below trusts it
 
@@ -18,6 +20,23 @@ _KEPT = {
 def blank_stops(request: Request) -> tuple[str, ...]:
     """Return the stop strings of white space alone, which the API refuses."""
     return tuple(stop for stop in request.stop if stop and not stop.strip())
+
+
+def content_of(message: Message) -> Json:
+    """Return the content of a turn that has ended: with its thinking, if it has a record of it.
+
+    The API refuses blank text, and a turn that ends with thinking.
+    """
+    blocks = [
+        block
+        for block in json.loads(message.blocks or "[]")
+        if block.get("type") != "text" or texts([block]).strip()
+    ]
+    text = texts(block for block in blocks if block.get("type") == "text")
+    if blocks and not text:
+        blocks.append({"type": "text", "text": message.content})
+    ended = bool(blocks) and blocks[-1].get("type") == "text"
+    return blocks if ended and unchanged(message, text) else message.content
 
 
 class Joint:

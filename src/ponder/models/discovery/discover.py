@@ -12,7 +12,7 @@ from ponder.core.errors import UsageError
 from ponder.models.config import EndpointConfig, Price, is_loopback
 from ponder.models.discovery import memory, servers, vendors
 from ponder.models.discovery.asking import Asker, asking
-from ponder.models.discovery.facts import Facts, assumed, configured, settings_of
+from ponder.models.discovery.facts import Facts, assumed, configured, misfits, settings_of
 from ponder.models.discovery.probing import probe
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.presets import providers
@@ -40,20 +40,21 @@ async def discover(
     """
     endpoint = Endpoint(**config.settings)
     provider = provider_of(config)
-    own = Facts() if config.vendor else configured(config.settings)
+    own, server = Facts() if config.vendor else configured(config.settings), Facts()
     async with asking(endpoint) as ask:
         if provider and not provider.local:
             known = assumed(preset(provider, endpoint.model))
             facts = (await _vendor(ask, provider, endpoint)).joined(known)
         else:
-            facts = await _server(ask, config, provider, wake)
+            facts = server = await _server(ask, config, provider, wake)
             if provider and not facts.server:
                 facts = facts.having("assumed", "its name", dialect=provider.dialect)
         facts = facts.joined(own)
         used = replace(endpoint, model=facts.model or endpoint.model)
         if endpoint.api == "chat" and not config.reward:
-            facts = facts.joined(await _probed(ask, used, facts, probing, woken=bool(wake)))
-    return facts
+            probed = await _probed(ask, used, facts, probing, woken=bool(wake))
+            facts, server = facts.joined(probed), server.joined(probed)
+    return replace(facts, remarks=misfits(config.name, own, server))
 
 
 def described(config: EndpointConfig, facts: Facts) -> EndpointConfig:

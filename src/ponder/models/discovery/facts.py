@@ -43,6 +43,8 @@ class Facts:
     model's own context), ``slots`` (requests that run at once), ``marks`` (its mark of thinking),
     ``opens`` (True if the prompt begins the thinking).
     """
+    remarks: tuple[str, ...] = ()
+    """What is configured and does not fit the server, for a person."""
 
     def value(self, name: str) -> Any:
         """Return the value of a fact; None if it is not known."""
@@ -66,6 +68,30 @@ def _better(held: Mapping[str, Fact], fresh: Mapping[str, Fact]) -> dict[str, Fa
         if name not in held or HOW.index(fact.how) >= HOW.index(held[name].how)
     }
     return {**held, **kept}
+
+
+_WAYS = {
+    "final_message": "continues the last message by itself",
+    "continue_final_message": "continues a message only if continue_final_message asks for it",
+    "none": "does not continue a message",
+}
+
+
+def misfits(name: str, own: Facts, server: Facts) -> tuple[str, ...]:
+    """Return a remark if ``prefill`` is set by hand and the server is known to want it otherwise.
+
+    That it does not continue a message counts only from a probe; of llama.cpp it doesn't, since
+    some templates let a message be continued only without thinking, which is then switched off.
+    """
+    asked, does = own.value("prefill"), server.found.get("prefill")
+    if does is None or asked in (None, "none", does.value):
+        return ()
+    if does.value == "none" and (does.how != "probed" or server.server == "llamacpp"):
+        return ()
+    return (
+        f'{name}: prefill = "{asked}" does not fit {server.server or "the server"}, which '
+        f'{_WAYS[does.value]} ({does.how}): write prefill = "{does.value}" in ponder.toml.',
+    )
 
 
 SETTINGS = (

@@ -13,6 +13,7 @@ from ponder.models.base import Request
 from ponder.models.finish import read_finish
 from ponder.models.gemini import refusals
 from ponder.models.gemini.families import family_of
+from ponder.models.http.carried import texts, unchanged
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.failures import fault_of
 from ponder.models.http.received import Malformed
@@ -50,9 +51,9 @@ class Generate:
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the system instruction and the turns, with the prefix as the model's."""
         system = [{"text": m.content} for m in messages if m.role == "system" and m.content]
-        turns = [_turn(m.role, m.content) for m in messages if m.role != "system" and m.content]
+        turns = [_turn(m) for m in messages if m.role != "system" and m.content]
         if prefix:
-            turns.append(_turn("assistant", prefix))
+            turns.append(_turn(Message("assistant", prefix)))
         return {"contents": turns} | ({"systemInstruction": {"parts": system}} if system else {})
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
@@ -62,7 +63,7 @@ class Generate:
             CapabilityError: there are too many stop strings.
         """
         config: dict[str, Json] = {
-            "maxOutputTokens": request.max_tokens,
+            "maxOutputTokens": self._endpoint.length(request.max_tokens),
             "temperature": request.temperature,
             "topP": request.top_p,
         }
@@ -134,6 +135,7 @@ class Generate:
     def _thinking(self, request: Request) -> tuple[dict[str, Json], str]:
         """Return the configuration of thinking, and a remark if it is not as asked."""
         thinking, drop, name = request.thinking, self._drop, self._model
+        length = self._endpoint.length(request.max_tokens)
         if "thinkingConfig" in drop:
             asked = thinking is not None and thinking.level not in ("off", "auto")
             return {}, f"{name} has no thinking that could be set." if asked else ""
@@ -154,8 +156,8 @@ class Generate:
         if thinking.level == "off" and "thinkingBudget=0" not in drop:
             return {"thinkingBudget": 0}, ""
         least, most = self._budget
-        tokens = min(max(budget_of(thinking, request.max_tokens), least), most)
-        remark = f"{name}: thinking={thinking} is {tokens:,} of {request.max_tokens:,} tokens."
+        tokens = min(max(budget_of(thinking, length), least), most)
+        remark = f"{name}: thinking={thinking} is {tokens:,} of {length:,} tokens."
         config["thinkingBudget"] = tokens
         return config, "" if tokens == tokens_of(thinking) else remark
 
@@ -187,12 +189,12 @@ class Turn:
         return json.dumps([part | {"text": "".join(pieces)} for part, pieces in texts])
 
     def _keep(self, part: dict[str, Json], text: str) -> None:
-        last = self._parts[-1] if self._parts else {"thoughtSignature": ""}
-        if "thoughtSignature" in last or last.get("thought") != part.get("thought"):
+        last = self._parts[-1] if self._parts else part
+        signed = "thoughtSignature" in last or "thoughtSignature" in part
+        if last is part or signed or last.get("thought") != part.get("thought"):
             self._parts.append(part)
             self._texts.append([text])
-        else:  # it goes on
-            last |= part
+        else:  # it goes on; a part with a signature stays as it is
             self._texts[-1].append(text)
 
 
@@ -230,8 +232,15 @@ class GenerateReader:
         )
 
 
-def _turn(role: str, text: str) -> dict[str, Json]:
-    return {"role": "model" if role == "assistant" else "user", "parts": [{"text": text}]}
+def _turn(message: Message) -> dict[str, Json]:
+    """Return a turn: with its signatures, if there is a record of it."""
+    parts = json.loads(message.blocks or "[]")
+    text = texts(part for part in parts if not part.get("thought"))
+    if not parts or not unchanged(message, text):
+        parts, text = [], ""
+    if not text:
+        parts.append({"text": message.content})
+    return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
 
 
 def _word(candidate: dict[str, Json]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ponder.models.http.carried import SIGNED, refused
 from ponder.models.http.failures import reason_of
 from ponder.models.http.wire import Change
 
@@ -17,6 +18,7 @@ _SAID = {
     "Logprobs is not enabled": {"responseLogprobs", "logprobs"},
 }
 _LEVEL = re.compile(r"Thinking level (\w+) is not supported", re.I)
+_MOST = re.compile(r"maxOutputTokens value of \d+ but .* to (\d{1,18}) \(exclusive\)")
 _UNKNOWN = re.compile(r'Unknown name "(\w+)"')
 
 
@@ -30,6 +32,10 @@ def read(status: int, body: bytes, efforts: Sequence[str]) -> Change | None:
     reason = reason_of(body)
     if found := _UNKNOWN.search(reason):
         return Change(drop=frozenset({found[1]}))
+    if found := _MOST.search(reason):
+        return Change(most_tokens=int(found[1]) - 1)
+    if refused(reason):
+        return Change(drop=frozenset({SIGNED}))
     for words, drop in _SAID.items():
         if words in reason:
             return Change(drop=frozenset(drop))

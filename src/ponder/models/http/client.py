@@ -37,17 +37,11 @@ from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Pace, Progress, Request, Shape, silent
 from ponder.models.http import lessons
 from ponder.models.http.callers import Caller, Outcomes, tie
-from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, forbid, url_of
-from ponder.models.http.failures import (
-    Failure,
-    lost,
-    reached,
-    reason_of,
-    refused,
-    retry_after,
-)
+from ponder.models.http.carried import SIGNED, sealed
+from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, url_of
+from ponder.models.http.failures import Failure, lost, reached, reason_of, refused, retry_after
 from ponder.models.http.links import Link, Links
-from ponder.models.http.prompts import Prompt, Prompts, encode
+from ponder.models.http.prompts import Prompt, Prompts, encode, forbid
 from ponder.models.http.received import (
     ACCEPTED,
     Malformed,
@@ -89,7 +83,7 @@ class HttpModel:
         self._counts_first = False  # True if it counts only the first of several choices
         proxy = find_proxy(url_of(endpoint, ""))
         self._adopt(endpoint)
-        forbid(endpoint, self._wire.prompt((), ""))
+        forbid(endpoint, self._wire)
         connect, idle = endpoint.connect_timeout, endpoint.idle_timeout
         self._timeouts = [  # unstreamed, streamed
             aiohttp.ClientTimeout(endpoint.timeout, sock_connect=connect, sock_read=read)
@@ -108,7 +102,7 @@ class HttpModel:
     def _adopt(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._wire = self._make_wire(endpoint)
-        self._prompts = Prompts(self._wire)
+        self._prompts = Prompts(self._wire, endpoint)
         paths = [self._wire.path(streamed=streamed) for streamed in (False, True)]
         self._urls = [url_of(endpoint, path) for path in paths]
         self._info = ModelInfo(
@@ -120,6 +114,7 @@ class HttpModel:
             endpoint.most_beside,
             endpoint.think_open,
             Pace(at_once=endpoint.concurrency),
+            endpoint.stores,
             tuple(self._remarks),
         )
 
@@ -278,7 +273,8 @@ class HttpModel:
         """Return the endpoint as it is asked from now on."""
         before, counted = self.endpoint, self._prompts
         self._adopt(change.applied(before))
-        self._prompts = counted
+        if SIGNED not in change.drop:
+            self._prompts = counted
         for remark in lessons.remarks(before, self.endpoint):
             self._remark(remark)
         return self.endpoint
@@ -392,9 +388,13 @@ class HttpModel:
             else:
                 usage = replace(usage, prompt=prompt.least)
         choices = [
-            choice.parted(request.prefix, opened=self.endpoint.think_open)
-            if isinstance(choice, Choice)
-            else choice
+            self._mended(choice, request.prefix) if isinstance(choice, Choice) else choice
             for choice in found.choices
         ]
         return replace(found, choices=choices, usage=usage)
+
+    def _mended(self, choice: Choice, prefix: str) -> Choice:
+        choice = choice.undoubled(prefix)
+        if choice.doubled:
+            self._remark(lessons.doubled(self.endpoint))
+        return sealed(choice.parted(prefix, opened=self.endpoint.think_open), self.endpoint)

@@ -12,7 +12,7 @@ from typing import Literal
 from yarl import URL
 
 from ponder.core.errors import CapabilityError, UsageError
-from ponder.models.base import Api, Capability, ModelInfo, Request
+from ponder.models.base import Api, Capability, ModelInfo, Request, Stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,20 @@ class Endpoint:
         able = self.capabilities if self.prefill == "none" else self.capabilities | prefill
         return able - LACKS.get(self.api, frozenset())
 
+    def length(self, wanted: int) -> int:
+        """Return the number of tokens to ask for where so many are wanted."""
+        return min(wanted, self.most_tokens or wanted)
+
+    @property
+    def stores(self) -> Stores:
+        """As in ``ModelInfo``: Anthropic's API stores what it is asked to, the others by
+        themselves.
+        """
+        if self.api != "messages":
+            return "" if self.local or self.api == "gemini" else "5m"
+        asked = repr(self.extra_body)
+        return "" if "cache_control" not in asked else "1h" if "1h" in asked else "5m"
+
     @property
     def most_beside(self) -> int:
         """Most tokens that one sample may cost beside the length that was asked for."""
@@ -103,19 +117,6 @@ LACKS: Mapping[Api, frozenset[Capability]] = {
 """Capabilities that an API has no words for, whatever the model."""
 LEAST = 16
 """Fewest tokens that a request to the Responses API may allow a sample."""
-
-
-def forbid(endpoint: Endpoint, prompt: Mapping[str, object]) -> None:
-    """Refuse an endpoint whose ``extra_body`` holds fields of the prompt.
-
-    Raises:
-        UsageError: it does.
-    """
-    if shared := prompt.keys() & endpoint.extra_body.keys():
-        raise UsageError(
-            f"endpoint {endpoint.name!r}: extra_body must not hold {min(shared)!r}, which is the "
-            "prompt."
-        )
 
 
 def check(request: Request, info: ModelInfo) -> None:

@@ -52,6 +52,16 @@ def counts_first(endpoint: Endpoint) -> str:
     )
 
 
+def doubled(endpoint: Endpoint) -> str:
+    """Return what the receipt says of replies that begin with the text that they continue."""
+    other = "continue_final_message" if endpoint.prefill == "final_message" else "final_message"
+    return (
+        f'prefill = "{endpoint.prefill}" does not fit the server of {endpoint.model}: its replies '
+        "begin with the text that they are to continue, which is taken out here; write prefill = "
+        f'"{other}" in ponder.toml, or "none" if that does not help.'
+    )
+
+
 def cut(endpoint: Endpoint) -> str:
     """Return what the receipt says of a server that counts too few tokens for a prompt."""
     return (

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponder.core import jsontext
-from ponder.core.errors import MalformedReply
+from ponder.core.errors import MalformedReply, UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Request
+from ponder.models.http.carried import own
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import least_tokens
 from ponder.models.http.replies import SHORT, WIDEST
@@ -48,8 +49,9 @@ class Prompts:
     for each byte beyond that.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, endpoint: Endpoint) -> None:
         self._wire = wire
+        self._endpoint = endpoint
         self._prompts: dict[tuple[tuple[Message, ...], str], Prompt] = {}
         self._counted: dict[tuple[Message, ...], dict[str, int]] = {}
 
@@ -60,8 +62,10 @@ class Prompts:
         key = tuple(messages), prefix
         prompt = self._prompts.pop(key, None)
         if prompt is None:
+            messages = own(messages, self._endpoint)
             contents = [m.content for m in messages] + ([prefix] if prefix else [])
             size = sum(len(content.encode(errors="surrogatepass")) for content in contents)
+            size += sum(len(message.blocks) for message in messages)  # ASCII
             bound = size + PER_MESSAGE * len(contents) + PER_PROMPT
             characters = sum(map(len, contents))
             least = max(1, least_tokens(characters))
@@ -104,3 +108,22 @@ def encode(prompt: Prompt, fields: Mapping[str, Any], endpoint: Endpoint) -> byt
         merged = isinstance(own, dict) and isinstance(value, Mapping)
         sent[name] = {**own, **value} if merged else value  # type: ignore[dict-item]
     return b"{" + prompt.body + b", " + jsontext.dumps(sent)[1:].encode()
+
+
+def forbid(endpoint: Endpoint, wire: Wire) -> None:
+    """Refuse an endpoint whose ``extra_body`` holds fields of the prompt, in either spelling.
+
+    Raises:
+        UsageError: it does.
+    """
+    prompt = wire.prompt((Message("system", "?"), Message("user", "?")), "")
+    written = set(map(_bare, prompt))
+    if shared := [name for name in endpoint.extra_body if _bare(name) in written]:
+        raise UsageError(
+            f"endpoint {endpoint.name!r}: extra_body must not hold {min(shared)!r}, which is the "
+            "prompt."
+        )
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").lower()

@@ -12,6 +12,7 @@ from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.apart import part, settled
 from ponder.models.base import Completion, Request
+from ponder.models.http.echo import Echo
 from ponder.models.http.received import CHARACTERS, Malformed, least_tokens
 
 Json = Any  # what json.loads returns; nothing below trusts it
@@ -44,6 +45,9 @@ class Usage:
     cached: int = 0
     reasoning: int = 0
     """Number of completion tokens spent on thinking, as far as it is reported."""
+    stored: int = 0
+    """As in ``Completion``, like the next."""
+    hour: int = 0
 
     @classmethod
     def of(
@@ -53,6 +57,8 @@ class Usage:
         total: object = None,
         cached: object = None,
         reasoning: object = None,
+        stored: object = None,
+        hour: object = None,
     ) -> Usage | None:
         """Return the usage by the values of a reply, whatever they are; None if none is a count.
 
@@ -69,11 +75,15 @@ class Usage:
             made = max(made or 0, both - asked)
         if made is not None and not both and thought > made:
             made += thought
+        reused = min(sound.count(cached) or 0, asked or 0)
+        written = min(sound.count(stored) or 0, (asked or 0) - reused)
         return cls(
             asked,
             made,
-            min(sound.count(cached) or 0, asked or 0),
+            reused,
             thought if made is None else min(thought, made),
+            written,
+            min(sound.count(hour) or 0, written),
         )
 
     def spent(self, worst: Spent, prompt: int, completion: int) -> Spent:
@@ -94,6 +104,8 @@ class Usage:
             self.completion if later.completion is None else later.completion,
             later.cached or self.cached,
             later.reasoning or self.reasoning,
+            later.stored or self.stored,
+            later.hour or self.hour,
         )
 
 
@@ -126,9 +138,11 @@ class Choice:
     reasoning: str = ""
     """The thinking before the text."""
     blocks: str = ""
-    """As in ``Completion``."""
+    """As in ``Completion``, without its maker."""
     characters: int = 0
     """Length of all that was generated, as far as known."""
+    doubled: bool = False
+    """True if it began with the prefix that it was to continue, which was taken out."""
 
     @property
     def size(self) -> int:
@@ -144,6 +158,12 @@ class Choice:
         """Return the fewest tokens that it can have; ``most`` is the requested number."""
         cut = most if self.finish == "length" and self.size > most * 2 else 0
         return max(self.tokens.count, cut, least_tokens(self.size))
+
+    def undoubled(self, prefix: str) -> Choice:
+        """Return it without the prefix, if it begins with that again."""
+        echo = Echo(prefix)
+        text = echo.feed(self.text)
+        return replace(self, text=text, characters=self.size, doubled=True) if echo.met else self
 
     def parted(self, prefix: str, *, opened: bool) -> Choice:
         """Return it with the thinking that is marked in its text taken out of it.
@@ -249,6 +269,7 @@ def share_out(
     lengths = [len(c.reasoning) if isinstance(c, Choice) else 0 for c in choices]
     thoughts = share(usage.reasoning, lengths, most) if usage.reasoning else [0] * len(choices)
     prompt, cached = bound if usage.prompt is None else usage.prompt, usage.cached
+    stored, hour = usage.stored, usage.hour
     outcomes: list[Completion | MalformedReply] = []
     for choice, tokens, thought in zip(choices, counts, thoughts, strict=True):
         if isinstance(choice, Choice):
@@ -270,6 +291,8 @@ def share_out(
                 choice.reasoning[: most * CHARACTERS],
                 min(thought, tokens),
                 choice.blocks,
+                stored,
+                hour,
             )
         else:
             outcome = MalformedReply(
@@ -278,5 +301,5 @@ def share_out(
                 completion_tokens=tokens,
             )
         outcomes.append(outcome)
-        prompt, cached = 0, 0
+        prompt = cached = stored = hour = 0
     return outcomes

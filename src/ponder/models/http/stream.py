@@ -14,6 +14,7 @@ from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.apart import Growing, settled
 from ponder.models.base import Request
+from ponder.models.http.echo import Echo
 from ponder.models.http.framing import Framer
 from ponder.models.http.received import Malformed, Unpacker, least_tokens
 from ponder.models.http.replies import Choice, Reply, Tokens, Usage, parse
@@ -51,6 +52,7 @@ class Stream:
     _seen: int = field(default=0, init=False)
     _false: bool = field(default=False, init=False)
     _characters: int = field(default=0, init=False)
+    _echo: Echo = field(init=False)
     _text: list[str] = field(default_factory=list, init=False)
     _reasoning: list[str] = field(default_factory=list, init=False)
     _fresh: tuple[int, int] = field(default=(0, 0), init=False)
@@ -63,6 +65,9 @@ class Stream:
     _refused: bool = field(default=False, init=False)
     _stopped_at: str | None = field(default=None, init=False)
     _done: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._echo = Echo(self.request.prefix)
 
     @property
     def complete(self) -> bool:
@@ -151,7 +156,7 @@ class Stream:
         if finish is None:
             raise Malformed("the stream ended before the sample did")
         choice = Choice(
-            "".join(self._text),
+            "".join(self._text) + self._echo.held,
             "refusal" if self._refused and not overrun else finish,
             Tokens(len(self._logprobs), tuple(self._logprobs) or None, tuple(self._top)),
             self._stopped_at,
@@ -159,6 +164,7 @@ class Stream:
             "".join(self._reasoning),
             self._blocks,
             self._characters,
+            self._echo.met,
         )
         return Reply([choice], self.usage if self.complete or self._done else None)
 
@@ -183,7 +189,7 @@ class Stream:
         self._characters += len(piece.text) + len(piece.reasoning) + len(piece.refused)
         self._estimate(counted, (piece.tokens.count or 1) if piece.spoken else 0)
         if not (self.complete or piece.other or self.overrun):
-            self._text.append(piece.text or piece.refused)
+            self._text.append(self._echo.feed(piece.text or piece.refused))
             self._reasoning.append(piece.reasoning)
             self._refused = self._refused or bool(piece.refused and not piece.text)
             self._logprobs.extend(piece.tokens.logprobs or ())

@@ -48,7 +48,7 @@ class Piece:
     refused: str = ""
     """Words of a refusal."""
     blocks: str = ""
-    """As in ``Completion``."""
+    """As in ``Completion``, without its maker."""
     hidden: bool = False
     """True if tokens may have been generated before it that the stream does not show."""
     other: bool = False
@@ -124,7 +124,10 @@ class Wire(Protocol):
         ...
 
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
-        """Return the fields of the body that hold the prompt."""
+        """Return the fields of the body that hold the prompt.
+
+        ``blocks`` of a message are a list of objects, as ``read`` has returned them.
+        """
         ...
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:

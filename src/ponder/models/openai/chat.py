@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.base import Request
 from ponder.models.finish import read_finish
+from ponder.models.http.echo import Echo
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.failures import fault_of
 from ponder.models.http.received import Malformed
 from ponder.models.http.replies import Choice, Reply, Tokens, Usage
 from ponder.models.http.wire import Change, Fault, Piece
 from ponder.models.openai import refusals
+from ponder.models.openai.details import Details, objects, record, text_of
 from ponder.models.openai.dialects import Dialect, dialect_of
 from ponder.models.openai.tokens import read_tokens
 
@@ -42,6 +45,9 @@ class Chat:
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the messages, and the prefix as the assistant's turn."""
         turns: list[dict[str, Json]] = [{"role": m.role, "content": m.content} for m in messages]
+        for turn, message in zip(turns, messages, strict=True):
+            if message.blocks:
+                turn["reasoning_details"] = json.loads(message.blocks)
         if prefix:
             mark = {"prefix": True} if self._dialect.marks_prefix else {}
             turns.append({"role": "assistant", "content": prefix} | mark)
@@ -52,9 +58,7 @@ class Chat:
         endpoint, dialect = self._endpoint, self._dialect
         fields: dict[str, Json] = {
             "model": endpoint.model,
-            endpoint.max_tokens_field: min(
-                request.max_tokens, endpoint.most_tokens or request.max_tokens
-            ),
+            endpoint.max_tokens_field: endpoint.length(request.max_tokens),
             "temperature": request.temperature,
             "top_p": request.top_p,
             **dialect.sampling,
@@ -100,7 +104,9 @@ class Chat:
         choices: list[Choice | Malformed] = []
         for choice in found[:samples]:
             try:
-                choices.append(_read_choice(choice, request, repeated))
+                choices.append(
+                    _read_choice(choice, request, repeated, carries=self._dialect.carries)
+                )
             except Malformed as problem:
                 choices.append(problem)
         if all(isinstance(choice, Malformed) for choice in choices):
@@ -115,6 +121,7 @@ class Chat:
             request,
             request.prefix if dialect.repeats_prefix else "",
             hides=dialect.hides and "native_thinking" in self._endpoint.capabilities,
+            details=Details() if dialect.carries else None,
         )
 
     def usage(self, reply: dict[str, Json]) -> Usage | None:
@@ -133,10 +140,18 @@ class Chat:
 class ChatReader:
     """Reads the chunks of one stream, which may begin with the text that it continues."""
 
-    def __init__(self, request: Request, repeated: str = "", *, hides: bool = False) -> None:
+    def __init__(
+        self,
+        request: Request,
+        repeated: str = "",
+        *,
+        hides: bool = False,
+        details: Details | None = None,
+    ) -> None:
         self._request = request
-        self._repeated = repeated
+        self._echo = Echo(repeated, least=1)
         self._hides = hides
+        self._details = details
 
     def read(self, event: dict[str, Json]) -> Piece:
         """Return what one chunk carries."""
@@ -156,7 +171,10 @@ class ChatReader:
         if not isinstance(delta, dict):
             delta = {}
         text, reasoning, refused = _said(delta)
-        text, self._hides = self._fresh(text), self._hides and not reasoning
+        finish = _reason(choice, ended=False)
+        text, self._hides = self._echo.feed(text), self._hides and not reasoning
+        if finish:
+            text += self._echo.held
         spoken = bool(text or reasoning or refused or any(map(delta.get, _CALLS)))
         return Piece(
             text,
@@ -165,22 +183,13 @@ class ChatReader:
             spoken,
             counted,
             usage,
-            _reason(choice, ended=False),
+            finish,
             _read_stop(choice),
             refused,
+            blocks=self._details.add(delta) if self._details and _is_first(choice) else "",
             hidden=self._hides,
             other=not _is_first(choice),
         )
-
-    def _fresh(self, text: str) -> str:
-        """Return the part of a text that does not repeat the prefix."""
-        if not self._repeated or not text:
-            return text
-        if self._repeated.startswith(text):
-            self._repeated = self._repeated[len(text) :]
-            return ""
-        repeated, self._repeated = self._repeated, ""
-        return text.removeprefix(repeated)
 
 
 _CALLS = ("tool_calls", "function_call")
@@ -192,7 +201,7 @@ def _is_first(choice: dict[str, Json]) -> bool:
     return type(index) is not int or index == 0
 
 
-def _read_choice(choice: Json, request: Request, prefix: str) -> Choice:
+def _read_choice(choice: Json, request: Request, prefix: str, *, carries: bool) -> Choice:
     if not isinstance(choice, dict):
         raise Malformed("a choice is not an object")
     if fault := fault_of(choice):
@@ -205,7 +214,8 @@ def _read_choice(choice: Json, request: Request, prefix: str) -> Choice:
     size = len(text) + len(reasoning)
     text = text.removeprefix(prefix)
     tokens = _read_tokens(choice, request)
-    return Choice(text, finish, tokens, _read_stop(choice), 0, reasoning, characters=size)
+    blocks = record(objects(message)) if carries and isinstance(message, dict) else ""
+    return Choice(text, finish, tokens, _read_stop(choice), 0, reasoning, blocks, size)
 
 
 def _said(message: dict[str, Json]) -> tuple[str, str, str]:
@@ -217,7 +227,7 @@ def _said(message: dict[str, Json]) -> tuple[str, str, str]:
             reasoning = thoughts
             break
     if not reasoning:
-        reasoning = _details(message.get("reasoning_details"))
+        reasoning = "".join(map(text_of, objects(message)))
     refused = message.get("refusal")
     return text, reasoning, refused if isinstance(refused, str) else ""
 
@@ -243,16 +253,6 @@ def _parts(content: Json) -> tuple[str, str]:
     return text, reasoning
 
 
-def _details(details: Json) -> str:
-    """Return the text of OpenRouter's ``reasoning_details``."""
-    found = []
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict):
-            text = detail.get("text") or detail.get("summary")
-            found.append(text if isinstance(text, str) else "")
-    return "".join(found)
-
-
 def read_usage(reply: dict[str, Json]) -> Usage | None:
     """Return the reply's token counts, as far as it has them."""
     usage = reply.get("usage")
@@ -269,6 +269,7 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
         usage.get("total_tokens"),
         cached,
         thought,
+        asked.get("cache_write_tokens"),
     )
 
 

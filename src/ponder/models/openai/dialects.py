@@ -49,6 +49,8 @@ class Dialect:
     """True if its streams begin with that message."""
     settles_prefix: bool = False
     """True if a message is continued only while the template's thinking is off."""
+    carries: bool = False
+    """True if it signs thinking, in ``reasoning_details``, for a conversation that goes on."""
     hides: bool = False
     """True if its models may think without showing it."""
     bends: str = ""
@@ -144,7 +146,7 @@ _LLAMACPP = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
 
 DIALECTS = (
     Dialect("openai", _effort, ("api.openai.com",), hides=True),
-    Dialect("openrouter", _openrouter, ("openrouter.ai",)),
+    Dialect("openrouter", _openrouter, ("openrouter.ai",), carries=True),
     Dialect("vllm", _vllm, sampling=_VLLM, stream_options={"continuous_usage_stats": True}),
     Dialect("sglang", _sglang, efforts=("off", *_THREE), sampling=_VLLM),
     Dialect(

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from ponder.models.base import Request
+from ponder.models.http.carried import SIGNED, refused
 from ponder.models.http.failures import reason_of
 from ponder.models.http.received import Malformed
 from ponder.models.http.replies import parse
@@ -80,8 +81,11 @@ def read(status: int, body: bytes, request: Request) -> Change | None:
         return Change(drop=frozenset({"n"}))
     if change := _efforts(words):
         return change
-    refused = bool(_REFUSED.search(reason)) or status == 422
-    return _field(param, reason) if refused else None
+    if refused(reason):
+        return Change(drop=frozenset({SIGNED}))
+    if _REFUSED.search(reason) or status == 422:
+        return _field(param, reason)
+    return None
 
 
 def _number(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.base import Request
 from ponder.models.finish import read_finish
+from ponder.models.http.carried import texts, unchanged
 from ponder.models.http.endpoint import LEAST, Endpoint
 from ponder.models.http.failures import error_message, fault_of
 from ponder.models.http.received import Malformed
@@ -45,8 +47,10 @@ class Responses:
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the system's messages as instructions, and the others as input."""
         system = APART.join(m.content for m in messages if m.role == "system" and m.content)
-        turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "system"]
-        return {"input": turns} | ({"instructions": system} if system else {})
+        turns = [items_of(m) for m in messages if m.role != "system"]
+        return {"input": [item for items in turns for item in items]} | (
+            {"instructions": system} if system else {}
+        )
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
         """Return the fields beside the prompt."""
@@ -59,9 +63,7 @@ class Responses:
             )
         fields: dict[str, Json] = {
             "model": endpoint.model,
-            "max_output_tokens": max(
-                LEAST, min(request.max_tokens, endpoint.most_tokens or request.max_tokens)
-            ),
+            "max_output_tokens": max(LEAST, endpoint.length(request.max_tokens)),
             "temperature": request.temperature,
             "top_p": request.top_p,
             "store": False,
@@ -233,6 +235,24 @@ def _read_response(response: dict[str, Json], request: Request) -> Choice:
     )
 
 
+def items_of(message: Message) -> list[dict[str, Json]]:
+    """Return the items of a turn: those that it was, if there is a record of them.
+
+    The API refuses thinking that is not encrypted, and thinking without the message after it.
+    """
+    items = [
+        {name: value for name, value in item.items() if value is not None}
+        for item in json.loads(message.blocks or "[]")
+    ]
+    thoughts = [item for item in items if item.get("type") == "reasoning"]
+    said = [item for item in items if item.get("type") == "message" and not _is_commentary(item)]
+    text = texts(part for item in said for part in _objects(item.get("content")))
+    whole = text and said[-1] is items[-1] and all("encrypted_content" in x for x in thoughts)
+    if whole and unchanged(message, text):
+        return items
+    return [{"role": message.role, "content": message.content}]
+
+
 def _blocks(items: Sequence[dict[str, Json]]) -> str:
     """Return the items for a conversation that goes on, if their thinking is encrypted in them."""
     if not any(isinstance(item.get("encrypted_content"), str) for item in items):
@@ -274,10 +294,12 @@ def read_usage(response: dict[str, Json]) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     asked, made = (usage.get(f"{kind}_tokens_details") for kind in ("input", "output"))
+    asked, made = (part if isinstance(part, dict) else {} for part in (asked, made))
     return Usage.of(
         usage.get("input_tokens"),
         usage.get("output_tokens"),
         usage.get("total_tokens"),
-        asked.get("cached_tokens") if isinstance(asked, dict) else None,
-        made.get("reasoning_tokens") if isinstance(made, dict) else None,
+        asked.get("cached_tokens"),
+        made.get("reasoning_tokens"),
+        asked.get("cache_write_tokens"),
     )

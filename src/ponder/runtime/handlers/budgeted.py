@@ -87,6 +87,7 @@ def budgeted(
         if grant.length < effect.sampling.length:
             call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
         prompt = cached = completion = wasted = failed = thought = 0
+        known = False
         mark = ledger.depart()
         try:
             async with asyncio.timeout_at(deadline) as timer:
@@ -94,7 +95,7 @@ def budgeted(
             assert isinstance(trace, Trace)
             prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
             completion = trace.tokens - effect.start.tokens
-            thought = call.reasoning_tokens
+            thought, known = call.reasoning_tokens, True
             answered = answered or (trace.answer is not None and effect.role == GENERATE)
             if grant.limit and trace.finish == "length":
                 admission.fired = grant.limit
@@ -109,7 +110,10 @@ def budgeted(
                 raise too_late() from None
             raise
         finally:
-            cost = meter.cost(prompt, cached, completion + wasted)
+            made = completion + wasted
+            cost = meter.most(prompt, cached, made)  # what a lost sample stored is not known
+            if known:
+                cost = meter.cost(prompt, cached, made, call.stored_tokens, call.hour_tokens)
             call.spent = Item(
                 effect.role,
                 meter.model,

@@ -81,6 +81,7 @@ def live(
         done = await model.generate(request, call.progress)
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
+        call.stored_tokens, call.hour_tokens = done.stored_tokens, done.hour_tokens
         call.reasoning_tokens = done.reasoning_tokens
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         reasoning = start.reasoning + done.reasoning
@@ -109,7 +110,7 @@ def live(
             start.id,
             _joined(start.top, done.top, done),
             reasoning,
-            done.blocks,
+            "" if start.turn else done.blocks,  # a record of the end alone is none of the turn
         )
         return call.trace
 

@@ -32,11 +32,24 @@ class Meter:
         """The model's name."""
         return self._model.info.name
 
-    def cost(self, prompt: int, cached: int, completion: int) -> Cost:
-        """Return the cost of so many tokens; ``cached`` prompt tokens were not evaluated again."""
-        price = self._pricing(prompt, cached, completion) if self._pricing else 0
+    def cost(
+        self, prompt: int, cached: int, completion: int, stored: int = 0, hour: int = 0
+    ) -> Cost:
+        """Return the cost of so many tokens.
+
+        Of the prompt's, ``cached`` were not evaluated again, and ``stored`` were written to a
+        cache, ``hour`` of them for an hour.
+        """
+        price = self._pricing(prompt, cached, completion, stored, hour) if self._pricing else 0
         flops = self._model.info.shape.flops(prompt, cached, completion)
         return Cost(prompt + completion, price, flops)
+
+    def most(self, prompt: int, cached: int, completion: int) -> Cost:
+        """Return the same, if all else of the prompt may have been stored."""
+        stores, rest = self._model.info.stores, max(0, prompt - cached)
+        return self.cost(
+            prompt, cached, completion, rest if stores else 0, rest if stores == "1h" else 0
+        )
 
     @property
     def beside(self) -> int:
@@ -91,11 +104,11 @@ class Meter:
 
         def cost(length: int) -> Cost:
             end = prompt + length + len(words.encode())
-            return replace(self.cost(end, 0, most), flops=0)
+            return replace(self.most(end, 0, most), flops=0)
 
         return cost
 
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
         """Return the most that the effect can cost, as a function of its length in tokens."""
         prompt, beside = self._model.prompt_bound(effect.messages, effect.start.turn), self.beside
-        return lambda length: self.cost(prompt, 0, length + beside)
+        return lambda length: self.most(prompt, 0, length + beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support.vendors import chat
@@ -27,6 +27,8 @@ class Model(Plain):
     efforts: tuple[str, ...] = ()
     takes_tokens: bool = False
     """True if it takes a number of tokens to think."""
+    signs: bool = False
+    """True if its thinking is signed."""
 
 
 THINKS = Script(effort="medium")
@@ -43,7 +45,7 @@ MODELS = {
         THINKS, True, mandatory=True, efforts=("minimal", "low", "medium", "high")
     ),
     "anthropic/claude-sonnet-4.5": Model(
-        Script(), True, efforts=("low", "medium", "high"), takes_tokens=True
+        Script(), True, efforts=("low", "medium", "high"), takes_tokens=True, signs=True
     ),
     "deepseek/deepseek-r1": Model(THINKS, True, mandatory=True, takes_tokens=True),
 }
@@ -72,9 +74,25 @@ def _in_delta(thinking: str, text: str) -> chat.Json:
     return said | ({"reasoning_details": [_detail(thinking)]} if thinking else {})
 
 
-def _detail(text: str) -> chat.Json:
+def _detail(text: str, signature: str | None = None) -> chat.Json:
     kind = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
-    return {**kind, "text": text, "signature": None, "id": None}
+    return {**kind, "text": text, "signature": signature, "id": None}
+
+
+def signed(thinking: str) -> str:
+    """The signature of thinking."""
+    return f"signed:{len(thinking)}"
+
+
+def _signed_message(sample: Generated) -> chat.Json:
+    said, thinking = _in_message(sample), "".join(sample.thinking)
+    return said | ({"reasoning_details": [_detail(thinking, signed(thinking))]} if thinking else {})
+
+
+def _signature(sample: Generated) -> chat.Json:
+    """The signature as a stream has it, in a piece of its own."""
+    thinking = "".join(sample.thinking)
+    return {"reasoning_details": [_detail("", signed(thinking))]} if thinking else {}
 
 
 def _native(sample: Generated) -> chat.Json:
@@ -90,6 +108,7 @@ DIALECT = chat.Dialect(
     in_choice=_native,
     in_reply=lambda *_: {"provider": "Provider", "system_fingerprint": None},
 )
+SIGNED = replace(DIALECT, in_message=_signed_message, last=_signature)
 EXCLUDED = chat.Dialect(
     usage=_usage,
     usage_comes="always",
@@ -125,7 +144,7 @@ def reply(asked: Asked, *, size: int = 1) -> Reply:
     if refused := _invalid(model, body, wish) or _fault(model):
         return refused
     effort, budget = _thinking(model, wish)
-    dialect = EXCLUDED if wish.get("exclude") else DIALECT
+    dialect = EXCLUDED if wish.get("exclude") else SIGNED if model.signs else DIALECT
     answered = respond(dialect, model, body, effort=effort, budget=budget, size=size)
     if not answered.events:
         return answered
@@ -165,6 +184,11 @@ def _invalid(model: Model, body: Mapping[str, Any], wish: Mapping[str, Any]) -> 
     off = wish.get("effort") == "none" or wish.get("enabled") is False
     if model.mandatory and off:
         return error(400, "Reasoning is mandatory for this endpoint and cannot be disabled.")
+    for message in body["messages"]:
+        for detail in message.get("reasoning_details", ()):
+            if not model.signs or detail["signature"] != signed(detail["text"]):
+                raw = "messages.1.content.0: Invalid `signature` in `thinking` block"
+                return error(400, "Provider returned error", raw=raw, provider_name="Provider")
     prompt, wanted = prompt_tokens(body["messages"]), chat.limit(body) or 0
     if prompt + max(wanted, 1) > model.context:
         return error(

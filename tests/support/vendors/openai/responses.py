@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tests.support.vendors import chat
@@ -66,6 +67,8 @@ LEAST_OUTPUT = 16
 def reply(model: Model, body: Mapping[str, Any], size: int) -> Reply:
     """Answer a request for this model."""
     if refused := _malformed(body) or _unsupported(model, body) or fault(model):
+        return refused
+    if refused := _not_carried(body):
         return refused
     prompt = prompt_tokens(messages(body))
     if prompt >= model.context:
@@ -296,6 +299,24 @@ def _malformed(body: Mapping[str, Any]) -> Reply | None:
         return unknown_parameter(f"reasoning.{min(unknown)}")
     if not all(isinstance(content(item), str) for item in messages(body)):
         return error(400, "Invalid type for 'input'.", param="input", code="invalid_type")
+    return None
+
+
+def _not_carried(body: Mapping[str, Any]) -> Reply | None:
+    """The refusal of earlier thinking that is not as it was."""
+    items = [] if isinstance(body["input"], str) else list(body["input"])
+    for item, after in pairwise([*items, {}]):
+        if item.get("type") != "reasoning":
+            continue
+        if item.get("encrypted_content") != ENCRYPTED:
+            message = "The encrypted content gAAA...0000 could not be verified."
+            return error(400, message, code="invalid_encrypted_content")
+        if after.get("role") != "assistant" or "id" not in after:
+            message = (
+                f"Item '{item['id']}' of type 'reasoning' was provided without its required "
+                "following item."
+            )
+            return error(400, message, param="input")
     return None
 
 
