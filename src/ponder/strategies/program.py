@@ -39,7 +39,7 @@ async def program(
     """Write a program and run it; mend it at most ``repairs`` times."""
     more = " and sympy" if problem.answer_type == "math" else ""
     asked = replace(problem, instruction=ASK.format(what=_wanted(problem), more=more), examples=())
-    attempts: list[tuple[str, str]] = []
+    attempts: list[tuple[Trace, str]] = []
     last: Trace | None = None
     for _ in range(1 + repairs):
         prompt = again(asked, attempts)
@@ -50,7 +50,7 @@ async def program(
         last = trace
         if trace.answer is not None:
             break
-        attempts = [(written.text, MEND.format(why=ran.why))]
+        attempts = [(written, MEND.format(why=ran.why))]
     assert last is not None
     return last
 
