@@ -300,6 +300,7 @@ class Asked(ByPath):
         ("sequential_parallel", {"n": 4, "chains": 2, "pick": "best"}),
         ("mixture", {"n": 2, "rounds": 1, "pick": "best", "strategies": "refine,direct"}),
         ("mixture", {"n": 2, "pick": "best", "strategies": "decompose,direct"}),
+        ("aggregate", {"n": 2, "pick": "best", "mode": "pick"}),
     ],
 )
 def test_a_verifier_is_asked_about_the_question_itself(strategy: str, knobs: Any) -> None:

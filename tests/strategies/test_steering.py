@@ -141,6 +141,7 @@ CHAINS = [
     ("ab_mcts", {"n": 4}),
     ("refine", {"rounds": 3}),
     ("mixture", {"n": 2, "rounds": 1}),
+    ("aggregate", {"n": 2, "rounds": 1}),
 ]
 
 

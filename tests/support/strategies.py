@@ -27,6 +27,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "early_exit": {"interval": 8},
     "decompose": {},
     "mixture": {"n": 2, "rounds": 1, "strategies": "direct, beam_search(width=1, fan=2)"},
+    "aggregate": {"n": 3, "k": 2},
     "refine": {"rounds": 3},
     "sequential_parallel": {"n": 4, "chains": 2},
     "decide": {"calibrate": True},

@@ -8,6 +8,7 @@ from typing import Any
 from ponder.core.errors import UnknownName
 from ponder.strategies import declaring
 from ponder.strategies.ab_mcts import ab_mcts
+from ponder.strategies.aggregate import aggregate
 from ponder.strategies.auto import auto
 from ponder.strategies.beam_search import beam_search
 from ponder.strategies.best_of_n import best_of_n
@@ -31,7 +32,7 @@ from ponder.strategies.verify_and_backtrack import verify_and_backtrack
 
 _ALL = (
     *(direct, self_consistency, confident, best_of_n, beam_search, dvts, budget_forcing),
-    *(early_exit, decompose, refine, mixture, sequential_parallel, tree_of_thoughts),
+    *(early_exit, decompose, refine, mixture, aggregate, sequential_parallel, tree_of_thoughts),
     *(verify_and_backtrack, mcts, ab_mcts, particle_filter, program, decide, auto),
 )
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
