@@ -7,7 +7,9 @@ model that sees the others' answers, ``rounds`` times (Du 2023, 'Improving Factu
 in Language Models through Multiagent Debate'); the last round votes.
 
 With ``pick=agreement`` an answer that several members give, such as a text and a program, counts
-more than one that a single member repeats (``policies.agreement``).
+more than one that a single member repeats (``policies.agreement``). With ``weights`` each model has
+its share of the samples, and of the vote (Komiyama 2025, 'Best-of-Infinity');
+``experiments.stats.ensembles`` fits them to pools on the same problems.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ from ponder.core.refs import Ref, parse_list
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.agreement import agreement
-from ponder.policies.vote import vote
+from ponder.policies.apportion import apportion
+from ponder.policies.vote import Vote
 from ponder.strategies.declaring import RUN, Member, Values, strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import again
+from ponder.strategies.weighing import weights_of
 
 DEBATE = (
     "These are the solutions of others:\n\n{others}\n\nUse them as advice, with care: they may be "
@@ -46,6 +50,8 @@ class Agent:
     kind: int
     """Number of the member that it speaks for."""
     trace: Trace
+    weight: float
+    """Weight of its vote."""
 
 
 def _members(
@@ -68,10 +74,18 @@ def _picking(values: Values) -> str:
     return RUN if values["pick"] == "best" else ""
 
 
+def _check(values: Values) -> None:
+    members = _members(strategies=values["strategies"], models=values["models"])
+    weights_of(values["weights"], [member.model for member in members])
+    if values["weights"] and values["pick"] != "vote":
+        raise UsageError("weights count in a vote: use them with pick=vote, or leave them out.")
+
+
 @strategy(
     "several models or strategies vote, or debate",
     "Li 2024; Du 2023",
     verifier=_picking,
+    check=_check,
     members=_members,
 )
 async def mixture(
@@ -82,13 +96,20 @@ async def mixture(
     n: Annotated[int, Range(1, 256)] = 4,
     rounds: Annotated[int, Range(0, 16)] = 0,
     pick: Annotated[Pick, "Who decides: a vote, or the verifier."] = "vote",
+    weights: Annotated[str, "Each model's share of samples and votes, the run's own first."] = "",
 ) -> Trace:
     """Run each strategy n times by the run's model and by each of ``models``, and merge."""
+    weighs = weights_of(weights, [member.model for member in members])
+    seats = apportion([weighs[member.model] for member in members], n * len(members))
+    each = [weighs[m.model] / held if held else 0.0 for m, held in zip(members, seats, strict=True)]
+    kinds = [i for turn in range(max(seats)) for i, held in enumerate(seats) if held > turn]
     standing: dict[int, Agent] = {}
 
-    async def speak(child: Session, place: int, member: Member) -> Agent:
+    async def speak(child: Session, place: int, kind: int) -> Agent:
+        member = members[kind]
+
         def stands(trace: Trace) -> None:
-            standing[place] = Agent(member.model, place % len(members), trace)
+            standing[place] = Agent(member.model, kind, trace, each[kind])
             _propose(s, standing.values(), pick)
 
         trace = await child.delegate(member.work, problem, member.model, stands)
@@ -103,8 +124,7 @@ async def mixture(
         return replace(agent, trace=revised)
 
     agents = await s.gather(
-        partial(speak, place=place, member=member)
-        for place, member in enumerate(tuple(members) * n)
+        partial(speak, place=place, kind=kind) for place, kind in enumerate(kinds)
     )
     for _ in range(rounds):
         stay = await s.steer([agent.trace for agent in agents])
@@ -122,8 +142,13 @@ async def mixture(
 
 
 def _propose(s: Session, agents: Iterable[Agent], pick: Pick) -> Trace | None:
-    ballots = [(agent.trace, agent.kind) for agent in agents]
-    standings = agreement(ballots) if pick == "agreement" else vote(t for t, _ in ballots)
+    if pick == "agreement":
+        standings = agreement([(agent.trace, agent.kind) for agent in agents])
+    else:
+        votes = Vote()
+        for agent in agents:
+            votes.add(agent.trace, agent.weight)
+        standings = votes.standings()
     if not standings:
         return None
     s.propose(standings[0].voter, standings[0].weight)

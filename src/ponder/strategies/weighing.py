@@ -1,0 +1,36 @@
+"""Weights of models, as a knob."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ponder.core.errors import UsageError
+from ponder.core.refs import parse_list
+
+
+def weights_of(text: str, models: Iterable[str]) -> dict[str, float]:
+    """Return the weight of each model, in their order; 1 for all if the text is empty.
+
+    Raises:
+        UsageError: they are no weights, or not one for each model.
+    """
+    names = list(dict.fromkeys(models))
+    if not text:
+        return dict.fromkeys(names, 1.0)
+    try:
+        found = [float(one.text) for one in parse_list(text)]
+    except ValueError:
+        found = []
+    if not all(0 <= one < math.inf for one in found) or not sum(found):
+        raise UsageError(
+            "knob 'weights' must be numbers from 0 on with commas, not all of them 0, such as "
+            f"0.6,0.4, not {text!r}."
+        )
+    if len(found) != len(names):
+        named = ", ".join(name or "the run's own" for name in names)
+        raise UsageError(
+            f"knob 'weights' has {len(found)} numbers for {len(names)} models ({named}): give one "
+            "for each, in this order."
+        )
+    return dict(zip(names, found, strict=True))
