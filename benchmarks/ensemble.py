@@ -4,11 +4,12 @@ of six reasoning models (`samples/boinf` of the benchmark data).
     python benchmarks/ensemble.py [--data ../shared/data] [--samples 16]
 
 The weights and the best single model are chosen on the same problems, and judged on others: AIME24
-and AIME25 on each other, GPQA by cross-validation in five parts. `equal samples` gives both as many
+and AIME25 on each other, GPQA by cross-validation in five parts. The weights are fitted for a vote
+of `--samples`, or for the limit of ever more, as in the paper. `equal samples` gives both as many
 samples as `--samples`, shared by the weights as a `mixture` does; `equal FLOPs` gives the best
 model as many samples as the ensemble's FLOPs buy (2 x parameters x generated tokens). `limit` is
 the vote of ever more samples; `alike` is the vote of all models with equal weights. Differences are
-the ensemble minus the best model, in points, with their 95 % interval over problems.
+the ensemble minus the best model, in points, with their 95 % interval over the judged problems.
 """
 
 from __future__ import annotations
@@ -92,10 +93,11 @@ def vote(crowd: Crowd, weights: Sequence[float], samples: int) -> tuple[Floats, 
     return ensembles.vote(crowd, each, n), n
 
 
-def judge(fitted_on: Crowd, judged_on: Crowd, samples: int) -> tuple[Judged, str]:
+def judge(fitted_on: Crowd, judged_on: Crowd, samples: int, *, ever: bool) -> tuple[Judged, str]:
     """Fit on some problems, judge on others; also say what was fitted."""
     crowd, models = judged_on, range(len(judged_on.models))
-    weights = ensembles.fit(fitted_on).weights
+    fitted = ensembles.fit_limit(fitted_on) if ever else ensembles.fit(fitted_on, samples)
+    weights = fitted.weights
     votes = [vote(fitted_on, alone(crowd, m), samples)[0].mean() for m in models]
     best = alone(crowd, int(np.argmax(votes)))
     flops = np.array([2 * PARAMETERS[m] for m in crowd.models]) * fitted_on.tokens.mean(axis=0)
@@ -125,11 +127,11 @@ def folds(crowd: Crowd) -> Iterator[tuple[Crowd, Crowd]]:
         yield crowd.part(rest), crowd.part(sorted(part.tolist()))
 
 
-def show(name: str, pairs: Sequence[tuple[Crowd, Crowd]], samples: int) -> None:
+def show(name: str, pairs: Sequence[tuple[Crowd, Crowd]], samples: int, *, ever: bool) -> None:
     """Print the comparison, over all judged problems."""
     parts = []
     for fitted_on, judged_on in pairs:
-        judged, told = judge(fitted_on, judged_on, samples)
+        judged, told = judge(fitted_on, judged_on, samples, ever=ever)
         parts.append(judged)
         print(f"{name}: {told}")
     ensemble = np.concatenate([part.ensemble for part in parts])
@@ -161,9 +163,11 @@ def main() -> None:
     second = crowd_of(folder, "aime2025", "number", names)
     three = [name for name in names if (folder / f"gpqa_diamond_{name}.jsonl").exists()]
     gpqa = crowd_of(folder, "gpqa_diamond", "choice", three)
-    show("AIME24, fitted on AIME25", [(second, first)], asked.samples)
-    show("AIME25, fitted on AIME24", [(first, second)], asked.samples)
-    show("GPQA, cross-validated", list(folds(gpqa)), asked.samples)
+    for ever in (False, True):
+        print("weights for the limit" if ever else f"weights for a vote of {asked.samples}")
+        show("AIME24, fitted on AIME25", [(second, first)], asked.samples, ever=ever)
+        show("AIME25, fitted on AIME24", [(first, second)], asked.samples, ever=ever)
+        show("GPQA, cross-validated", list(folds(gpqa)), asked.samples, ever=ever)
 
 
 if __name__ == "__main__":

@@ -512,3 +512,61 @@ async def test_a_model_that_is_not_there_is_refused_before_anything_is_spent() -
             "?", model=model, strategy="mixture", knobs={"models": "bg"}, journal=False
         )
     assert model.requests == []
+
+
+# Weights of models --------------------------------------------------------------------------------
+
+
+def by_model(**answers: str) -> dict[str, Any]:
+    """Other models that say one thing each."""
+    others = {
+        name: Priced(Scripted(lambda request, said=said: f"\\boxed{{{said}}}"))  # type: ignore[misc]
+        for name, said in answers.items()
+    }
+    return {"others": others}
+
+
+async def test_a_models_votes_weigh_as_much_as_it_does() -> None:
+    """Of six samples it has 2.4, so 2; the others 2.1 and 1.5, so 2 each."""
+    own = Scripted(lambda request: "\\boxed{1}")
+    knobs = {"n": 2, "models": "big, small", "weights": "0.4, 0.35, 0.25"}
+    result = await go(own, "mixture", knobs=knobs, **by_model(big="2", small="2"))
+    assert result.answer == "2"  # 0.6 against 0.4
+    assert len(own.requests) == 2
+    knobs |= {"weights": "0.6, 0.2, 0.2"}
+    assert (await go(own, "mixture", knobs=knobs, **by_model(big="2", small="2"))).answer == "1"
+
+
+async def test_a_model_without_weight_is_not_asked() -> None:
+    big = Scripted(lambda request: "\\boxed{2}")
+    own = Scripted(lambda request: "\\boxed{1}")
+    knobs = {"n": 2, "models": "big", "weights": "0, 1"}
+    result = await go(own, "mixture", knobs=knobs, others={"big": Priced(big)})
+    assert (result.answer, len(own.requests), len(big.requests)) == ("2", 0, 4)
+
+
+async def test_equal_weights_change_nothing() -> None:
+    runs = []
+    for weights in ("", "1, 1", "0.5, 0.5"):
+        own = Scripted(lambda request: f"\\boxed{{{request.seed % 3}}}")
+        knobs = {"n": 4, "models": "big", "weights": weights}
+        runs.append(await go(own, "mixture", knobs=knobs, **by_model(big="2")))
+    assert runs[0].candidates == runs[1].candidates == runs[2].candidates
+    assert runs[0].answer == runs[1].answer == runs[2].answer
+
+
+@pytest.mark.parametrize(
+    ("knobs", "sentence"),
+    [
+        ({"weights": "1"}, r"has 1 numbers for 2 models \(the run's own, big\)"),
+        ({"weights": "1, 2, 3"}, "has 3 numbers for 2 models"),
+        ({"weights": "1, many"}, "must be numbers from 0 on with commas"),
+        ({"weights": "1, -1"}, "must be numbers from 0 on with commas"),
+        ({"weights": "0, 0"}, "not all of them 0"),
+        ({"weights": "1, nan"}, "must be numbers from 0 on with commas"),
+        ({"weights": "1, 2", "pick": "best"}, "use them with pick=vote"),
+    ],
+)
+def test_weights_that_are_none_are_refused(knobs: dict[str, str], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        job(Scripted([]), "mixture", knobs={"models": "big", **knobs})

@@ -25,19 +25,12 @@ from ponder.core.refs import Ref, parse_list
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.agreement import agreement
-from ponder.policies.apportion import apportion
 from ponder.policies.vote import Vote
 from ponder.strategies.declaring import RUN, Member, Values, strategy
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
-from ponder.strategies.weighing import weights_of
+from ponder.strategies.revising import debate
+from ponder.strategies.weighing import seated, weights_of
 
-DEBATE = (
-    "These are the solutions of others:\n\n{others}\n\nUse them as advice, with care: they may be "
-    "wrong. Then solve the question again."
-)
-SHOWN = 1500
-"""Number of characters shown of another agent's solution: its end, where the answer is."""
 Pick = Literal["vote", "agreement", "best"]
 
 
@@ -81,13 +74,8 @@ def _check(values: Values) -> None:
         raise UsageError("weights count in a vote: use them with pick=vote, or leave them out.")
 
 
-@strategy(
-    "several models or strategies vote, or debate",
-    "Li 2024; Du 2023",
-    verifier=_picking,
-    check=_check,
-    members=_members,
-)
+@strategy("several models or strategies vote, or debate", "Li 2024; Du 2023",
+          verifier=_picking, check=_check, members=_members)  # fmt: skip
 async def mixture(
     s: Session,
     problem: Problem,
@@ -100,16 +88,14 @@ async def mixture(
 ) -> Trace:
     """Run each strategy n times by the run's model and by each of ``models``, and merge."""
     weighs = weights_of(weights, [member.model for member in members])
-    seats = apportion([weighs[member.model] for member in members], n * len(members))
-    each = [weighs[m.model] / held if held else 0.0 for m, held in zip(members, seats, strict=True)]
-    kinds = [i for turn in range(max(seats)) for i, held in enumerate(seats) if held > turn]
+    seats = seated([weighs[member.model] for member in members], n)
     standing: dict[int, Agent] = {}
 
-    async def speak(child: Session, place: int, kind: int) -> Agent:
+    async def speak(child: Session, place: int, kind: int, weight: float) -> Agent:
         member = members[kind]
 
         def stands(trace: Trace) -> None:
-            standing[place] = Agent(member.model, kind, trace, each[kind])
+            standing[place] = Agent(member.model, kind, trace, weight)
             _propose(s, standing.values(), pick)
 
         trace = await child.delegate(member.work, problem, member.model, stands)
@@ -117,14 +103,14 @@ async def mixture(
         return standing[place]
 
     async def answer(child: Session, agent: Agent, others: list[Agent]) -> Agent:
-        said = "\n\n---\n\n".join(other.trace.text.strip()[-SHOWN:] for other in others)
-        prompt = again(problem, [(agent.trace, DEBATE.format(others=said))])
+        prompt = debate(problem, agent.trace, [other.trace for other in others])
         revised = await child.grow(Trace.empty(problem), prompt=prompt, model=agent.model)
         child.revise(revised, agent.trace)
         return replace(agent, trace=revised)
 
     agents = await s.gather(
-        partial(speak, place=place, kind=kind) for place, kind in enumerate(kinds)
+        partial(speak, place=place, kind=kind, weight=weight)
+        for place, (kind, weight) in enumerate(seats)
     )
     for _ in range(rounds):
         stay = await s.steer([agent.trace for agent in agents])

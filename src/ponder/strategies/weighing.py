@@ -1,12 +1,13 @@
-"""Weights of models, as a knob."""
+"""Weights of models, as a knob, and the samples that they buy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ponder.core.errors import UsageError
 from ponder.core.refs import parse_list
+from ponder.policies.apportion import apportion
 
 
 def weights_of(text: str, models: Iterable[str]) -> dict[str, float]:
@@ -34,3 +35,16 @@ def weights_of(text: str, models: Iterable[str]) -> dict[str, float]:
             "for each, in this order."
         )
     return dict(zip(names, found, strict=True))
+
+
+def seated(weights: Sequence[float], n: int) -> list[tuple[int, float]]:
+    """Share out n samples for each member by the members' weights, in turns; return the member of
+    each sample, and the weight of its vote, so that a member's votes weigh as much as it does.
+    """
+    held = apportion(weights, n * len(weights))
+    return [
+        (i, n * weights[i] / held[i])
+        for turn in range(max(held))
+        for i in range(len(held))
+        if held[i] > turn
+    ]

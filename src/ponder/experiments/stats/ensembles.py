@@ -2,18 +2,23 @@
 
 With ever more samples, the vote of an ensemble elects the answer with the largest weighted mean of
 the models' shares. So the weights that are right most often in the limit are found exactly, by a
-mixed-integer programme over the shares that pools have recorded. Among weights that settle the same
-problems, those are taken that win the closest of them by most. What is fitted on some problems
-says nothing of these: judge it on others.
+mixed-integer programme over the shares that pools have recorded (``fit_limit``). Among weights that
+settle the same problems, those are taken that win the closest of them by most.
+
+``fit`` takes the weights that are right most often with n samples, by a search along pairs of
+models. It counts a problem that is won narrowly as half won, so it depends less on single problems.
+Either says nothing of the problems that it was fitted on: judge it on others.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.special import ndtr
 
 from ponder.core.errors import UsageError
 from ponder.experiments.pools.samples import Entry
@@ -22,6 +27,11 @@ from ponder.experiments.stats.estimators import Floats, Ints
 
 LEAD = 1e-3
 """Share by which an answer must lead to be elected in the limit, when weights are fitted."""
+STEPS = (0.2, 0.1, 0.05, 0.025)
+"""Weight that a search moves from one model to another."""
+LEAST = 1e-6
+"""Least gain for which it moves any."""
+TINY = 1e-6
 DRAWS = 1_000
 """Votes that are drawn of each problem."""
 SECONDS = 120.0
@@ -63,10 +73,8 @@ class Fitted:
 
     weights: tuple[float, ...]
     """One for each model; their sum is 1."""
-    settled: int
-    """Number of the problems that the vote gets right in the limit."""
-    margin: float
-    """Share by which the closest of them is won."""
+    accuracy: float
+    """Of the vote on these problems: too high, since they were fitted to it."""
 
 
 def join(pools: Mapping[str, Sequence[Entry]]) -> Crowd:
@@ -111,7 +119,50 @@ def _tokens(entry: Entry) -> float:
     return float(np.mean(known)) if len(known) == len(entry.samples) else float("nan")
 
 
-def fit(crowd: Crowd) -> Fitted:
+def fit(crowd: Crowd, n: int) -> Fitted:
+    """Return the weights with which a vote of n samples is right most often, as ``expected`` says.
+
+    The search starts at each model alone and at equal weights, and moves weight from one model to
+    another, in ever smaller steps, for as long as that gains anything.
+    """
+    models = len(crowd.models)
+    best = Fitted((), -1.0)
+    for start in (*np.eye(models), np.full(models, 1 / models)):
+        weights, value = start, expected(crowd, start, n)
+        for step in STEPS:
+            moved = True
+            while moved:
+                moved = False
+                for giver, taker in itertools.permutations(range(models), 2):
+                    other = weights.copy()
+                    part = min(step, other[giver])
+                    other[giver] -= part
+                    other[taker] += part
+                    found = expected(crowd, other, n)
+                    if found > value + LEAST:
+                        weights, value, moved = other, found, True
+        if value > best.accuracy + LEAST:
+            best = Fitted(_clean(weights), value)
+    return best
+
+
+def expected(crowd: Crowd, weights: Floats, n: int) -> float:
+    """Return the accuracy of a vote of n samples that are shared by the weights.
+
+    Of each problem that is the chance that the right answer leads the likeliest wrong one, by the
+    normal distribution: the lead of one sample has the mean p - q and the variance p + q - (p -
+    q)^2 for their shares p and q.
+    """
+    leads = np.zeros((2, len(crowd.counts)))
+    for row, right in enumerate(crowd.right):
+        mixed = weights @ crowd.shares(row)
+        leads[:, row] = mixed[right > 0.5].max(initial=0), mixed[right <= 0.5].max(initial=0)
+    p, q = leads
+    variance = np.maximum(p + q - (p - q) ** 2, TINY)
+    return float(np.where(p > 0, ndtr((p - q) * np.sqrt(n / variance)), 0.0).mean())
+
+
+def fit_limit(crowd: Crowd) -> Fitted:
     """Return the weights with which the vote is right most often in the limit.
 
     Raises:
@@ -147,9 +198,13 @@ def fit(crowd: Crowd) -> Fitted:
             LinearConstraint(np.append(np.ones(models), 0.0), 1, 1),
         ],
     )
-    weights = np.where(most.x[:models] < 1e-9, 0.0, most.x[:models])
-    shares = tuple(float(weight) for weight in weights / weights.sum())
-    return Fitted(shares, int(settled.sum()), float(most.x[models]))
+    return Fitted(_clean(most.x[:models]), int(settled.sum()) / len(crowd.counts))
+
+
+def _clean(weights: Floats) -> tuple[float, ...]:
+    """Return weights without the traces of rounding."""
+    kept = np.where(weights < 1e-9, 0.0, weights)
+    return tuple(float(weight) for weight in kept / kept.sum())
 
 
 def _leads(crowd: Crowd, row: int) -> Floats:
