@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ponder
-from ponder.core.errors import UsageError
+from ponder.core.errors import RunFailed, UsageError
 from ponder.models.base import Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.climbing import shipped
@@ -61,7 +61,7 @@ def test_it_goes_on_while_samples_disagree_and_stops_when_they_agree() -> None:
 def test_a_rung_has_at_most_n_samples() -> None:
     found, model = solved([str(i) for i in range(50)], worth="1e6 tokens", knobs={"n": 6})
     assert len(model.requests) == 6
-    assert found.decided[-1] == "stop: every rung has had its samples"
+    assert found.decided[-1] == "stop: every model has given its samples, or gives none any more"
 
 
 def test_a_larger_worth_never_buys_fewer_samples() -> None:
@@ -100,3 +100,15 @@ def test_a_larger_model_is_asked_where_the_small_one_scatters() -> None:
 def test_what_makes_no_ladder_is_refused(knobs: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         registry.choose("auto", knobs)
+
+
+def test_a_model_that_gives_no_more_samples_ends_it() -> None:
+    model = Scripted(["It is \\boxed{4}.", "It is \\boxed{5}.", "It is \\boxed{6}."])
+    result = ponder.solve(QUESTION, model=model, effort="auto", journal=False)
+    assert (result.answer, result.stopped_by) == ("4", "done")
+    assert result.decided[-1] == "stop: every model has given its samples, or gives none any more"
+
+
+def test_a_model_that_gives_none_at_all_fails_the_run() -> None:
+    with pytest.raises(RunFailed, match="no sample came back"):
+        ponder.solve(QUESTION, model=Scripted([]), effort="auto", journal=False)

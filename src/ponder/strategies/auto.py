@@ -70,6 +70,7 @@ async def auto(
     rungs = rungs_of(members, levels)
     ladder = climb.ladder(len(rungs))
     drawn: list[tuple[int, Trace]] = []
+    lost: set[int] = set()  # rungs whose last samples were all lost: they would be asked for ever
 
     def price(rung: int, samples: int) -> float:
         own = [trace.tokens for at, trace in drawn if at == rung]
@@ -84,7 +85,7 @@ async def auto(
         one = partial(sample, problem=problem, member=member, level=level)
         came = await s.gather([one] * (option.samples + s.granted()))
         if not came:
-            break
+            lost.add(option.rung)
         drawn += [(option.rung, trace) for trace in came]
         kept = await s.steer([trace for _, trace in drawn])
         drawn = kept_of(drawn, kept)
@@ -98,7 +99,7 @@ async def auto(
             (rung, size): price(rung, size)
             for rung, tally in enumerate(tallies)
             for size in SIZES
-            if tally.samples + size <= n
+            if rung not in lost and tally.samples + size <= n
         }
         right = PATIENCE * price(0, 1) if worth is None else worth
         options = ladder.options(tallies, prices)

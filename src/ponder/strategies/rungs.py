@@ -82,7 +82,7 @@ def tell(
         )
         return
     best = max(options, key=lambda one: one.gain * worth - one.price, default=None)
-    why = "every rung has had its samples"
+    why = "every model has given its samples, or gives none any more"
     if best is not None:
         why = forgone(name_of(best, rungs), best.price, best.gain, s.economy, worth)
     s.decide("stop", why)
