@@ -12,7 +12,7 @@ from ponder.strategies.knobs import Knob
 from ponder.strategies.registry import STRATEGIES
 
 TEXT = (Path(__file__).parents[1] / "docs" / "strategies.md").read_text(encoding="utf-8")
-SECTION = TEXT.partition("\n## Knobs\n")[2].partition("\n## ")[0]
+SECTION = TEXT.partition("\n## Knobs\n")[2].partition("\n##")[0]
 ROW = re.compile(r"^\| (.+?) \| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.M)
 ROWS = [(who, (knob, default, values)) for who, knob, default, values, _ in ROW.findall(SECTION)]
 ALL, STEPS = "every one", "by steps"
