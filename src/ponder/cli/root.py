@@ -75,7 +75,7 @@ def run(arguments: list[str] | None) -> int:
         outcome: Any = cli.main(arguments, prog_name="ponder", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.ClickException as error:
-        _complain(_with_hint(error.format_message()))
+        _complain(_with_hint(error))
         return 2
     except PonderError as error:
         _complain(str(error))
@@ -92,7 +92,12 @@ def run(arguments: list[str] | None) -> int:
         return 1
 
 
-def _with_hint(message: str) -> str:
+def _with_hint(error: click.ClickException) -> str:
+    """Return its message, with a hint where a question may have been meant."""
+    message = error.format_message()
+    command = error.ctx.command if isinstance(error, click.UsageError) and error.ctx else None
+    if command is None or not any(p.name == "question" for p in command.params):
+        return message
     if "unexpected extra argument" in message:
         return f"{message}; put the question in quotes."
     if message.startswith("No such option"):

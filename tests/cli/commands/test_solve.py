@@ -301,6 +301,30 @@ def test_first_mistakes_get_a_hint(
     assert hint in err
 
 
+def test_no_hint_about_questions_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (("review", "list"), ("runs", "list", "-2")):
+        code, _, err = ponder(capsys, *arguments)
+        assert (code, "question" in err) == (2, False)
+
+
+def test_a_larger_model_is_named_for_effort_auto_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    larger = ("--escalate-to", "simulated(accuracy=0.9)")
+    for effort in ((), ("-e", "auto", "-s", "direct")):
+        code, _, err = ponder(capsys, "solve", QUESTION, "-m", "simulated", *effort, *larger)
+        assert (code, err) == (
+            2, "ponder: --escalate-to goes with --effort auto: add that, or leave it out.\n"
+        )  # fmt: skip
+    for effort in (("-e", "auto"), ("-s", "auto")):
+        code, _, err = ponder(capsys, "solve", QUESTION, "-m", "simulated", *effort, *larger)
+        assert code == 0, err
+
+
+def test_help_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ponder(capsys, "solve", "--help")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_a_closed_stdin_or_a_full_disk_is_one_sentence() -> None:
     for line, why in (
         ("solve -m simulated <&-", "there is no question"),
@@ -347,6 +371,7 @@ BAD_VERIFIERS = {
     "--verifier-script c.py:f --verifier judge": "is a verifier of its own: give it alone",
     "--rubric nowhere.txt --verifier judge": "nowhere.txt",
     "--verifier-script nowhere.py:f": "nowhere.py",
+    "--verifier-script c.py": "--verifier-script takes PATH.py:FUNCTION, not 'c.py'.",
 }
 
 

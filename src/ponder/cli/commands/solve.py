@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -52,9 +53,10 @@ def _efforts() -> str:
 def _strategies() -> str:
     lines = []
     for name, strategy in STRATEGIES.items():
+        lines.append(f"{name:<20} {strategy.summary}")
         knobs = " ".join(f"{k.name}={k.default}" for k in strategy.knobs.values())
-        lines.append(f"{name:<17} {strategy.summary}; {knobs or 'no knobs'}")
-    return "\n".join([*lines, f"{'all':<17} {' '.join(SHARED)}"])
+        lines += wrap(knobs, 76, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([*lines, f"{'all':<20} {' '.join(SHARED)}"])
 
 
 @click.command(
@@ -152,10 +154,13 @@ def solve(
     if journal and no_journal:
         raise UsageError("--journal and --no-journal exclude each other: give one of them.")
     engine = Engine(teller=Voice(quiet), unsafe=unsafe)
+    effort = effort or engine.config.effort or DEFAULT
+    if escalate and (options["strategy"] or effort) != "auto":
+        raise UsageError("--escalate-to goes with --effort auto: add that, or leave it out.")
     asked = spec(
         _question(question, file),
         model=api.model_name(model, engine.config),
-        effort=effort or engine.config.effort or DEFAULT,
+        effort=effort,
         knobs=_knobs(knobs, thinking, escalate),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
@@ -199,6 +204,8 @@ def verifier_name(name: str | None, rubric: str | None, script: str | None) -> s
     if script is not None:
         if name is not None or rubric is not None:
             raise UsageError("--verifier-script is a verifier of its own: give it alone.")
+        if ":" not in script:
+            raise UsageError(f"--verifier-script takes PATH.py:FUNCTION, not {script!r}.")
         return canonical(f"script:{script}")
     if rubric is None:
         return name
