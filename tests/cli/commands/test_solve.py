@@ -314,8 +314,8 @@ def test_a_larger_model_is_named_for_effort_auto_alone(capsys: pytest.CaptureFix
         assert (code, err) == (
             2, "ponder: --escalate-to goes with --effort auto: add that, or leave it out.\n"
         )  # fmt: skip
-    for effort in (("-e", "auto"), ("-s", "auto")):
-        code, _, err = ponder(capsys, "solve", QUESTION, "-m", "simulated", *effort, *larger)
+    for option in ("-e", "-s"):
+        code, _, err = ponder(capsys, "solve", QUESTION, "-m", "simulated", option, "auto", *larger)
         assert code == 0, err
 
 
