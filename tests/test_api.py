@@ -11,11 +11,13 @@ import pytest
 import ponder
 from ponder import Budget, Message, Problem, Result, UsageError
 from ponder.core.events import Event, RunStarted, SampleFinished
-from ponder.models.fakes.scripted import Scripted
+from ponder.models.base import ModelInfo, Shape
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.infer import infer
 from ponder.runtime.journal import Journal
 
 QUESTION = "How many is six times seven?"
+PLAIN = ModelInfo("plain", EVERYTHING - {"native_thinking"}, Shape(1), local=True)
 
 
 def test_what_is_exported_is_explicit_and_there() -> None:
@@ -81,7 +83,7 @@ async def test_stream_yields_events_and_last_the_result() -> None:
 
 
 async def test_closing_a_stream_cancels_the_run() -> None:
-    model = Scripted(["\\boxed{1}"] * 8, gate=asyncio.Event())
+    model = Scripted(["\\boxed{1}"] * 8, gate=asyncio.Event(), info=PLAIN)
     events = ponder.stream(QUESTION, model=model)
     async for event in events:
         if model.running == 5:
@@ -92,7 +94,7 @@ async def test_closing_a_stream_cancels_the_run() -> None:
 
 
 def test_messages_and_problems_are_taken_as_they_are() -> None:
-    model = Scripted(lambda request: "The answer is 3.")
+    model = Scripted(lambda request: "The answer is 3.", info=PLAIN)
     asked = Problem((Message("user", "one or two?"),), "number")
     ponder.solve(asked, model=model, effort="minimal")
     assert model.requests[-1].messages == asked.messages
@@ -104,7 +106,7 @@ def test_messages_and_problems_are_taken_as_they_are() -> None:
 
 
 def test_logprobs_are_requested_only_when_a_verifier_reads_them() -> None:
-    model = Scripted(lambda request: "\\boxed{1}")
+    model = Scripted(lambda request: "\\boxed{1}", info=PLAIN)
     ponder.solve(QUESTION, model=model)
     assert not any(request.logprobs for request in model.requests)
     ponder.solve(QUESTION, model=model, knobs={"weight": "confidence"})
@@ -121,7 +123,7 @@ def test_a_run_of_a_journal_that_is_not_there(tmp_path: Path) -> None:
 
 async def test_resume_takes_up_what_was_cut_off(tmp_path: Path) -> None:
     journal, gate = tmp_path / "runs.sqlite", asyncio.Event()
-    model = Scripted(lambda request: f"\\boxed{{{request.seed % 2}}}", gate=gate)
+    model = Scripted(lambda request: f"\\boxed{{{request.seed % 2}}}", gate=gate, info=PLAIN)
     events = ponder.stream(QUESTION, model=model, journal=journal)
     async for _ in events:
         if model.running == 5:

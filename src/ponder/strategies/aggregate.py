@@ -45,7 +45,7 @@ def _picking(values: Values) -> str:
     return RUN if values["pick"] == "best" else ""
 
 
-@strategy("candidates are shown to the model, which writes a better one", "Venkatraman 2025",
+@strategy("the model sees candidates, and writes a better one", "Venkatraman 2025",
           verifier=_picking)  # fmt: skip
 async def aggregate(
     s: Session,

@@ -21,7 +21,6 @@ from typing import Annotated, Literal
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
-from ponder.core.refs import Ref, parse_list
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.agreement import agreement
@@ -29,7 +28,7 @@ from ponder.policies.vote import Vote
 from ponder.strategies.declaring import RUN, Member, Values, strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.revising import debate
-from ponder.strategies.weighing import seated, weights_of
+from ponder.strategies.weighing import members_of, seated, weights_of
 
 Pick = Literal["vote", "agreement", "best"]
 
@@ -47,35 +46,19 @@ class Agent:
     """Weight of its vote."""
 
 
-def _members(
-    *,
-    strategies: Annotated[str, "Strategies, such as direct, refine(rounds=2)@MODEL."] = "direct",
-    models: Annotated[str, "Models beside the run's own."] = "",
-) -> tuple[Ref, ...]:
-    """Return each of ``strategies`` for the run's own model and for each of ``models``.
-
-    A strategy that names a model runs on that model alone.
-    """
-    whom = ["", *dict.fromkeys(model.text for model in parse_list(models))]
-    refs = parse_list(strategies)
-    if not refs:
-        raise UsageError("a mixture needs strategies: name one, such as direct.")
-    return tuple(replace(r, model=m) for r in refs for m in ([r.model] if r.model else whom))
-
-
 def _picking(values: Values) -> str:
     return RUN if values["pick"] == "best" else ""
 
 
 def _check(values: Values) -> None:
-    members = _members(strategies=values["strategies"], models=values["models"])
+    members = members_of(strategies=values["strategies"], models=values["models"])
     weights_of(values["weights"], [member.model for member in members])
     if values["weights"] and values["pick"] != "vote":
         raise UsageError("weights count in a vote: use them with pick=vote, or leave them out.")
 
 
 @strategy("several models or strategies vote, or debate", "Li 2024; Du 2023",
-          verifier=_picking, check=_check, members=_members)  # fmt: skip
+          verifier=_picking, check=_check, members=members_of)  # fmt: skip
 async def mixture(
     s: Session,
     problem: Problem,

@@ -1,12 +1,14 @@
-"""Weights of models, as a knob, and the samples that they buy."""
+"""The members of a mixture, their weights, and the samples that these buy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Annotated
 
 from ponder.core.errors import UsageError
-from ponder.core.refs import parse_list
+from ponder.core.refs import Ref, parse_list
 from ponder.policies.apportion import apportion
 
 
@@ -48,3 +50,19 @@ def seated(weights: Sequence[float], n: int) -> list[tuple[int, float]]:
         for i in range(len(held))
         if held[i] > turn
     ]
+
+
+def members_of(
+    *,
+    strategies: Annotated[str, "Strategies, such as direct, refine(rounds=2)@MODEL."] = "direct",
+    models: Annotated[str, "Models beside the run's own."] = "",
+) -> tuple[Ref, ...]:
+    """Return each of ``strategies`` for the run's own model and for each of ``models``.
+
+    A strategy that names a model runs on that model alone.
+    """
+    whom = ["", *dict.fromkeys(model.text for model in parse_list(models))]
+    refs = parse_list(strategies)
+    if not refs:
+        raise UsageError("a mixture needs strategies: name one, such as direct.")
+    return tuple(replace(r, model=m) for r in refs for m in ([r.model] if r.model else whom))
