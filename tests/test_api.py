@@ -23,6 +23,8 @@ PLAIN = ModelInfo("plain", EVERYTHING - {"native_thinking"}, Shape(1), local=Tru
 def test_what_is_exported_is_explicit_and_there() -> None:
     assert sorted(ponder.__all__) == [
         "Answer",
+        "Answered",
+        "BatchResult",
         "Budget",
         "Candidate",
         "Decision",
@@ -39,9 +41,11 @@ def test_what_is_exported_is_explicit_and_there() -> None:
         "Trace",
         "UsageError",
         "__version__",
+        "abatch",
         "adecide",
         "aresume",
         "asolve",
+        "batch",
         "decide",
         "resume",
         "solve",

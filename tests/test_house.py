@@ -94,6 +94,7 @@ COVERED_BY = {
     "models/reward/formats.py": "models/reward/test_endpoint.py",
     "planning/spec.py": "test_api.py",
     "policies/bandit.py": "policies/test_search.py",
+    "runtime/answered.py": "test_batching.py",
     "runtime/handlers/live.py": "runtime/test_runner.py",
     "runtime/inbox.py": "cli/commands/test_runs.py",
     "runtime/records.py": "runtime/test_journal.py",

@@ -13,6 +13,7 @@ from ponder._version import __version__
 
 if TYPE_CHECKING:
     from ponder.api import aresume, asolve, resume, solve, stream
+    from ponder.batching import abatch, batch
     from ponder.core.answer import Answer
     from ponder.core.budget import Budget
     from ponder.core.errors import ModelError, PonderError, RunFailed, UsageError
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from ponder.core.problem import Message, Problem
     from ponder.core.trace import Score, Trace
     from ponder.decision import Decision, adecide, decide
+    from ponder.runtime.answered import Answered, BatchResult
     from ponder.runtime.engine import Engine
     from ponder.runtime.result import Candidate, Result
 
 _WHERE = {
     "api": ("aresume", "asolve", "resume", "solve", "stream"),
+    "batching": ("abatch", "batch"),
     "core.answer": ("Answer",),
     "core.budget": ("Budget",),
     "core.errors": ("ModelError", "PonderError", "RunFailed", "UsageError"),
@@ -32,6 +35,7 @@ _WHERE = {
     "core.problem": ("Message", "Problem"),
     "core.trace": ("Score", "Trace"),
     "decision": ("Decision", "adecide", "decide"),
+    "runtime.answered": ("Answered", "BatchResult"),
     "runtime.engine": ("Engine",),
     "runtime.result": ("Candidate", "Result"),
 }
@@ -39,6 +43,8 @@ _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "Answer",
+    "Answered",
+    "BatchResult",
     "Budget",
     "Candidate",
     "Decision",
@@ -55,9 +61,11 @@ __all__ = [
     "Trace",
     "UsageError",
     "__version__",
+    "abatch",
     "adecide",
     "aresume",
     "asolve",
+    "batch",
     "decide",
     "resume",
     "solve",

@@ -329,9 +329,11 @@ def resuming(
     if row.state == "done":
         raise UsageError(f"run {row.id} has ended: see it with 'ponder runs show {row.id}'.")
     if "problem" not in row.spec:
-        raise UsageError(
-            f"run {row.id} is the recording of a pool: give 'ponder pool record' again as it was."
+        batch = row.spec.get("kind") == "batch"
+        what, command = (
+            ("a batch", "batch") if batch else ("the recording of a pool", "pool record")
         )
+        raise UsageError(f"run {row.id} is {what}: give 'ponder {command}' again as it was.")
     asked = Spec.from_json(row.spec)
     own = Path(path).resolve() == journal_path().resolve()
     trusting.check(

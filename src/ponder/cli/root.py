@@ -16,6 +16,7 @@ from ponder.core.errors import PonderError, UsageError
 
 _COMMANDS = {
     "solve": ("commands.solve", "solve", "Answer a hard question within a budget."),
+    "batch": ("commands.batch", "batch", "Answer many questions within one budget."),
     "decide": ("commands.decide", "decide", "Choose an answer about a text after one look."),
     "strategies": (
         "commands.strategies",

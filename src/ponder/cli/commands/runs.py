@@ -55,6 +55,8 @@ def _open(path: str | None) -> Iterator[Journal]:
 def _summary(row: RunRow) -> dict[str, object]:
     strategy, model = str(row.spec.get("kind", "")), str(row.spec.get("model", ""))
     question = f"the suite {row.spec.get('suite')}"  # a recording: many problems in one run
+    if strategy == "batch":
+        question = f"{row.spec.get('questions')} questions"
     try:
         if asked := _asked(row):
             strategy, model = asked.strategy, asked.model

@@ -242,18 +242,19 @@ def present(
 
 async def _watched(engine: Engine, prepare: Prepare, *, quiet: bool) -> Result:
     watcher = live.watcher(quiet)
-    async with engine, prepare(watcher.update) as runner, _interruptible(runner):
+    async with engine, prepare(watcher.update) as runner, interruptible(runner.interrupt):
         with watcher:
             return await runner.go()
 
 
 @asynccontextmanager
-async def _interruptible(runner: Runner) -> AsyncIterator[None]:
+async def interruptible(interrupt: Callable[[], None]) -> AsyncIterator[None]:
+    """Call ``interrupt`` at the first Ctrl-C; the second ends the process as usual."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        loop.remove_signal_handler(signal.SIGINT)  # the second Ctrl-C ends the process as usual
-        runner.interrupt()
+        loop.remove_signal_handler(signal.SIGINT)
+        interrupt()
 
     with suppress(NotImplementedError):  # Windows has no signal handlers on loops
         loop.add_signal_handler(signal.SIGINT, stop)

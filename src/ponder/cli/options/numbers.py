@@ -47,6 +47,27 @@ def number_above_zero(option: str, text: str) -> float:
     return value
 
 
+def size(option: str, text: str | None) -> int | None:
+    """Return a whole number above zero, such as ``500000``, ``500k`` or ``1.5m``.
+
+    An option that was not given is None.
+
+    Raises:
+        UsageError: the text is none.
+    """
+    if text is None:
+        return None
+    word = text.strip().lower()
+    times = {"k": 10**3, "m": 10**6}.get(word[-1:], 1)
+    value = _above_zero((word[:-1] if times > 1 else word).replace("_", ""))
+    number = value * times if value is not None else 0.5
+    if number != round(number):
+        raise UsageError(
+            f"{option}: expected a whole number such as 20000, 500k or 1.5m, not {text!r}."
+        )
+    return round(number)
+
+
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
