@@ -152,7 +152,7 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
         assert (ROOT / document).parent.joinpath(target).exists(), target
 
 
-STORIES = {"docs/pools.md": "ponder", "README.md": "## Measure"}
+STORIES = {"docs/pools.md": "ponder", "docs/tune.md": "ponder", "README.md": "## Measure"}
 """Documents whose commands are run in their order, from where a word first stands: later ones need
 the files of earlier ones, and all of them data.
 """

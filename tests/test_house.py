@@ -71,6 +71,8 @@ COVERED_BY = {
     "experiments/suites/hub.py": "experiments/suites/test_files.py",
     "experiments/suites/reasoning_gym.py": "experiments/suites/test_files.py",
     "experiments/suites/rows.py": "experiments/suites/test_files.py",
+    "experiments/tuning/candidates.py": "experiments/tuning/test_fitting.py",
+    "experiments/tuning/samples.py": "experiments/tuning/test_fitting.py",
     "experiments/training/data.py": "experiments/training/test_train.py",
     "experiments/training/evaluation.py": "experiments/training/test_train.py",
     "experiments/training/metrics.py": "experiments/training/test_train.py",

@@ -29,9 +29,11 @@ from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.opening import Opened
 from ponder.planning import climbing, difficulty, presets
+from ponder.planning import plans as planned
 from ponder.planning import trust as trusting
 from ponder.planning.capabilities import check, payable
 from ponder.planning.plan import resolve
+from ponder.planning.plans import Plans
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine, engine_of
@@ -98,7 +100,9 @@ async def prepare(
             outlook=_outlook(asked),
             calibrated=asked.strategy in presets.SAMPLING
             and asked.sampling.temperature > 0
-            and asked.problem.answer_type in difficulty.shipped().urns,
+            and (
+                asked.outlook is not None or asked.problem.answer_type in difficulty.shipped().urns
+            ),
             sandbox=engine.tools.calculator,
         )
         job.check()
@@ -113,11 +117,13 @@ async def prepare(
 
 
 def _outlook(asked: Spec) -> Outlook:
-    """Return the forecast that ships for this kind of problem, and for ladders of models."""
+    """Return the forecast for this kind of problem: that of the caller's plans, or the one that
+    ships; for ladders of models the one that ships.
+    """
     kind = asked.problem.answer_type
     if asked.strategy == auto.name:
         return climbing.shipped().climb(kind)
-    return difficulty.shipped().outlook(kind)
+    return asked.outlook or difficulty.shipped().outlook(kind)
 
 
 @asynccontextmanager
@@ -172,6 +178,7 @@ class Options(TypedDict, total=False):
     system: str
     seed: int
     worth: Worth | float | str | None
+    plans: Plans | Path | str | None
     journal: Path | str | bool
     engine: Engine | None
 
@@ -197,6 +204,7 @@ async def asolve(
     system: str = "",
     seed: int = 0,
     worth: Worth | float | str | None = None,
+    plans: Plans | Path | str | None = None,
     journal: Path | str | bool = True,
     engine: Engine | None = None,
     on_event: Subscriber = ignore,
@@ -222,6 +230,7 @@ async def asolve(
         seed: same seed, same samples, as far as the model allows.
         worth: worth of a right answer, in dollars or such as ``5000 tokens``: thinking stops when
             its expected gain falls below its price.
+        plans: a file of ``ponder tune`` whose plans replace those of the efforts that it names.
         journal: a path, True for the default one, False for none.
         engine: keeps models, connections and workers for later calls; by default there is one for
             this call alone.
@@ -237,9 +246,11 @@ async def asolve(
     if given is not None and not hasattr(given, "generate"):
         raise UsageError(f"model must be a name, a path or a Model, not {given!r}.")
     async with engine_of(engine) as using:
+        read = planned.given(plans, using.config)
+        config = read.over(using.config, effort) if read and model is None else using.config
         asked = spec(
             question,
-            model=given.info.name if given else model_name(cast(str | None, model), using.config),
+            model=given.info.name if given else model_name(cast(str | None, model), config),
             effort=effort,
             strategy=strategy,
             knobs=knobs,
@@ -251,6 +262,7 @@ async def asolve(
             system=system,
             seed=seed,
             worth=worth,
+            plans=read,
         )
         ready = prepare(asked, using, model=given, journal=journal, publish=on_event)
         async with ready as runner:

@@ -31,6 +31,7 @@ _COMMANDS = {
         "pool",
         "Record, grade, verify, re-score, import, strip and merge samples.",
     ),
+    "tune": ("commands.tune", "tune", "Fit the efforts to recorded samples of your own problems."),
     "verifier": ("commands.verifier", "verifier", "Train a verifier from recorded samples."),
     "review": ("commands.review", "review", "Judge candidates that runs wait for."),
     "eval": ("evaluation.command", "evaluate", "Run configurations on a suite, compare them."),

@@ -100,6 +100,10 @@ class Config:
     """The endpoints, by name."""
     model_of_project: bool = False
     """True if the project's file sets ``model``."""
+    plans: Path | None = None
+    """The file of plans; None if unset."""
+    plans_of_project: bool = False
+    """True if the project's file sets ``plans``."""
 
 
 def load(cwd: Path | None = None) -> Config:
@@ -125,6 +129,8 @@ def load(cwd: Path | None = None) -> Config:
         own.engine or config.engine,
         {**config.endpoints, **own.endpoints},
         model_of_project=bool(own.model),
+        plans=own.plans or config.plans,
+        plans_of_project=own.plans is not None,
     )
 
 
@@ -153,7 +159,7 @@ def _read(path: Path, trusted: bool) -> Config:
     tables = {"default": _is_table, "engine": _is_table, "endpoints": _is_table}
     _check(path, "", data, {name: ("a table", check) for name, check in tables.items()})
     default = data.get("default", {})
-    _check(path, "default", default, dict.fromkeys(("model", "effort"), _TEXT))
+    _check(path, "default", default, dict.fromkeys(("model", "effort", "plans"), _TEXT))
     engine = {name: _plain(value) for name, value in data.get("engine", {}).items()}
     scalar = ("a number, a string or a boolean", lambda v: isinstance(v, int | float | str))
     _check(path, "engine", engine, dict.fromkeys(engine, scalar))
@@ -164,7 +170,10 @@ def _read(path: Path, trusted: bool) -> Config:
                 f"{path}: [endpoints.{name}]: expected a name of letters, digits, '.', '_', '-'."
             )
         endpoints[name] = _endpoint(path, name, table, trusted)
-    return Config(default.get("model", ""), default.get("effort", ""), engine, endpoints)
+    plans = path.absolute().parent / default["plans"] if "plans" in default else None
+    return Config(
+        default.get("model", ""), default.get("effort", ""), engine, endpoints, plans=plans
+    )
 
 
 def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfig:

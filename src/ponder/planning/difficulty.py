@@ -162,6 +162,17 @@ def from_json(value: Any) -> Fit:
     return Fit(read.made, read.pools, urns)
 
 
+def check(mixture: Mixture) -> None:
+    """Refuse an outlook with numbers that no fit has.
+
+    Raises:
+        Malformed: it has some.
+    """
+    numbers = [value for urn in mixture.urns for value in asdict(urn).values()]
+    if not numbers or min(numbers) <= 0 or max(numbers) > 1e6:
+        raise Malformed("its outlook must have urns of positive numbers")
+
+
 def load(path: Path) -> Fit:
     """Read a fit from a file.
 

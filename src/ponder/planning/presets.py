@@ -52,7 +52,9 @@ class Preset:
     style: Style = "plain"
     """The style in which the question is asked."""
     wish: Wish | None = field(default=None, compare=False)
-    """The change for a model that thinks by itself; None if thinking is set by hand."""
+    """The change for a model that thinks by itself; None if thinking is set by hand,
+    or the plan comes from a file.
+    """
 
 
 PRESETS: dict[str, Preset] = {
@@ -106,6 +108,7 @@ def preset(
     strategy: str | None = None,
     given: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
+    tuned: Mapping[str, Preset] | None = None,
 ) -> Preset:
     """Return the preset of an effort, overridden by values set by hand.
 
@@ -113,7 +116,8 @@ def preset(
     ``top_p``, ``thinking``, ``style``). A strategy other than the preset's starts from its own
     defaults; only those of ``SAMPLING`` keep the preset's ``n``. A ``budget`` replaces the preset's
     limits that it sets. Another strategy, or ``n`` or ``length`` set by hand, lifts the preset's
-    token budget, which was made for the preset's own numbers.
+    token budget, which was made for the preset's own numbers. ``tuned`` presets replace those of
+    their efforts.
 
     Raises:
         UnknownName: effort, strategy or knob does not exist.
@@ -121,11 +125,14 @@ def preset(
     """
     if effort not in PRESETS:
         raise UnknownName("effort", effort, PRESETS)
-    base, given = PRESETS[effort], given or {}
+    own, given = (tuned or {}).get(effort), given or {}
+    base = own or PRESETS[effort]
     name = strategy or base.strategy
     known = registry.find(name).knobs
     inherited = base.knobs if name == base.strategy or name in SAMPLING else {}
-    values = read(known | SHARED, {**inherited, **_fields(base.sampling), **given})
+    values = read(
+        known | SHARED, {**inherited, **_fields(base.sampling), "style": base.style, **given}
+    )
     style: Style = values.pop("style")
     drawn = replace(base.sampling, **{k: values.pop(k) for k in COMMON})
     if name != "direct" and drawn.temperature == 0 and "temperature" not in given:
@@ -136,7 +143,7 @@ def preset(
         limits = Budget(**{**asdict(limits), **_given(budget)})
     by_hand = strategy is not None or "n" in given
     wish = None
-    if drawn.thinking is None:
+    if drawn.thinking is None and own is None:
         plan = Preset(name, values) if by_hand else _thinking(effort, given)
         wish = _wish(effort, plan, given, drawn, limits, budget)
     return Preset(name, values, drawn, limits, style, wish)

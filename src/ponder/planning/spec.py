@@ -13,8 +13,9 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Message, Problem, read_tests
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
-from ponder.planning import presets
+from ponder.planning import difficulty, presets
 from ponder.planning.styles import Style
+from ponder.policies.value import Mixture
 from ponder.strategies import registry
 from ponder.strategies.knobs import read
 from ponder.util.decoding import Malformed, decode
@@ -51,6 +52,10 @@ class Spec:
     """The version of Ponder whose strategies it refers to."""
     worth: Worth | None = None
     """Worth of a right answer; None if the caller did not say."""
+    outlook: Mixture | None = None
+    """The outlook of the caller's plans on problems of this answer type, whole, so that a changed
+    file does not change a resumed run; None for the one that ships.
+    """
     wish: presets.Wish | None = field(default=None, compare=False)
     """The plan for a model that thinks by itself, until it is known if this one does; not
     journaled.
@@ -76,7 +81,9 @@ class Spec:
         return {**self.knobs, **({} if self.style == "plain" else {"style": self.style})}
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the journal; thinking, style and worth are omitted if unset."""
+        """Return it for the journal; thinking, style and worth are omitted if unset, and so is the
+        outlook that ships.
+        """
         written = asdict(self) | {"problem": self.problem.describe()}
         del written["wish"]
         if self.style == "plain":
@@ -85,6 +92,8 @@ class Spec:
             del written["sampling"]["thinking"]
         if self.worth is None:
             del written["worth"]
+        if self.outlook is None:
+            del written["outlook"]
         return written
 
     @classmethod
@@ -116,6 +125,8 @@ class Spec:
         read(presets.COMMON, drawn)
         if words.seed not in SEEDS or not words.budget.keys() <= asdict(Budget()).keys():
             raise Malformed("its seed or its budget is out of bounds")
+        if words.outlook is not None:
+            difficulty.check(words.outlook)
         return cls(
             Problem(
                 asked.messages,
@@ -136,6 +147,7 @@ class Spec:
             words.style,
             words.version,
             words.worth,
+            outlook=words.outlook,
         )
 
 
@@ -167,3 +179,4 @@ class _Words:
     version: str
     style: Style = "plain"
     worth: Worth | None = None
+    outlook: Mixture | None = None

@@ -11,6 +11,7 @@ from ponder.core.errors import UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.worth import Worth
 from ponder.planning import presets
+from ponder.planning.plans import Plans
 from ponder.planning.problems import problem
 from ponder.planning.spec import SEEDS, Spec
 from ponder.planning.styles import styled
@@ -37,8 +38,9 @@ def spec(
     system: str = "",
     seed: int = 0,
     worth: Worth | float | str | None = None,
+    plans: Plans | None = None,
 ) -> Spec:
-    """Read a caller's request. Arguments as in ``ponder.solve``.
+    """Read a caller's request. Arguments as in ``ponder.solve``; ``plans`` are read.
 
     Raises:
         UnknownName: effort, strategy, knob, verifier or answer type does not exist.
@@ -56,7 +58,7 @@ def spec(
     made = problem(question, answer_type, choices=choices, schema=schema, system=system)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed not in SEEDS:
         raise UsageError(f"the seed must be a whole number from 0 to {SEEDS[-1]}, not {seed!r}.")
-    preset = presets.preset(effort, strategy, knobs, budget)
+    preset = presets.preset(effort, strategy, knobs, budget, plans.efforts if plans else None)
     if worth is not None:
         worth = Worth.read(worth)
         preset = presets.worthy(preset, knobs or {})
@@ -87,4 +89,5 @@ def spec(
         preset.style,
         worth=worth,
         wish=preset.wish,
+        outlook=plans.outlook(made.answer_type) if plans else None,
     )

@@ -25,6 +25,7 @@ from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.refs import Ref, spelled
 from ponder.core.thinking import LEVELS
+from ponder.planning.plans import given
 from ponder.planning.presets import DEFAULT, PRESETS, SHARED
 from ponder.planning.problems import labels
 from ponder.planning.wishes import spec
@@ -105,6 +106,9 @@ def _strategies() -> str:
     help="What a right answer is worth: 0.05 (dollars), '5000 tokens', '20 seconds', '1e13 flops'.",
 )
 @click.option(
+    "--plans", metavar="PATH", help="Efforts of your own: a file that 'ponder tune' wrote."
+)
+@click.option(
     "--type",
     "answer_type",
     default="auto",
@@ -136,6 +140,7 @@ def solve(
     max_usd: float | None,
     max_seconds: float | None,
     max_flops: float | None,
+    plans: str | None,
     choices: str | None,
     answer_type: str,
     schema: str | None,
@@ -157,9 +162,11 @@ def solve(
     effort = effort or engine.config.effort or DEFAULT
     if escalate and (options["strategy"] or effort) != "auto":
         raise UsageError("--escalate-to goes with --effort auto: add that, or leave it out.")
+    read = given(plans, engine.config)
+    config = read.over(engine.config, effort) if read and not model else engine.config
     asked = spec(
         _question(question, file),
-        model=api.model_name(model, engine.config),
+        model=api.model_name(model, config),
         effort=effort,
         knobs=_knobs(knobs, thinking, escalate),
         verifier=verifier_name(verifier, rubric, verifier_script),
@@ -167,6 +174,7 @@ def solve(
         answer_type=answer_type,
         choices=_choices(choices, "json" if schema else answer_type),
         schema=read_text(schema) if schema else "",
+        plans=read,
         **options,
     )
     recorded: str | bool = journal or not no_journal

@@ -1,0 +1,1 @@
+"""Plans fitted to recorded samples."""

@@ -1,0 +1,313 @@
+"""Plans in a file: what an effort stands for on a user's own problems, instead of the presets.
+
+``ponder tune`` writes such a file, and a person may edit it. A fault is one sentence that names the
+file and the line. What a plan says is used as written: a model that thinks by itself is asked for
+the thinking in the file, and for none in particular if the file names none. The difficulty in the
+file is the outlook on answer types that it was fitted to; other types keep the one that ships.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ponder.core.budget import Budget
+from ponder.core.errors import UnknownName, UsageError
+from ponder.models import catalog
+from ponder.models.config import Config
+from ponder.planning import difficulty, presets
+from ponder.planning.presets import COMMON, PRESETS, Preset
+from ponder.policies.value import Mixture
+from ponder.strategies import registry
+from ponder.strategies.knobs import read as read_knobs
+from ponder.util.decoding import Malformed
+from ponder.util.files import read_regular, text_of
+
+LIMIT = 1 << 20
+"""Most bytes of a file."""
+LARGEST = 10**18
+"""Largest whole number, up and down."""
+TABLES = ("fit", "efforts", "difficulty")
+KEYS = ("model", "strategy", "knobs", "sampling", "budget")
+"""Keys of ``[efforts.NAME]``."""
+_KEY = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"({_KEY}(?:\s*\.\s*{_KEY})*)"
+_HEADER = re.compile(rf"\s*\[+\s*{_DOTTED}\s*\]")
+_ASSIGNMENT = re.compile(rf"\s*{_DOTTED}\s*=")
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Plans by effort, and the outlook that they were fitted with."""
+
+    efforts: Mapping[str, Preset]
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Models by effort, for plans that name one."""
+    difficulty: difficulty.Fit | None = None
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    """Description of the data that they were fitted to."""
+    of_project: bool = field(default=False, compare=False)
+    """True if a project's ``ponder.toml`` names the file: nobody else vouches for it."""
+
+    def outlook(self, answer_type: str) -> Mixture | None:
+        """Return the outlook on an answer type; None if nothing was fitted to it."""
+        if self.difficulty is None or answer_type not in self.difficulty.urns:
+            return None
+        return self.difficulty.outlook(answer_type)
+
+    def over(self, config: Config, effort: str) -> Config:
+        """Return the configuration with the effort's model as the default, if it names one.
+
+        Raises:
+            UsageError: there is no such model.
+        """
+        if effort not in self.models:
+            return config
+        name = self.models[effort]
+        changed = replace(config, model=name, model_of_project=self.of_project)
+        try:
+            catalog.resolve(None, changed)
+        except UnknownName:
+            raise UsageError(
+                f"the plan of the effort {effort!r} names the model {name!r}, and there is none of "
+                "that name: write the name of an endpoint or of a model into the file of plans, or "
+                "give --model."
+            ) from None
+        return changed
+
+
+def given(plans: Plans | Path | str | None, config: Config) -> Plans | None:
+    """Return the plans that a caller gives, else those of the configuration, else None.
+
+    Raises:
+        UsageError: the file cannot be used.
+    """
+    if isinstance(plans, Plans):
+        return plans
+    if plans is not None and not isinstance(plans, str | Path):
+        raise UsageError(f"plans must be the path of a file, or Plans, not {plans!r}.")
+    if plans is not None:
+        return load(plans)
+    return load(config.plans, of_project=config.plans_of_project) if config.plans else None
+
+
+def load(path: Path | str, *, of_project: bool = False) -> Plans:
+    """Read plans from a file.
+
+    Raises:
+        UsageError: it cannot be read, or is wrong; the message names the line.
+    """
+    text = text_of(read_regular(path, "the plans", LIMIT), path)
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        found = re.search(r"at line (\d+)", str(error))
+        line = found[1] if found else len(text.splitlines()) or 1
+        why = "it is nested too deeply" if deep else str(error).partition(" (at ")[0]
+        raise UsageError(f"{path}, line {line}: not valid TOML: {why}; correct it.") from None
+    return _Reader(path, text, data).plans(of_project)
+
+
+class _Fault(Exception):
+    """A fault, and the keys that lead to it."""
+
+    def __init__(self, reason: str, *keys: str) -> None:
+        super().__init__(reason)
+        self.keys = keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    path: Path | str
+    text: str
+    data: Mapping[str, Any]
+
+    def plans(self, of_project: bool) -> Plans:
+        try:
+            return self._plans(of_project)
+        except _Fault as fault:
+            line = line_of(self.text, fault.keys)
+            reason = " ".join(str(fault).split())
+            raise UsageError(f"{self.path}, line {line}: {reason}") from None
+
+    def _plans(self, of_project: bool) -> Plans:
+        _check_numbers(self.data)
+        for name in self.data:
+            if name not in TABLES:
+                raise _Fault(str(UnknownName("table of plans", name, TABLES)), name)
+        tables = {name: _table(self.data, name) for name in TABLES}
+        if not tables["efforts"] and not tables["difficulty"]:
+            raise _Fault("there are no plans: expected a table such as [efforts.medium].")
+        efforts, models = {}, {}
+        for effort in tables["efforts"]:
+            if effort not in PRESETS:
+                reason = str(UnknownName("effort", effort, PRESETS))
+                raise _Fault(reason, "efforts", effort)
+            table = _table(tables["efforts"], effort, "efforts")
+            efforts[effort] = _preset(table, ("efforts", effort), of_project)
+            if "model" in table:
+                models[effort] = table["model"]
+        fitted = None
+        if tables["difficulty"]:
+            try:
+                fitted = difficulty.from_json(tables["difficulty"])
+            except Malformed as error:
+                keys = re.split(r"[^\w-]+", str(error).removeprefix("it has the unknown field"))
+                reason = f"[difficulty] is no fit: {error}; make one with 'ponder tune'."
+                raise _Fault(reason, "difficulty", *filter(None, keys[:4])) from None
+        return Plans(efforts, models, fitted, tables["fit"], of_project)
+
+
+def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -> Preset:
+    for name in table:
+        if name not in KEYS:
+            raise _Fault(str(UnknownName(f"key in [{'.'.join(keys)}]", name, KEYS)), *keys, name)
+    for name in ("model", "strategy"):
+        if name in table and not (isinstance(table[name], str) and table[name]):
+            raise _Fault(f"{name} must be a name in quotes.", *keys, name)
+    if "strategy" not in table:
+        raise _Fault(
+            f"[{'.'.join(keys)}] has no strategy: expected a line such as "
+            'strategy = "self_consistency".',
+            *keys,
+        )
+    parts = {name: _table(table, name, *keys) for name in ("knobs", "sampling", "budget")}
+    at = "strategy"
+    try:
+        known = registry.find(table["strategy"]).knobs
+        at = "knobs"
+        chosen = registry.choose(table["strategy"], read_knobs(known, parts["knobs"]))
+        at = "sampling"
+        sampling, style = presets.drawing(parts["sampling"])
+        at = "budget"
+        for name in parts["budget"]:
+            if name not in asdict(Budget()):
+                raise UnknownName("limit", name, asdict(Budget()))
+        budget = Budget(**parts["budget"])
+    except UsageError as error:
+        raise _Fault(str(error), *keys, at, *_named(error, parts.get(at, {}))) from None
+    if of_project and chosen.models:
+        raise _Fault(
+            f"it names the model {chosen.models[0]!r}, which Ponder asks on no project's word: "
+            "give this file with --plans if you trust it.",
+            *keys,
+            "knobs",
+        )
+    return Preset(table["strategy"], dict(parts["knobs"]), sampling, budget, style)
+
+
+def _named(error: UsageError, table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the key of a table that a message is about, if it names one."""
+    yield from [name for name in table if f"'{name}'" in str(error) or f"'s {name} " in str(error)][
+        :1
+    ]
+
+
+def _table(data: Mapping[str, Any], name: str, *keys: str) -> Mapping[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise _Fault(f"{name} must be a table.", *keys, name)
+    return value
+
+
+def _check_numbers(value: Any, *keys: str) -> None:
+    """Refuse whole numbers that do not fit into a float."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_numbers(inner, *keys, name)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_numbers(inner, *keys)
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        raise _Fault(f"a number is out of bounds: at most {LARGEST:.0e} is allowed.", *keys)
+
+
+def line_of(text: str, keys: Sequence[str]) -> int:
+    """Return the number of the line where a key of a TOML text stands, or else its table; 1 if
+    neither is found.
+    """
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _parts(header[1])
+            found.setdefault(table, number)
+        elif key := _ASSIGNMENT.match(line):
+            found.setdefault((*table, *_parts(key[1])), number)
+    for depth in range(len(keys), 0, -1):
+        below = [line for at, line in found.items() if at[:depth] == tuple(keys[:depth])]
+        if below:
+            return min(below)
+    return 1
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def to_toml(plans: Plans, remarks: Mapping[str, str] | None = None) -> str:
+    """Return the text of a file; ``remarks`` by effort are written above the plans."""
+    lines = [
+        "# Written by 'ponder tune', to be read and edited; docs/tune.md says what it means.",
+        "",
+    ]
+    if plans.fit:
+        lines += ["[fit]", *(f"{name} = {_toml(value)}" for name, value in plans.fit.items()), ""]
+    for effort, preset in plans.efforts.items():
+        if remark := (remarks or {}).get(effort):
+            lines.append(f"# {' '.join(remark.split())}")
+        lines.append(f"[efforts.{effort}]")
+        if model := plans.models.get(effort):
+            lines.append(f"model = {_toml(model)}")
+        lines.append(f"strategy = {_toml(preset.strategy)}")
+        plain, own = (
+            {"style": one.style, **{name: getattr(one.sampling, name) for name in COMMON}}
+            for one in (Preset(""), preset)
+        )
+        parts = {
+            "knobs": dict(preset.knobs),
+            "sampling": {
+                name: str(value) if name == "thinking" else value
+                for name, value in own.items()
+                if value != plain[name]
+            },
+            "budget": {n: value for n, value in asdict(preset.budget).items() if value is not None},
+        }
+        lines += [f"{name} = {_toml(table)}" for name, table in parts.items() if table]
+        lines.append("")
+    if plans.difficulty is not None:
+        written = plans.difficulty.to_json()
+        urns = written.pop("urns")
+        lines += ["# How hard the problems were: kinds of problems as right, wrong and silent"]
+        lines += ["# pseudo-counts of a sample, and the kind's share of the problems."]
+        lines += ["[difficulty]", *(f"{name} = {_toml(value)}" for name, value in written.items())]
+        lines += ["", "[difficulty.urns]"]
+        lines += [f"{kind} = {_toml(rows)}" for kind, rows in urns.items()]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(one, Mapping | list | tuple) for one in value)
+        start, between, end = ("[\n  ", ",\n  ", ",\n]") if nested else ("[", ", ", "]")
+        return f"{start}{between.join(map(_toml, value))}{end}"
+    if isinstance(value, str):
+        sound = value.encode("utf-8", "replace").decode("utf-8")  # without lone surrogates
+        return json.dumps(sound, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else _toml(name)
