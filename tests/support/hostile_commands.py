@@ -354,6 +354,21 @@ def decide(ponder: Callable[..., str]) -> None:
             ponder(*asked, *more)
 
 
+def batch(ponder: Callable[..., str]) -> None:
+    for row in poisoned({"question": "What is 6 * 7?", "id": HOSTILE, "answer_type": "number"}):
+        asked = lines(f"{NAME}.jsonl", row, {"question": HOSTILE})
+        for more in ((), ("--json",), ("-q",)):
+            ponder("batch", asked, "-o", f"{NAME}.out", "--force", "-m", "simulated",
+                   "--max-tokens", "9000", "--no-journal", *more)  # fmt: skip
+    ponder("batch", file(f"{NAME}.txt", HOSTILE), "-o", f"{NAME}.out", "--max-tokens", "9000")
+
+
+def tune(ponder: Callable[..., str]) -> None:
+    for path in pool_files():
+        ponder("tune", path, "-o", f"{NAME}.toml", "--force")
+        ponder("tune", path, "-o", f"{NAME}.toml", "--force", "--json")
+
+
 def data_show(ponder: Callable[..., str]) -> None:
     for path in suites():
         for more in ([], ["--gold"], ["--json", "--gold"], ["--index", "1"]):
@@ -404,6 +419,8 @@ def nothing_foreign(ponder: Callable[..., str]) -> None:
 CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "solve": solve,
     "decide": decide,
+    "batch": batch,
+    "tune": tune,
     "strategies": nothing_foreign,
     "score": score,
     "runs list": runs_list,
