@@ -157,3 +157,14 @@ def test_a_budget_without_room_for_thinking_buys_an_answer_without() -> None:
     [request] = model.requests
     assert (request.prefix, str(request.thinking)) == ("", "off")
     assert [message.role for message in request.messages] == ["user"]
+
+
+@pytest.mark.parametrize("counted", [0, 7])
+def test_thinking_that_nobody_counted_is_said(counted: int) -> None:
+    reply = Completion(
+        "\\boxed{42}", "stop", 10, 9, reasoning="six sevens", reasoning_tokens=counted
+    )
+    result = solve(Scripted(lambda request: reply))
+    said = [note for note in result.receipt.notes if "thinking" in note]
+    assert len(said) == (counted == 0)
+    assert result.receipt.total.reasoning_tokens == counted

@@ -46,6 +46,8 @@ from ponder.runtime.result import (
 )
 from ponder.runtime.stack import World, stack
 
+UNCOUNTED = "the completion tokens include the model's thinking; nothing says how many it took."
+
 
 class Runner:
     """One run. After ``interrupt``, a run in progress returns its best answer so far."""
@@ -192,7 +194,7 @@ class Runner:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))
         belief = state.belief if stopped != "accepted" else None
-        result = self._result(chosen, stopped, ledger.receipt(self._notes()), belief)
+        result = self._result(chosen, stopped, ledger.receipt(self._notes(ledger)), belief)
         self._close(_state(result), result)
         return result
 
@@ -207,11 +209,13 @@ class Runner:
                     return await session.conclude(chain)
         return None
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, ledger: Ledger) -> tuple[str, ...]:
         """Return the remarks for the receipt, each once."""
         models = (self._job.model, *(one.model for one in self._job.others.values()))
         remarks = [remark for model in models for remark in model.info.remarks]
-        return tuple(dict.fromkeys((*self._job.notes, *remarks, *self._silence())))
+        thought = any(trace.reasoning for trace in self._traces.values())
+        uncounted = [UNCOUNTED] if thought and not ledger.total.reasoning_tokens else []
+        return tuple(dict.fromkeys((*self._job.notes, *remarks, *uncounted, *self._silence())))
 
     def _silence(self) -> list[str]:
         """Return notes on verifiers that abstained on every trace."""
