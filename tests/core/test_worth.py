@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import Limit, UsageError
-from ponder.core.worth import Worth, said
+from ponder.core.worth import Economy, Worth, said
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,8 @@ def test_anything_else_is_refused_in_one_sentence(value: Any) -> None:
 def test_an_amount_is_said_with_its_unit(amount: float, unit: Limit, words: str) -> None:
     assert said(amount, unit) == words
     assert str(Worth(amount, unit)) == words
+
+
+@pytest.mark.parametrize(("each", "wave"), [(0.0, 9), (1 / 15, 9), (0.5, 1), (1.0, 1)])
+def test_a_wave_takes_what_is_nearly_free(each: float, wave: int) -> None:
+    assert Economy(each=each).wave(9) == wave

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import ModelError, RunFailed, UsageError
-from ponder.core.events import Event, Proposed, SampleFinished, VoteChanged
+from ponder.core.events import Event, Proposed, SampleFinished, SampleStarted, VoteChanged
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Completion
-from ponder.models.fakes.scripted import Scripted
+from ponder.models.base import Completion, ModelInfo, Pace, Shape
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.policies.vote import Vote
 from ponder.runtime.result import Result
 from ponder.verifiers.base import Facts
@@ -416,3 +416,19 @@ def test_a_vote_that_ends_within_its_budget_is_done() -> None:
     model = Scripted([Completion("so \\boxed{a}", "stop", 6, 2)] * 8)
     result, _ = solve(model, "self_consistency", knobs={"n": 8}, budget=Budget(tokens=5 * 106))
     assert (result.answer, result.stopped_by) == ("a", "done")
+
+
+def test_a_contested_vote_asks_for_all_that_is_nearly_free_at_once() -> None:
+    info = ModelInfo("here", EVERYTHING, Shape(1), local=True, pace=Pace(0.01, 0.1))
+    sizes = []
+    for economical in (info, replace(info, pace=Pace(0.01, 1.0))):
+        model = Scripted(["\\boxed{1}", *["\\boxed{2}"] * 3, *["\\boxed{1}"] * 4], info=economical)
+        waves: list[int] = []
+
+        def note(event: Event, waves: list[int] = waves) -> None:
+            if isinstance(event, SampleStarted):
+                waves.append(int(event.path.split(".")[0]))
+
+        run(go(model, "self_consistency", publish=note, knobs={"n": 8}))
+        sizes.append([waves.count(wave) for wave in dict.fromkeys(waves)])
+    assert sizes == [[5, 3], [5, 2, 1]]

@@ -86,6 +86,15 @@ class Economy:
     worth: float | None = None
     """Worth of a right answer; None if the caller did not say."""
 
+    each: float = 1.0
+    """Part of a sample's price that each further one adds if it is requested with it."""
+
+    def wave(self, most: int) -> int:
+        """Return the number of samples to request at once where about half of them will be needed:
+        all if each adds less than half of its price, one if each has its whole price.
+        """
+        return most if self.each < 0.5 else 1
+
 
 def forgone(what: str, price: float, gain: float, economy: Economy, worth: float = 0.0) -> str:
     """Return the sentence on samples that are not requested, since they are not worth it."""

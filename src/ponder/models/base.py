@@ -158,8 +158,8 @@ class Pace:
 
     seconds: float = 0.02
     """Seconds per token of a chain that is alone."""
-    each: float = 0.0
-    """The part of that time which each further chain adds."""
+    each: float = 1.0
+    """The part of that time which each further chain adds: 1 if they take turns."""
     at_once: int = 256
     """Most chains that are written at once; more of them wait."""
 

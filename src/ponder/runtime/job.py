@@ -81,7 +81,8 @@ class Job:
         def price(problem: Problem, tokens: float, samples: int = 1, model: str = "") -> float:
             return meters[model].price(unit, problem, tokens, samples)
 
-        return Economy(unit, price, self.worth.amount if self.worth else None)
+        each = self.model.info.pace.each if unit == "seconds" else 1.0
+        return Economy(unit, price, self.worth.amount if self.worth else None, each)
 
     def _scarce(self) -> Limit:
         for unit in ("usd", "seconds", "flops"):

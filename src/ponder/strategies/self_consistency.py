@@ -72,7 +72,7 @@ async def self_consistency(
 
     closing = rule(stop, s.outlook or PRIOR, threshold=threshold)
     poll = Poll(n, closing)
-    while coming := poll.wave(batch, _valued(s, problem, closing, poll.traces)):
+    while coming := poll.wave(_least(s, batch, poll), _valued(s, problem, closing, poll.traces)):
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
                 poll.add(trace, weighs)
@@ -89,6 +89,15 @@ async def self_consistency(
 
 def _tokens(traces: Sequence[Trace]) -> float:
     return sum(t.tokens for t in traces) / len(traces) if traces else EXPECTED
+
+
+def _least(s: Session, batch: int, poll: Poll) -> int:
+    """Return the fewest samples of a wave. A vote that its first wave did not end is contested, so
+    that what is nearly free beside the rest comes with it.
+    """
+    if not poll.traces:
+        return batch
+    return max(batch, s.economy.wave(poll.remaining))
 
 
 def _valued(s: Session, problem: Problem, closing: Rule, traces: Sequence[Trace]) -> Rule:

@@ -113,7 +113,7 @@ class HttpModel:
             endpoint.local,
             endpoint.most_beside,
             endpoint.think_open,
-            Pace(at_once=endpoint.concurrency),
+            Pace(each=0.1, at_once=endpoint.concurrency),
             endpoint.stores,
             tuple(self._remarks),
         )
