@@ -132,7 +132,7 @@ def test_text(reply: str, answer: str | None) -> None:
     assert extract(reply, problem("text")) == answer
 
 
-SIZE = 200_000
+SIZE = 50_000
 """Characters of a hostile reply."""
 SCHEMA = '{"type": "object", "required": ["a"]}'
 

@@ -21,12 +21,16 @@ from ponder.sandbox.pool import Pool
 from ponder.sandbox.process import Started, python
 
 NAME = "bubblewrap"
+LENT = "/lent"
+"""The folder in which programs find the packages that are lent to them. It is not where they are
+outside, which may be below a folder of the sandbox's own, such as /tmp.
+"""
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/nix/store")
 _DEVICES = ("null", "zero", "random", "urandom")
 
 
 def bubblewrap(limits: Limits, libraries: tuple[str, ...] = ()) -> Pool:
-    """Return the sandbox, untested. ``libraries`` are further folders that programs may read.
+    """Return the sandbox, untested. ``libraries`` are packages that programs may read in ``LENT``.
 
     Raises:
         FileNotFoundError: there is no ``bwrap``, or no filter for this kind of machine.
@@ -57,7 +61,10 @@ def _options(limits: Limits, libraries: tuple[str, ...], *, root: bool) -> list[
         options += ["--unshare-user", "--disable-userns"]
     for path in _SYSTEM:
         options += _seen(Path(path))
-    for folder in (sys.base_prefix, sysconfig.get_path("stdlib"), *libraries):
+    for library in libraries:
+        options += ["--perms", "0755", "--dir", LENT]
+        options += ["--ro-bind", str(Path(library).resolve()), f"{LENT}/{Path(library).name}"]
+    for folder in (sys.base_prefix, sysconfig.get_path("stdlib")):
         if not Path(folder).is_relative_to("/usr"):
             options += _folder(Path(folder).resolve())
     for device in _DEVICES:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from ponder.sandbox.bubblewrap import LENT
+
 PACKAGES = ("sympy", "mpmath")
 
 
@@ -20,6 +22,8 @@ def folders() -> tuple[str, ...]:
 
 
 def reaching() -> str:
-    """Return the source that makes a program find the packages; it imports none of them."""
+    """Return the source that makes a program find the packages, where they are lent or, without a
+    sandbox, where they are installed; it imports none of them.
+    """
     above = sorted({str(Path(folder).parent) for folder in folders()})
-    return f"import sys\nsys.path += {above!r}\ndel sys"
+    return f"import sys\nsys.path += {[LENT, *above]!r}\ndel sys"

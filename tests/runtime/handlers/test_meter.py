@@ -75,7 +75,7 @@ def _price(prompt: int, cached: int, made: int, stored: int = 0, hour: int = 0, 
 def measured(*, local: bool) -> tuple[Meter, int]:
     info = ModelInfo("m", frozenset(), Shape(10), local=local, pace=Pace(0.5, 0.25, 4))
     model = Scripted([], info=info)
-    return Meter(model, _price), (model.prompt_least(PROBLEM.shown))
+    return Meter(model, _price), (-(-len(PROBLEM.messages[0].content) // 4))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from ponder.core.run import ASK, ASKED, Cue, boxed
 from ponder.core.trace import Trace
 from ponder.models.base import Model, Pricing
 
+BYTES = 4
+"""Bytes of a prompt's token, by which prices are estimated; nothing is booked by it."""
+
 
 class Meter:
     """Turns token counts of one model into costs, in the units of a budget."""
@@ -59,10 +62,12 @@ class Meter:
     def price(self, unit: Limit, problem: Problem, tokens: float, samples: int) -> float:
         """Return the expected price of samples requested at once, in a unit of the budget.
 
-        A local model evaluates a prompt once for all of them.
+        A local model evaluates a prompt once for all of them. The prompt's size is an estimate by
+        its length: what the model has counted since is not known to a run that is resumed.
         """
         info = self._model.info
-        prompt, made = self._model.prompt_least(problem.shown), round(tokens)
+        written = sum(len(message.content.encode(errors="replace")) for message in problem.shown)
+        prompt, made = -(-written // BYTES), round(tokens)
         if unit == "seconds":
             fresh = prompt * info.pace.each * info.pace.seconds
             return fresh + info.pace.time(tokens, samples)
