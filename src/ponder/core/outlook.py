@@ -1,4 +1,4 @@
-"""What may be known of a vote's end: the samples that arrived, and a forecast from them."""
+"""Forecast of a vote's end: the samples that arrived, and a forecast from them."""
 
 from __future__ import annotations
 

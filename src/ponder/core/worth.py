@@ -10,6 +10,8 @@ from typing import Protocol, get_args
 from ponder.core.errors import Limit, UsageError
 from ponder.core.problem import Problem
 
+EXPECTED_TOKENS = 300
+"""Tokens of a sample before the first has come, for its price."""
 UNITS: tuple[Limit, ...] = get_args(Limit)
 EXPECTED = "an amount above zero, in dollars or followed by tokens, flops or seconds"
 

@@ -1,4 +1,4 @@
-"""What ladders are made of (``policies.ladder``), fitted to samples of several models on the same
+"""Kinds of problems for ladders (``policies.ladder``), fitted to several models on the same
 problems, and shipped as data.
 
 The kinds of problems are few here, since each rung multiplies them. Their shares are fitted by
@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from ponder.core.outlook import Seen
 from ponder.planning.difficulty import (
     ANY,
     GRID,
     Fit,
     Graded,
     Source,
-    Tally,
     drawn_from,
+    likelihoods,
     source,
     subsets,
 )
@@ -150,12 +149,12 @@ def fit(pools: Sequence[Graded], pairs: Sequence[Pair], made: str) -> Climbs:
         for pool in pools
         for tally, share in subsets(pool).items()
     ]
-    grid = [_likelihoods(tally, GRID) for tally, *_ in cases]
+    grid = [likelihoods(tally, GRID) for tally, *_ in cases]
     sizes = [weight for _, weight, _ in cases]
     found = _shares(grid, sizes)
     best = sorted(range(len(GRID)), key=lambda kind: -found[kind])[:KINDS]
     urns = [GRID[kind] for kind in sorted(best)]
-    rows = [_likelihoods(tally, urns) for tally, *_ in cases]
+    rows = [likelihoods(tally, urns) for tally, *_ in cases]
     shares = {ANY: _shares(rows, sizes)}
     for kind in dict.fromkeys(pool.answer_type for pool in pools):
         own = [weight if one == kind else weight * 0.03 for _, weight, one in cases]
@@ -175,17 +174,6 @@ def fit(pools: Sequence[Graded], pairs: Sequence[Pair], made: str) -> Climbs:
 
 def _weight(pool: Graded, pools: Sequence[Graded]) -> float:
     return 1 / sum(one.name == pool.name for one in pools)
-
-
-def _likelihoods(tally: Tally, urns: Iterable[Urn]) -> list[float]:
-    """Return the likelihood of the samples in each urn, up to a common factor."""
-    counts = (tally.right, *tally.wrong) if tally.right else tally.wrong
-    seen = Seen(counts, tally.silent)
-    logs = [
-        urn.evidence(seen) + (urn.log_odds(tally.right) if tally.right else 0.0) for urn in urns
-    ]
-    most = max(logs)
-    return [math.exp(log - most) for log in logs]
 
 
 def _shares(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> tuple[float, ...]:
@@ -212,7 +200,7 @@ def _step(
             [drawn_from(tally, rng) for tally in pool.problems] for pool in (pair.lower, pair.upper)
         ]
         for below, above in zip(*drawn, strict=True):
-            both = _likelihoods(below, urns), _likelihoods(above, urns)
+            both = likelihoods(below, urns), likelihoods(above, urns)
             cases.append((*both, weight / len(pair.lower.problems)))
     step = [list(shares) for _ in urns]
     for _ in range(STEPS if cases else 0):

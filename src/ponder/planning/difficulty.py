@@ -217,7 +217,7 @@ def fit(pools: Iterable[Graded], made: str) -> Fit:
     if not given:
         raise UsageError("there is no graded sample to fit to: give a pool that has some.")
     drawn = [subsets(pool) for pool in given]
-    rows = {tally: _likelihoods(tally) for counts in drawn for tally in counts}
+    rows = {tally: likelihoods(tally) for counts in drawn for tally in counts}
     kinds = [*dict.fromkeys(pool.answer_type for pool in given), ANY]
     urns = {}
     for kind in kinds:
@@ -260,15 +260,11 @@ def drawn_from(tally: Tally, rng: random.Random) -> Tally:
     return Tally(counts[0], tuple(wrong), counts[-1])
 
 
-def _likelihoods(tally: Tally) -> list[float]:
-    """Return the likelihood of the samples in each urn of the grid, up to a common factor."""
-    if not tally.right:
-        return _scaled([urn.evidence(Seen(tally.wrong, tally.silent)) for urn in GRID])
-    seen = Seen((tally.right, *tally.wrong), tally.silent)
-    return _scaled([urn.evidence(seen) + urn.log_odds(tally.right) for urn in GRID])
-
-
-def _scaled(logs: Sequence[float]) -> list[float]:
+def likelihoods(tally: Tally, urns: Sequence[Urn] = GRID) -> list[float]:
+    """Return the likelihood of the samples in each urn, up to a common factor."""
+    seen = Seen((tally.right, *tally.wrong) if tally.right else tally.wrong, tally.silent)
+    right = tally.right
+    logs = [urn.evidence(seen) + (urn.log_odds(right) if right else 0.0) for urn in urns]
     most = max(logs)
     return [math.exp(log - most) for log in logs]
 

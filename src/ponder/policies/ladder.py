@@ -267,7 +267,7 @@ def choose(options: Sequence[Option], worth: float) -> Option | None:
 
 @dataclass(frozen=True)
 class Climb:
-    """What ladders are made of: an outlook on one rung, and what a rung tells of the next."""
+    """Material of ladders: an outlook on one rung, and what a rung tells of the next."""
 
     mixture: Mixture
     """The kinds of problems, and their shares on the first rung."""

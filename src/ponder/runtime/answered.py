@@ -58,7 +58,7 @@ class BatchResult:
 
     @property
     def left(self) -> dict[Limit, float]:
-        """What is left of each limit of the budget, at least zero."""
+        """Rest of each limit of the budget, at least zero."""
         return left(self.budget, self.receipt)
 
     def to_json(self) -> dict[str, Any]:

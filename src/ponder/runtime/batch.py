@@ -41,7 +41,7 @@ failed; or ``interrupt``.
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one problem got."""
+    """Samples and outcome of one problem."""
 
     traces: tuple[Trace, ...]
     """Its samples, in the order of request."""

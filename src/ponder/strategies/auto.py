@@ -17,6 +17,7 @@ from ponder.core.problem import Problem
 from ponder.core.refs import Ref, parse_list
 from ponder.core.session import Session
 from ponder.core.trace import Trace
+from ponder.core.worth import EXPECTED_TOKENS
 from ponder.policies.ladder import STATED, Climb, Option, choose
 from ponder.strategies.declaring import Member, Values, strategy
 from ponder.strategies.knobs import Range
@@ -26,8 +27,6 @@ PATIENCE = 100
 """Worth of a right answer in samples of the first rung, if the caller does not say."""
 SIZES = (1, 2, 4, 8)
 """Numbers of samples that are considered at once."""
-EXPECTED = 300
-"""Tokens of a sample before the first has come."""
 
 
 def _members(
@@ -74,7 +73,7 @@ async def auto(
 
     def price(rung: int, samples: int) -> float:
         own = [trace.tokens for at, trace in drawn if at == rung]
-        known = own or [trace.tokens for _, trace in drawn] or [EXPECTED]
+        known = own or [trace.tokens for _, trace in drawn] or [EXPECTED_TOKENS]
         tokens = sum(known) / len(known)
         return s.economy.price(problem, tokens, samples, rungs[rung][0].model)
 

@@ -28,7 +28,7 @@ Labels = Literal["letters", "words"]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the choices are put to the model."""
+    """Form in which the choices are put to the model."""
 
     question: str
     choices: tuple[str, ...]

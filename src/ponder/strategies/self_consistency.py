@@ -19,15 +19,13 @@ from ponder.core.problem import Problem
 from ponder.core.refs import parse
 from ponder.core.session import Session
 from ponder.core.trace import Trace
-from ponder.core.worth import forgone
+from ponder.core.worth import EXPECTED_TOKENS, forgone
 from ponder.policies.poll import Poll
 from ponder.policies.stopping import RULES, Rule, Value, rule
 from ponder.policies.value import PRIOR
 from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Open, Range
 
-EXPECTED = 300
-"""Tokens of a sample before the first has come."""
 BY = {"confidence": "mean_logprob", "score": ""}
 """Name of the verifier that weighs a vote; '' is the run's."""
 
@@ -88,7 +86,7 @@ async def self_consistency(
 
 
 def _tokens(traces: Sequence[Trace]) -> float:
-    return sum(t.tokens for t in traces) / len(traces) if traces else EXPECTED
+    return sum(t.tokens for t in traces) / len(traces) if traces else EXPECTED_TOKENS
 
 
 def _least(s: Session, batch: int, poll: Poll) -> int:

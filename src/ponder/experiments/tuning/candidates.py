@@ -72,7 +72,7 @@ def candidates(pools: Sequence[Recorded], rules: Sequence[str] = RULES) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What the plans give on each problem. Arrays are (problems, plans)."""
+    """Results of the plans on each problem. Arrays are (problems, plans)."""
 
     plans: tuple[Candidate, ...]
     accuracy: Floats

@@ -89,7 +89,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What was fitted, and how it does on the judged problems."""
+    """Fitted plans, and their results on the judged problems."""
 
     unit: str
     fitted: int

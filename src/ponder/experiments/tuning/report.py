@@ -1,4 +1,4 @@
-"""What was fitted, as JSON."""
+"""The fitted plans as JSON."""
 
 from __future__ import annotations
 

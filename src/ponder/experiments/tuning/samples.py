@@ -40,7 +40,7 @@ class Recorded:
     once: Floats
     """(problems,): what is spent once, for any number of samples."""
     each: Floats
-    """What is spent on each sample."""
+    """Price of each sample."""
     longest: int
     """Most tokens of a sample."""
     prompt: int

@@ -44,7 +44,7 @@ class Facts:
     ``opens`` (True if the prompt begins the thinking).
     """
     remarks: tuple[str, ...] = ()
-    """What is configured and does not fit the server, for a person."""
+    """Settings that do not fit the server, for a person."""
 
     def value(self, name: str) -> Any:
         """Return the value of a fact; None if it is not known."""
