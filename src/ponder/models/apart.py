@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.core.marks import Split, Splitter, split
+from ponder.core.marks import Splitter, split
 
 
 def part(text: str, prefix: str = "", *, opened: bool = False) -> tuple[str, str]:
@@ -10,8 +10,11 @@ def part(text: str, prefix: str = "", *, opened: bool = False) -> tuple[str, str
 
     ``opened``: the prompt begins the thinking, and there is no prefix.
     """
-    before = split(prefix) if prefix else Split("", "", True)
-    whole = split(prefix + text, opened=opened and not prefix)
+    if not prefix:
+        whole = split(text, opened=opened)
+        return whole.reasoning, whole.text
+    before = split(prefix)
+    whole = split(prefix + text)
     return whole.reasoning.removeprefix(before.reasoning), whole.text.removeprefix(before.text)
 
 

@@ -23,7 +23,7 @@ def count(value: object) -> int | None:
     """Return a number of tokens from JSON, even if written as a float; None for anything else."""
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if is_count(value) else None
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def whole(text: str) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -233,7 +233,7 @@ class HttpModel:
                 for caller, outcome in zip(callers, outcomes, strict=True):
                     if isinstance(outcome, Completion):
                         caller.end(outcome, watched=request.watched)
-                self._prompts.grew(request, outcomes)
+                self._prompts.grew(prompt, request, outcomes)
                 others = await self._apart(link, request, short) if short else []
                 return [*zip(callers, outcomes, strict=True), *others]
             if result.change and learnt < LESSONS:
@@ -300,7 +300,8 @@ class HttpModel:
             reader = wire.reader(request)
             stream = Stream(request, reader, limit, endpoint.most_beside, endpoint.think_open)
         most = request.max_tokens + endpoint.most_beside
-        bound, status, body, after = prompt.tokens, 0, b"", 0.0
+        bound, status, body = prompt.tokens, 0, b""
+        headers: Mapping[str, str] = {}
         failure: Failure | None = None
         report(Delta(prompt_tokens=bound, due=None if streamed else most))
         try:
@@ -310,7 +311,7 @@ class HttpModel:
                 timeout=self._timeouts[streamed],
                 allow_redirects=False,  # another host must not see the key
             ) as response:
-                status, after = response.status, retry_after(response.headers)
+                status, headers = response.status, response.headers
                 # Leaving the block before the end closes the connection.
                 if status >= 300:
                     body = await read_error(response, self._key)
@@ -348,6 +349,7 @@ class HttpModel:
         reply: dict[str, Any] = {}
         try:
             if status >= 300:
+                after = retry_after(headers)
                 refusal = refused(endpoint, self._key, status, reason_of(body), after)
                 if refusal.kind is RequestRefused:
                     refusal.change = wire.learn(status, body, request)
@@ -356,6 +358,7 @@ class HttpModel:
                 reply = parse(body)
             if fault := stream.fault if stream else wire.fault(reply):
                 usage = stream.usage if stream else wire.usage(reply)
+                after = retry_after(headers)
                 refusal = refused(endpoint, self._key, fault.status, fault.message, after)
                 if usage and usage.completion:
                     refusal.spent = usage.spent(spent, prompt.least, stream.spent if stream else 0)
@@ -391,10 +394,10 @@ class HttpModel:
             self._mended(choice, request.prefix) if isinstance(choice, Choice) else choice
             for choice in found.choices
         ]
-        return replace(found, choices=choices, usage=usage)
+        return Reply(choices, usage, partial=found.partial)
 
     def _mended(self, choice: Choice, prefix: str) -> Choice:
-        choice = choice.undoubled(prefix)
+        choice = choice.undoubled(prefix) if prefix else choice
         if choice.doubled:
             self._remark(lessons.doubled(self.endpoint))
         return sealed(choice.parted(prefix, opened=self.endpoint.think_open), self.endpoint)

@@ -14,6 +14,8 @@ out in silence.
 
 def missed(endpoint: Endpoint, request: Request) -> str:
     """Return a field that the request needs and the server has refused; '' if there is none."""
+    if not endpoint.drop:
+        return ""
     wanted = {"stop": request.stop, "logprobs": request.logprobs or request.top_logprobs}
     wanted["top_logprobs"] = request.top_logprobs
     return next((name for name in MEANT if name in endpoint.drop and wanted[name]), "")

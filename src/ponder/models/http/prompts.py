@@ -15,6 +15,7 @@ from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import least_tokens
 from ponder.models.http.replies import SHORT, WIDEST
 from ponder.models.http.wire import Wire
+from ponder.util.encoding import encode as quickly
 
 PROMPTS = 256  # prompts that are remembered
 RECENT = 64  # conversations, and texts of each, whose size is remembered for their continuations
@@ -52,13 +53,17 @@ class Prompts:
     def __init__(self, wire: Wire, endpoint: Endpoint) -> None:
         self._wire = wire
         self._endpoint = endpoint
+        self._grows = not endpoint.able.isdisjoint(("prefill", "native_thinking"))
         self._prompts: dict[tuple[tuple[Message, ...], str], Prompt] = {}
+        self._latest: tuple[tuple[Message, ...], Prompt] | None = None
         self._counted: dict[tuple[Message, ...], dict[str, int]] = {}
 
     def get(self, messages: Sequence[Message], prefix: str) -> Prompt:
         """Return the same object for the same prompt, so that its exact size can be
         recorded in it.
         """
+        if self._latest and messages is self._latest[0] and not prefix:
+            return self._latest[1]  # samples of one question share its messages
         key = tuple(messages), prefix
         prompt = self._prompts.pop(key, None)
         if prompt is None:
@@ -74,6 +79,7 @@ class Prompts:
             if len(self._prompts) >= PROMPTS:
                 del self._prompts[next(iter(self._prompts))]
         self._prompts[key] = prompt  # last in order: the least recently used is first
+        self._latest = None if prefix else (key[0], prompt)
         if prefix and not prompt.exact:
             for begun, tokens in self._counted.get(key[0], {}).items():
                 if prefix.startswith(begun):
@@ -81,11 +87,16 @@ class Prompts:
                     prompt.tokens = max(prompt.least, min(prompt.tokens, tokens + further))
         return prompt
 
-    def grew(self, request: Request, outcomes: Sequence[Completion | MalformedReply]) -> None:
-        """Record the number of tokens of the text by which a model has continued a prompt."""
+    def grew(
+        self, prompt: Prompt, request: Request, outcomes: Sequence[Completion | MalformedReply]
+    ) -> None:
+        """Record the number of tokens of the text by which a model has continued a prompt, if its
+        continuations may be asked for.
+        """
         done, messages, prefix = outcomes[0], request.messages, request.prefix
-        prompt = self.get(messages, prefix)
-        if len(outcomes) > 1 or isinstance(done, MalformedReply) or not prompt.exact:
+        if not self._grows or not prompt.exact:
+            return
+        if len(outcomes) > 1 or isinstance(done, MalformedReply):
             return
         text, tokens = done.text, done.completion_tokens
         size = prompt.tokens + (0 if prefix else PER_MESSAGE)
@@ -93,7 +104,9 @@ class Prompts:
         counted |= {prefix.rstrip(): size}  # a cue follows the text without its last blanks
         if not done.reasoning:
             counted[(prefix + text).rstrip()] = size + tokens + SPARE + tokens // 32
-        self._counted[messages] = dict([*counted.items()][-RECENT:])
+        while len(counted) > RECENT:
+            del counted[next(iter(counted))]
+        self._counted[messages] = counted
         if len(self._counted) > RECENT:
             del self._counted[next(iter(self._counted))]
 
@@ -102,6 +115,8 @@ def encode(prompt: Prompt, fields: Mapping[str, Any], endpoint: Endpoint) -> byt
     """Return the body of a request: without the fields that are dropped, and with the user's own,
     which win.
     """
+    if not (endpoint.drop or endpoint.extra_body):
+        return b"{" + prompt.body + b", " + quickly(fields)[1:]
     sent = {name: value for name, value in fields.items() if name not in endpoint.drop}
     for name, value in endpoint.extra_body.items():
         own = sent.get(name)

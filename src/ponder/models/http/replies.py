@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from ponder.core.errors import MalformedReply
 from ponder.core.trace import Finish
 from ponder.models import sound
@@ -219,12 +221,20 @@ class Reply:
 def parse(body: bytes | str) -> dict[str, Json]:
     """Return one JSON object, or raise ``Malformed``."""
     try:
-        reply = json.loads(body)
+        reply = msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        reply = None
+        reply = _leniently(body)
     if not isinstance(reply, dict):
         raise Malformed("it is not a JSON object")
     return reply
+
+
+def _leniently(body: bytes | str) -> Json:
+    """Return JSON that is not strict (NaN, half of a character), which takes longer; else None."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def share(total: int, weights: Sequence[int], cap: int) -> list[int]:

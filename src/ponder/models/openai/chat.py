@@ -81,12 +81,14 @@ class Chat:
             fields |= dialect.ask(OFF, endpoint)[0]
         else:
             fields |= dialect.ask(request.thinking, endpoint)[0]
+        if not dialect.names:
+            return fields
         return {dialect.names.get(name, name): value for name, value in fields.items()}
 
     def remarks(self, request: Request) -> tuple[str, ...]:
         """Return what is asked for and cannot be done as asked, here or by the server."""
         _, remark = self._dialect.ask(request.thinking, self._endpoint)
-        return tuple(one for one in (remark, self._dialect.bends) if one)
+        return tuple(filter(None, (remark, self._dialect.bends)))
 
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
         """Return the first ``samples`` choices, and the usage."""
@@ -258,10 +260,10 @@ def read_usage(reply: dict[str, Json]) -> Usage | None:
     usage = reply.get("usage")
     if not isinstance(usage, dict):
         return None
-    asked, made = (usage.get(f"{kind}_tokens_details") for kind in ("prompt", "completion"))
-    asked, made = (part if isinstance(part, dict) else {} for part in (asked, made))
-    places = (asked, "cached_tokens"), (usage, "prompt_cache_hit_tokens"), (usage, "cached_tokens")
-    cached = next((place[name] for place, name in places if name in place), None)
+    asked, made = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    asked, made = asked if isinstance(asked, dict) else {}, made if isinstance(made, dict) else {}
+    cached = usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))
+    cached = asked.get("cached_tokens", cached)
     thought = made.get("reasoning_tokens", usage.get("reasoning_tokens"))
     return Usage.of(
         usage.get("prompt_tokens"),
