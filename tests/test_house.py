@@ -87,7 +87,6 @@ COVERED_BY = {
     "models/http/client.py": "models/openai/test_client.py",
     "models/http/endpoint.py": "models/openai/test_client.py",
     "models/http/links.py": "models/openai/test_client.py",
-    "models/http/replies.py": "models/openai/test_client.py",
     "models/http/wire.py": "models/openai/test_client.py",
     "models/opening.py": "models/test_config.py",
     "models/openvino/messages.py": "models/openvino/test_model.py",

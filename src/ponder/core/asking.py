@@ -121,7 +121,8 @@ class Asking(Asker):
         except ModelError as error:
             run.lost = error
             raise
-        run.note(SampleFinished(path, trace, False, role))
+        if run.tree is not None:
+            run.note(SampleFinished(path, trace, False, role))
         if role != GENERATE:
             return trace
         if trace.starved and not max_total and start.finish != "length":
@@ -134,7 +135,7 @@ class Asking(Asker):
         """Return the messages to show, with any hints from steering; () for the problem's own."""
         steering = self._run.steering
         if not steering.hints:
-            return () if prompt == problem.shown else prompt
+            return () if not prompt or prompt == problem.shown else prompt
         *before, last = prompt or problem.shown
         return (*before, replace(last, content=steering.hinted(last.content)))
 

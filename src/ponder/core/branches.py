@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -23,13 +24,14 @@ class Branches(Generic[T]):
     def __init__(self, branches: Sequence[Callable[[], Awaitable[T]]]) -> None:
         self._branches = branches
         self._tasks: list[asyncio.Future[T]] = []
-        self._ended: asyncio.Queue[asyncio.Future[T]] = asyncio.Queue()
+        self._ended: deque[asyncio.Future[T]] = deque()
+        self._arrived = asyncio.Event()
         self._arriving = self._iterate()
 
     async def __aenter__(self) -> AsyncIterator[T]:
         for branch in self._branches:
             task = asyncio.ensure_future(branch())
-            task.add_done_callback(self._ended.put_nowait)
+            task.add_done_callback(self._end)
             self._tasks.append(task)
         return self._arriving
 
@@ -54,10 +56,17 @@ class Branches(Generic[T]):
         if again is not None:
             raise again
 
+    def _end(self, task: asyncio.Future[T]) -> None:
+        self._ended.append(task)
+        self._arrived.set()
+
     async def _iterate(self) -> AsyncGenerator[T, None]:
         delivered, refused = 0, None
         for _ in self._tasks:
-            task = await self._ended.get()
+            while not self._ended:
+                self._arrived.clear()
+                await self._arrived.wait()
+            task = self._ended.popleft()
             try:
                 value = task.result()
             except (ModelError, RunFailed):

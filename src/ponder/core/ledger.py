@@ -107,14 +107,13 @@ class Receipt:
 class Ledger:
     """Books items, and shares the passing time among the calls in flight (processor sharing).
 
-    ``total`` is the sum of everything booked; ``spent`` is the part that counts against a budget.
+    ``spent`` is the part of everything booked that counts against a budget.
     ``overcharged`` is as in ``Receipt``; the handler that detects it sets it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._items: dict[tuple[str, str], Item] = {}
-        self.total = Item("total", "")
         self.spent = Cost()
         self.overcharged = ""
         self._flying = 0
@@ -144,8 +143,12 @@ class Ledger:
         key = item.role, item.model
         before = self._items.get(key)
         self._items[key] = item if before is None else before.plus(item)
-        self.total = self.total.plus(item)
-        self.spent = self.total.cost
+        self.spent += item.cost
+
+    @property
+    def total(self) -> Item:
+        """The sum of everything booked."""
+        return self.receipt().total
 
     def receipt(self, notes: tuple[str, ...] = ()) -> Receipt:
         """Return the statement as of now."""

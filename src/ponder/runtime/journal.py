@@ -38,6 +38,7 @@ from ponder.runtime.records import (
 from ponder.runtime.tables import JOURNAL
 from ponder.util import sqlite as database
 from ponder.util.decoding import Malformed
+from ponder.util.encoding import encode
 from ponder.util.worker import gone, number, this_one
 
 _figures = attrgetter(*(f.name for f in fields(Item)))
@@ -218,8 +219,8 @@ class Journal:
         """Add a row; it is durable once ``settled`` or ``flush`` returns."""
         packed = None if result is None else pack(result)
         spent = None if call.spent is None else _costs(call.spent)
-        record = jsontext.dumps((call.path, effect.describe(), packed, lost, spent))
-        self._pending.append((run, seq, record))
+        record = encode((call.path, effect.describe(), packed, lost, spent))
+        self._pending.append((run, seq, record.decode()))
 
     def decide(self, run: str, follows: int, place: int, decision: Decision) -> None:
         """Add a decision, the ``place``-th of those that follow so many calls.

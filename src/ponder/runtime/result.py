@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from ponder.core.errors import Stop
@@ -160,7 +161,7 @@ def last_value(scores: Sequence[Score]) -> float | None:
 def ends(traces: Sequence[Trace]) -> list[Trace]:
     """Return the traces that were not continued, in request order."""
     continued = {t.parent for t in traces}
-    return sorted((t for t in traces if t.id not in continued), key=lambda t: t.order)
+    return sorted((t for t in traces if t.id not in continued), key=attrgetter("order"))
 
 
 def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
@@ -174,11 +175,12 @@ def _groups(traces: Sequence[Trace]) -> list[list[Trace]]:
 
 def votes(chosen: Trace, traces: Sequence[Trace]) -> Seen | None:
     """Return the votes of the samples; None if the chosen trace's answer does not lead."""
-    counts = Counter(t.answer.key for t in ends(traces) if t.answer is not None)
+    whole = ends(traces)
+    counts = Counter(t.answer.key for t in whole if t.answer is not None)
     leading = max(counts.values(), default=0)
     if chosen.answer is None or counts[chosen.answer.key] < leading:
         return None
-    silent = sum(trace.answer is None for trace in ends(traces))
+    silent = sum(trace.answer is None for trace in whole)
     return Seen(tuple(sorted(counts.values(), reverse=True)), silent)
 
 

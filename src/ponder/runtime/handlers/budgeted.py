@@ -111,9 +111,10 @@ def budgeted(
             raise
         finally:
             made = completion + wasted
-            cost = meter.most(prompt, cached, made)  # what a lost sample stored is not known
             if known:
                 cost = meter.cost(prompt, cached, made, call.stored_tokens, call.hour_tokens)
+            else:  # what a lost sample stored is not known
+                cost = meter.most(prompt, cached, made)
             call.spent = Item(
                 effect.role,
                 meter.model,
