@@ -39,7 +39,7 @@ from ponder.models.http import lessons
 from ponder.models.http.callers import Caller, Outcomes, tie
 from ponder.models.http.carried import SIGNED, sealed
 from ponder.models.http.endpoint import Endpoint, check, find_key, find_proxy, url_of
-from ponder.models.http.failures import Failure, lost, reached, reason_of, refused, retry_after
+from ponder.models.http.failures import Failure, lost, reached, reason_of, refused
 from ponder.models.http.links import Link, Links
 from ponder.models.http.prompts import Prompt, Prompts, encode, forbid
 from ponder.models.http.received import (
@@ -349,8 +349,7 @@ class HttpModel:
         reply: dict[str, Any] = {}
         try:
             if status >= 300:
-                after = retry_after(headers)
-                refusal = refused(endpoint, self._key, status, reason_of(body), after)
+                refusal = refused(endpoint, self._key, status, reason_of(body), headers)
                 if refusal.kind is RequestRefused:
                     refusal.change = wire.learn(status, body, request)
                 return refusal
@@ -358,8 +357,7 @@ class HttpModel:
                 reply = parse(body)
             if fault := stream.fault if stream else wire.fault(reply):
                 usage = stream.usage if stream else wire.usage(reply)
-                after = retry_after(headers)
-                refusal = refused(endpoint, self._key, fault.status, fault.message, after)
+                refusal = refused(endpoint, self._key, fault.status, fault.message, headers)
                 if usage and usage.completion:
                     refusal.spent = usage.spent(spent, prompt.least, stream.spent if stream else 0)
                 elif stream and stream.tokens:
@@ -390,13 +388,12 @@ class HttpModel:
                     self._remark(lessons.cut(self.endpoint))
             else:
                 usage = replace(usage, prompt=prompt.least)
-        choices = [
-            self._mended(choice, request.prefix) if isinstance(choice, Choice) else choice
-            for choice in found.choices
-        ]
+        choices = [self._mended(choice, request.prefix) for choice in found.choices]
         return Reply(choices, usage, partial=found.partial)
 
-    def _mended(self, choice: Choice, prefix: str) -> Choice:
+    def _mended(self, choice: Choice | Malformed, prefix: str) -> Choice | Malformed:
+        if isinstance(choice, Malformed):
+            return choice
         choice = choice.undoubled(prefix) if prefix else choice
         if choice.doubled:
             self._remark(lessons.doubled(self.endpoint))

@@ -192,7 +192,9 @@ class Failure:
     """A change after which it may be accepted."""
 
 
-def refused(endpoint: Endpoint, key: str, status: int, reason: str, after: float = 0.0) -> Failure:
+def refused(
+    endpoint: Endpoint, key: str, status: int, reason: str, headers: Mapping[str, str]
+) -> Failure:
     """Return the failure that a server's refusal is."""
     kind: type[ModelError] = RequestRefused
     if status == 429 and not _is_final(reason):
@@ -204,7 +206,7 @@ def refused(endpoint: Endpoint, key: str, status: int, reason: str, after: float
     elif status == 404 and not re.search(r"/v\d\w*/*$", endpoint.base_url):
         reason = f"{reason} (most servers want a base_url that ends in /v1)"
     message = clean(f"endpoint {endpoint.name!r} answered {status}: {reason}", key)
-    return Failure(kind, message, after=after or retry_in(reason))
+    return Failure(kind, message, after=retry_after(headers) or retry_in(reason))
 
 
 def lost(failure: Failure, request: Request, callers: list[Caller]) -> Outcomes:

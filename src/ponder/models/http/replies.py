@@ -205,14 +205,15 @@ class Reply:
         usage, made = self.usage, [c for c in self.choices if isinstance(c, Choice)]
         if usage is None or usage.completion is None:
             return self
-        floors = [choice.least(request.max_tokens) for choice in made]
-        size = sum(choice.size for choice in made)
-        most = usage.completion * WIDEST + SHORT  # characters that so many tokens may well have
-        short = usage.completion < sum(floors) or size > most * len(made)
-        if self.partial or (len(made) > 1 and made[0].size <= most and short):
-            scaled = -(-usage.completion * sum(c.weight for c in made) // made[0].weight)
-            completion = min(max(scaled, sum(floors)), request.max_tokens * len(made))
-            return replace(self, usage=replace(usage, completion=completion), partial=True)
+        if self.partial or len(made) > 1:
+            floors = sum(choice.least(request.max_tokens) for choice in made)
+            size = sum(choice.size for choice in made)
+            most = usage.completion * WIDEST + SHORT  # characters that so many tokens may well have
+            short = usage.completion < floors or size > most * len(made)
+            if self.partial or (made[0].size <= most and short):
+                scaled = -(-usage.completion * sum(c.weight for c in made) // made[0].weight)
+                completion = min(max(scaled, floors), request.max_tokens * len(made))
+                return replace(self, usage=replace(usage, completion=completion), partial=True)
         if usage.completion < sum(least_tokens(choice.size) for choice in made):
             return replace(self, usage=None)
         return self
