@@ -29,8 +29,8 @@ class Vote:
     """
 
     def __init__(self) -> None:
-        self._standings: dict[str, Standing] = {}
         self._weights: dict[str, list[float]] = {}
+        self._voters: dict[str, tuple[Answer, Trace]] = {}
 
     def add(self, trace: Trace, weight: float = 1.0) -> None:
         """Count one trace.
@@ -42,19 +42,19 @@ class Vote:
             raise ValueError(f"a vote's weight must not be negative, got {weight}.")
         if (answer := trace.answer) is None:
             return
-        weights = self._weights.setdefault(answer.key, [])
-        weights.append(weight)
-        total = math.fsum(weights)  # exact, hence independent of the order of arrival
-        before = self._standings.get(answer.key)
-        if before is None or trace.order < before.voter.order:
-            standing = Standing(answer, total, trace)
-        else:
-            standing = Standing(before.answer, total, before.voter)
-        self._standings[answer.key] = standing
+        self._weights.setdefault(answer.key, []).append(weight)
+        before = self._voters.get(answer.key)
+        if before is None or trace.order < before[1].order:
+            self._voters[answer.key] = answer, trace
 
     def standings(self) -> list[Standing]:
         """The answers, the leader first."""
-        return sorted(self._standings.values(), key=lambda s: (-s.weight, s.voter.order))
+        standings = [
+            # The exact sum does not depend on the order of arrival.
+            Standing(answer, math.fsum(self._weights[key]), voter)
+            for key, (answer, voter) in self._voters.items()
+        ]
+        return sorted(standings, key=lambda s: (-s.weight, s.voter.order))
 
 
 def vote(traces: Iterable[Trace]) -> list[Standing]:
