@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,10 @@ from ponder.core.run import ASK
 from ponder.models.base import Capability, Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.models.fakes.simulated import Simulated
+from ponder.runtime.journal import Journal
+from ponder.runtime.runner import UNCOUNTED
+from tests.support.jobs import go
+from tests.support.virtual import run
 
 NO_PREFILL: frozenset[Capability] = EVERYTHING - {"prefill"}
 QUESTION = "How many is six times seven?"
@@ -159,12 +164,30 @@ def test_a_budget_without_room_for_thinking_buys_an_answer_without() -> None:
     assert [message.role for message in request.messages] == ["user"]
 
 
-@pytest.mark.parametrize("counted", [0, 7])
-def test_thinking_that_nobody_counted_is_said(counted: int) -> None:
+@pytest.mark.parametrize(
+    ("reported", "thinking", "estimated"), [(7, 7, 0), (0, 5, 5)], ids=["reported", "unreported"]
+)
+def test_a_receipt_says_what_is_estimated_and_a_resumed_run_the_same(
+    tmp_path: Path, reported: int, thinking: int, estimated: int
+) -> None:
+    # 10 of 20 characters, 9 tokens: 4.5, rounded up
     reply = Completion(
-        "\\boxed{42}", "stop", 10, 9, reasoning="six sevens", reasoning_tokens=counted
+        "\\boxed{42}", "stop", 10, 9, reasoning="six sevens", reasoning_tokens=reported
     )
-    result = solve(Scripted(lambda request: reply))
-    said = [note for note in result.receipt.notes if "thinking" in note]
-    assert len(said) == (counted == 0)
-    assert result.receipt.total.reasoning_tokens == counted
+    journal = Journal(tmp_path / "runs.sqlite")
+    name = journal.create({})
+    first = run(go(Scripted([reply]), journal=journal, run=name))
+    again = run(go(Scripted([]), journal=journal, run=name))
+    journal.close()
+    total = first.receipt.total
+    assert (total.reasoning_tokens, total.estimated_tokens) == (thinking, estimated)
+    assert total.cost.tokens == 10 + 9
+    assert again.receipt == first.receipt
+
+
+@pytest.mark.parametrize(("tokens", "said"), [(74, 0), (75, 1)])
+def test_thinking_that_is_neither_shown_nor_counted_is_said(tokens: int, said: int) -> None:
+    reply = Completion("\\boxed{42}", "stop", 10, tokens)  # ten bytes, and what marks may take
+    result = solve(Scripted(lambda request: reply), knobs={"length": 100})
+    assert result.receipt.notes.count(UNCOUNTED) == said
+    assert result.receipt.total.reasoning_tokens == 0

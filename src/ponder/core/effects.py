@@ -173,7 +173,9 @@ class Call:
     wasted_tokens: int = 0
     """Tokens generated for nothing, as far as the model reports them."""
     reasoning_tokens: int = 0
-    """The part of ``completion_tokens`` spent on thinking, as far as reported."""
+    """The part of ``completion_tokens`` spent on thinking, as far as known."""
+    estimated_tokens: int = 0
+    """The part of ``reasoning_tokens`` that is estimated."""
     trace: Trace | None = None
     """The result once it has arrived, so that a later cancellation does not lose it."""
     spent: Item | None = None

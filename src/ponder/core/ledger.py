@@ -37,8 +37,9 @@ class Item:
     never exceed the time that passed.
     """
     reasoning_tokens: int = 0
-    """The part of ``completion_tokens`` that the model spent on thinking, as far as it reports it.
-    """
+    """The part of ``completion_tokens`` that the model spent on thinking, as far as known."""
+    estimated_tokens: int = 0
+    """The part of ``reasoning_tokens`` that is estimated: nobody has counted it."""
 
     @property
     def cost(self) -> Cost:
@@ -61,6 +62,7 @@ class Item:
             self.flops + other.flops,
             self.seconds + other.seconds,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated_tokens + other.estimated_tokens,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -68,8 +70,8 @@ class Item:
         was any.
         """
         figures = asdict(self)
-        thought = figures.pop("reasoning_tokens")
-        rare = {"reasoning_tokens": thought} if thought else {}
+        thinking = {name: figures.pop(name) for name in ("reasoning_tokens", "estimated_tokens")}
+        rare = {name: tokens for name, tokens in thinking.items() if tokens}
         usd = figures.pop("picousd") / PICO
         flops, seconds = figures.pop("flops"), figures.pop("seconds")
         return {**figures, **rare, "usd": usd, "flops": flops, "seconds": round(seconds, 6)}

@@ -98,7 +98,7 @@ class Completion:
     reasoning: str = ""
     """The model's own thinking, apart from the text."""
     reasoning_tokens: int = 0
-    """The part of ``completion_tokens`` spent on thinking, as far as the model reports it."""
+    """The part of ``completion_tokens`` spent on thinking; 0 if the model does not report it."""
     blocks: str = ""
     """The vendor's own record of the turn as JSON (signatures, encrypted thinking), and who made
     it, for a conversation that goes on; '' if it has none.
@@ -275,6 +275,21 @@ class Mortal(Protocol):
     def dead(self) -> bool:
         """True once it has ended."""
         ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A model that can count the tokens of a text."""
+
+    async def count(self, text: str) -> int | None:
+        """Return the number of tokens in the text, within ``PATIENCE``; None if it cannot be
+        known. It never fails.
+        """
+        ...
+
+
+PATIENCE = 1.0
+"""Most seconds that counting may delay a sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ CONTEXT = 4096  # tokens per slot, unless configured; every slot's cache takes m
 PROMPTS = 256  # prompts whose size is remembered
 TOKENIZE_TIMEOUT = 5.0  # seconds
 MOST_BYTES = 1 << 26  # of a reply: the tokens of a prompt of the longest context
+FAILURES = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError)
+"""The ways in which a question to the server may fail."""
 CHILD = "from ponder.models.llamacpp import serve; serve()"
 
 
@@ -139,8 +141,8 @@ class LlamaCpp:
             try:
                 prompt = self._call("POST", "/apply-template", {"messages": turns})["prompt"]
                 fields = {"content": prompt, "add_special": True, "parse_special": True}
-                count = len(self._call("POST", "/tokenize", fields)["tokens"])
-            except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
+                count = self._size(fields)
+            except FAILURES:
                 return self._model.prompt_bound(messages, prefix)
             if len(self._counts) >= PROMPTS:
                 del self._counts[next(iter(self._counts))]
@@ -159,10 +161,20 @@ class LlamaCpp:
         self._model.learn(request.messages, request.prefix, tokens)
         return await self._model.generate(request, progress)
 
+    async def count(self, text: str) -> int | None:
+        """Return the server's count (see ``Counting``)."""
+        try:
+            return await asyncio.to_thread(self._size, {"content": text})
+        except FAILURES:
+            return None
+
     async def close(self) -> None:
         """Stop the server and free its memory."""
         await self._model.close()
         await asyncio.to_thread(_stop, self._child)
+
+    def _size(self, fields: dict[str, Any]) -> int:
+        return len(self._call("POST", "/tokenize", fields)["tokens"])
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         connection = http.client.HTTPConnection(self._address, timeout=TOKENIZE_TIMEOUT)

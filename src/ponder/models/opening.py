@@ -139,6 +139,7 @@ async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
     from ponder.models.discovery.discover import described, discover
     from ponder.models.http.client import HttpModel
     from ponder.models.http.endpoint import Endpoint
+    from ponder.models.openai.client import OpenAICompat
     from ponder.models.pricing import pricing
     from ponder.models.reward.endpoint import RewardEndpoint
     from ponder.models.reward.formats import find_format
@@ -153,16 +154,17 @@ async def _endpoint(asked: EndpointConfig, teller: Teller) -> Opened:
     endpoint, notes = Endpoint(**found.settings), (*([note] if note else []), *remarks)
     if found.reward:
         return Opened(RewardEndpoint(endpoint, find_format(found.reward)), price, notes)
+    if endpoint.api == "chat":
+        return Opened(OpenAICompat(endpoint), price, notes)
     return Opened(HttpModel(endpoint, _wire(endpoint.api)), price, notes)
 
 
 _WIRES: dict[Api, tuple[str, str]] = {
-    "chat": ("openai.chat", "Chat"),
     "responses": ("openai.responses", "Responses"),
     "messages": ("anthropic.messages", "Messages"),
     "gemini": ("gemini.generate", "Generate"),
 }
-"""The wire of each API: its module below ``ponder.models``, imported when it is used."""
+"""The wire of each other API: its module below ``ponder.models``, imported when it is used."""
 
 
 def _wire(api: Api) -> Callable[[Endpoint], Wire]:

@@ -45,9 +45,9 @@ _figures = attrgetter(*(f.name for f in fields(Item)))
 
 
 def _costs(spent: Item) -> tuple[Any, ...]:
-    """Return the figures in their order; the last one, of thinking, only if there was any."""
+    """Return the figures in their order, without zeros of thinking at their end."""
     figures: tuple[Any, ...] = _figures(spent)
-    return figures if spent.reasoning_tokens else figures[:-1]
+    return figures if spent.estimated_tokens else figures[: -1 if spent.reasoning_tokens else -2]
 
 
 class Journal:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ponder.core.problem import Message
-from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, silent
+from ponder.models.base import Completion, Counting, Model, ModelInfo, Progress, Request, silent
 
 
 class Limited:
@@ -32,6 +32,10 @@ class Limited:
         """Generate one sample, once a slot is free."""
         async with self._slots:
             return await self._model.generate(request, progress)
+
+    async def count(self, text: str) -> int | None:
+        """Return the model's own count, if it has one."""
+        return await self._model.count(text) if isinstance(self._model, Counting) else None
 
     async def close(self) -> None:
         """Close the model."""

@@ -240,11 +240,11 @@ def _check_trace(value: Any) -> None:
 
 def _item(spent: Any) -> Item:
     names = [f.name for f in fields(Item)]
-    if not isinstance(spent, list) or len(names) - len(spent) not in (0, 1):  # thinking is rare
+    if not isinstance(spent, list) or len(names) - len(spent) not in (0, 1, 2):  # thinking is rare
         raise Malformed("its costs are not a list of figures")
     item: Item = decode(Item, dict(zip(names, spent, strict=False)), "its costs")
     for name in ("calls", "failed", "prompt_tokens", "cached_tokens", "completion_tokens",
-                 "wasted_tokens", "reasoning_tokens"):  # fmt: skip
+                 "wasted_tokens", "reasoning_tokens", "estimated_tokens"):  # fmt: skip
         _count(getattr(item, name), name)
     if min(item.picousd, item.flops, item.seconds) < 0:
         raise Malformed("its costs are below zero")

@@ -46,7 +46,12 @@ from ponder.runtime.result import (
 )
 from ponder.runtime.stack import World, stack
 
-UNCOUNTED = "the completion tokens include the model's thinking; nothing says how many it took."
+UNCOUNTED = (
+    "more completion tokens are booked than the text can hold: the server hides what its model "
+    "thinks, or does not count."
+)
+MARKS = 64
+"""Tokens that a text may have beside those that hold a byte of it: marks, ends of turns."""
 
 
 class Runner:
@@ -213,8 +218,8 @@ class Runner:
         """Return the remarks for the receipt, each once."""
         models = (self._job.model, *(one.model for one in self._job.others.values()))
         remarks = [remark for model in models for remark in model.info.remarks]
-        thought = any(trace.reasoning for trace in self._traces.values())
-        uncounted = [UNCOUNTED] if thought and not ledger.total.reasoning_tokens else []
+        hidden = not ledger.total.reasoning_tokens and any(map(_hides, self._traces.values()))
+        uncounted = [UNCOUNTED] if hidden else []
         return tuple(dict.fromkeys((*self._job.notes, *remarks, *uncounted, *self._silence())))
 
     def _silence(self) -> list[str]:
@@ -285,6 +290,11 @@ class Runner:
             decided=tuple(self._decided),
             calibrated=calibrated,
         )
+
+
+def _hides(trace: Trace) -> bool:
+    """True if more was generated than is known: a token holds a byte of text or more."""
+    return trace.tokens > len(trace.turn.encode()) + MARKS
 
 
 def _state(result: Result) -> str:

@@ -23,6 +23,16 @@ def test_a_receipt_tells_of_thinking_where_there_was_some(
     assert any("thinking" in row for row in rows) == bool(thought)
 
 
+@pytest.mark.parametrize("guessed", [0, 4])
+def test_a_receipt_says_which_part_is_estimated(
+    guessed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view.receipt(Receipt((Item("generate", "m", 1, reasoning_tokens=6, estimated_tokens=guessed),)))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert (["of", "that", "estimated", "4"] in rows) == bool(guessed)
+    assert any("estimated" in row for row in rows) == bool(guessed)
+
+
 @pytest.mark.parametrize("stopped", [w for part in get_args(StoppedBy) for w in get_args(part)])
 def test_every_end_of_a_run_has_its_words(stopped: StoppedBy) -> None:
     result = Result(None, None, "s", {}, "m", None, 0, stopped, Receipt(()), ())

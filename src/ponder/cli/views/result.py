@@ -119,7 +119,7 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
     for _ in items:
         drawn.add_column(justify="right", overflow="fold")
     for label, figure in _FIGURES.items():
-        if label == _THOUGHT and not statement.total.reasoning_tokens:
+        if label in _RARE and not _RARE[label](statement.total):
             continue
         drawn.add_row(label, *(figure(item) for item in items))
     terminal.show(drawn, err=err, elsewhere=None if err else terminal.WIDE)
@@ -130,7 +130,11 @@ def receipt(statement: Receipt, *, err: bool = False) -> None:
         terminal.show(charged, err=err, elsewhere=None if err else terminal.WIDE)
 
 
-_THOUGHT = "of them thinking"
+_RARE: dict[str, Callable[[Item], int]] = {
+    "of them thinking": lambda i: i.reasoning_tokens,
+    "of that estimated": lambda i: i.estimated_tokens,
+}
+"""Figures that are shown only if there are any."""
 _FIGURES: dict[str, Callable[[Item], str]] = {
     "role": lambda i: visible_line(i.role),
     "model": lambda i: visible_line(i.model),
@@ -139,7 +143,8 @@ _FIGURES: dict[str, Callable[[Item], str]] = {
     "prompt tokens": lambda i: f"{i.prompt_tokens:,}",
     "of them cached": lambda i: f"{i.cached_tokens:,}",
     "completion tokens": lambda i: f"{i.completion_tokens:,}",
-    _THOUGHT: lambda i: f"{i.reasoning_tokens:,}",
+    "of them thinking": lambda i: f"{i.reasoning_tokens:,}",
+    "of that estimated": lambda i: f"{i.estimated_tokens:,}",
     "wasted tokens": lambda i: f"{i.wasted_tokens:,}",
     "dollars": lambda i: f"{i.picousd / PICO:.6f}",
     "FLOPs": lambda i: f"{i.flops:.3g}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 from yarl import URL
@@ -49,6 +49,8 @@ class Stream:
     _received: int = field(default=0, init=False)
     _usage: Usage | None = field(default=None, init=False)
     _counted: int = field(default=0, init=False)
+    _thought: int = field(default=0, init=False)
+    _answers: bool = field(default=False, init=False)
     _seen: int = field(default=0, init=False)
     _false: bool = field(default=False, init=False)
     _characters: int = field(default=0, init=False)
@@ -166,7 +168,10 @@ class Stream:
             self._characters,
             self._echo.met,
         )
-        return Reply([choice], self.usage if self.complete or self._done else None)
+        usage = self.usage if self.complete or self._done else None
+        if usage and self._thought and not usage.reasoning:
+            usage = replace(usage, reasoning=self._thought)
+        return Reply([choice], usage)
 
     def _take(self, events: list[bytes]) -> None:
         for event in events:
@@ -194,6 +199,9 @@ class Stream:
             self._refused = self._refused or bool(piece.refused and not piece.text)
             self._logprobs.extend(piece.tokens.logprobs or ())
             self._top.extend(piece.tokens.top or ())
+        self._answers = self._answers or bool(piece.text)
+        if piece.reasoning:  # the server's count where the thinking ends, if it tells it there
+            self._thought = 0 if self._answers or counted is None else counted
         if not piece.other:
             self._blocks = piece.blocks or self._blocks
             self._finish = self._finish or piece.finish

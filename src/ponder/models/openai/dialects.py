@@ -53,6 +53,8 @@ class Dialect:
     """True if it signs thinking, in ``reasoning_details``, for a conversation that goes on."""
     hides: bool = False
     """True if its models may think without showing it."""
+    tokenizes: bool = False
+    """True if it counts the tokens of a text, at ``/tokenize``."""
     bends: str = ""
     """A remark on defaults of its own that this API has no field for; '' if there are none."""
 
@@ -147,7 +149,13 @@ _LLAMACPP = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
 DIALECTS = (
     Dialect("openai", _effort, ("api.openai.com",), hides=True),
     Dialect("openrouter", _openrouter, ("openrouter.ai",), carries=True),
-    Dialect("vllm", _vllm, sampling=_VLLM, stream_options={"continuous_usage_stats": True}),
+    Dialect(
+        "vllm",
+        _vllm,
+        sampling=_VLLM,
+        stream_options={"continuous_usage_stats": True},
+        tokenizes=True,
+    ),
     Dialect("sglang", _sglang, efforts=("off", *_THREE), sampling=_VLLM),
     Dialect(
         "llamacpp",
@@ -155,6 +163,7 @@ DIALECTS = (
         sampling=_LLAMACPP,
         streaming={"timings_per_token": True},
         settles_prefix=True,
+        tokenizes=True,
     ),
     Dialect(
         "ollama",

@@ -312,6 +312,11 @@ class OpenVINO:
             stopped_at=stopped_at,
         )
 
+    async def count(self, text: str) -> int | None:
+        """Return the exact number of tokens (see ``Counting``)."""
+        encoded = self._loaded.tokenizer.encode(_utf8(text), add_special_tokens=False)
+        return int(encoded.input_ids.data.size)
+
     def _alternatives(self, done: Done) -> dict[str, float]:
         """Return the likeliest first tokens as text; of several with one text, their sum."""
         chances: dict[str, float] = {}

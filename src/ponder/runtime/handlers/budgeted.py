@@ -86,7 +86,7 @@ def budgeted(
             raise
         if grant.length < effect.sampling.length:
             call.effect = replace(effect, sampling=replace(effect.sampling, length=grant.length))
-        prompt = cached = completion = wasted = failed = thought = 0
+        prompt = cached = completion = wasted = failed = thought = guessed = 0
         known = False
         mark = ledger.depart()
         try:
@@ -95,7 +95,7 @@ def budgeted(
             assert isinstance(trace, Trace)
             prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
             completion = trace.tokens - effect.start.tokens
-            thought, known = call.reasoning_tokens, True
+            thought, guessed, known = call.reasoning_tokens, call.estimated_tokens, True
             answered = answered or (trace.answer is not None and effect.role == GENERATE)
             if grant.limit and trace.finish == "length":
                 admission.fired = grant.limit
@@ -128,6 +128,7 @@ def budgeted(
                 cost.flops,
                 ledger.arrive(mark),
                 thought,
+                guessed,
             )
             ledger.book(call.spent)
             admission.settle(grant, call.spent, meter.beside)

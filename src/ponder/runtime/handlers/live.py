@@ -12,6 +12,7 @@ from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Capability, Completion, Model, Request
+from ponder.models.thought import thought
 from ponder.runtime.programs import Read, Where, nowhere, run
 from ponder.verifiers.base import Verifier
 
@@ -82,7 +83,7 @@ def live(
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
         call.cached_tokens, call.wasted_tokens = done.cached_tokens, done.wasted_tokens
         call.stored_tokens, call.hour_tokens = done.stored_tokens, done.hour_tokens
-        call.reasoning_tokens = done.reasoning_tokens
+        call.reasoning_tokens, call.estimated_tokens = await thought(model, done)
         text, tokens = start.text + done.text, start.tokens + done.completion_tokens
         reasoning = start.reasoning + done.reasoning
         finish: Finish | None = done.finish
