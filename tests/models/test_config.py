@@ -40,7 +40,7 @@ stream = true
 timeout = 90.5
 retries = 2
 concurrency = 8
-price = {input = 0.15, cached_input = 0.075, output = 0.6}
+price = {input = 0.15, cached_input = 0.075, cache_write = 0.2, output = 0.6}
 provider = "openai"
 extra_body = {top_k = 20, nested = {p = 0.1}}
 """
@@ -65,7 +65,7 @@ def test_everything_that_can_be_set(user: Path) -> None:
     assert (config.model, config.effort) == ("work", "high")
     assert config.engine == {"slots": 16, "cache_gb": 2.5, "device": "CPU"}
     work = config.endpoints["work"]
-    price = Price(Decimal("0.15"), Decimal("0.6"), cached_input=Decimal("0.075"))
+    price = Price(Decimal("0.15"), Decimal("0.6"), Decimal("0.075"), Decimal("0.2"))
     assert (work.model, work.provider, work.price, work.trusted) == (
         "gpt-4o-mini",
         "openai",

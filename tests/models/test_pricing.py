@@ -48,3 +48,23 @@ def test_what_a_vendor_tells_counts_where_the_list_knows_nothing() -> None:
     assert found is not None
     assert found(1000, 0, 0) == 400_000_000
     assert "from genai-prices" in note
+
+
+@pytest.mark.parametrize(
+    ("api", "write", "five", "hour"),
+    [
+        ("chat", None, 4, 4),
+        ("chat", "7", 7, 7),
+        ("messages", None, 5, 8),
+        ("messages", "10", 10, 16),
+    ],
+)
+def test_what_is_stored_has_a_price_of_its_own(
+    api: str, write: str | None, five: int, hour: int
+) -> None:
+    own = Price(Decimal(4), Decimal(1), Decimal(1), write and Decimal(write))
+    price, _ = pricing(endpoint("m", settings={"api": api}, price=own))
+    assert price is not None
+    assert price(100, 0, 0, 100, 0) == 100 * five * 10**6
+    assert price(100, 0, 0, 100, 100) == 100 * hour * 10**6
+    assert price(100, 60, 0, 90, 500) == (60 + 40 * hour) * 10**6  # counts that do not fit

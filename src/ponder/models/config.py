@@ -52,6 +52,8 @@ class Price:
     input: Decimal
     output: Decimal
     cached_input: Decimal
+    cache_write: Decimal | None = None
+    """Of what is stored in a cache for five minutes; None: as the API's vendor asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def _endpoint(path: Path, name: str, table: Any, trusted: bool) -> EndpointConfi
             settings[key] = kind(settings[key])
     price = None
     if (prices := table.get("price")) is not None:
-        amounts = dict.fromkeys(("input", "cached_input", "output"), _AMOUNT)
+        amounts = dict.fromkeys(("input", "cached_input", "cache_write", "output"), _AMOUNT)
         _check(path, f"{where}.price", prices, amounts, required=("input", "output"))
         exact = {key: Decimal(value) for key, value in prices.items()}
         price = Price(**{"cached_input": exact["input"], **exact})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING
 from fractions import Fraction
@@ -41,9 +42,21 @@ def _per_token(price: Price, endpoint: EndpointConfig) -> Pricing:
     # USD per million tokens times 1e6 are picodollars per token; as integers over one denominator.
     short, long = STORED.get(endpoint.settings.get("api", "chat"), (Fraction(1), Fraction(1)))
     usds = [Fraction(usd) for usd in (price.input, price.cached_input, price.output)]
-    rates = [usd * 10**6 for usd in (*usds, usds[0] * short, usds[0] * long)]
+    stored = usds[0] * short if price.cache_write is None else Fraction(price.cache_write)
+    rates = [usd * 10**6 for usd in (*usds, stored, stored * long / short)]
     unit = math.lcm(*(rate.denominator for rate in rates))
     fresh, cached, output, store, hour = (int(rate * unit) for rate in rates)
+
+    def picodollars(prompt: int, reused: int, completion: int, stored: int, kept: int) -> int:
+        cost = (prompt - reused - stored) * fresh + reused * cached
+        cost += (stored - kept) * store + kept * hour + completion * output
+        return -(-cost // unit)
+
+    return _fitting(picodollars)
+
+
+def _fitting(price: Callable[[int, int, int, int, int], int]) -> Pricing:
+    """Return the pricing by ``price``, which gets parts of the prompt that fit into it."""
 
     def picodollars(
         prompt_tokens: int,
@@ -54,10 +67,7 @@ def _per_token(price: Price, endpoint: EndpointConfig) -> Pricing:
     ) -> int:
         reused = min(cached_tokens, prompt_tokens)
         stored = min(stored_tokens, prompt_tokens - reused)
-        kept = min(hour_tokens, stored)
-        cost = (prompt_tokens - reused - stored) * fresh + reused * cached
-        cost += (stored - kept) * store + kept * hour + completion_tokens * output
-        return -(-cost // unit)
+        return price(prompt_tokens, reused, completion_tokens, stored, min(hour_tokens, stored))
 
     return picodollars
 
@@ -71,28 +81,20 @@ def _listed(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
     prices, now = DataSnapshot(providers, from_auto_update=False), datetime.now(UTC)
     provider, url = endpoint.provider or None, None if endpoint.provider else endpoint.base_url
 
-    def picodollars(
-        prompt_tokens: int,
-        cached_tokens: int,
-        completion_tokens: int,
-        stored_tokens: int = 0,
-        hour_tokens: int = 0,
-    ) -> int:
+    def picodollars(prompt: int, reused: int, completion: int, stored: int, kept: int) -> int:
         # 0.1 ms: prices have tiers, so this is evaluated each time rather than reduced to rates.
-        reused = min(cached_tokens, prompt_tokens)
-        stored = min(stored_tokens, prompt_tokens - reused)
         usage = Usage(
-            input_tokens=prompt_tokens,
+            input_tokens=prompt,
             cache_read_tokens=reused,
             cache_write_tokens=stored,
-            cache_write_1h_tokens=min(hour_tokens, stored),
-            output_tokens=completion_tokens,
+            cache_write_1h_tokens=kept,
+            output_tokens=completion,
         )
         usd = prices.calc(usage, endpoint.model, provider, url, now).total_price
         return int(usd.scaleb(12).to_integral_value(ROUND_CEILING))
 
     try:
-        free = picodollars(10**6, 0, 10**6) == 0
+        free = picodollars(10**6, 0, 10**6, 0, 0) == 0
     except (LookupError, ValueError):
         why = f"no price known for {endpoint.model!r} at {provider or url}"
         if endpoint.vendor:
@@ -100,4 +102,4 @@ def _listed(endpoint: EndpointConfig) -> tuple[Pricing | None, str]:
         return None, f"{why}: set price in [endpoints.{endpoint.name}]"
     version = importlib.metadata.version("genai-prices")
     note = f"price of {endpoint.model!r} from genai-prices {version}"
-    return picodollars, f"{note}: free of charge" if free else note
+    return _fitting(picodollars), f"{note}: free of charge" if free else note

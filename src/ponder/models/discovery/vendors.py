@@ -106,7 +106,12 @@ def _price(value: Json) -> dict[str, str] | None:
     """Return USD per million tokens, as decimal text; None if a part is missing or variable."""
     if not isinstance(value, dict):
         return None
-    names = {"input": "prompt", "output": "completion", "cached_input": "input_cache_read"}
+    names = {
+        "input": "prompt",
+        "output": "completion",
+        "cached_input": "input_cache_read",
+        "cache_write": "input_cache_write",
+    }
     found: dict[str, str] = {}
     for ours, theirs in names.items():
         amount = _amount(value.get(theirs))
