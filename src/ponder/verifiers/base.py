@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
@@ -139,6 +139,17 @@ class Facts:
     def asks(self) -> tuple[str, ...]:
         """None."""
         return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tooled(Facts):
+    """A verifier with tools. A base class."""
+
+    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
+
+    def using(self, tools: Tools) -> Self:
+        """As ``Handy``."""
+        return replace(self, tools=tools)
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ A program that does not end with either word says nothing: the verifier abstains
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from ponder.answers.programs import printing
 from ponder.core.problem import Message, Problem
@@ -19,7 +19,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Output, Sandbox
 from ponder.sandbox.mathematics import reaching
-from ponder.verifiers.base import Facts, Tools
+from ponder.verifiers.base import Tooled
 from ponder.verifiers.execution.verifier import NO_PROGRAM
 from ponder.verifiers.judge.asking import judged, question
 from ponder.verifiers.naming import Arguments
@@ -33,7 +33,7 @@ VALUES = {"True": 1.0, "False": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
-class CheckProgram(Facts):
+class CheckProgram(Tooled):
     """Scores each trace by a program that checks its answer."""
 
     name: str
@@ -41,11 +41,6 @@ class CheckProgram(Facts):
     length: int = 512
     """Most tokens of a program."""
     models: tuple[str, ...] = ()
-    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
-
-    def using(self, tools: Tools) -> CheckProgram:
-        """As ``Handy``."""
-        return replace(self, tools=tools)
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -18,7 +18,7 @@ import ast
 import builtins
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ponder.answers.equivalence import parse_python
 from ponder.answers.extract import code_blocks
@@ -27,7 +27,7 @@ from ponder.core.problem import AssertTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Outcome, Sandbox, Script
-from ponder.verifiers.base import Facts, Tools
+from ponder.verifiers.base import Tooled
 from ponder.verifiers.execution.program import program
 from ponder.verifiers.execution.verifier import NO_PROGRAM, once_each
 from ponder.verifiers.naming import Arguments
@@ -51,18 +51,13 @@ def codet(given: Arguments) -> CodeT:
 
 
 @dataclass(frozen=True, slots=True)
-class CodeT(Facts):
+class CodeT(Tooled):
     """A verifier that has the run's own model write tests, in ``replies`` replies."""
 
     replies: int = REPLIES
     sandbox: Sandbox | None = None
     name: str = "codet"
     listwise: bool = True
-    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
-
-    def using(self, tools: Tools) -> CodeT:
-        """As ``Handy``."""
-        return replace(self, tools=tools)
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ponder.core.collecting.collect import collect
@@ -21,7 +21,7 @@ from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.sandbox.base import Outcome, Output, Sandbox
-from ponder.verifiers.base import Facts, Tools
+from ponder.verifiers.base import Tooled
 from ponder.verifiers.execution.program import program, script, tested
 
 T = TypeVar("T")
@@ -35,17 +35,12 @@ _SHOWN = 60  # most characters of a text in a detail
 
 
 @dataclass(frozen=True, slots=True)
-class Execution(Facts):
+class Execution(Tooled):
     """A verifier that runs programs; without public tests it abstains."""
 
     sandbox: Sandbox | None = None
     """Sandbox to run in; by default the best one of ``tools``."""
     name: str = "execution"
-    tools: Tools = field(default_factory=Tools, repr=False, compare=False)
-
-    def using(self, tools: Tools) -> Execution:
-        """As ``Handy``."""
-        return replace(self, tools=tools)
 
     async def score(
         self, problem: Problem, traces: Sequence[Trace], session: Session
