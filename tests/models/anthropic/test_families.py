@@ -39,14 +39,16 @@ def test_the_family_is_told_from_the_name(model: str, family: families.Family) -
     assert family_of(model) == family
 
 
-def test_the_preset_says_what_a_model_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test")
+def test_the_preset_says_what_a_model_can_do() -> None:
     for model, able in (
         ("claude-opus-4-7", {"stop", "native_thinking"}),
         ("claude-sonnet-4-5", {"stop", "native_thinking", "prefill"}),
         ("claude-3-5-haiku", {"stop", "prefill"}),
     ):
-        info = HttpModel(Endpoint(name="claude", **preset(model)), Messages).info
+        where = {"base_url": "http://127.0.0.1/v1", "model": model}
+        info = HttpModel(Endpoint(name="claude", **where, **preset(model)), Messages).info
         assert info.capabilities == able
-    price, note = pricing(EndpointConfig("e", families.BASE_URL, "claude-sonnet-4-5", {}))
+    price, note = pricing(
+        EndpointConfig("e", "https://api.anthropic.com/v1", "claude-sonnet-4-5", {})
+    )
     assert price, note

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.models.base import Request
 from ponder.models.gemini.generate import Generate
 from tests.support.vendors.driving import ASK
 from tests.support.vendors.gemini import KEY, reply_to
-from tests.support.vendors.hostile import check, mangled, outcome
+from tests.support.vendors.hostile import LONG, check_stream, check_whole, mangled
 from tests.support.vendors.serving import Asked, Reply
 
-EXAMPLES = int(os.environ.get("PONDER_FUZZ", "100"))
-LONG = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 MODEL = "gemini-2.5-flash"
 REQUEST = Request(ASK.messages, 2000, stop=("\n",), logprobs=True, top_logprobs=2)
 
@@ -46,17 +39,10 @@ EVENTS: list[Any] = [
 @LONG
 @given(mangled(WHOLE))
 def test_a_reply_is_a_completion_or_an_error_whatever_it_holds(body: Any) -> None:
-    check(outcome(Generate, MODEL, [json.dumps(body).encode()], REQUEST, False), REQUEST)
+    check_whole(Generate, MODEL, body, REQUEST)
 
 
 @LONG
 @given(mangled(EVENTS), st.integers(1, 400))
 def test_a_stream_is_a_completion_or_an_error_whatever_it_holds(events: Any, size: int) -> None:
-    listed = events if isinstance(events, list) else [events]
-    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in listed)
-    pieces = [body[at : at + size] for at in range(0, len(body), size)]
-    whole = outcome(Generate, MODEL, [body], REQUEST, True)
-    parts = outcome(Generate, MODEL, pieces, REQUEST, True)
-    for found in (whole, parts):
-        check(found, REQUEST)
-    assert type(whole) is type(parts)
+    check_stream(Generate, MODEL, events, size, REQUEST)

@@ -83,7 +83,7 @@ class Vendor:
     ) -> AbstractAsyncContextManager[HttpModel]:
         """A client of one model of the fixture's."""
         app = self.server(book, delta=delta, write=write)
-        settings = self.preset(model) | {"key_env": "", "key": self.key, **settings}
+        settings = self.preset(model) | {"model": model, "key": self.key, **settings}
         return connected(app, self.wire, settings, base=self.base, pauses=pauses)
 
 

@@ -6,9 +6,11 @@ import asyncio
 import copy
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from ponder.core.errors import ModelError
@@ -23,6 +25,12 @@ from tests.support.hostile_replies import ANY, Canned
 from tests.support.vendors.driving import Pauses
 
 Outcome = Completion | ModelError
+LONG = settings(
+    max_examples=int(os.environ.get("PONDER_FUZZ", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+"""As many examples as PONDER_FUZZ says."""
 
 
 @st.composite
@@ -86,3 +94,22 @@ def check(found: Outcome, request: Request) -> None:
         str(found).encode()
         assert len(str(found)) <= 400
     assert all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts)
+
+
+def check_whole(wire: Callable[[Endpoint], Wire], model: str, body: Any, request: Request) -> None:
+    """Assert what holds for a reply that is not streamed."""
+    check(outcome(wire, model, [json.dumps(body).encode()], request, False), request)
+
+
+def check_stream(
+    wire: Callable[[Endpoint], Wire], model: str, events: Any, size: int, request: Request
+) -> None:
+    """Assert what holds for a stream, which comes to the same in pieces of ``size`` bytes."""
+    listed = events if isinstance(events, list) else [events]
+    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in listed)
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    whole = outcome(wire, model, [body], request, True)
+    parts = outcome(wire, model, pieces, request, True)
+    for found in (whole, parts):
+        check(found, request)
+    assert type(whole) is type(parts)

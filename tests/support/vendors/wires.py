@@ -104,9 +104,7 @@ SPEAKING = [
 
 def known(name: str, book: Book, wire: Callable[[Endpoint], Wire], **settings: Any) -> Any:
     """A client of OpenAI's server with the settings that Ponder knows for the name."""
-    told = {
-        k: v for k, v in preset(name).items() if k not in ("base_url", "key_env", "model", "api")
-    }
+    told = {k: v for k, v in preset(name).items() if k != "api"}
     return openai(name, book, wire, **{**told, **settings})
 
 

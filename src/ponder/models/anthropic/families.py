@@ -12,9 +12,6 @@ from typing import Any
 
 from ponder.models.base import Capability
 
-BASE_URL = "https://api.anthropic.com/v1"
-KEY_ENV = "ANTHROPIC_API_KEY"
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -58,16 +55,13 @@ def family_of(model: str) -> Family:
 
 
 def preset(model: str) -> dict[str, Any]:
-    """Return the settings of an ``Endpoint`` for a model of Anthropic's, but for its name."""
+    """Return arguments of ``Endpoint`` that follow from the name of a model of Anthropic's."""
     family = family_of(model)
     able: set[Capability] = {"stop"}
     if family is not PLAIN:
         able.add("native_thinking")
     return {
-        "base_url": BASE_URL,
-        "model": model,
         "api": "messages",
-        "key_env": KEY_ENV,
         "capabilities": frozenset(able),
         "prefill": "final_message" if family.prefill else "none",
         "efforts": family.efforts,

@@ -12,9 +12,6 @@ from typing import Any
 
 from ponder.models.base import Capability
 
-BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
-KEY_ENV = "GEMINI_API_KEY"
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -61,16 +58,13 @@ def family_of(model: str) -> Family:
 
 
 def preset(model: str) -> dict[str, Any]:
-    """Return the settings of an ``Endpoint`` for a model of Gemini's, but for its name."""
+    """Return arguments of ``Endpoint`` that follow from the name of a model of Gemini's."""
     family = family_of(model)
     able: set[Capability] = {"stop", "seed"}
     if family is not PLAIN:
         able.add("native_thinking")
     return {
-        "base_url": BASE_URL,
-        "model": model,
         "api": "gemini",
-        "key_env": KEY_ENV,
         "capabilities": frozenset(able),
         "efforts": family.efforts,
         "drop": family.drop,

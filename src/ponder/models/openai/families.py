@@ -11,9 +11,6 @@ from typing import Any
 
 from ponder.models.base import Capability
 
-BASE_URL = "https://api.openai.com/v1"
-KEY_ENV = "OPENAI_API_KEY"
-
 _SAMPLING = frozenset({"temperature", "top_p"})
 
 
@@ -64,7 +61,7 @@ def family_of(model: str) -> Family:
 
 
 def preset(model: str) -> dict[str, Any]:
-    """Return the settings of an ``Endpoint`` for a model of OpenAI's, but for its name."""
+    """Return arguments of ``Endpoint`` that follow from the name of a model of OpenAI's."""
     family = family_of(model)
     able: set[Capability] = {"n", "seed", "stop", "logprobs", "top_logprobs"}
     if family.open:
@@ -72,10 +69,7 @@ def preset(model: str) -> dict[str, Any]:
     elif family.thinks:
         able = {"native_thinking"}
     return {
-        "base_url": BASE_URL,
-        "model": model,
         "api": "responses" if family.thinks and not family.open else "chat",
-        "key_env": KEY_ENV,
         "capabilities": frozenset(able),
         "efforts": family.efforts,
         "drop": _SAMPLING if family.thinks and not family.open else frozenset(),
