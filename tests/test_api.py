@@ -57,13 +57,19 @@ def test_what_is_exported_is_explicit_and_there() -> None:
         ponder.slove  # noqa: B018
 
 
-def test_solve_answers_and_keeps_the_budget() -> None:
-    result = ponder.solve(QUESTION, model="simulated(accuracy=1)", budget=Budget(tokens=2_000))
-    assert result.answer == "42"
+def test_votes_of_a_model_have_a_fitted_probability() -> None:
+    model = Scripted(lambda request: "It is \\boxed{42}.")
+    result = ponder.solve(QUESTION, model=model, strategy="self_consistency", journal=False)
     assert result.confidence is not None
     assert 0.9 < result.confidence < 1
     assert result.calibrated.startswith("260,160 graded samples of 7 models on AIME 2024")
     assert result.to_json()["calibrated"] == result.calibrated
+
+
+def test_solve_answers_and_keeps_the_budget() -> None:
+    result = ponder.solve(QUESTION, model="simulated(accuracy=1)", budget=Budget(tokens=2_000))
+    assert (result.answer, result.confidence) == ("42", 1)
+    assert "calibrated" not in result.to_json()  # no fit covers a world without a model
     assert result.trace is not None
     assert result.trace.text.endswith(r"\boxed{42}")
     assert result.receipt.total.cost.tokens <= 2_000

@@ -16,6 +16,7 @@ from ponder.core.errors import RunFailed, UsageError
 from ponder.core.outlook import Seen
 from ponder.models.base import Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
+from ponder.models.fakes.simulated import Simulated
 from ponder.planning.difficulty import shipped
 from ponder.runtime.journal import Journal
 
@@ -57,6 +58,8 @@ def test_confidence_is_the_fitted_probability_or_else_agreement() -> None:
     words = batch(["Name a tree."] * 2, model=Scripted(lambda r: "\\boxed{oak}", info=PLAIN))
     assert {one.confidence for one in words.answers} <= {None, 1.0}
     assert words.calibrated == ""
+    worldly = batch(model=Simulated(accuracy=1))  # no fit covers a world without a model
+    assert ({one.confidence for one in worldly.answers}, worldly.calibrated) == ({1.0}, "")
 
 
 def test_seeds_and_knobs_reach_the_samples() -> None:

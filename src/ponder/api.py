@@ -27,6 +27,7 @@ from ponder.core.worth import Worth
 from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
+from ponder.models.fakes.simulated import Simulated
 from ponder.models.opening import Opened
 from ponder.planning import climbing, difficulty, presets
 from ponder.planning import plans as planned
@@ -98,11 +99,7 @@ async def prepare(
             steps=plan.chosen.stepwise,
             worth=asked.worth,
             outlook=_outlook(asked),
-            calibrated=asked.strategy in presets.SAMPLING
-            and asked.sampling.temperature > 0
-            and (
-                asked.outlook is not None or asked.problem.answer_type in difficulty.shipped().urns
-            ),
+            calibrated=_calibrated(asked, used.model),
             sandbox=engine.tools.calculator,
         )
         job.check()
@@ -114,6 +111,18 @@ async def prepare(
             else:
                 run = book.create(asked.to_json())
         yield engine.start(job, journal=book, run=run, publish=publish)
+
+
+def _calibrated(asked: Spec, model: Model) -> bool:
+    if asked.strategy not in presets.SAMPLING or asked.sampling.temperature <= 0:
+        return False
+    return asked.outlook is not None or covered(asked, model)
+
+
+def covered(asked: Spec, model: Model) -> bool:
+    """Return True if the fit that ships covers such questions: a simulated model is in none."""
+    real = not isinstance(model, Simulated)
+    return real and asked.problem.answer_type in difficulty.shipped().urns
 
 
 def _outlook(asked: Spec) -> Outlook:

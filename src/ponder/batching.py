@@ -216,7 +216,8 @@ class Prepared:
 
     def _result(self, outcome: Outcome) -> BatchResult:
         first = self._asked[0]
-        answers = [_answered(*pair) for pair in zip(self._asked, outcome.shares, strict=True)]
+        model, pairs = self._batch.world.model, zip(self._asked, outcome.shares, strict=True)
+        answers = [_answered(one, share, model) for one, share in pairs]
         return BatchResult(
             tuple(answers),
             self._model,
@@ -226,7 +227,7 @@ class Prepared:
             outcome.stopped_by,
             outcome.receipt,
             outcome.lost,
-            difficulty.shipped().basis if any(map(_calibrated, self._asked)) else "",
+            difficulty.shipped().basis if any(_calibrated(a, model) for a in self._asked) else "",
         )
 
 
@@ -304,16 +305,15 @@ def _claimed(book: Journal, identity: dict[str, Any]) -> tuple[str, bool]:
     return book.create(identity), False
 
 
-def _calibrated(asked: Spec) -> bool:
-    kinds = difficulty.shipped().urns
-    return asked.sampling.temperature > 0 and asked.problem.answer_type in kinds
+def _calibrated(asked: Spec, model: Model) -> bool:
+    return asked.sampling.temperature > 0 and api.covered(asked, model)
 
 
-def _answered(asked: Spec, share: Share) -> Answered:
+def _answered(asked: Spec, share: Share, model: Model) -> Answered:
     chosen = leader(share.traces)
     confidence = agreement(chosen, share.traces) if chosen else None
     seen = votes(chosen, share.traces) if chosen else None
-    if seen is not None and _calibrated(asked):
+    if seen is not None and _calibrated(asked, model):
         confidence = difficulty.shipped().outlook(asked.problem.answer_type).right(seen)
     spent = share.spent
     return Answered(

@@ -51,6 +51,7 @@ def test_anything_else_is_refused_in_one_sentence(value: Any) -> None:
     with pytest.raises(UsageError) as error:
         Worth.read(value)
     assert str(error.value).startswith("the worth of a right answer must be an amount above zero")
+    assert str(error.value).endswith(f"not {str(value)!r}.")  # as it was typed
 
 
 @pytest.mark.parametrize(

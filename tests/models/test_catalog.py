@@ -565,6 +565,8 @@ def test_resolve(tmp_path: Path) -> None:
         resolve("?", config)
     with pytest.raises(UsageError, match=r"there is no file \./absent\.gguf"):
         resolve("./absent.gguf", config)
+    with pytest.raises(UsageError, match="is a process reward model: it scores what another"):
+        resolve("transformers(qwen, owner/model)", config)
 
 
 def test_a_project_cannot_choose_its_own_untrusted_endpoint() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Protocol, get_args
+from typing import Protocol, TypeGuard, get_args
 
 from ponder.core.errors import Limit, UsageError
 from ponder.core.problem import Problem
@@ -30,10 +30,8 @@ class Worth:
     """The unit in which further thinking is paid for."""
 
     def __post_init__(self) -> None:
-        amount = self.amount
-        numeric = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if not numeric or not (amount > 0 and math.isfinite(amount)) or self.unit not in UNITS:
-            raise _refusal(f"{amount} {self.unit}")
+        if not _positive(self.amount) or self.unit not in UNITS:
+            raise _refusal(f"{self.amount} {self.unit}")
 
     def __str__(self) -> str:
         return said(self.amount, self.unit)
@@ -47,7 +45,7 @@ class Worth:
         """
         if isinstance(value, Worth):
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _positive(value):
             return cls(value)
         text = value if isinstance(value, str) else ""
         found = re.fullmatch(r"\s*([0-9.eE+-]+)\s*([a-z]*)\s*", text)
@@ -56,7 +54,7 @@ class Worth:
         except ValueError:
             amount = math.nan
         unit = next((name for name in UNITS if found and name == (found[2] or "usd")), None)
-        if unit is None or math.isnan(amount):
+        if unit is None or not _positive(amount):
             raise _refusal(value)
         return cls(amount, unit)
 
@@ -112,6 +110,12 @@ def said(amount: float, unit: Limit) -> str:
     words = {"tokens": "tokens", "flops": "FLOPs", "seconds": "s"}
     shown = f"{amount:,.0f}" if 10 <= amount < 10**7 else f"{amount:.3g}"
     return f"{shown} {words[unit]}"
+
+
+def _positive(value: object) -> TypeGuard[int | float]:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return value > 0 and math.isfinite(value)
 
 
 def _refusal(value: object) -> UsageError:

@@ -24,6 +24,7 @@ from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
 from ponder.models.presets import providers
+from ponder.models.reward import hf as reward_hf
 from ponder.util.files import existing
 from ponder.util.lock import exclusive
 
@@ -350,6 +351,11 @@ def resolve(spec: str | None, config: Config) -> Resolved:
         raise UsageError(
             f"the default model {name!r} is a project's choice, and Ponder loads no files on its "
             f"word: name it yourself (--model {name}), or make it your own default."
+        )
+    if reward_hf.named(name):
+        raise UsageError(
+            f"{name} is a process reward model: it scores what another model writes. Name it as a "
+            f"verifier, --verifier 'process({name})', and a model that writes as --model."
         )
     if reference := _reference(name):
         return reference

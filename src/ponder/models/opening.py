@@ -192,4 +192,5 @@ def _simulated(world: SimulatedWorld) -> Simulated:
             values[name] = _OPTIONS[name](value)
         except ValueError:
             raise UsageError(f"simulated: {name} must be a number, not {value!r}.") from None
-    return Simulated(**values)
+    told = ", ".join(f"{name}={value}" for name, value in world.options)
+    return Simulated(**values, name=f"simulated({told})" if told else "simulated")

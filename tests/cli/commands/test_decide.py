@@ -87,7 +87,7 @@ def test_choices_and_no_text(capsys: Capture) -> None:
     ("arguments", "reason"),
     [
         (("--choices", "yes"), "nothing to choose"),
-        (("--text", "missing.txt"), "cannot read missing.txt"),
+        (("--text", "No payment."), "--text takes a file, and there is none named 'No payment.'"),
         (("--text", "-", "--text", "-"), "standard input can be read once"),
         (("--journal", "x", "--no-journal"), "exclude each other"),
         (("--labels", "numbers"), "one of letters, words"),

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Request
+from ponder.models.config import Config
 from ponder.models.fakes.simulated import Simulated
+from ponder.models.opening import Teller, open_model
 from tests.support.virtual import run
 
 ASKED = (Message("user", "What is six times seven ?"),)
@@ -119,3 +121,15 @@ def test_a_chain_that_is_made_to_answer_does_so_at_once_and_is_right_as_often() 
     assert {c.finish for c in given} == {"stop"}
     whole = draw(Simulated(accuracy=0.7), 400)
     assert [c.text for c in given] == [f"{answer(c)}}}" for c in whole]
+
+
+def test_two_worlds_have_two_columns_on_a_receipt() -> None:
+    async def names() -> list[str]:
+        worlds = ("simulated", "simulated(accuracy=0.2)", "simulated(accuracy=0.8, length=50)")
+        return [(await open_model(one, Config(), Teller())).model.info.name for one in worlds]
+
+    assert asyncio.run(names()) == [
+        "simulated",
+        "simulated(accuracy=0.2)",
+        "simulated(accuracy=0.8, length=50)",
+    ]

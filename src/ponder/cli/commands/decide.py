@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -168,6 +169,11 @@ def _texts(paths: tuple[str, ...]) -> list[str]:
         raise UsageError("--text - is given twice: standard input can be read once.")
     found = []
     for path in paths:
+        if path != "-" and not Path(path).exists():
+            raise UsageError(
+                f"--text takes a file, and there is none named {short(path, 80)!r}: name a file "
+                "with the text, or pipe the text in and say --text -."
+            )
         text = _standard_input() if path == "-" else read_text(path)
         if not text.strip():
             raise UsageError(f"{path} is empty: it has no text to decide on.")

@@ -52,7 +52,7 @@ class Simulated:
     ``accuracy`` in [0, 1]; ``decoys`` wrong answers; ``length`` mean tokens of a sample; ``signal``
     in standard deviations; ``speed`` tokens per second of one sample (0: at once). ``thinking`` is
     the mean number of tokens that it thinks first, within the length, or beside it if ``beside``
-    allows so many; a sample that continues a prefix does not think.
+    allows so many; a sample that continues a prefix does not think. ``name`` is what receipts say.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Simulated:
         speed: float = 0.0,
         thinking: int = 0,
         beside: int = 0,
+        name: str = "simulated",
     ) -> None:
         if not 0 <= accuracy <= 1 or decoys < 1 or length < 1 or min(speed, thinking, beside) < 0:
             raise UsageError(
@@ -81,7 +82,7 @@ class Simulated:
         if thinking:
             capabilities |= {"native_thinking"}
         shape = Shape(parameters=10**9)
-        self.info = ModelInfo("simulated", capabilities, shape, 32_768, local=True, beside=beside)
+        self.info = ModelInfo(name, capabilities, shape, 32_768, local=True, beside=beside)
 
     def prompt_bound(self, messages: Sequence[Message], prefix: str = "") -> int:
         """Count one token per word."""
