@@ -62,7 +62,7 @@ def test_what_a_vendor_tells_counts_where_the_list_knows_nothing() -> None:
 def test_what_is_stored_has_a_price_of_its_own(
     api: str, write: str | None, five: int, hour: int
 ) -> None:
-    own = Price(Decimal(4), Decimal(1), Decimal(1), write and Decimal(write))
+    own = Price(Decimal(4), Decimal(1), Decimal(1), Decimal(write) if write else None)
     price, _ = pricing(endpoint("m", settings={"api": api}, price=own))
     assert price is not None
     assert price(100, 0, 0, 100, 0) == 100 * five * 10**6

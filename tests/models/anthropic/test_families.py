@@ -45,8 +45,9 @@ def test_the_preset_says_what_a_model_can_do() -> None:
         ("claude-sonnet-4-5", {"stop", "native_thinking", "prefill"}),
         ("claude-3-5-haiku", {"stop", "prefill"}),
     ):
-        where = {"base_url": "http://127.0.0.1/v1", "model": model}
-        info = HttpModel(Endpoint(name="claude", **where, **preset(model)), Messages).info
+        where = "http://127.0.0.1/v1"
+        endpoint = Endpoint(name="claude", base_url=where, model=model, **preset(model))
+        info = HttpModel(endpoint, Messages).info
         assert info.capabilities == able
     price, note = pricing(
         EndpointConfig("e", "https://api.anthropic.com/v1", "claude-sonnet-4-5", {})
