@@ -24,16 +24,20 @@ from ponder.planning import difficulty, presets
 from ponder.planning.presets import COMMON, PRESETS, Preset
 from ponder.policies.value import Mixture
 from ponder.strategies import registry
+from ponder.strategies.declaring import RUN, Chosen
 from ponder.strategies.knobs import read as read_knobs
 from ponder.util.decoding import Malformed
 from ponder.util.files import read_regular, text_of
+from ponder.verifiers import registry as verifiers
 
 LIMIT = 1 << 20
 """Most bytes of a file."""
 LARGEST = 10**18
 """Largest whole number, up and down."""
+FORMAT = 1
+"""Version of the format, in the key ``plans``; a file without it is of this version."""
 TABLES = ("fit", "efforts", "difficulty")
-KEYS = ("model", "strategy", "knobs", "sampling", "budget")
+KEYS = ("model", "strategy", "knobs", "sampling", "verifier", "budget")
 """Keys of ``[efforts.NAME]``."""
 _KEY = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"({_KEY}(?:\s*\.\s*{_KEY})*)"
@@ -53,6 +57,8 @@ class Plans:
     """Description of the data that they were fitted to."""
     of_project: bool = field(default=False, compare=False)
     """True if a project's ``ponder.toml`` names the file: nobody else vouches for it."""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """File and line of each of ``models``, by effort, for messages."""
 
     def outlook(self, answer_type: str) -> Mixture | None:
         """Return the outlook on an answer type; None if nothing was fitted to it."""
@@ -73,10 +79,11 @@ class Plans:
         try:
             catalog.resolve(None, changed)
         except UnknownName:
+            at = f"{self.places[effort]}: " if effort in self.places else ""
             raise UsageError(
-                f"the plan of the effort {effort!r} names the model {name!r}, and there is none of "
-                "that name: write the name of an endpoint or of a model into the file of plans, or "
-                "give --model."
+                f"{at}the plan of the effort {effort!r} names the model {name!r}, and there is "
+                "none of that name: write the name of an endpoint or of a model there, or give "
+                "--model."
             ) from None
         return changed
 
@@ -139,12 +146,19 @@ class _Reader:
     def _plans(self, of_project: bool) -> Plans:
         _check_numbers(self.data)
         for name in self.data:
-            if name not in TABLES:
+            if name not in ("plans", *TABLES):
                 raise _Fault(str(UnknownName("table of plans", name, TABLES)), name)
+        version = self.data.get("plans", FORMAT)
+        if type(version) is not int or version != FORMAT:
+            raise _Fault(
+                f"the plans have format {version!r}, and this Ponder reads {FORMAT}: make them "
+                "again with 'ponder tune'.",
+                "plans",
+            )
         tables = {name: _table(self.data, name) for name in TABLES}
         if not tables["efforts"] and not tables["difficulty"]:
             raise _Fault("there are no plans: expected a table such as [efforts.medium].")
-        efforts, models = {}, {}
+        efforts, models, places = {}, {}, {}
         for effort in tables["efforts"]:
             if effort not in PRESETS:
                 reason = str(UnknownName("effort", effort, PRESETS))
@@ -153,6 +167,8 @@ class _Reader:
             efforts[effort] = _preset(table, ("efforts", effort), of_project)
             if "model" in table:
                 models[effort] = table["model"]
+                line = line_of(self.text, ("efforts", effort, "model"))
+                places[effort] = f"{self.path}, line {line}"
         fitted = None
         if tables["difficulty"]:
             try:
@@ -161,14 +177,14 @@ class _Reader:
                 keys = re.split(r"[^\w-]+", str(error).removeprefix("it has the unknown field"))
                 reason = f"[difficulty] is no fit: {error}; make one with 'ponder tune'."
                 raise _Fault(reason, "difficulty", *filter(None, keys[:4])) from None
-        return Plans(efforts, models, fitted, tables["fit"], of_project)
+        return Plans(efforts, models, fitted, tables["fit"], of_project, places)
 
 
 def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -> Preset:
     for name in table:
         if name not in KEYS:
             raise _Fault(str(UnknownName(f"key in [{'.'.join(keys)}]", name, KEYS)), *keys, name)
-    for name in ("model", "strategy"):
+    for name in ("model", "strategy", "verifier"):
         if name in table and not (isinstance(table[name], str) and table[name]):
             raise _Fault(f"{name} must be a name in quotes.", *keys, name)
     if "strategy" not in table:
@@ -190,6 +206,8 @@ def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -
             if name not in asdict(Budget()):
                 raise UnknownName("limit", name, asdict(Budget()))
         budget = Budget(**parts["budget"])
+        at = "verifier"
+        verifier = _verifier(chosen, table.get("verifier", ""))
     except UsageError as error:
         raise _Fault(str(error), *keys, at, *_named(error, parts.get(at, {}))) from None
     if of_project and chosen.models:
@@ -199,7 +217,26 @@ def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -
             *keys,
             "knobs",
         )
-    return Preset(table["strategy"], dict(parts["knobs"]), sampling, budget, style)
+    if of_project and (foreign := verifiers.named(verifier)):
+        raise _Fault(
+            f"its verifier refers to {foreign[0].text!r}, which Ponder opens on no project's word: "
+            "give this file with --plans if you trust it.",
+            *keys,
+            "verifier",
+        )
+    knobs = dict(parts["knobs"])
+    return Preset(table["strategy"], knobs, sampling, budget, style, verifier=verifier)
+
+
+def _verifier(chosen: Chosen, name: str) -> str:
+    """Return the name of the verifier that a strategy asks.
+
+    Raises:
+        UsageError: there is none of that name, or the strategy asks none.
+    """
+    if name and chosen.verifier != RUN:
+        raise UsageError("the strategy with these knobs has no choice of verifier: leave it out.")
+    return verifiers.find(name).name if name else ""
 
 
 def _named(error: UsageError, table: Mapping[str, Any]) -> Iterator[str]:
@@ -258,6 +295,7 @@ def to_toml(plans: Plans, remarks: Mapping[str, str] | None = None) -> str:
     """Return the text of a file; ``remarks`` by effort are written above the plans."""
     lines = [
         "# Written by 'ponder tune', to be read and edited; docs/tune.md says what it means.",
+        f"plans = {FORMAT}",
         "",
     ]
     if plans.fit:
@@ -282,6 +320,8 @@ def to_toml(plans: Plans, remarks: Mapping[str, str] | None = None) -> str:
             },
             "budget": {n: value for n, value in asdict(preset.budget).items() if value is not None},
         }
+        if preset.verifier:
+            lines.append(f"verifier = {_toml(preset.verifier)}")
         lines += [f"{name} = {_toml(table)}" for name, table in parts.items() if table]
         lines.append("")
     if plans.difficulty is not None:

@@ -55,6 +55,8 @@ class Preset:
     """The change for a model that thinks by itself; None if thinking is set by hand,
     or the plan comes from a file.
     """
+    verifier: str = ""
+    """Name of the verifier that the strategy asks; '' for the usual one."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -146,7 +148,8 @@ def preset(
     if drawn.thinking is None and own is None:
         plan = Preset(name, values) if by_hand else _thinking(effort, given)
         wish = _wish(effort, plan, given, drawn, limits, budget)
-    return Preset(name, values, drawn, limits, style, wish)
+    judge = base.verifier if name == base.strategy else ""
+    return Preset(name, values, drawn, limits, style, wish, judge)
 
 
 def _thinking(effort: str, given: Mapping[str, Any]) -> Preset:

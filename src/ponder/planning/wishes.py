@@ -66,7 +66,8 @@ def spec(
     if model in chosen.models:
         raise UsageError(f"{model} is the run's own model and always takes part: do not name it.")
     asked = chosen.verifier
-    name = (VERIFIER if asked == RUN else asked) if verifier is None else verifier
+    usual = preset.verifier or VERIFIER
+    name = (usual if asked == RUN else asked) if verifier is None else verifier
     sampling = preset.sampling
     if name or verifier is not None:
         judge = verifiers.find(name)

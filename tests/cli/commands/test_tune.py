@@ -26,7 +26,7 @@ def test_a_table_a_file_and_a_run_by_it(pool: Path, tmp_path: Path, capsys: Capt
     code, out, err = ponder(capsys, "tune", str(pool), "-o", output)
     assert code == 0
     assert out.startswith("fitted to 6 problems, judged on 6 others; cost in tokens")
-    assert "fixed votes on the judged problems" in out
+    assert "fixed plans on the judged problems" in out
     assert "by difficulty" in out
     assert err == f"wrote {output}: use it with 'ponder solve --plans {output}'\n"
     plans = load(output)

@@ -15,11 +15,12 @@ from ponder.core.errors import UsageError
 from ponder.experiments.pools.file import write
 from ponder.experiments.pools.importing import Foreign, Options
 from ponder.experiments.pools.samples import Entry, Header, Sample
-from ponder.experiments.tuning import fitting
+from ponder.experiments.tuning import fitting, inputs
 from ponder.experiments.tuning.candidates import Candidate, Outcomes, candidates, evaluate
 from ponder.experiments.tuning.fitting import CEILINGS, choose, plans, split, tune, within
+from ponder.experiments.tuning.inputs import Inputs
 from ponder.experiments.tuning.report import to_json
-from ponder.experiments.tuning.samples import Recorded, read
+from ponder.experiments.tuning.samples import read
 from ponder.planning.plans import load, to_toml
 from ponder.policies.value import PRIOR
 
@@ -141,24 +142,25 @@ def varied(folder: Path, name: str, **rest: Any) -> Path:
     return pool(folder, name, *problems, parameters=10, **rest)
 
 
-def tuned(path: Path) -> tuple[fitting.Tuned, list[Recorded]]:
-    pools, unit = read([path])
-    return tune(pools, unit, "2026-01-02"), pools
+def tuned(*paths: Path) -> tuple[fitting.Tuned, Inputs]:
+    found = inputs.read(paths)
+    return tune(found, "2026-01-02"), found
 
 
 def test_what_the_judged_problems_say_has_no_part_in_the_choice(tmp_path: Path) -> None:
-    before, [own] = tuned(varied(tmp_path, "p"))
+    before, found = tuned(varied(tmp_path, "p"))
+    [own] = found.pools
     right = own.right.copy()
     judged = split(12, 0.5, 0)[1]
     right[judged] = ~right[judged]
-    after = tune([replace(own, right=right)], "flops", "2026-01-02")
+    after = tune(replace(found, pools=(replace(own, right=right),)), "2026-01-02")
     assert [e.chosen.plan for e in after.efforts] == [e.chosen.plan for e in before.efforts]
     assert after.outlook == before.outlook
     assert [e.chosen.accuracy for e in after.efforts] != [e.chosen.accuracy for e in before.efforts]
 
 
 def test_regret_is_against_the_best_plan_in_hindsight(tmp_path: Path) -> None:
-    found, pools = tuned(varied(tmp_path, "p"))
+    found, given = tuned(varied(tmp_path, "p"))
     assert [effort.name for effort in found.efforts] == [*CEILINGS]
     for effort in found.efforts:
         assert effort.ceiling == pytest.approx(CEILINGS[effort.name] * found.sample)
@@ -168,15 +170,15 @@ def test_regret_is_against_the_best_plan_in_hindsight(tmp_path: Path) -> None:
         against = effort.against[effort.best.plan].difference
         assert against == pytest.approx(-effort.regret.difference)
     assert found.efforts[0].chosen.plan == Candidate(0, 1, "exact")
-    told = to_json(found, pools)
+    told = to_json(found, given)
     assert [row["effort"] for row in told["efforts"]] == [*CEILINGS]
-    assert len(told["plans"]) == len(candidates(pools))
+    assert len(told["plans"]) == len(candidates(given.pools))
 
 
 def test_the_file_says_what_was_chosen(tmp_path: Path) -> None:
     sampling = {"length": 64, "temperature": 0.6, "top_p": 0.9, "stop": [], "logprobs": False}
-    found, pools = tuned(varied(tmp_path, "p", sampling=sampling))
-    made, remarks = plans(found, pools, 0)
+    found, given = tuned(varied(tmp_path, "p", sampling=sampling))
+    made, remarks = plans(found, given, "2026-01-02", 0)
     path = tmp_path / "plans.toml"
     path.write_text(to_toml(made, remarks), encoding="utf-8")
     back = load(path)
@@ -184,6 +186,7 @@ def test_the_file_says_what_was_chosen(tmp_path: Path) -> None:
     assert not back.models
     for effort in found.efforts:
         preset, plan = back.efforts[effort.name], effort.chosen.plan
+        assert isinstance(plan, Candidate)
         assert preset.strategy == ("direct" if plan.n == 1 else "self_consistency")
         assert preset.knobs.get("n", 1) == plan.n
         assert (preset.sampling.length, preset.sampling.temperature) == (64, 0.6)
@@ -192,8 +195,8 @@ def test_the_file_says_what_was_chosen(tmp_path: Path) -> None:
 
 
 def test_plans_of_several_models_name_them(tmp_path: Path) -> None:
-    pools, unit = read([varied(tmp_path, "s"), varied(tmp_path, "l", model="big")])
-    made, _ = plans(tune(pools, unit, "today"), pools, 0)
+    found, given = tuned(varied(tmp_path, "s"), varied(tmp_path, "l", model="big"))
+    made, _ = plans(found, given, "today", 0)
     assert set(made.models.values()) <= {"m", "big"}
     assert made.models.keys() == made.efforts.keys()
 
@@ -257,9 +260,8 @@ def test_published_samples_give_votes_that_end_early(data: Path, tmp_path: Path)
     ]
     path = tmp_path / "aime.jsonl"
     write(path, Header(("Qwen3-4B",), {}), entries)
-    pools, unit = read([path])
-    assert (unit, pools[0].classes.shape) == ("tokens", (30, 80))
-    found = tune(pools, unit, "today")
+    found, given = tuned(path)
+    assert (given.unit, given.pools[0].classes.shape) == ("tokens", (30, 80))
     by = {row.plan: row for row in found.table}
     fixed, early = by[Candidate(0, 32, "exact")], by[Candidate(0, 32, "lead(k=4)")]
     assert early.cost < 0.7 * fixed.cost

@@ -16,6 +16,7 @@ import numpy as np
 from ponder.core.outlook import Outlook, Seen
 from ponder.core.problem import AnswerType
 from ponder.experiments.stats.estimators import Floats
+from ponder.experiments.tuning.results import Evaluated
 from ponder.experiments.tuning.samples import Recorded
 from ponder.policies.stopping import Exact, Rule, Value, decided, rule
 
@@ -59,6 +60,23 @@ class Candidate:
         return f"{pools[self.pool].name}: {said}" if len(pools) > 1 else said
 
 
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A plan that was measured as a whole."""
+
+    place: int
+    """Its position among the evaluated configurations."""
+    name: str
+
+    def named(self, pools: Sequence[Recorded]) -> str:
+        """Return its description."""
+        return self.name
+
+
+Plan = Candidate | Fixed
+"""A plan that can be fitted."""
+
+
 def candidates(pools: Sequence[Recorded], rules: Sequence[str] = RULES) -> list[Candidate]:
     """Return all plans that the pools can stand for."""
     return [
@@ -74,7 +92,7 @@ def candidates(pools: Sequence[Recorded], rules: Sequence[str] = RULES) -> list[
 class Outcomes:
     """Results of the plans on each problem. Arrays are (problems, plans)."""
 
-    plans: tuple[Candidate, ...]
+    plans: tuple[Plan, ...]
     accuracy: Floats
     """Share of the orders in which the answer is right."""
     cost: Floats
@@ -116,6 +134,21 @@ def evaluate(
             accuracy[row, column] = hits / len(drawn)
             cost[row, column] = pool.once[row] + spent / len(drawn)
     return Outcomes(asked, accuracy, cost)
+
+
+def beside(found: Outcomes | None, evaluated: Sequence[Evaluated]) -> Outcomes:
+    """Return the outcomes with those of the evaluated configurations beside them."""
+    plans = tuple(Fixed(place, one.name) for place, one in enumerate(evaluated))
+    accuracy, cost = ([getattr(one, name) for one in evaluated] for name in ("correct", "cost"))
+    if found is None:
+        return Outcomes(plans, np.stack(accuracy, 1), np.stack(cost, 1))
+    if not plans:
+        return found
+    return Outcomes(
+        (*found.plans, *plans),
+        np.column_stack([found.accuracy, *accuracy]),
+        np.column_stack([found.cost, *cost]),
+    )
 
 
 def _orders(pool: Recorded, seed: int) -> list[list[list[int]]]:

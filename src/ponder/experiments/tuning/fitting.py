@@ -11,22 +11,24 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ponder._version import __version__
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
+from ponder.core.problem import AnswerType
 from ponder.experiments.stats import intervals, paired
 from ponder.experiments.stats.estimators import Floats, Ints
 from ponder.experiments.stats.paired import Difference
-from ponder.experiments.tuning.candidates import Candidate, Outcomes, evaluate
+from ponder.experiments.tuning.candidates import Candidate, Outcomes, Plan, beside, evaluate
+from ponder.experiments.tuning.inputs import Inputs
 from ponder.experiments.tuning.samples import Recorded
 from ponder.planning import difficulty, presets
 from ponder.planning.difficulty import Fit
 from ponder.planning.plans import Plans
 from ponder.planning.presets import Preset
+from ponder.policies.value import Mixture
 
 CEILINGS: dict[str, float] = {
     "minimal": 1, "low": 4, "medium": 8, "high": 16, "xhigh": 24, "max": 32,
@@ -43,7 +45,7 @@ TERCILES = ("easy", "middling", "hard")
 class Judged:
     """A plan on the judged problems."""
 
-    plan: Candidate
+    plan: Plan
     accuracy: float
     low: float
     """The lower end of the 95 % interval."""
@@ -67,7 +69,7 @@ class Effort:
     """``best`` minus ``chosen``."""
     oracle: float
     """Accuracy if the best of these plans were known for each problem."""
-    against: Mapping[Candidate, Difference]
+    against: Mapping[Plan, Difference]
     """``chosen`` minus each plan within the ceiling."""
 
 
@@ -81,7 +83,7 @@ class Level:
     problems: int
     accuracy: float
     """Of the effort's plan."""
-    own: Candidate
+    own: Plan
     """The plan that is chosen on the fitting problems of this difficulty alone."""
     own_accuracy: float
     """The accuracy of that plan."""
@@ -97,33 +99,38 @@ class Tuned:
     judged: int
     """Number of problems that it was judged on."""
     sample: float
-    """Mean cost of one sample of the cheapest pool."""
+    """Mean cost of one sample of the cheapest pool, or else of the cheapest plan."""
     efforts: tuple[Effort, ...]
     table: tuple[Judged, ...]
     """All plans, the cheapest first."""
     levels: tuple[Level, ...]
-    outlook: Fit
+    outlook: Fit | None
+    """None if nothing was sampled."""
 
 
-def tune(
-    pools: Sequence[Recorded], unit: str, made: str, *, share: float = 0.5, seed: int = 0
-) -> Tuned:
+def tune(inputs: Inputs, made: str, *, share: float = 0.5, seed: int = 0) -> Tuned:
     """Fit plans to a part of the problems, and judge them on the ``share`` that is left.
 
-    ``made`` is the date. The same pools and seed give the same plans.
+    ``made`` is the date. The same inputs and seed give the same plans.
 
     Raises:
         UsageError: there are too few problems.
     """
-    fitting, judging = split(len(pools[0].kinds), share, seed)
-    graded = [one for pool in pools for one in pool.graded(fitting)]
-    outlook = difficulty.fit(graded, made)
-    outlooks = {kind: outlook.outlook(kind) for kind in set(pools[0].kinds)}
-    found = evaluate(pools, outlooks, seed)
-    before, after = _rows(found, fitting), _rows(found, judging)
-    sample = min(
-        float(before.cost[:, i].mean()) for i, plan in enumerate(found.plans) if plan.n == 1
-    )
+    pools = inputs.pools
+    fitting, judging = split(inputs.problems, share, seed)
+    outlook = None
+    outlooks: dict[AnswerType, Mixture] = {}
+    if pools:
+        outlook = difficulty.fit([one for pool in pools for one in pool.graded(fitting)], made)
+        outlooks = {kind: outlook.outlook(kind) for kind in set(pools[0].kinds)}
+    sampled = evaluate(pools, outlooks, seed) if pools else None
+    found = beside(sampled, inputs.evaluated)
+    before, after = of_problems(found, fitting), of_problems(found, judging)
+    costs = before.cost.mean(0)
+    single = [
+        i for i, plan in enumerate(found.plans) if isinstance(plan, Candidate) and plan.n == 1
+    ]
+    sample = min(float(costs[i]) for i in single or range(len(costs)))
     means = intervals.resampled_means(after.accuracy, seed)
     rows = [_judged(after, means, column) for column in range(len(found.plans))]
     efforts = []
@@ -147,13 +154,13 @@ def tune(
             )
         )
     return Tuned(
-        unit,
+        inputs.unit,
         len(fitting),
         len(judging),
         sample,
         tuple(efforts),
         tuple(sorted(rows, key=lambda row: row.cost)),
-        tuple(_levels(pools, outlooks, efforts, fitting, judging, seed)),
+        tuple(_levels(pools, outlooks, efforts, fitting, judging, seed)) if pools else (),
         outlook,
     )
 
@@ -185,7 +192,8 @@ def choose(found: Outcomes, allowed: Sequence[int]) -> int:
     return max(allowed, key=lambda i: (round(float(accuracy[i]), 12), -float(cost[i])))
 
 
-def _rows(found: Outcomes, rows: Ints) -> Outcomes:
+def of_problems(found: Outcomes, rows: Ints) -> Outcomes:
+    """Return the outcomes on some of the problems."""
     return Outcomes(found.plans, found.accuracy[rows], found.cost[rows])
 
 
@@ -198,7 +206,7 @@ def _judged(found: Outcomes, means: Floats, column: int) -> Judged:
 
 def _levels(
     pools: Sequence[Recorded],
-    outlooks: Mapping[Any, Any],
+    outlooks: Mapping[AnswerType, Mixture],
     efforts: Sequence[Effort],
     fitting: Ints,
     judging: Ints,
@@ -219,7 +227,7 @@ def _levels(
     for name, mine, others in zip(
         TERCILES, _terciles(ease, fitting), _terciles(ease, judging), strict=True
     ):
-        before, after = _rows(found, mine), _rows(found, others)
+        before, after = of_problems(found, mine), of_problems(found, others)
         for effort in efforts:
             if effort.chosen.plan not in places or not (len(mine) and len(others)):
                 continue
@@ -258,41 +266,51 @@ def _terciles(ease: Floats, problems: Ints) -> list[Ints]:
 # To a file ----------------------------------------------------------------------------------------
 
 
-def plans(tuned: Tuned, pools: Sequence[Recorded], seed: int) -> tuple[Plans, dict[str, str]]:
+def plans(tuned: Tuned, inputs: Inputs, made: str, seed: int) -> tuple[Plans, dict[str, str]]:
     """Return the plans for a file, and a remark on each."""
-    several = len({pool.model for pool in pools if pool.model}) > 1
+    pools = inputs.pools
+    named = {pool.model for pool in pools} | {one.model for one in inputs.evaluated}
+    several = len(named - {""}) > 1
     efforts, models, remarks = {}, {}, {}
     for effort in tuned.efforts:
         row = effort.chosen
-        pool = pools[row.plan.pool]
-        efforts[effort.name] = preset(row.plan, pool)
+        model, efforts[effort.name] = preset(row.plan, inputs)
         if several:
-            models[effort.name] = pool.model
+            models[effort.name] = model
         remarks[effort.name] = (
             f"{row.plan.named(pools)}: {row.accuracy:.3f} right ({row.low:.3f} to {row.high:.3f}) "
             f"on {tuned.judged} other problems, at {row.cost / tuned.sample:.1f} times the "
-            "cheapest sample"
+            f"cheapest {'sample' if pools else 'plan'}"
         )
     fit = {
-        "made": tuned.outlook.made,
+        "made": made,
         "version": __version__,
         "pools": [
             f"{p.name}: {p.model or 'unknown model'}, {p.samples} samples each" for p in pools
         ],
+        "results": [f"{one.name}: {one.model}" for one in inputs.evaluated],
         "problems": tuned.fitted,
         "judged_on": tuned.judged,
         "unit": tuned.unit,
         "seed": seed,
     }
-    return Plans(efforts, models, tuned.outlook, fit), remarks
+    told = {name: value for name, value in fit.items() if value != []}
+    return Plans(efforts, models, tuned.outlook, told), remarks
 
 
-def preset(plan: Candidate, pool: Recorded) -> Preset:
-    """Return a plan as the file holds it. The budget is one that nothing recorded would reach."""
+def preset(plan: Plan, inputs: Inputs) -> tuple[str, Preset]:
+    """Return a plan's model, and the plan as the file holds it.
+
+    The budget of a vote is one that nothing recorded would reach.
+    """
+    if not isinstance(plan, Candidate):
+        one = inputs.evaluated[plan.place]
+        return one.model, one.preset
+    pool = inputs.pools[plan.pool]
     sampling, style = presets.drawing(pool.sampling)
     tokens = plan.n * (max(sampling.length, pool.longest) + (pool.prompt or PROMPT))
     step = int(10 ** max(0, math.floor(math.log10(tokens)) - 1))
-    return Preset(
+    return pool.model, Preset(
         "self_consistency" if plan.knobs else "direct",
         plan.knobs,
         sampling,

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ponder.experiments.stats.paired import Difference
-from ponder.experiments.tuning.candidates import Candidate
+from ponder.experiments.tuning.candidates import Candidate, Plan
 from ponder.experiments.tuning.fitting import Effort, Judged, Level, Tuned
-from ponder.experiments.tuning.samples import Recorded
+from ponder.experiments.tuning.inputs import Inputs
 
 
-def to_json(tuned: Tuned, pools: Sequence[Recorded]) -> dict[str, Any]:
+def to_json(tuned: Tuned, inputs: Inputs) -> dict[str, Any]:
     """Return its JSON in ``ponder tune --json``."""
 
-    def plan(one: Candidate) -> dict[str, Any]:
-        pool = pools[one.pool]
+    def plan(one: Plan) -> dict[str, Any]:
+        if not isinstance(one, Candidate):
+            held = inputs.evaluated[one.place]
+            knobs = dict(held.preset.knobs)
+            return {"result": held.name, "model": held.model, "strategy": held.preset.strategy,
+                    "knobs": knobs}  # fmt: skip
+        pool = inputs.pools[one.pool]
         return {"pool": pool.name, "model": pool.model, "n": one.n, "stop": one.stop}
 
     def judged(row: Judged) -> dict[str, Any]:

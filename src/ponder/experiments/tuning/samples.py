@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,39 +85,68 @@ class Recorded:
         return [Graded(self.name, self.model, kind, tuple(rows)) for kind, rows in by.items()]
 
 
-def read(
-    paths: Sequence[Path], unit: str = "", announce: Callable[[int], None] = lambda formulas: None
-) -> tuple[list[Recorded], str]:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A pool as it was read."""
+
+    path: Path
+    header: Header
+    entries: tuple[Entry, ...]
+
+    @property
+    def problem_ids(self) -> list[str]:
+        """Names of its problems, in its order."""
+        return [entry.problem_id for entry in self.entries]
+
+    @property
+    def suite(self) -> str:
+        """The suite that it names; '' if it does not."""
+        return str(self.header.rest.get("suite") or "")
+
+    @property
+    def units(self) -> set[str]:
+        """The units in which the cost of every sample is known, and not all cost nothing."""
+        return _prices(self.header, self.entries)
+
+
+def load(paths: Sequence[Path]) -> list[Loaded]:
+    """Read pools of the same problems.
+
+    Raises:
+        UsageError: a file is no pool, or has other problems than the first.
+    """
+    pools = [Loaded(path, pool.header, tuple(pool)) for path in paths for pool in (Pool(path),)]
+    for pool in pools[1:]:
+        odd = sorted({*pool.problem_ids} ^ {*pools[0].problem_ids})
+        if odd:
+            raise UsageError(
+                f"{pool.path} has other problems than {pools[0].path}, such as {odd[0]!r}: give "
+                "pools of the same problems."
+            )
+    return pools
+
+
+def read(paths: Sequence[Path], unit: str = "") -> tuple[list[Recorded], str]:
     """Read pools; returns them, and the unit of their prices.
 
     Problems have as many samples as the poorest of their pool. ``unit`` '' is the first of
     ``UNITS`` that all pools know.
 
     Raises:
-        UsageError: a file is no pool, is not graded, or has other problems than the first; or no
-            unit is known of all samples.
+        UsageError: as ``load``; or a file is not graded, or no unit is known of all samples.
     """
-    pools = [(path, pool.header, list(pool)) for path in paths for pool in (Pool(path),)]
-    ids = [entry.problem_id for entry in pools[0][2]]
-    for path, _, entries in pools[1:]:
-        own = {entry.problem_id for entry in entries}
-        if own != set(ids):
-            odd = next(iter(sorted(own ^ set(ids))))
-            raise UsageError(
-                f"{path} has other problems than {paths[0]}, such as {odd!r}: give pools of the "
-                "same problems."
-            )
-    prices = [_prices(header, entries) for _, header, entries in pools]
-    chosen = _unit(unit, prices, [header for _, header, _ in pools])
-    found = []
-    for path, header, entries in pools:
-        by = {entry.problem_id: entry for entry in entries}
-        ordered = [by[name] for name in ids]
-        found.append(_recorded(path, header, ordered, chosen, announce))
-    return found, chosen
+    pools = load(paths)
+    models = {pool.header.models for pool in pools}
+    chosen = choose_unit(unit, [pool.units for pool in pools], models)
+    return [recorded(pool, pools[0].problem_ids, chosen) for pool in pools], chosen
 
 
-def _unit(asked: str, known: Sequence[set[str]], headers: Sequence[Header]) -> str:
+def choose_unit(asked: str, known: Sequence[set[str]], models: Collection[tuple[str, ...]]) -> str:
+    """Return the unit asked for, or else the first that is known of all inputs.
+
+    Raises:
+        UsageError: there is none, or tokens of several models would be compared unasked.
+    """
     shared = [unit for unit in UNITS if all(unit in units for units in known)]
     if asked and asked not in shared:
         raise UsageError(
@@ -129,7 +158,6 @@ def _unit(asked: str, known: Sequence[set[str]], headers: Sequence[Header]) -> s
             "the pools do not say what their samples cost: record them with 'ponder pool record', "
             "or give each sample its 'tokens'."
         )
-    models = {header.models for header in headers}
     if not asked and shared[0] in ("tokens", "seconds") and len(models) > 1:
         raise UsageError(
             f"{shared[0]} of different models do not cost the same: give the pools' headers "
@@ -152,9 +180,15 @@ def _prices(header: Header, entries: Sequence[Entry]) -> set[str]:
     return known
 
 
-def _recorded(
-    path: Path, header: Header, entries: list[Entry], unit: str, announce: Callable[[int], None]
-) -> Recorded:
+def recorded(pool: Loaded, problems: Sequence[str], unit: str) -> Recorded:
+    """Return a pool's samples in this order of the problems, as arrays.
+
+    Raises:
+        UsageError: it is not graded.
+    """
+    path, header = pool.path, pool.header
+    by = {entry.problem_id: entry for entry in pool.entries}
+    entries = [by[name] for name in problems]
     if all(entry.gold is None for entry in entries) and not any(
         sample.correct is not None for entry in entries for sample in entry.samples
     ):
@@ -165,7 +199,7 @@ def _recorded(
     fewest = min(len(entry.samples) for entry in entries)
     entries = [first(entry, fewest) for entry in entries]
     try:
-        [group] = columns.read(entries, announce=announce).groups
+        [group] = columns.read(entries).groups
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     shape = costs.shape_of(header)
