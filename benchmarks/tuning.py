@@ -1,18 +1,21 @@
 """Fitted plans on published samples of reasoning models: tables in docs/results.md.
 
-    python benchmarks/tuning.py {choice,default} [--data DIR] [--kept DIR] [--seeds N]
+    python benchmarks/tuning.py {choice,default} [--data DIR] [--kept DIR] [--seeds N] [-o FILE]
 
 ``choice``: the most accurate plan on the problems for fitting against the cheapest within one
-standard error of it, over N splits of each pool's problems. ``default``: one plan for all models and
-benchmarks, fitted to the other models, against the preset's vote on the model that is left out.
-Accuracies in points, with 95 % intervals over problems (bootstrap, paired); costs in samples.
+standard error of it, over N splits of each pool's problems. ``default``: one plan for all models
+and benchmarks, fitted to the other models, against a fixed vote on the model that is left out; -o
+writes the plan fitted to all of them, which ships as ``planning/thinkers.json``. Accuracies in
+points, with 95 % intervals over problems (bootstrap, paired); costs in samples.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,15 +35,18 @@ from ponder.planning import difficulty
 from published import JOINED, Benchmark, Published
 
 Choice = Callable[[Outcomes, Sequence[int]], int]
-PRESETS = (4, 8, 16, 24, 32)
-"""Votes of the presets; 8 is the vote of a model that thinks by itself."""
+VOTES = (4, 8, 16, 24, 32)
+"""Fixed votes: those of the efforts ``low`` to ``max``."""
+THINKER = 8
+"""The fixed vote whose cost the shipped one may have."""
 SEEDS = 8
 
 
 def within_errors(many: float) -> Choice:
-    """The cheapest plan within so many standard errors of the most accurate, the error being that of
-    the difference, paired by problem (Breiman 1984, 'Classification and Regression Trees', section
-    3.4.3, with one).
+    """The cheapest plan within so many standard errors of the most accurate.
+
+    The error is that of the difference, paired by problem. One error: Breiman 1984, 'Classification
+    and Regression Trees', section 3.4.3.
     """
 
     def choose(found: Outcomes, allowed: Sequence[int]) -> int:
@@ -153,68 +159,70 @@ def _outlook(pools: Sequence[Recorded], problems: Ints | None = None) -> Outlook
 # One plan for all models --------------------------------------------------------------------------
 
 
-def default(samples: Published, folder: Path, seeds: int) -> None:
+def default(samples: Published, folder: Path, output: Path | None) -> None:
     """Judge plans on the model that they were not fitted on."""
     by = {benchmark: pools_of(samples, benchmark, folder) for benchmark in JOINED}
     names = list(by[JOINED[0]])
     some = next(iter(by[JOINED[0]].values()))
-    plans = [*candidates([some]), *(Candidate(0, n, "exact") for n in PRESETS if n == 24)]
+    plans = [*candidates([some]), Candidate(0, 24, "exact")]
     places = {plan.n: i for i, plan in enumerate(plans) if plan.stop == "exact"}
     found: dict[tuple[str, Benchmark, str], Outcomes] = {}
-    for left in names:
+    for left in [*names, ""] if output else names:
         for benchmark, pools in by.items():
-            others = [pool for name, pool in pools.items() if name != left]
-            if not others:
-                continue
-            outlook = _outlook(others)
+            outlook = _outlook([pool for name, pool in pools.items() if name != left])
             for name, pool in pools.items():
                 found[left, benchmark, name] = of_votes(pool, plans, outlook)
-    head("instead of", "choice", "benchmark", "preset: right", "cost", "fitted: right", "cost",
-         "fitted - preset (95 %)", "plans")  # fmt: skip
-    for n in PRESETS:
-        for said, choose in CHOICES.items():
-            taken = {left: _joint(found, by, left, n, places, plans, choose) for left in names}
-            for benchmark, pools in by.items():
-                right = np.mean([
-                    found[name, benchmark, name].accuracy[:, [places[n], taken[name]]]
-                    for name in pools
-                ], axis=0)  # fmt: skip
-                cost = np.mean([
-                    found[name, benchmark, name].cost[:, [places[n], taken[name]]].mean(0)
-                    for name in pools
-                ], axis=0)  # fmt: skip
-                which = Counter(plans[taken[name]].named([some]) for name in pools)
-                row(f"vote of {n}", said, f"{benchmark.name}, {len(pools)} models",
-                    f"{100 * right[:, 0].mean():.1f}", f"{cost[0]:.2f}",
-                    f"{100 * right[:, 1].mean():.1f}", f"{cost[1]:.2f}",
-                    around(right[:, 1] - right[:, 0]),
-                    "; ".join(f"{many} x {one}" for one, many in which.items()))  # fmt: skip
+    head("instead of", "benchmark", "right", "samples", "fitted: right", "samples",
+         "fitted - fixed (95 %)", "fitted plans")  # fmt: skip
+    for n in VOTES:
+        taken = {left: _joint(found, by, left, places[n], plans) for left in names}
+        for benchmark, pools in by.items():
+            both = {name: [places[n], taken[name]] for name in pools}
+            held = {name: found[name, benchmark, name] for name in pools}
+            right = np.mean([held[name].accuracy[:, both[name]] for name in pools], axis=0)
+            cost = np.mean([held[name].cost[:, both[name]].mean(0) for name in pools], axis=0)
+            which = Counter(plans[taken[name]].named([some]) for name in pools)
+            row(f"vote of {n}", f"{benchmark.name}, {len(pools)} models",
+                f"{100 * right[:, 0].mean():.1f}", f"{cost[0]:.2f}",
+                f"{100 * right[:, 1].mean():.1f}", f"{cost[1]:.2f}",
+                around(right[:, 1] - right[:, 0]),
+                "; ".join(f"{many} x {one}" for one, many in which.items()))  # fmt: skip
+    if output:
+        plan = plans[_joint(found, by, "", places[THINKER], plans)]
+        written = {
+            "made": time.strftime("%Y-%m-%d", time.gmtime()),
+            "models": names,
+            "benchmarks": [benchmark.name for benchmark in by],
+            "problems": sum(len(next(iter(pools.values())).kinds) for pools in by.values()),
+            "votes": {"max": plan.knobs},
+        }
+        output.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 
 
 def _joint(
     found: dict[tuple[str, Benchmark, str], Outcomes],
     by: dict[Benchmark, dict[str, Recorded]],
     left: str,
-    n: int,
-    places: dict[int, int],
+    fixed: int,
     plans: Sequence[Candidate],
-    choose: Choice,
 ) -> int:
-    """Return the plan for the other models on all benchmarks, each of which counts as much."""
+    """Return the most accurate plan of the other models for no more samples than a fixed one.
+
+    Each benchmark counts as much: the problems of the smaller ones are repeated.
+    """
     accuracy, cost = [], []
     for benchmark, pools in by.items():
         known = [found[left, benchmark, name] for name in pools if name != left]
         accuracy.append(np.mean([one.accuracy for one in known], axis=0))
         cost.append(np.mean([one.cost for one in known], axis=0))
     size = max(map(len, accuracy))
-    # Resampled to equal numbers of problems, in turn, so that no benchmark counts more.
     spread = [np.arange(size) % len(one) for one in accuracy]
     whole = Outcomes(
         tuple(plans),
         np.concatenate([one[rows] for one, rows in zip(accuracy, spread, strict=True)]),
         np.concatenate([one[rows] for one, rows in zip(cost, spread, strict=True)]),
     )
-    return choose(whole, fitting.within(whole, float(whole.cost[:, places[n]].mean())))
+    return fitting.choose(whole, fitting.within(whole, float(whole.cost[:, fixed].mean())))
 
 
 def main() -> None:
@@ -223,10 +231,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("PONDER_DATA", "data")))
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
     samples = Published(asked.data, asked.kept)
     with tempfile.TemporaryDirectory() as folder:
-        (choice if asked.what == "choice" else default)(samples, Path(folder), asked.seeds)
+        if asked.what == "choice":
+            choice(samples, Path(folder), asked.seeds)
+        else:
+            default(samples, Path(folder), asked.output)
 
 
 if __name__ == "__main__":

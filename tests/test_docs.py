@@ -18,6 +18,7 @@ import pytest
 from ponder.cli.main import main
 from ponder.models import config
 from ponder.models.thinking import TOKENS
+from ponder.planning import thinkers
 from ponder.planning.presets import PRESETS, THINKING
 from tests.support.seeded import seeded_server
 from tests.support.telling import Ollama, telling, vllm
@@ -135,8 +136,11 @@ def test_the_effort_tables_say_what_the_plans_are(document: str) -> None:
 
 def test_the_table_of_thinking_says_what_the_plans_are() -> None:
     rows = {row[0].strip("`"): row for row in table("docs/effort.md")}
-    for name, (level, samples) in THINKING.items():
-        vote = "1" if samples == 1 else f"vote of {samples}"
+    votes = thinkers.shipped().votes
+    for name, level in THINKING.items():
+        vote = "1"
+        if name in votes:
+            vote = f"vote of up to {votes[name]['n']}, `stop={votes[name]['stop']}`"
         assert rows[name] == (f"`{name}`", f" `{level}` | {vote} | {TOKENS[level]:,} ")
 
 

@@ -54,6 +54,7 @@ COVERED_BY = {
     "experiments/pools/samples.py": "experiments/pools/test_file.py",
     "experiments/pools/regrading.py": "cli/pool/test_record.py",
     "experiments/pools/verifying.py": "cli/pool/test_verify.py",
+    "experiments/tuning/results.py": "experiments/tuning/test_inputs.py",
     "experiments/report/charts.py": "experiments/report/test_page.py",
     "experiments/report/difficulty.py": "experiments/report/test_economics.py",
     "experiments/report/figures.py": "experiments/report/test_page.py",

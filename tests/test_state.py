@@ -45,6 +45,7 @@ CACHES = frozenset({
     "experiments.suites.grading.gym._tasks",
     "planning.climbing.shipped",
     "planning.difficulty.shipped",
+    "planning.thinkers.shipped",
     "policies.ladder._evidence",
     "policies.stopping.leads",
     "policies.value._forecast",

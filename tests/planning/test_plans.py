@@ -41,16 +41,17 @@ VOTE = Preset(
     Sampling(300, temperature=0.5, thinking=Thinking("low")),
     Budget(tokens=5000, usd=0.25),
 )
+BEST = Preset("best_of_n", {"n": 3}, Sampling(200), verifier="lowest_group")
 PLANS = Plans(
-    {"low": Preset("direct", {}, Sampling(200)), "high": VOTE},
+    {"low": Preset("direct", {}, Sampling(200)), "high": VOTE, "medium": BEST},
     {"high": "simulated"},
     FIT,
     {"made": "2026-01-02", "pools": ["mine", 'a "quoted" \\ \x7f name'], "problems": 2},
 )
 GOOD = """\
+plans = 1
 [fit]
 made = "today"
-
 [efforts.low]
 strategy = "self_consistency"
 knobs = {n = 4}
@@ -69,11 +70,11 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    text = to_toml(PLANS, {"high": "a remark\nof two lines"})
+    text = to_toml(PLANS, {"high": "a remark\nof two \x1blines"})
     read = load(written(tmp_path, text))
     assert read.efforts == PLANS.efforts
     assert (read.models, read.fit) == (PLANS.models, PLANS.fit)
-    assert "# a remark of two lines\n[efforts.high]\n" in text
+    assert "# a remark of two \\x1blines\n[efforts.high]\n" in text
     assert read.difficulty is not None
     assert read.difficulty.basis == FIT.basis
     now, then = read.difficulty.outlook("number"), FIT.outlook("number")
@@ -111,7 +112,13 @@ def test_any_text_survives_the_file(name: str, value: str) -> None:
         ("knobs = {n = 4}", "knob = {n = 4}", 6, "did you mean 'knobs'?"),
         ("knobs = {n = 4}", "knobs = {n = 4", 6, "not valid TOML"),
         ("[efforts.high]", "[efforts.low]", 10, "not valid TOML"),
-        ('made = "today"', 'made = "today', 2, "not valid TOML"),
+        ('made = "today"', 'made = "today', 3, "not valid TOML"),
+        ("plans = 1", "plans = 2", 1, "the plans have format 2, and this Ponder reads 1"),
+        ("plans = 1", 'plans = "1"', 1, "the plans have format '1'"),
+        ("n = 4", 'n = "four"', 6, "knob 'n' must be a whole number, not 'four'"),
+        ("n = 4", 'n = 4}\nmodel = ""#', 7, "model must be a name in quotes"),
+        ("n = 4", 'n = 4}\nverifier = "mean_logprob"#', 7, "no choice of verifier"),
+        ("n = 4", 'weight = "score"}\nverifier = "mean_lgprob"#', 7, "'mean_logprob'"),
         ("[efforts.high]", "[difficulty]\ndifficulty = 2\n[efforts.high]", 10, "is no fit"),
     ],
 )
@@ -195,6 +202,22 @@ def test_a_plan_replaces_its_effort_and_no_other() -> None:
     assert asked(effort="high", knobs={"n": 3}).knobs["n"] == 3
 
 
+def test_a_plan_names_its_verifier() -> None:
+    assert asked().verifier == "lowest_group"
+    assert asked(verifier="mean_logprob").verifier == "mean_logprob"
+    other = asked(
+        strategy="best_of_n", effort="high"
+    )  # whose own rule of stopping it has no use for
+    assert (other.verifier, other.knobs["n"]) == ("mean_logprob", 12)
+
+
+def test_a_projects_plans_open_nothing_for_a_verifier(tmp_path: Path) -> None:
+    judged = GOOD.replace('"direct"', '"best_of_n"\nverifier = "script(x.py, f)"')
+    path = written(tmp_path, judged)
+    with pytest.raises(UsageError, match=r"line 12: its verifier refers to 'script\(x.py, f\)'"):
+        load(path, of_project=True)
+
+
 def test_a_plan_is_used_as_written_by_a_model_that_thinks_by_itself() -> None:
     thinker = ModelInfo("thinker", frozenset({"native_thinking"}))
     low = asked(effort="low").settled(thinker)
@@ -268,7 +291,7 @@ def test_a_projects_plans_choose_no_model_of_their_own(tmp_path: Path) -> None:
 def test_a_model_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     read = load(written(tmp_path, GOOD + 'model = "nothing"\n'))
     assert read.over(Config(), "low") == Config()
-    with pytest.raises(UsageError, match="'high' names the model 'nothing'"):
+    with pytest.raises(UsageError, match=r"plans.toml, line 12: .*'high' names the model 'noth"):
         read.over(Config(), "high")
     with pytest.raises(UsageError, match="'high' names the model 'nothing'"):
         ponder.solve("?", effort="high", plans=read, journal=False)

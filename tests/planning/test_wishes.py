@@ -17,6 +17,7 @@ from ponder.models.base import Capability, ModelInfo
 from ponder.models.thinking import TOKENS
 from ponder.planning.presets import LADDER, PRESETS, THINKING
 from ponder.planning.spec import Spec
+from ponder.planning.thinkers import shipped
 from ponder.planning.wishes import spec
 
 ABLE: frozenset[Capability] = frozenset({"native_thinking"})
@@ -31,14 +32,14 @@ def asked(**how: Any) -> Spec:
 def test_a_model_that_thinks_gets_the_efforts_thinking_and_the_room_for_it(effort: str) -> None:
     before = asked(effort=effort)
     spec = before.settled(THINKER)
-    level, samples = THINKING[effort]
+    level, vote = THINKING[effort], shipped().votes.get(effort)
     if effort == "auto":
         assert (spec.strategy, spec.knobs["levels"]) == ("auto", LADDER)
         assert spec.sampling.thinking is None  # each rung has its own
     else:
         assert spec.sampling.thinking == Thinking(level)
-        assert spec.strategy == ("direct" if samples == 1 else "self_consistency")
-        assert spec.knobs.get("n", 1) == samples
+        assert spec.strategy == ("self_consistency" if vote else "direct")
+        assert (vote or {}).items() <= spec.knobs.items()
     assert spec.sampling.length == before.sampling.length + TOKENS[level]
     assert before.budget.tokens is not None
     grown = before.budget.tokens * spec.sampling.length // before.sampling.length
@@ -53,7 +54,7 @@ def test_any_other_model_is_asked_as_before(effort: str) -> None:
 
 
 def test_the_efforts_think_more_and_more() -> None:
-    tokens = [TOKENS[THINKING[effort][0]] for effort in PRESETS if effort != "auto"]
+    tokens = [TOKENS[THINKING[effort]] for effort in PRESETS if effort != "auto"]
     assert tokens == sorted(set(tokens))
     assert THINKING.keys() == PRESETS.keys()
 

@@ -31,7 +31,10 @@ def test_the_answer_is_read_from_the_text_alone(tmp_path: Path) -> None:
     name = journal.create({})
     first = run(go(Scripted([reply()]), journal=journal, run=name, publish=events.append))
     again = run(go(Scripted([]), journal=journal, run=name))
+    ended = journal.run(name).result
     journal.close()
+    assert ended is not None
+    assert ended["receipt"]["total"]["reasoning_tokens"] == 6
     for result in (first, again):
         assert result.answer == "42"
         assert result.trace is not None

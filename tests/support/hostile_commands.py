@@ -367,6 +367,10 @@ def tune(ponder: Callable[..., str]) -> None:
     for path in pool_files():
         ponder("tune", path, "-o", f"{NAME}.toml", "--force")
         ponder("tune", path, "-o", f"{NAME}.toml", "--force", "--json")
+    for path in stores():
+        ponder("tune", path, "-o", f"{NAME}.toml", "--force")
+    how = ("-m", "simulated", "--n", "2", "--max-tokens", "2000", "-o", f"{NAME}.toml", "--force")
+    ponder("tune", "--suite", next(suites()), *how)
 
 
 def data_show(ponder: Callable[..., str]) -> None:

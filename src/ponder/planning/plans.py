@@ -18,6 +18,7 @@ from typing import Any
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.visible import visible
 from ponder.models import catalog
 from ponder.models.config import Config
 from ponder.planning import difficulty, presets
@@ -207,7 +208,7 @@ def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -
                 raise UnknownName("limit", name, asdict(Budget()))
         budget = Budget(**parts["budget"])
         at = "verifier"
-        verifier = _verifier(chosen, table.get("verifier", ""))
+        verifier = _verifier(chosen, table.get("verifier", ""), of_project=of_project)
     except UsageError as error:
         raise _Fault(str(error), *keys, at, *_named(error, parts.get(at, {}))) from None
     if of_project and chosen.models:
@@ -217,26 +218,27 @@ def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -
             *keys,
             "knobs",
         )
-    if of_project and (foreign := verifiers.named(verifier)):
-        raise _Fault(
-            f"its verifier refers to {foreign[0].text!r}, which Ponder opens on no project's word: "
-            "give this file with --plans if you trust it.",
-            *keys,
-            "verifier",
-        )
     knobs = dict(parts["knobs"])
     return Preset(table["strategy"], knobs, sampling, budget, style, verifier=verifier)
 
 
-def _verifier(chosen: Chosen, name: str) -> str:
+def _verifier(chosen: Chosen, name: str, *, of_project: bool) -> str:
     """Return the name of the verifier that a strategy asks.
 
     Raises:
-        UsageError: there is none of that name, or the strategy asks none.
+        UsageError: there is none of that name, the strategy asks none, or a project's file would
+            have code run, a file read or a model asked.
     """
-    if name and chosen.verifier != RUN:
+    if not name:
+        return ""
+    if chosen.verifier != RUN:
         raise UsageError("the strategy with these knobs has no choice of verifier: leave it out.")
-    return verifiers.find(name).name if name else ""
+    if of_project and (foreign := verifiers.named(name)):
+        raise UsageError(
+            f"its verifier refers to {foreign[0].text!r}, which Ponder opens on no project's word: "
+            "give this file with --plans if you trust it."
+        )
+    return verifiers.find(name).name
 
 
 def _named(error: UsageError, table: Mapping[str, Any]) -> Iterator[str]:
@@ -302,7 +304,7 @@ def to_toml(plans: Plans, remarks: Mapping[str, str] | None = None) -> str:
         lines += ["[fit]", *(f"{name} = {_toml(value)}" for name, value in plans.fit.items()), ""]
     for effort, preset in plans.efforts.items():
         if remark := (remarks or {}).get(effort):
-            lines.append(f"# {' '.join(remark.split())}")
+            lines.append(f"# {visible(' '.join(remark.split()))}")
         lines.append(f"[efforts.{effort}]")
         if model := plans.models.get(effort):
             lines.append(f"model = {_toml(model)}")

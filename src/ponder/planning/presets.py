@@ -2,7 +2,8 @@
 can be set by hand instead.
 
 The lengths and numbers are not tuned on any benchmark: each step has more samples than the one
-before, as a rule twice as many, and leaves room for a long trace of a small model.
+before, as a rule twice as many, and leaves room for a long trace of a small model. Only the vote of
+a model that thinks by itself was fitted (``thinkers``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.thinking import LEVELS, Thinking
 from ponder.models.thinking import TOKENS
+from ponder.planning import thinkers
 from ponder.planning.styles import Style
 from ponder.strategies import registry
 from ponder.strategies.knobs import Knob, Parsed, Range, knobs, read
@@ -69,12 +71,12 @@ PRESETS: dict[str, Preset] = {
     "max": Preset("self_consistency", {"n": 32}, Sampling(4096), Budget(tokens=200_000)),
     "auto": Preset("auto", {}, Sampling(1024), Budget(tokens=60_000)),
 }
-THINKING: dict[str, tuple[str, int]] = {
-    "none": ("off", 1), "minimal": ("minimal", 1), "low": ("low", 1), "medium": ("medium", 1),
-    "high": ("high", 1), "xhigh": ("xhigh", 1), "max": ("max", 8), "auto": ("high", 1),
+THINKING: dict[str, str] = {
+    "none": "off", "minimal": "minimal", "low": "low", "medium": "medium", "high": "high",
+    "xhigh": "xhigh", "max": "max", "auto": "high",
 }  # fmt: skip
-"""Level of thinking and number of samples, for a model that thinks by itself: its own thinking is
-turned up first, and only the last step is a vote.
+"""Level of thinking of a model that thinks by itself. That is turned up first: one sample, but for
+the efforts of ``thinkers.shipped``, which vote.
 """
 LADDER = "low, high"
 """Levels of thinking that ``auto`` climbs with a model that thinks by itself."""
@@ -131,7 +133,9 @@ def preset(
     base = own or PRESETS[effort]
     name = strategy or base.strategy
     known = registry.find(name).knobs
-    inherited = base.knobs if name == base.strategy or name in SAMPLING else {}
+    inherited = base.knobs
+    if name != base.strategy:
+        inherited = {"n": base.knobs["n"]} if name in SAMPLING and "n" in base.knobs else {}
     values = read(
         known | SHARED, {**inherited, **_fields(base.sampling), "style": base.style, **given}
     )
@@ -154,11 +158,10 @@ def preset(
 
 def _thinking(effort: str, given: Mapping[str, Any]) -> Preset:
     """Return the effort's strategy for a model that thinks, and all its knobs."""
-    samples = THINKING[effort][1]
-    own: dict[str, Any] = {}
-    name = "direct"
-    if samples > 1:
-        name, own = "self_consistency", {"n": samples}
+    own: Mapping[str, Any] = {}
+    name, votes = "direct", thinkers.shipped().votes
+    if effort in votes:
+        name, own = "self_consistency", votes[effort]
     if PRESETS[effort].strategy == "auto":
         name, own = "auto", {"levels": LADDER}
     known = registry.find(name).knobs
@@ -176,7 +179,7 @@ def _wish(
     """Return the plan for a model that thinks, with the room that its thinking needs beside the
     preset's own numbers.
     """
-    level = THINKING[effort][0]
+    level = THINKING[effort]
     length = drawn.length if "length" in given else drawn.length + TOKENS[level]
     tokens = limits.tokens
     if tokens is not None and (budget is None or budget.tokens is None):

@@ -109,7 +109,9 @@ def _outcome(value: Any) -> dict[str, Any]:
                         ("confidence", float | None)):  # fmt: skip
         decode(kind, found.get(field), f"its result's {field}")
     receipt = decode(Mapping[str, Any], found.get("receipt"), "its receipt")
-    decode(_Figures, receipt.get("total"), "its receipt's total")
+    total = decode(Mapping[str, Any], receipt.get("total"), "its receipt's total")
+    shown = {one.name: total[one.name] for one in fields(_Figures) if one.name in total}
+    decode(_Figures, shown, "its receipt's total")
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ponder.planning.plans import load
 from tests.support.commands import ponder
+from tests.support.evaluation import suite
 from tests.support.pools import line, lines
 
 Capture = pytest.CaptureFixture[str]
@@ -48,6 +49,57 @@ def test_json_is_one_object(pool: Path, tmp_path: Path, capsys: Capture) -> None
     low = found["efforts"][1]
     assert (low["effort"], low["ceiling"]) == ("low", 40)
     assert low["regret"]["difference"] == pytest.approx(low["best"]["accuracy"] - low["accuracy"])
+
+
+def test_a_model_is_measured_within_a_budget_and_again_for_nothing(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    output = tmp_path / "plans.toml"
+    how = ("tune", "--suite", suite(tmp_path), "-m", "simulated(accuracy=1,thinking=60)", "-o", str(output),
+           "--max-tokens", "90000", "--set", "length=900", "--n", "4",
+           "--unit", "tokens")  # fmt: skip
+    code, out, err = ponder(capsys, *how)
+    assert code == 0, err
+    assert out.startswith("fitted to 6 problems, judged on 6 others; cost in tokens")
+    assert "off-plain: 32 samples, " in err
+    assert "dropped high-plain: off-plain costs less and is right as often or more" in err
+    assert str(load(output).efforts["minimal"].sampling.thinking) == "off"
+    pools = sorted((tmp_path / "plans.toml.pools").glob("*.jsonl"))
+    assert [path.stem for path in pools] == ["off-plain"]
+    before = output.read_text()
+    code, again, err = ponder(capsys, *how, "--force")
+    assert (code, again, output.read_text()) == (0, out, before)
+    assert " samples, " not in err
+    assert ponder(capsys, "tune", *map(str, pools), "-o", str(output), "--force", "--unit",
+                  "tokens")[1] == out  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ((), "there is nothing to fit to: give pools or results, or measure with --suite and a"),
+        (("--suite", "gsm8k"), "there is nothing to fit to"),
+        (("--max-usd", "2"), "a budget is for measuring: name the suite with --suite"),
+        (("--max-tokens", "0", "--suite", "gsm8k"), "the budget's tokens must be greater than"),
+    ],
+)
+def test_measuring_needs_a_suite_and_a_budget(
+    how: tuple[str, ...], said: str, tmp_path: Path, capsys: Capture
+) -> None:
+    code, out, err = ponder(capsys, "tune", *how, "-o", str(tmp_path / "plans.toml"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+
+
+def test_a_budget_that_buys_nothing_fails_and_writes_no_plans(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    output = tmp_path / "plans.toml"
+    code, out, err = ponder(capsys, "tune", "--suite", suite(tmp_path), "-m", "simulated",
+                            "--max-tokens", "100", "-o", str(output))  # fmt: skip
+    assert (code, out) == (1, "")
+    assert "give a larger budget, or fewer problems with --limit" in err
+    assert not output.exists()
 
 
 def test_nothing_is_overwritten_unasked(pool: Path, tmp_path: Path, capsys: Capture) -> None:

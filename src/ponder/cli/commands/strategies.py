@@ -6,6 +6,7 @@ import click
 
 from ponder.cli.options.once import Command
 from ponder.cli.output.terminal import say, say_json
+from ponder.planning import thinkers
 from ponder.planning.presets import SHARED
 from ponder.strategies.declaring import RUN, Strategy
 from ponder.strategies.knobs import Knob
@@ -46,6 +47,13 @@ def strategies(as_json: bool) -> None:
         for line in filter(None, (knobs, needs and f"needs {', '.join(needs)}")):
             say(f"    {line}")
     say(f"all: {', '.join(SHARED)}")
+    fitted = thinkers.shipped()
+    for effort, knobs in fitted.votes.items():
+        told = " ".join(f"{name}={value}" for name, value in knobs.items())
+        say(
+            f"effort {effort} of a model that thinks by itself: self_consistency {told}, "
+            f"fitted to {fitted.basis}"
+        )
 
 
 def _asks(strategy: Strategy) -> str:

@@ -29,8 +29,6 @@ from ponder.planning.presets import SHARED
 from ponder.runtime.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ponder.experiments.pools.recorder import Progress
     from ponder.experiments.tuning.fitting import Level, Tuned
     from ponder.experiments.tuning.inputs import Inputs

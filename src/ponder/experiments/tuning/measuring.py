@@ -124,8 +124,11 @@ async def measure(
     folder: Path,
     engine: Engine,
     tell: Tell = lambda name, progress: None,
+    opened: Opened | None = None,
 ) -> Found:
     """Record the points' pools in ``folder``, which keeps what is recorded for another time.
+
+    ``opened`` is used, and left open, instead of the model that ``asked`` names.
 
     Raises:
         UsageError: the model cannot be sampled so, the budget's unit is unknown of it, or answers
@@ -136,7 +139,7 @@ async def measure(
     order = random.Random(asked.seed).sample(sorted(asked.items), len(asked.items))
     dropped: dict[str, str] = {}
     why = ""
-    async with api.opened(asked.model, engine) as used:
+    async with api.opened(opened or asked.model, engine) as used:
         standing = points(used.model.info, asked.knobs)
         everything = standing
         steps = rounds(len(order), asked.most)

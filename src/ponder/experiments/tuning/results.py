@@ -100,8 +100,7 @@ def held(path: Path) -> list[Held]:
 
 def _thought(store: Store, run: str) -> bool:
     effects = [row.effect for row in store.journal().calls(run)]
-    drawn = [effect.get("sampling") for effect in effects if effect.get("role") == GENERATE]
-    return any(isinstance(one, dict) and one.get("thinking") for one in drawn)
+    return any(one.get("thinking") for one in effects if one.get("role") == GENERATE)
 
 
 def most_problems(given: Sequence[Held]) -> list[str]:
