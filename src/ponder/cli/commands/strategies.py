@@ -48,8 +48,8 @@ def strategies(as_json: bool) -> None:
             say(f"    {line}")
     say(f"all: {', '.join(SHARED)}")
     fitted = thinkers.shipped()
-    for effort, knobs in fitted.votes.items():
-        told = " ".join(f"{name}={value}" for name, value in knobs.items())
+    for effort, vote in fitted.votes.items():
+        told = " ".join(f"{knob}={value}" for knob, value in vote.items())
         say(
             f"effort {effort} of a model that thinks by itself: self_consistency {told}, "
             f"fitted to {fitted.basis}"
