@@ -55,7 +55,8 @@ def test_a_model_is_measured_within_a_budget_and_again_for_nothing(
     tmp_path: Path, capsys: Capture
 ) -> None:
     output = tmp_path / "plans.toml"
-    how = ("tune", "--suite", suite(tmp_path), "-m", "simulated(accuracy=1,thinking=60)", "-o", str(output),
+    model = "simulated(accuracy=1,thinking=60)"
+    how = ("tune", "--suite", suite(tmp_path), "-m", model, "-o", str(output),
            "--max-tokens", "90000", "--set", "length=900", "--n", "4",
            "--unit", "tokens")  # fmt: skip
     code, out, err = ponder(capsys, *how)

@@ -94,6 +94,7 @@ def test_a_vote_costs_no_more_than_its_samples(
     pools, _ = read([pool(tmp_path_factory.mktemp("p"), "p", problem("1", answers))])
     found = evaluate(pools, KINDS)
     for plan, right, cost in zip(found.plans, found.accuracy[0], found.cost[0], strict=True):
+        assert isinstance(plan, Candidate)
         assert 15 <= cost <= 15 * plan.n
         assert 0 <= right <= 1
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed
+from ponder.core.ledger import Item
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.tuning import measuring
 from ponder.experiments.tuning.measuring import Found, Measurement, measure, points, rounds
@@ -133,6 +134,6 @@ def test_points_that_differ_in_nothing_but_cost_leave_the_cheapest(tmp_path: Pat
 
 
 def test_a_budget_of_dollars_is_shared_without_a_rest() -> None:
-    whole = measuring._left(Budget(usd=2.0, flops=1e18), measuring.Spent("total", "", picousd=1))
+    whole = measuring._left(Budget(usd=2.0, flops=1e18), Item("total", "", picousd=1))
     assert whole == {"usd": 2 * 10**12 - 1, "flops": 10**18}
-    assert measuring._limits(measuring.Spent("total", "", picousd=1), {"usd": 5}).usd == 6e-12
+    assert measuring._limits(Item("total", "", picousd=1), {"usd": 5}).usd == 6e-12

@@ -11,6 +11,7 @@ import click
 
 from ponder import api
 from ponder.cli.commands.solve import knob_values
+from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
@@ -18,7 +19,6 @@ from ponder.cli.output.files import free
 from ponder.cli.output.tables import table
 from ponder.cli.output.terminal import console, say, say_json, show
 from ponder.cli.output.voice import Voice
-from ponder.cli.pool.record import DATA
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO
 from ponder.core.errors import MissingExtra, RunFailed, UsageError

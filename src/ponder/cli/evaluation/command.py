@@ -14,13 +14,13 @@ from click.core import ParameterSource
 
 from ponder.cli.commands.solve import knob_values
 from ponder.cli.evaluation import view
+from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Group
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.cli.output.voice import Voice, tell_of_person
-from ponder.cli.pool.record import DATA
 from ponder.core.errors import MissingExtra, PonderError, UsageError
 from ponder.core.refs import parse_options
 from ponder.experiments.evals import configurations as reading

@@ -10,6 +10,7 @@ import click
 
 from ponder import api
 from ponder.cli.commands.solve import knob_values
+from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
@@ -35,13 +36,6 @@ from ponder.runtime.engine import Engine
 _FILE = click.Path(path_type=Path)
 MOST = 4096
 """Same limit as a strategy's n."""
-DATA = click.option(
-    "--data",
-    "folder",
-    type=_FILE,
-    metavar="DIR",
-    help="The folder of benchmark data.  [default: $PONDER_DATA]",
-)
 
 
 @click.command(cls=Command)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
 from ponder.cli.output.files import free, tell_skipped
 from ponder.cli.output.terminal import say
 from ponder.cli.output.voice import Voice, tell_of_person
-from ponder.cli.pool.record import DATA, files_of, items_of, problem_of
+from ponder.cli.pool.record import files_of, items_of, problem_of
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO
 from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError

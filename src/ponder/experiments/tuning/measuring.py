@@ -313,9 +313,10 @@ def _limits(spent: Spent, share: Mapping[str, int]) -> Budget:
     """Return the budget of a recording: what it has spent already, and its share."""
     gone = _amounts(spent)
     whole = {unit: max(1, gone[unit] + part) for unit, part in share.items()}
-    return Budget(**{
+    limits: dict[str, Any] = {
         unit: value if UNITS[unit] == 1 else value / UNITS[unit] for unit, value in whole.items()
-    })  # fmt: skip
+    }
+    return Budget(**limits)
 
 
 def _beyond(
