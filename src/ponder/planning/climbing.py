@@ -23,6 +23,7 @@ from ponder.planning.difficulty import (
     Graded,
     Source,
     drawn_from,
+    likeliest,
     likelihoods,
     source,
     subsets,
@@ -151,14 +152,14 @@ def fit(pools: Sequence[Graded], pairs: Sequence[Pair], made: str) -> Climbs:
     ]
     grid = [likelihoods(tally, GRID) for tally, *_ in cases]
     sizes = [weight for _, weight, _ in cases]
-    found = _shares(grid, sizes)
+    found = _floored(grid, sizes)
     best = sorted(range(len(GRID)), key=lambda kind: -found[kind])[:KINDS]
     urns = [GRID[kind] for kind in sorted(best)]
     rows = [likelihoods(tally, urns) for tally, *_ in cases]
-    shares = {ANY: _shares(rows, sizes)}
+    shares = {ANY: _floored(rows, sizes)}
     for kind in dict.fromkeys(pool.answer_type for pool in pools):
         own = [weight if one == kind else weight * 0.03 for _, weight, one in cases]
-        shares[kind] = _shares(rows, own)
+        shares[kind] = _floored(rows, own)
     alike: dict[str, list[float]] = {ANY: [pair.alike for pair in pairs]}
     for pair in pairs:
         alike.setdefault(pair.upper.answer_type, []).append(pair.alike)
@@ -176,18 +177,9 @@ def _weight(pool: Graded, pools: Sequence[Graded]) -> float:
     return 1 / sum(one.name == pool.name for one in pools)
 
 
-def _shares(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> tuple[float, ...]:
-    """Return the shares of the kinds that make the weighted rows likeliest."""
-    whole, kinds = math.fsum(weights), len(rows[0])
-    shares = [1 / kinds] * kinds
-    for _ in range(STEPS):
-        sums = [0.0] * kinds
-        for row, weight in zip(rows, weights, strict=True):
-            joint = [share * one for share, one in zip(shares, row, strict=True)]
-            scale = weight / whole / sum(joint)
-            sums = [total + scale * one for total, one in zip(sums, joint, strict=True)]
-        shares = sums
-    return _normal([max(share, LEAST) for share in shares])
+def _floored(rows: Sequence[Sequence[float]], weights: Sequence[float]) -> tuple[float, ...]:
+    """Return the likeliest shares of the kinds, none of them below ``LEAST``."""
+    return _normal([max(share, LEAST) for share in likeliest(rows, weights, STEPS)])
 
 
 def _step(

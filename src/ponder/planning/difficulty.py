@@ -226,7 +226,7 @@ def fit(pools: Iterable[Graded], made: str) -> Fit:
             weight = 1.0 if kind in (ANY, pool.answer_type) else OTHERS
             for tally, share in counts.items():
                 weights[tally] += weight * share
-        urns[kind] = _shares([(rows[tally], weight) for tally, weight in weights.items()])
+        urns[kind] = _kept(likeliest([rows[tally] for tally in weights], [*weights.values()]))
     return Fit(made, tuple(source(pool) for pool in given), urns)
 
 
@@ -269,16 +269,25 @@ def likelihoods(tally: Tally, urns: Sequence[Urn] = GRID) -> list[float]:
     return [math.exp(log - most) for log in logs]
 
 
-def _shares(rows: Sequence[tuple[list[float], float]]) -> tuple[Urn, ...]:
-    """Return the urns of the grid with the shares that make the weighted rows likeliest."""
-    whole = math.fsum(weight for _, weight in rows)
-    shares = [1 / len(GRID)] * len(GRID)
-    for _ in range(STEPS):
-        sums = [0.0] * len(GRID)
-        for row, weight in rows:
-            scale = weight / whole / sum(map(mul, row, shares))
+def likeliest(
+    rows: Sequence[Sequence[float]], weights: Sequence[float], steps: int = STEPS
+) -> list[float]:
+    """Return the shares of the kinds that make the weighted rows of likelihoods likeliest, by
+    expectation maximisation.
+    """
+    whole, kinds = math.fsum(weights), len(rows[0])
+    found = [1 / kinds] * kinds
+    for _ in range(steps):
+        sums = [0.0] * kinds
+        for row, weight in zip(rows, weights, strict=True):
+            scale = weight / whole / sum(map(mul, row, found))
             sums = [total + scale * one for total, one in zip(sums, row, strict=True)]
-        shares = [share * total for share, total in zip(shares, sums, strict=True)]
-    kept = [(urn, share) for urn, share in zip(GRID, shares, strict=True) if share >= LEAST]
+        found = [share * total for share, total in zip(found, sums, strict=True)]
+    return found
+
+
+def _kept(found: Sequence[float]) -> tuple[Urn, ...]:
+    """Return the urns of the grid that have a share."""
+    kept = [(urn, share) for urn, share in zip(GRID, found, strict=True) if share >= LEAST]
     left = math.fsum(share for _, share in kept)
     return tuple(replace(urn, share=share / left) for urn, share in kept)
