@@ -135,6 +135,33 @@ def test_a_budget_holds_for_each_problem(tmp_path: Path, capsys: Capture) -> Non
     assert one["name"] == "self_consistency n=16 budget.tokens=400 budget.flops=1e+15"
 
 
+def test_the_dial_is_evaluated_and_told_apart_and_resumed(tmp_path: Path, capsys: Capture) -> None:
+    plans = tmp_path / "mine.toml"
+    plans.write_text('[efforts.low]\nstrategy = "self_consistency"\nknobs = { n = 2 }\n')
+    auto = ("-e", "auto", "--escalate-to", "simulated(accuracy=0.9)")
+    kinds = [
+        ((*auto,), 'auto escalate="simulated(accuracy=0.9)" effort=auto'),
+        ((*auto, "--worth", "1e6 tokens"), " worth=1,000,000 tokens"),
+        (("-e", "low", "--worth", "9 tokens"), "self_consistency n=4 stop=value effort=low"),
+        (("-e", "low", "--plans", str(plans)), "plans=mine.toml#"),
+    ]
+    ids = []
+    for options, name in kinds:
+        code, out, err = evaluate(capsys, tmp_path, *options, "--limit", "3", "--json")
+        assert (code, "evaluating: 3/3" in err) == (0, True), err
+        [one] = json.loads(out)["configurations"]
+        assert name in one["name"]
+        ids.append(one["id"])
+        code, again, err = evaluate(capsys, tmp_path, *options, "--limit", "3", "--json")
+        assert (again, "3/3, 0 tokens" in err) == (out, True)
+    assert len({*ids}) == len(kinds)
+    stored = {one["id"]: one for one in as_json(capsys, "show")}
+    assert {*stored} == {*ids}
+    assert as_json(capsys, "show", ids[1])["resolved"]["worth"] == {
+        "amount": 1e6, "unit": "tokens",
+    }  # fmt: skip
+
+
 # Bad input ----------------------------------------------------------------------------------------
 
 BAD: dict[str, str] = {
@@ -159,6 +186,14 @@ BAD: dict[str, str] = {
     "--budget dollars=1": "unknown unit of the budget 'dollars'",
     "--budget tokens=3": "a budget of 3 tokens is too small",
     "--set weight=confidence --set stop=bayes": "stop=bayes counts votes",
+    "--worth lots": "the worth of a right answer must be an amount above zero",
+    "--worth 1 -s direct": "does not ask what a right answer is worth",
+    "--plans {folder}/gone.toml": "cannot read",
+    "--plans {folder}/text": "line 1: not valid TOML",
+    "--escalate-to simulated(length=9)": "--escalate-to goes with --effort auto",
+    "--escalate-to simulated(length=9) --grid effort=auto,low": "for every configuration",
+    "-e auto --escalate-to gpt": "unknown model 'gpt'",
+    "-e auto --escalate-to gpt --set escalate=gpt": "are the same: give one of them",
     "--file {folder}/gone.toml": "cannot read",
     "--limit 0": "is not in the range",
     "--store {folder}": "name another file.",

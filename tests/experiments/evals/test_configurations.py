@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.worth import Worth
 from ponder.experiments.evals.configurations import (
     Configuration,
     Wish,
@@ -52,9 +54,7 @@ def from_file(folder: Path, text: str, **flags: str) -> list[Configuration]:
 def test_two_ways_to_say_the_same_are_one_configuration() -> None:
     plain = one()
     assert one(effort="medium").id == plain.id
-    assert one(strategy="self_consistency", effort="medium", budget={"tokens": 20_000}).id == (
-        plain.id
-    )
+    assert one(worth=1, effort="auto").id == one(worth="1.0", effort="auto").id
     assert one(name="mine").id == plain.id
     assert one(budget={"usd": 1}).id == one(budget={"usd": "1.0"}).id
     assert one(knobs={"n": "4"}).id == one(knobs={"n": 4}).id
@@ -73,6 +73,8 @@ CHANGES: list[dict[str, Any]] = [
     {"budget": Budget(tokens=900, usd=1)},
     {"verifier": "lowest_group"},
     {"seed": 1},
+    {"strategy": "auto"},
+    {"strategy": "self_consistency", "worth": Worth(0.05)},
 ]
 
 
@@ -86,6 +88,77 @@ def test_the_version_is_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = BASE.id
     monkeypatch.setattr("ponder.planning.spec.__version__", "9.9")
     assert before != BASE.id
+
+
+def test_efforts_that_a_model_which_thinks_tells_apart_are_not_one() -> None:
+    """Without thinking, these ask alike: the model is not known here."""
+    assert one(effort="none").id != one(effort="minimal").id
+    assert one(effort="auto").id != one(strategy="auto", effort="auto").id
+    told = one(effort="auto").resolved()["if_it_thinks"]
+    assert (told["thinking"], told["knobs"]["levels"]) == (None, "low, high")
+
+
+def test_what_a_right_answer_is_worth_is_told_and_stored() -> None:
+    found = one(worth="5000 tokens")
+    assert found.label == "self_consistency stop=value worth=5,000 tokens"
+    assert found.resolved()["worth"] == {"amount": 5000.0, "unit": "tokens"}
+    assert found.id != one(worth="5001 tokens").id != one(worth="5001 flops").id
+    item = Item("s/7", Problem((Message("user", "How many?"),), "number"), Reference("1", "number"))
+    assert found.asked(item).worth == Worth(5000.0, "tokens")
+
+
+PLANS = """
+[efforts.low]
+strategy = "self_consistency"
+knobs = { n = 3 }
+
+[efforts.high]
+strategy = "direct"
+
+[difficulty]
+difficulty = 1
+made = "today"
+pools = []
+[difficulty.urns]
+any = [[1, 1, 0.1, 1]]
+math = [[2, 1, 0.1, 1]]
+"""
+
+
+def test_plans_are_followed_and_told_apart_by_what_an_effort_goes_by(tmp_path: Path) -> None:
+    def made(change: str = "", into: str = "", effort: str = "low") -> Configuration:
+        path = tmp_path / "mine.toml"
+        path.write_text(PLANS.replace(change, into))
+        return one(effort=effort, plans=str(path))
+
+    found = made()
+    assert re.fullmatch(r"self_consistency n=3 effort=low plans=mine\.toml#\w{10}", found.label)
+    assert found.resolved()["plans"] in found.label
+    assert made("[efforts.high]", "[efforts.max]").id == found.id  # another effort's plan
+    for change, into in (("n = 3", "n = 4"), ("[[2,", "[[3,")):
+        other = made(change, into)
+        assert (other.id == found.id, other.label == found.label) == (False, False)
+    assert made(effort="medium").id != one(effort="medium").id  # the outlook is another
+    item = Item("s/7", Problem((Message("user", "x?"),), "math"), Reference("1", "math"))
+    outlook = found.asked(item).outlook
+    assert outlook is not None
+    assert outlook.urns[0].right == 2
+
+
+def test_plans_of_the_configuration_hold_and_name_the_model(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[efforts.low]\nstrategy = 'direct'\nmodel = 'simulated'\n")
+    config = replace(load(), plans=tmp_path / "mine.toml")
+    [found] = configurations([Wish({"effort": "low"})], "s", config)
+    assert (found.model, found.strategy, found.label[:6]) == ("simulated", None, "direct")
+    [other] = configurations([Wish({"effort": "low", "model": "simulated(length=9)"})], "s", config)
+    assert other.model == "simulated(length=9)"
+
+
+def test_the_dial_is_an_axis_of_a_grid(tmp_path: Path) -> None:
+    said = ["effort=auto", "worth=0.01,5000 tokens", "escalate=simulated(accuracy=0.9)"]
+    found = configurations(of_flags(SIMULATED, said), "s", load())
+    assert [c.worth for c in found] == [Worth(0.01), Worth(5000.0, "tokens")]
+    assert all("escalate=simulated(accuracy=0.9)" in c.label for c in found)
 
 
 @given(st.permutations(["n", "stop", "temperature"]))
@@ -209,6 +282,8 @@ BAD_GRIDS = {
     "top_p=0.5": "",
     "n=1,1": "two configurations are the same (self_consistency n=1)",
     "batch=2": "",
+    "worth=dear": "the worth of a right answer must be an amount above zero",
+    "plans=nowhere.toml": "cannot read the plans nowhere.toml",
 }
 
 
@@ -322,6 +397,9 @@ BAD_FILES = {
     "[[configuration]]\nbudget = { token = 3 }": "unknown unit of the budget 'token'",
     "[[configuration]]\n[[configuration]]": "two configurations are the same",
     "[[configuration]]\nname = 'x'\n[[configuration]]\nname = 'x'\nseed = 1": "have the name 'x'",
+    "[[configuration]]\nworth = 0": "configuration 1: the worth of a right answer must be",
+    "[[configuration]]\nworth = 1\nstrategy = 'direct'": "does not ask what a right answer",
+    "[[configuration]]\nplans = 3": "plans must be a text that is not empty, not 3",
     "[[configuration]\n": "is not TOML: ",
 }
 

@@ -168,7 +168,7 @@ def solve(
         _question(question, file),
         model=api.model_name(model, config),
         effort=effort,
-        knobs=_knobs(knobs, thinking, escalate),
+        knobs=knobs_of(knobs, thinking, escalate),
         verifier=verifier_name(verifier, rubric, verifier_script),
         budget=Budget(max_tokens, max_usd, max_flops, max_seconds),
         answer_type=answer_type,
@@ -187,9 +187,14 @@ def solve(
     return present(engine, prepare, as_json=as_json, show_trace=show_trace, quiet=quiet)
 
 
-def _knobs(
+def knobs_of(
     given: tuple[str, ...], thinking: str | None, escalate: tuple[str, ...]
 ) -> dict[str, Any]:
+    """Return the values of ``--set``, ``--thinking`` and ``--escalate-to``, by knob.
+
+    Raises:
+        UsageError: one of them is given twice, or malformed.
+    """
     values: dict[str, Any] = knob_values(given)
     models = ", ".join(str(Ref(model)) for model in escalate) or None
     for option, name, value in (

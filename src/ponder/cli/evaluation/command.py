@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ponder.cli.commands.solve import knob_values
+from ponder.cli.commands.solve import knobs_of
 from ponder.cli.evaluation import view
 from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Group
@@ -30,6 +30,7 @@ from ponder.experiments.evals.export import export as write
 from ponder.experiments.evals.grading import grade_outcomes
 from ponder.experiments.evals.store import Outcome, Store, Stored, store_path
 from ponder.experiments.suites.registry import find
+from ponder.planning.presets import DEFAULT
 from ponder.runtime.engine import Engine
 
 if TYPE_CHECKING:
@@ -53,7 +54,18 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option("-e", "--effort", metavar="EFFORT", help="As in 'ponder solve'.")
 @click.option("-s", "--strategy", metavar="NAME", help="As in 'ponder solve'.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="A knob; repeatable.")
+@click.option(
+    "--escalate-to",
+    "escalate",
+    multiple=True,
+    metavar="MODEL",
+    help="A larger model that --effort auto may ask; repeatable, from cheap to dear.",
+)
 @click.option("--verifier", metavar="NAME", help="As in 'ponder solve'.")
+@click.option(
+    "--worth", metavar="AMOUNT", help="What a right answer is worth; as in 'ponder solve'."
+)
+@click.option("--plans", metavar="PATH", help="Efforts of your own, as there.")
 @click.option(
     "--budget",
     multiple=True,
@@ -65,8 +77,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     "--grid",
     multiple=True,
     metavar="NAME=V1,V2,...",
-    help="A configuration for each value of a knob, model, strategy, effort, verifier, seed or "
-    "budget.UNIT; repeatable, for all combinations. Quote a value with a comma outside brackets.",
+    help="A configuration for each value of a knob, model, strategy, effort, verifier, worth, "
+    "plans, seed or budget.UNIT; repeatable, for all combinations. Quote a value with a comma "
+    "outside brackets.",
 )
 @click.option("--file", type=_FILE, metavar="TOML", help="Configurations from a file.")
 @click.option("--name", metavar="NAME", help="What to call the configuration.")
@@ -92,6 +105,7 @@ def evaluate(
     /,
     suite: str | None,
     knobs: tuple[str, ...],
+    escalate: tuple[str, ...],
     budget: tuple[str, ...],
     grid: tuple[str, ...],
     file: Path | None,
@@ -115,12 +129,14 @@ def evaluate(
         _nothing_before(context)
         return 0
     _figures()
-    given = {**words, "knobs": knob_values(knobs), "budget": _limits(budget)}
+    given = {**words, "knobs": knobs_of(knobs, None, escalate), "budget": _limits(budget)}
     suite, wishes = _wishes(
         suite, {k: v for k, v in given.items() if v not in (None, {})}, grid, file
     )
     found = find(suite)
     engine = Engine(teller=Voice(quiet), unsafe=unsafe)
+    if escalate:
+        _check_auto(wishes, engine.config.effort or DEFAULT)
     wanted = reading.configurations(wishes, found.name, engine.config)
     items = dict(list(enumerate(found.load(folder)))[::every][:limit])
     if not items:
@@ -148,6 +164,15 @@ def _limits(budget: Sequence[str]) -> dict[str, str]:
     return {unit: limit.text for unit, limit in told.items()}
 
 
+def _check_auto(wishes: Sequence[reading.Wish], effort: str) -> None:
+    for said in (wish.said for wish in wishes):
+        if (said.get("strategy") or said.get("effort") or effort) != "auto":
+            raise UsageError(
+                "--escalate-to goes with --effort auto, for every configuration: add that, or "
+                "leave it out."
+            )
+
+
 def _nothing_before(context: click.Context) -> None:
     for name in context.params:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
@@ -164,8 +189,8 @@ def _wishes(
         wishes = reading.of_flags(given, grid)
     else:
         if grid or given.keys() & {"knobs", "budget", "name"}:
-            raise UsageError("--set, --budget, --grid and --name do not go with --file: write them "
-                             "into the file.")  # fmt: skip
+            raise UsageError("--set, --escalate-to, --budget, --grid and --name do not go with "
+                             "--file: write them into the file.")  # fmt: skip
         named, wishes = reading.of_file(file, {**given, "suite": suite})
         suite = suite or named
     if not suite:

@@ -1,8 +1,8 @@
 """Configurations: read from flags, a grid or a TOML file, and checked at once.
 
 A configuration's ID is a digest of everything that changes its results: suite, model, strategy,
-knobs, sampling, budget, verifier, seed and the version of Ponder. Two spellings of the same thing
-are one configuration. Its name and the number of problems do not enter the ID.
+knobs, sampling, budget, verifier, seed, worth, plans and the version of Ponder. Two spellings of
+the same thing are one configuration. Its name and the number of problems do not enter the ID.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.refs import texts
+from ponder.core.worth import Worth
 from ponder.experiments.suites.base import Item
 from ponder.models.config import Config
+from ponder.planning import plans as own_plans
 from ponder.planning import presets
+from ponder.planning.plans import Plans
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 from ponder.strategies import registry
@@ -31,8 +34,9 @@ from ponder.util.files import read_regular, text_of
 
 UNITS = tuple(f.name for f in fields(Budget))
 TABLE = "configuration"
-_WORDS = ("model", "strategy", "effort", "verifier")
-_KEYS = ("name", *_WORDS, "seed", "knobs", "budget")
+_WORDS = ("model", "strategy", "effort", "verifier", "plans")
+_SINGLE = (*_WORDS, "worth", "seed")
+_KEYS = ("name", *_SINGLE, "knobs", "budget")
 _ANY = Problem((Message("user", "?"),))
 
 
@@ -53,6 +57,12 @@ class Configuration:
     """Limits per problem."""
     verifier: str | None = None
     seed: int = 0
+    worth: Worth | None = None
+    """Worth of a right answer; None if the caller did not say."""
+    plans: Plans | None = None
+    """Plans of the caller's own, instead of the presets."""
+    plans_file: str = ""
+    """Name of their file."""
     name: str = ""
     """Name for people; without one, ``label`` describes it."""
 
@@ -69,6 +79,8 @@ class Configuration:
             budget=self.budget,
             verifier=self.verifier,
             seed=seed,
+            worth=self.worth,
+            plans=self.plans,
         )
 
     def asked(self, item: Item) -> Spec:
@@ -81,17 +93,33 @@ class Configuration:
 
     def resolved(self) -> dict[str, Any]:
         """Return everything that changes the results, with all defaults filled in, as JSON."""
-        found = self._spec(_ANY, self.seed).to_json()
+        asked = self._spec(_ANY, self.seed)
+        found = asked.to_json()
         del found["problem"]
+        found.pop("outlook", None)  # of one answer type; ``plans`` stands for that of all
         limits = found["budget"].items()
         found["budget"] = {unit: None if v is None else float(v) for unit, v in limits}  # 1 is 1.0
+        if self.worth:
+            found["worth"] = {"amount": float(self.worth.amount), "unit": self.worth.unit}
+        if wish := asked.wish:
+            thinking = str(wish.thinking) if wish.thinking else None
+            found["if_it_thinks"] = asdict(wish) | {"thinking": thinking}
+        if self.plans:
+            found["plans"] = self._plans_digest
         return {"suite": self.suite, **found}
+
+    @property
+    def _plans_digest(self) -> str:
+        """A digest of the part of the plans that this effort goes by."""
+        assert self.plans is not None
+        plan, fit = self.plans.efforts.get(self.effort), self.plans.difficulty
+        used = [asdict(plan) if plan else None, fit.to_json()["urns"] if fit else None]
+        return _digest(json.dumps(used, sort_keys=True, default=str))
 
     @property
     def id(self) -> str:
         """Ten hexadecimal digits."""
-        text = json.dumps(self.resolved(), sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+        return _digest(json.dumps(self.resolved(), sort_keys=True))
 
     @property
     def label(self) -> str:
@@ -107,12 +135,20 @@ class Configuration:
             said["effort"] = self.effort
         if self.verifier:
             said["verifier"] = self.verifier
+        if self.worth:
+            said["worth"] = str(self.worth)
+        if self.plans:
+            said["plans"] = f"{self.plans_file}#{self._plans_digest}"
         limits = {f"budget.{unit}": getattr(self.budget, unit) for unit in UNITS}
         said |= {name: value for name, value in limits.items() if value is not None}
         if self.seed:
             said["seed"] = self.seed
         shown = {k: f"{v:g}" if isinstance(v, float) else v for k, v in said.items()}
         return " ".join([found.strategy, *(f"{name}={value}" for name, value in shown.items())])
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
 
 
 def problem_seed(seed: int, problem_id: str) -> int:
@@ -174,8 +210,14 @@ def _read(said: Mapping[str, Any], suite: str, config: Config) -> Configuration:
     if "seed" in known:
         known["seed"] = _whole(known["seed"])
     known["budget"] = budget(known.get("budget", {}))
+    if "worth" in known:
+        known["worth"] = Worth.read(known["worth"])
+    effort = known.setdefault("effort", config.effort or presets.DEFAULT)
+    file = known.pop("plans", None)
+    if plans := own_plans.given(file, config):
+        known |= {"plans": plans, "plans_file": Path(file or config.plans or "").name}
+        config = config if "model" in known else plans.over(config, effort)
     known["model"] = api.model_name(known.get("model"), config)
-    known.setdefault("effort", config.effort or presets.DEFAULT)
     return Configuration(suite=suite, **known)
 
 
@@ -212,7 +254,7 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
     """Return one wish for each combination of the grid's values; ``given`` holds for all of them.
 
     ``grid`` has texts such as ``n=1,2,4``: a knob, or ``model``, ``strategy``, ``effort``,
-    ``verifier``, ``seed``, ``budget.tokens``, ...
+    ``verifier``, ``seed``, ``worth``, ``plans``, ``budget.tokens``, ...
 
     Raises:
         UsageError: a grid is malformed, or repeats a value that is given already.
@@ -235,8 +277,7 @@ def of_flags(given: Mapping[str, Any], grid: Sequence[str] = ()) -> list[Wish]:
 def _axes() -> list[str]:
     knobs = {knob for strategy in registry.STRATEGIES.values() for knob in strategy.knobs}
     return [
-        *_WORDS,
-        "seed",
+        *_SINGLE,
         *(f"budget.{unit}" for unit in UNITS),
         *sorted(knobs | {*presets.SHARED}),
     ]
@@ -251,7 +292,7 @@ def _place(name: str) -> tuple[str, str]:
     """Return the table and the key of a configuration for a grid's value."""
     if name.startswith("budget."):
         return "budget", name.removeprefix("budget.")
-    return ("", name) if name in (*_WORDS, "seed") else ("knobs", name)
+    return ("", name) if name in _SINGLE else ("knobs", name)
 
 
 def _with(given: Mapping[str, Any], point: Mapping[str, str]) -> dict[str, Any]:
