@@ -197,9 +197,20 @@ def test_the_tables_of_the_studies_are_what_their_results_say(script: str) -> No
     assert [line for line in lines if line not in text] == []
 
 
-@pytest.mark.parametrize("command", ["facts", "limit", "matched"])
-def test_the_tables_of_the_claims_are_what_the_samples_say(command: str, data: Path) -> None:
-    script = [str(ROOT / "benchmarks" / "claims.py"), command, "--only", "AIME24"]
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("claims", "facts"),
+        ("claims", "limit"),
+        ("claims", "matched"),
+        ("seconds", "vote"),
+        ("seconds", "matched"),
+    ],
+)
+def test_the_tables_of_the_claims_are_what_the_samples_say(
+    file: str, command: str, data: Path
+) -> None:
+    script = [str(ROOT / "benchmarks" / f"{file}.py"), command, "--only", "AIME24"]
     done = subprocess.run(
         [sys.executable, *script, "--data", str(data)],
         capture_output=True,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from ponder.experiments.report import difficulty, economics, matched
 from ponder.experiments.stats import intervals, paired
 from ponder.experiments.stats.estimators import Floats
 from ponder.experiments.stats.paired import Difference
+from ponder.experiments.stats.series import Series
 from tests.support.series import made, share, table_of
 
 
@@ -226,6 +228,17 @@ class TestMatched:
         found = matched.match(table_of(dear, self.LARGE), 0, 1, math.inf)
         assert found is not None
         assert (found.n, found.gap, found.verdict) == (0, None, "unaffordable")
+
+    def test_seconds_may_buy_more_than_flops(self) -> None:
+        def timed(series: Series, seconds: dict[int, float]) -> Series:
+            points = (replace(p, cost={**p.cost, "seconds": seconds[p.n]}) for p in series.points)
+            return replace(series, points=tuple(points))
+
+        small = timed(self.SMALL, {1: 1.0, 2: 1.5, 4: 2.0, 8: 3.0})
+        there = table_of(small, timed(self.LARGE, {1: 3.0}))
+        found = matched.match(there, 0, 1, math.inf, unit="seconds")
+        assert found is not None
+        assert (found.n, found.budget, found.unused) == (8, 3.0, 1.0)
 
     def test_a_vote_against_the_larger_ones_vote(self) -> None:
         voting = made(

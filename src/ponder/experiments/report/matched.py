@@ -45,7 +45,7 @@ class Match:
     ratio: float | None
     """Inference tokens per pretraining token; None where inference alone counts."""
     budget: float
-    """FLOPs per problem."""
+    """Most cost per problem, in the unit that is matched."""
     n: int
     """Largest number of samples within the budget; 0 if none fits."""
     large_n: int
@@ -76,27 +76,29 @@ def match(
     among: Collection[str] | None = None,
     bin: str = "",
     large_n: int = 1,
+    unit: str = "flops",
 ) -> Match | None:
     """Match one series against ``large_n`` samples of another, with as many samples as fit.
 
-    ``large`` is a series of single samples, or of a vote for the comparison of two votes.
+    ``large`` is a series of single samples, or of a vote for the comparison of two votes. A
+    ``unit`` other than FLOPs is matched where inference alone counts.
 
-    None unless both know their parameters and FLOPs and share some of the problems, and unless the
-    larger has that many samples.
+    None unless both know their parameters and the unit, and share some of the problems, and unless
+    the larger has that many samples.
     """
     columns = table.columns(small)
     alone = next((i for i in table.columns(large) if table.configs[i].n == large_n), None)
     if alone is None:
         return None
     rows = table.rows([*columns, alone], among)
-    costs, flops = table.cost("flops")[columns], table.configs[alone].cost.get("flops", 0.0)
+    costs, price = table.cost(unit)[columns], table.configs[alone].cost.get(unit, 0.0)
     one, other = table.series[small], table.series[large]
-    if not len(rows) or not flops or not 0 < one.parameters < other.parameters:
+    if not len(rows) or not price or not 0 < one.parameters < other.parameters:
         return None
     if np.isnan(costs).any():
         return None
     times = other.parameters / one.parameters
-    budget = flops * inference_multiple(times, ratio)
+    budget = price * inference_multiple(times, ratio)
     fits = [i for i, cost in zip(columns, costs, strict=True) if cost <= budget * (1 + _SAME)]
     chosen = max(fits, key=lambda i: table.configs[i].n, default=None)
     return Match(
@@ -109,7 +111,7 @@ def match(
         budget=budget,
         n=0 if chosen is None else table.configs[chosen].n,
         large_n=large_n,
-        unused=0.0 if chosen is None else budget / table.configs[chosen].cost["flops"],
+        unused=0.0 if chosen is None else budget / table.configs[chosen].cost[unit],
         all_recorded=chosen == columns[-1],
         gap=None if chosen is None else table.difference(chosen, alone, rows),
     )
