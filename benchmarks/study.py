@@ -84,7 +84,7 @@ def main(folder: Path) -> None:
 
 def matched(checked: set[str], pools: list[Path], by: list[str]) -> Iterator[str]:
     """What a smaller model with a verifier reaches for the FLOPs of one sample of a larger one."""
-    series = series_of.load(pools, by=by)
+    series = series_of.load(pools, by=by).series
     table = Table(series, [s.method for s in series])
     singles = {s.model: i for i, s in enumerate(series) if s.method == "random"}
     smaller = [i for i, s in enumerate(series) if s.source in checked and s.method in by]

@@ -141,8 +141,11 @@ def test_the_dial_is_evaluated_and_told_apart_and_resumed(tmp_path: Path, capsys
     auto = ("-e", "auto", "--escalate-to", "simulated(accuracy=0.9)")
     kinds = [
         ((*auto,), 'auto escalate="simulated(accuracy=0.9)" effort=auto'),
-        ((*auto, "--worth", "1e6 tokens"), " worth=1,000,000 tokens"),
-        (("-e", "low", "--worth", "9 tokens"), "self_consistency n=4 stop=value effort=low"),
+        ((*auto, "--worth", "1e6 tokens"), "auto worth=1,000,000 tokens escalate"),
+        (
+            ("-e", "low", "--worth", "9 tokens"),
+            "self_consistency worth=9 tokens n=4 stop=value effort=low",
+        ),
         (("-e", "low", "--plans", str(plans)), "plans=mine.toml#"),
     ]
     ids = []

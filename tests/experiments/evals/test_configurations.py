@@ -100,7 +100,7 @@ def test_efforts_that_a_model_which_thinks_tells_apart_are_not_one() -> None:
 
 def test_what_a_right_answer_is_worth_is_told_and_stored() -> None:
     found = one(worth="5000 tokens")
-    assert found.label == "self_consistency stop=value worth=5,000 tokens"
+    assert found.label == "self_consistency worth=5,000 tokens stop=value"
     assert found.resolved()["worth"] == {"amount": 5000.0, "unit": "tokens"}
     assert found.id != one(worth="5001 tokens").id != one(worth="5001 flops").id
     item = Item("s/7", Problem((Message("user", "How many?"),), "number"), Reference("1", "number"))
@@ -132,7 +132,7 @@ def test_plans_are_followed_and_told_apart_by_what_an_effort_goes_by(tmp_path: P
         return one(effort=effort, plans=str(path))
 
     found = made()
-    assert re.fullmatch(r"self_consistency n=3 effort=low plans=mine\.toml#\w{10}", found.label)
+    assert re.fullmatch(r"self_consistency plans=mine\.toml#\w{10} n=3 effort=low", found.label)
     assert found.resolved()["plans"] in found.label
     assert made("[efforts.high]", "[efforts.max]").id == found.id  # another effort's plan
     for change, into in (("n = 3", "n = 4"), ("[[2,", "[[3,")):

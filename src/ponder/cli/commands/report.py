@@ -86,8 +86,15 @@ def report(
     price = None if usd_per_hour is None else number_above_zero("--usd-per-hour", usd_per_hour)
     n = whole_numbers("--n", sizes) and sorted({1, *whole_numbers("--n", sizes)})
     _free([p for p in (output, numbers) if p is not None], force, paths)
-    series = load(paths, n=n, by=texts(by), skip_broken=skip_broken)
-    found = making.findings(series, ratios=asked, usd_per_hour=price, command=_command(context))
+    read = load(paths, n=n, by=texts(by), skip_broken=skip_broken, dial=True)
+    found = making.findings(
+        read.series,
+        ratios=asked,
+        usd_per_hour=price,
+        command=_command(context),
+        rules=read.rules,
+        stated=read.stated,
+    )
     page = report_page.render(found, title)
     if pictures is not None:  # first: only this may still find an existing file
         _draw(found, pictures, force)

@@ -128,17 +128,18 @@ class Configuration:
             return self.name
         found = self._spec(_ANY, self.seed)
         defaults = {k.name: k.default for k in registry.find(found.strategy).knobs.values()}
-        said = {k: v for k, v in found.knobs.items() if v != defaults[k] or k in self.knobs}
+        said: dict[str, Any] = {}  # first what differs in a grid beside a long list of models
+        if self.worth:
+            said["worth"] = str(self.worth)
+        if self.plans:
+            said["plans"] = f"{self.plans_file}#{self._plans_digest}"
+        said |= {k: v for k, v in found.knobs.items() if v != defaults[k] or k in self.knobs}
         said |= {k: getattr(found.sampling, k) for k in presets.COMMON if k in self.knobs}
         said |= {"style": found.style} if "style" in self.knobs else {}
         if self.effort != presets.DEFAULT:
             said["effort"] = self.effort
         if self.verifier:
             said["verifier"] = self.verifier
-        if self.worth:
-            said["worth"] = str(self.worth)
-        if self.plans:
-            said["plans"] = f"{self.plans_file}#{self._plans_digest}"
         limits = {f"budget.{unit}": getattr(self.budget, unit) for unit in UNITS}
         said |= {name: value for name, value in limits.items() if value is not None}
         if self.seed:

@@ -27,6 +27,7 @@ from ponder.experiments.report.figures import (
     spread,
 )
 from ponder.experiments.report.narrative import UNIT_NAMES, configuration, points, quantity, share
+from ponder.experiments.report.panels import calibration, plans
 from ponder.experiments.report.table import ONE_SAMPLE
 from ponder.experiments.report.values import Curve, Suite
 from ponder.experiments.stats.fits import PowerLaw
@@ -347,16 +348,20 @@ class Drawn:
     coverage: tuple[Chart, ...]
     matched: tuple[Chart, ...]
     prices: tuple[Chart, ...]
+    dial: tuple[Chart, ...] = ()
+    calibration: tuple[Chart, ...] = ()
 
     def all(self) -> tuple[Chart, ...]:
         """Return all charts."""
-        several = (self.other_units, self.difficulty, self.coverage, self.matched, self.prices)
+        several = (self.other_units, self.difficulty, self.coverage, self.matched, self.prices,
+                   self.dial, self.calibration)  # fmt: skip
         return (self.accuracy, *(chart for charts in several for chart in charts))
 
 
 def draw(suite: Suite) -> Drawn:
     """Draw all charts of one suite."""
     priced = [u for u in suite.units if u in ("usd", "flops")] or [suite.unit]
+    dial = suite.dial
     right = any(p.accuracy > 0 for c in suite.curves if not c.is_ceiling for p in c.points)
     return Drawn(
         accuracy=accuracy(suite, suite.unit, wide=True),
@@ -365,4 +370,6 @@ def draw(suite: Suite) -> Drawn:
         coverage=(coverage(suite),) if any(c.is_ceiling for c in suite.curves) else (),
         matched=(matched(suite),) if suite.matches else (),
         prices=tuple(price(suite, u) for u in priced) if right else (),
+        dial=(plans(suite.name, dial),) if dial and dial.rows else (),
+        calibration=(calibration(suite.name, dial),) if dial and dial.calibrations else (),
     )

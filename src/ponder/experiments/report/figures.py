@@ -223,10 +223,11 @@ def tick(value: float, unit: str) -> str:
 def percent_axis(ax: Axes, which: str, values: Sequence[float]) -> None:
     """Draw an axis from the least to the largest accuracy, with a little room, within 0 and 1."""
     low, high = min(values), max(values)
-    room = max(0.04 * (high - low), 0.01)
+    decimals = 1 if high - low < 0.05 else 0
+    room = 0.025 if decimals else max(0.04 * (high - low), 0.01)
     (ax.set_xlim if which == "x" else ax.set_ylim)(max(low - room, -0.02), min(high + room, 1.02))
     axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:.0f} %"))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{round(100 * v, decimals) + 0.0:g} %"))
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:

@@ -14,9 +14,18 @@ import numpy as np
 
 from ponder.core.errors import UsageError
 from ponder.experiments.report import difficulty, economics, matched
+from ponder.experiments.report.dial.summary import Saving, dial
+from ponder.experiments.report.dial.votes import Stated
 from ponder.experiments.report.difficulty import Bins, Ceiling, Gain
 from ponder.experiments.report.matched import Match
-from ponder.experiments.report.narrative import headlines, label, listed
+from ponder.experiments.report.narrative import (
+    around,
+    headlines,
+    label,
+    listed,
+    points,
+    share,
+)
 from ponder.experiments.report.table import CEILING, ONE_SAMPLE, Table
 from ponder.experiments.report.values import (
     BinSet,
@@ -24,6 +33,7 @@ from ponder.experiments.report.values import (
     CurvePoint,
     Findings,
     Fit,
+    Headline,
     Panel,
     Suite,
 )
@@ -45,6 +55,8 @@ def findings(
     ratios: Sequence[float] = RATIOS,
     usd_per_hour: float | None = None,
     command: str = "",
+    rules: Sequence[Series] = (),
+    stated: Sequence[Stated] = (),
 ) -> Findings:
     """Return everything that a report says about ``series``.
 
@@ -52,6 +64,8 @@ def findings(
         ratios: R of the comparison at matched total FLOPs, each above zero.
         usd_per_hour: prices seconds where no dollars are known.
         command: the command that makes this report.
+        rules: votes of the same pools that end by a stopping rule.
+        stated: stated probabilities.
 
     Raises:
         UsageError: there is nothing to report, a series is given twice or broken, or a ratio or
@@ -68,7 +82,13 @@ def findings(
         _check(one)
     ratios = tuple(sorted(set(ratios)))
     suites = tuple(
-        _suite(name, [s for s in series if s.suite == name], ratios, usd_per_hour)
+        _dialled(
+            _suite(name, [s for s in series if s.suite == name], ratios, usd_per_hour),
+            [s for s in series if s.suite == name],
+            [s for s in rules if s.suite == name],
+            [s for s in stated if s.suite == name],
+            usd_per_hour,
+        )
         for name in dict.fromkeys(s.suite for s in series)
     )
     return Findings(command, ratios, usd_per_hour, suites)
@@ -115,6 +135,42 @@ def _suite(
         notes=tuple(notes),
     )
     return replace(suite, headlines=headlines(suite))
+
+
+def _dialled(
+    suite: Suite,
+    given: Sequence[Series],
+    rules: Sequence[Series],
+    stated: Sequence[Stated],
+    usd_per_hour: float | None,
+) -> Suite:
+    """Return the suite with its dial, and the sentences on it."""
+    series, _ = _tidied(given, usd_per_hour)
+    names = {(a.model, a.source): b.model for a, b in zip(given, series, strict=True)}
+    found = dial(
+        series,
+        [
+            replace(s, model=names[s.model, s.source], points=_points(s, usd_per_hour))
+            for s in rules
+        ],
+        [replace(s, model=names[s.model, s.source]) for s in stated],
+        suite.unit,
+    )
+    more = tuple(map(_saved, found.savings)) if found else ()
+    return replace(suite, dial=found, headlines=suite.headlines + more)
+
+
+def _saved(one: Saving) -> Headline:
+    """Say which rule ends a vote soonest at next to no loss."""
+    less = "as right as" if one.gap.difference >= 0 else "nearly as right as"
+    return Headline(
+        "dial",
+        f"A vote of {one.model} that ends by {one.rule} is {less} the vote of all {one.n}, for "
+        f"{share(one.share)} of its cost.",
+        f"{points(one.gap.difference)} points ({around(one.gap)}). The cheapest of the rules that "
+        "lose at most 0.3 points on these problems: on others, another may be.",
+        "good" if one.gap.high >= 0 else "open",
+    )
 
 
 def _known(series: Sequence[Series], unit: str) -> tuple[int, int]:

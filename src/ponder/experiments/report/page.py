@@ -16,6 +16,7 @@ LARGEST = 1_000_000
 _IN_SHORT: dict[Topic, int] = {
     "samples": 4,
     "budget": 1,
+    "dial": 1,
     "match": 4,
     "equal": 1,
     "difficulty": 2,
@@ -31,7 +32,8 @@ def render(findings: Findings, title: str = "Accuracy against compute") -> str:
     page = _environment().get_template("report.html")
     drawn = {suite.name: charts.draw(suite) for suite in findings.suites}
     models = list(dict.fromkeys(c.model for s in findings.suites for c in s.curves))
-    for without in ((), ("other_units",), ("other_units", "difficulty")):
+    for without in ((), ("other_units",), ("other_units", "difficulty"),
+                    ("other_units", "difficulty", "dial")):  # fmt: skip
         text = page.render(
             findings=findings, suites=findings.suites, models=models, title=title, drawn=drawn,
             without=without,

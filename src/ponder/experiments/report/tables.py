@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ponder.experiments.report.dial.summary import Dial
 from ponder.experiments.report.economics import Equal, Price
 from ponder.experiments.report.narrative import (
     UNIT_NAMES,
@@ -212,6 +213,77 @@ def matches(suite: Suite) -> Iterator[Grid]:
 def _heads(bins: Sequence[str], counts: Mapping[str, int]) -> list[str]:
     """Return names of bins with their numbers of problems."""
     return [f"{b or 'all'}: {problems(counts.get(b, 0))}#" for b in bins]
+
+
+# The dial -----------------------------------------------------------------------------------------
+
+
+def plans(dial: Dial, model: str) -> Grid:
+    """Return the plans of one model, by cost."""
+    columns = [f"{UNIT_NAMES[dial.unit]} per problem#", "plan", "accuracy#", "regret (points)#",
+               "better at no more cost", "frontier"]  # fmt: skip
+    numbers = {name: f"{i} " for i, name in enumerate(dial.configurations, 1)}
+    rows: list[Sequence[str | Cell]] = []
+    for row in dial.rows:
+        if row.model != model:
+            continue
+        main = share(row.accuracy) + (f" ± {100 * row.error:.1f}" if row.error else "")
+        regret: str | Cell = ""
+        if row.best:
+            gap = row.regret
+            around = f"{points(gap.low)} to {points(gap.high)}"
+            tone = "bad" if gap.low > 0 else "open"
+            regret = Cell(points(gap.difference, sign=False), around, tone)
+        place = "of all" if row.on_frontier else "of the model" if row.leads else ""
+        cost = quantity(row.cost[dial.unit], dial.unit)
+        name = numbers.get(row.method, "") + row.name
+        rows.append((cost, name, Cell(main, _interval(row.low, row.high)), regret, row.best, place))
+    return Grid(columns, rows)
+
+
+def calibrations(dial: Dial) -> Grid:
+    """Return the Brier score of each method and model beside that of its base rate."""
+    columns = ["model", "stated by", "statements#", "problems#", "Brier score#", "of the base rate#",
+               "right#"]  # fmt: skip
+    rows = [
+        (
+            one.model,
+            one.method,
+            f"{one.count:,}",
+            f"{one.problems:,}",
+            Cell(
+                f"{one.brier:.3f}",
+                f"{one.low:.3f} to {one.high:.3f}",
+                "good"
+                if one.high < one.reference
+                else "bad"
+                if one.low > one.reference
+                else "open",
+            ),
+            f"{one.reference:.3f}",
+            share(one.rate),
+        )
+        for one in dial.calibrations
+    ]
+    return Grid(columns, rows)
+
+
+def reliability(dial: Dial) -> Iterator[Grid]:
+    """Yield the bins of stated probabilities, a table for each method and model."""
+    columns = ["stated", "in the mean#", "right#", "95 % interval#", "statements#", "problems#"]
+    for one in dial.calibrations:
+        rows = [
+            (
+                f"{100 * b.low:.0f} to {100 * b.high:.0f} %",
+                share(b.stated),
+                share(b.right),
+                _interval(*b.around) if b.around else "too few",
+                f"{b.count:,}",
+                f"{b.problems:,}",
+            )
+            for b in one.bins
+        ]
+        yield Grid(columns, rows, f"{one.method} of {one.model}")
 
 
 # Difficulty and cost ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ponder.experiments.report.dial.summary import Dial
 from ponder.experiments.report.difficulty import Ceiling, Gain
 from ponder.experiments.report.economics import Best, Equal, Price
 from ponder.experiments.report.matched import Match
@@ -16,7 +17,7 @@ from ponder.experiments.stats.fits import Line, Plateau, PowerLaw, TooFew
 from ponder.experiments.stats.intervals import Kind
 
 Tone = Literal["good", "bad", "open", "plain"]
-Topic = Literal["samples", "budget", "match", "equal", "difficulty", "price"]
+Topic = Literal["samples", "budget", "dial", "match", "equal", "difficulty", "price"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ class Suite:
     ceilings: tuple[Ceiling, ...]
     gains: tuple[Gain, ...]
     notes: tuple[str, ...]
+    dial: Dial | None = None
+    """Stopping rules and plans; None if there are none, or nobody asked for them."""
     headlines: tuple[Headline, ...] = ()
 
 

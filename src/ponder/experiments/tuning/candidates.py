@@ -18,7 +18,7 @@ from ponder.core.problem import AnswerType
 from ponder.experiments.stats.estimators import Floats
 from ponder.experiments.tuning.results import Evaluated
 from ponder.experiments.tuning.samples import Recorded
-from ponder.policies.stopping import Exact, Rule, Value, decided, rule
+from ponder.policies.stopping import Exact, Rule, Value, Window, decided, rule
 
 SIZES = (1, 2, 4, 8, 16, 32)
 """Most samples of a vote."""
@@ -113,7 +113,7 @@ def evaluate(
     shape = (len(pools[0].kinds), len(asked))
     accuracy, cost = np.empty(shape), np.empty(shape)
     orders = [_orders(pool, seed) for pool in pools]
-    closings: dict[tuple[str, AnswerType], _Closing] = {}
+    closings: dict[tuple[str, AnswerType], Closing] = {}
     for column, plan in enumerate(asked):
         pool = pools[plan.pool]
         if plan.n == 1:
@@ -122,7 +122,7 @@ def evaluate(
             continue
         for row, kind in enumerate(pool.kinds):
             closing = closings.setdefault(
-                (plan.stop, kind), _Closing(rule(plan.stop, outlooks[kind]))
+                (plan.stop, kind), Closing(rule(plan.stop, outlooks[kind]))
             )
             classes, each = pool.classes[row].tolist(), pool.each[row].tolist()
             drawn = orders[plan.pool][row]
@@ -161,38 +161,31 @@ def _orders(pool: Recorded, seed: int) -> list[list[list[int]]]:
 
 
 @dataclass(slots=True)
-class _Closing:
+class Closing:
     """A rule, and what it said before."""
 
     rule: Rule
-    _said: dict[tuple[Seen, int], bool] = field(default_factory=dict)
+    _said: dict[tuple[Seen, int, int], bool] = field(default_factory=dict)
 
     def vote(self, answers: Sequence[int]) -> tuple[int, int]:
         """Return the number of samples that a vote on these uses, and its winner (-1: none)."""
-        counts: dict[int, int] = {}
-        silent = used = 0
-        n = len(answers)
+        used, n = 0, len(answers)
         while used < n:
-            seen = _seen(counts, silent)
-            if self._closes(seen, 0, n - used):
+            seen, _ = tallied(answers[:used])
+            run = _run(answers[:used]) if isinstance(self.rule, Window) else 0
+            if self._closes(seen, 0, n - used, run):
                 break
             left = n - used
             exact = isinstance(self.rule, Exact)  # looks at each sample
             wave = 1 if exact else next(
-                k for k in range(1, left + 1) if self._closes(seen, k, left - k)
+                k for k in range(1, left + 1) if self._closes(seen, k, left - k, run)
             )  # fmt: skip
-            for answer in answers[used : used + wave]:
-                if answer < 0:
-                    silent += 1
-                else:
-                    counts[answer] = counts.get(answer, 0) + 1
             used += wave
-        winner = max(counts, key=counts.__getitem__, default=-1)  # the first of equals
-        return used, winner
+        return used, tallied(answers[:used])[1]
 
-    def _closes(self, seen: Seen, more: int, left: int) -> bool:
+    def _closes(self, seen: Seen, more: int, left: int, run: int) -> bool:
         """Return True if the vote ends after ``more`` votes for the leader, ``left`` before the
-        end.
+        end. The latest ``run`` samples gave the same answer; only ``Window`` asks.
         """
         if left == 0:
             return True
@@ -206,11 +199,25 @@ class _Closing:
         if isinstance(self.rule, Value):  # looks ahead no further than this
             lead = seen.lead[0] - seen.lead[1]
             left = min(left, lead * lead + 1)
-        key = (seen, left)
+        key = (seen, left, run + more if isinstance(self.rule, Window) else 0)
         if key not in self._said:
-            self._said[key] = self.rule.stops(seen, left, 0)
+            self._said[key] = self.rule.stops(*key)
         return self._said[key]
 
 
-def _seen(counts: Mapping[int, int], silent: int) -> Seen:
-    return Seen(tuple(sorted(counts.values(), reverse=True)), silent)
+def tallied(answers: Sequence[int]) -> tuple[Seen, int]:
+    """Return the votes, and the leading answer: the first of equals, -1 if there is none."""
+    counts: dict[int, int] = {}
+    for answer in answers:
+        if answer >= 0:
+            counts[answer] = counts.get(answer, 0) + 1
+    given = tuple(sorted(counts.values(), reverse=True))
+    leader = max(counts, key=counts.__getitem__, default=-1)
+    return Seen(given, len(answers) - sum(given)), leader
+
+
+def _run(answers: Sequence[int]) -> int:
+    """Return the number of latest samples with the same answer."""
+    if not answers or answers[-1] < 0:
+        return 0
+    return next((i for i, one in enumerate(reversed(answers)) if one != answers[-1]), len(answers))
