@@ -60,6 +60,7 @@ COVERED_BY = {
     "experiments/report/figures.py": "experiments/report/test_page.py",
     "experiments/report/load.py": "cli/commands/test_report.py",
     "experiments/report/matched.py": "experiments/report/test_economics.py",
+    "experiments/report/panels.py": "experiments/report/test_page.py",
     "experiments/report/narrative.py": "experiments/report/test_findings.py",
     "experiments/report/tables.py": "experiments/report/test_page.py",
     "experiments/report/values.py": "experiments/report/test_findings.py",

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from ponder.cli import main
+from ponder.experiments.evals.store import store_path
+from ponder.experiments.report.dial.votes import RULES
 from ponder.runtime.journal import Journal
+from tests.support.evaluation import evaluate
 from tests.support.pools import lines
 
 Ponder = Callable[..., tuple[int, str, str]]
@@ -78,6 +81,29 @@ def test_a_page_numbers_and_pictures(ponder: Ponder, pool: Path, tmp_path: Path)
     names = {p.name for p in pictures.iterdir()}
     assert {"letters-coverage.png", "letters-difficulty.png"} <= names
     assert f"wrote {pictures}: {len(names)} charts" in err
+
+
+def test_a_pool_and_a_results_store_have_their_dial(
+    ponder: Ponder, pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(capsys, tmp_path, "-s", "self_consistency", "--grid", "n=1,4")
+    numbers = tmp_path / "r.json"
+    code, _, err = ponder(
+        pool, store_path(), "-o", tmp_path / "r.html", "--json", numbers, "--n", "1,4"
+    )
+    assert code == 0, err
+    letters, sums = (suite["dial"] for suite in json.loads(numbers.read_text())["suites"])
+    assert letters["unit"] == "tokens"
+    assert letters["calibrations"] == []  # nothing was fitted to texts
+    rows = {row["method"]: row for row in letters["rows"] if row["kind"] == "rule"}
+    assert {*rows} == {*RULES}
+    assert rows["exact"]["accuracy"] == pytest.approx(3 / 6)
+    assert rows["exact"]["error"] == 0.0
+    assert rows["lead(k=2)"]["cost"]["tokens"] < rows["exact"]["cost"]["tokens"] < 40
+    assert [row["method"] for row in sums["rows"]] == [
+        "self_consistency n=1", "self_consistency n=4",
+    ]  # fmt: skip
+    assert [one["method"] for one in sums["calibrations"]] == ["self_consistency n=4"]
 
 
 def test_the_documented_examples(ponder: Ponder, pool: Path, tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ def test_each_configuration_is_a_series_of_one_point(store: Store) -> None:
     fill(store, a="x.x", b="x", c="")
     store.finish("a", outcome(3, None, state="open"))
     store.finish("b", outcome(1, False, calls=9))
-    one, two = load.load([store.path])
+    one, two = load.load([store.path]).series
     assert (one.suite, one.model, one.method, one.parameters) == ("s", "m", "a's name", 7)
     assert one.problem_ids == ("p0", "p1", "p2")
     assert one.levels == (0, 1, 2)

@@ -5,12 +5,14 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from ponder.experiments.report import charts
 from ponder.experiments.report import figures as report_figures
 from ponder.experiments.report import narrative as report_words
 from ponder.experiments.report import page as report_page
+from ponder.experiments.report.dial.votes import Stated
 from ponder.experiments.report.findings import findings
 from ponder.experiments.report.values import Findings
 from ponder.experiments.stats.fits import PowerLaw, TooFew
@@ -165,6 +167,83 @@ class TestPage:
         assert suite.curves[0].fits["flops"].line == TooFew(2, 3)
         assert suite.curves[1].law == TooFew(1, 3)
         assert "too few points (2, needs 3)" in report_page.render(findings(series))
+
+
+def dialled(models: int = 2) -> Findings:
+    """Votes of all samples, a rule, a configuration and statements of each model."""
+    series, rules, stated = [], [], []
+    for i in range(models):
+        name = f"model {i}"
+        series += [
+            made("random", {1: share(4)}, model=name),
+            made("majority", {1: share(4), 4: share(6), 8: share(7)}, model=name),
+            made("auto <worth>=$1", {1: share(8)}, model=name, cost=5.0),
+        ]
+        rules.append(made("lead", {8: share(7)}, model=name, cost=0.5))
+        right = np.arange(20) % 4 > 0
+        stated.append(Stated("suite", name, "votes of 1 to 8", f"{name}.jsonl", np.arange(20),
+                             np.full(20, 0.8), right, True))  # fmt: skip
+    return findings(series, rules=rules, stated=stated, command=COMMAND)
+
+
+class TestDial:
+    def test_the_page_has_charts_tables_and_a_sentence(self) -> None:
+        found = dialled()
+        page = report_page.render(found)
+        reader = read(page)
+        text = " ".join(" ".join(reader.text).split())
+        assert (reader.open, reader.wrong) == ([], [])
+        assert (
+            "A vote of model 0 that ends by lead is as right as the vote of all 8, for 50.0 %"
+            in text
+        )
+        assert "4 FLOPs lead, up to 8 70.0 %" in text
+        assert "4 FLOPs vote of 4 60.0 % 31.3 % to 83.2 % 10.0 +0.0 to +30.0 lead, up to 8" in text
+        assert "5 FLOPs 1 auto <worth>=$1 80.0 %" in text
+        assert "model 0 votes of 1 to 8 20 20 0.190" in text  # 3/4 0.2^2 + 1/4 0.8^2
+        assert "80 to 90 % 80.0 % 75.0 %" in text
+        names = {chart.name for chart in charts.draw(found.suites[0]).all()}
+        assert {"suite-dial", "suite-calibration"} <= names
+
+    def test_every_plan_has_a_mark_with_its_numbers(self) -> None:
+        [suite] = dialled().suites
+        assert suite.dial is not None
+        [drawn] = charts.draw(suite).dial
+        text = report_figures.svg(drawn)
+        assert text.count("<title>") == len(suite.dial.rows)
+        assert "lead, up to 8 of model 0: 70.0 %" in text
+        assert "1  auto &lt;worth&gt;=$1" in text
+
+    def test_its_numbers_are_in_the_json(self) -> None:
+        told = json.loads(json.dumps(dialled().to_json(), allow_nan=False))
+        dial = told["suites"][0]["dial"]
+        assert [row["best"] for row in dial["rows"] if row["method"] == "majority"] == [
+            "lead, up to 8", "auto <worth>=$1",
+        ] * 2  # fmt: skip
+        assert dial["savings"][0]["share"] == 0.5
+        assert dial["calibrations"][0]["bins"][0]["count"] == 20
+
+    def test_one_file_in_two_places_keeps_its_dial(self) -> None:
+        """Models of one name are told apart by their files, and so are their rules."""
+        both = [made("majority", {1: share(4), 8: share(n)}, source=f"{n}.jsonl") for n in (6, 7)]
+        rules = [made("lead", {8: share(n)}, cost=0.5, source=f"{n}.jsonl") for n in (6, 7)]
+        [suite] = findings(both, rules=rules).suites
+        assert suite.dial is not None
+        assert [(s.model, s.share) for s in suite.dial.savings] == [
+            ("small [6.jsonl]", 0.5), ("small [7.jsonl]", 0.5),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("models", [1, 4, 7])
+    def test_any_number_of_models_has_its_panels(self, models: int) -> None:
+        [suite] = dialled(models).suites
+        drawn = charts.draw(suite)
+        for chart in (*drawn.dial, *drawn.calibration):
+            assert report_figures.png(chart).startswith(b"\x89PNG")
+
+    def test_without_plans_to_choose_between_there_is_no_section(self) -> None:
+        page = report_page.render(findings([made("random", {1: share(5)})]))
+        assert "The dial" not in page
+        assert "stated confidence" not in page
 
 
 class TestCharts:

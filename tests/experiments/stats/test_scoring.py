@@ -273,7 +273,7 @@ def test_a_report_leaves_a_score_out_of_pools_that_lack_it(tmp_path: Path) -> No
         return lines(tmp_path / name, problem)
 
     both = [pool("s", s=0.5, t=0.5), pool("t", t=0.5)]
-    found = series_of.load(both, by=["best:s", "best:t"])
+    found = series_of.load(both, by=["best:s", "best:t"]).series
     assert [(one.source, one.method) for one in found if one.method.startswith("best")] == [
         ("s", "best:s"), ("s", "best:t"), ("t", "best:t"),
     ]  # fmt: skip

@@ -167,8 +167,8 @@ def _saved(one: Saving) -> Headline:
         "dial",
         f"A vote of {one.model} that ends by {one.rule} is {less} the vote of all {one.n}, for "
         f"{share(one.share)} of its cost.",
-        f"{points(one.gap.difference)} points ({around(one.gap)}). The cheapest of the rules that "
-        "lose at most 0.3 points on these problems: on others, another may be.",
+        f"{points(one.gap.difference)} points ({around(one.gap)}). Of the rules that lose at most "
+        "0.3 points here, it is the cheapest; on other problems another may be.",
         "good" if one.gap.high >= 0 else "open",
     )
 

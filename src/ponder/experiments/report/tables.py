@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ponder.experiments.report.dial.summary import Dial
+from ponder.experiments.report.dial.summary import Calibration, Dial
 from ponder.experiments.report.economics import Equal, Price
 from ponder.experiments.report.narrative import (
     UNIT_NAMES,
@@ -243,7 +243,7 @@ def plans(dial: Dial, model: str) -> Grid:
 
 def calibrations(dial: Dial) -> Grid:
     """Return the Brier score of each method and model beside that of its base rate."""
-    columns = ["model", "stated by", "statements#", "problems#", "Brier score#", "of the base rate#",
+    columns = ["model", "stated by", "statements#", "problems#", "Brier score#", "of the rate#",
                "right#"]  # fmt: skip
     rows = [
         (
@@ -254,11 +254,7 @@ def calibrations(dial: Dial) -> Grid:
             Cell(
                 f"{one.brier:.3f}",
                 f"{one.low:.3f} to {one.high:.3f}",
-                "good"
-                if one.high < one.reference
-                else "bad"
-                if one.low > one.reference
-                else "open",
+                _against(one),
             ),
             f"{one.reference:.3f}",
             share(one.rate),
@@ -266,6 +262,13 @@ def calibrations(dial: Dial) -> Grid:
         for one in dial.calibrations
     ]
     return Grid(columns, rows)
+
+
+def _against(one: Calibration) -> str:
+    """Return the tint of a Brier score beside that of the base rate."""
+    if one.high < one.reference:
+        return "good"
+    return "bad" if one.low > one.reference else "open"
 
 
 def reliability(dial: Dial) -> Iterator[Grid]:
