@@ -18,7 +18,7 @@ import numpy as np
 from ponder.experiments.report.dial.votes import Stated
 from ponder.experiments.report.table import DECIMALS, ONE_SAMPLE, Table
 from ponder.experiments.stats import intervals
-from ponder.experiments.stats.estimators import Floats
+from ponder.experiments.stats.estimators import Floats, Ints
 from ponder.experiments.stats.paired import Difference
 from ponder.experiments.stats.series import Series
 
@@ -296,7 +296,7 @@ def _bins(one: Stated) -> Iterator[Bin]:
                   len(right), problems)  # fmt: skip
 
 
-def _around(values: Floats, problem: Floats) -> tuple[float, float]:
+def _around(values: Floats, problem: Ints) -> tuple[float, float]:
     """Return the 95 % interval of a mean over statements, when problems are drawn anew."""
     counts = np.bincount(problem)
     if len(counts) == 1:
