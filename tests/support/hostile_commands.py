@@ -382,7 +382,7 @@ def data_show(ponder: Callable[..., str]) -> None:
 def report(ponder: Callable[..., str]) -> None:
     page = Path(f"{NAME}.html")
     samples = [{**pool.SAMPLE, "score": {HOSTILE: 0.5}}, {**pool.SAMPLE, "correct": False}]
-    entry = {**pool.ENTRY, "problem_id": HOSTILE, "level": HOSTILE, "samples": samples}
+    entry = {**pool.ENTRY, "problem_id": HOSTILE, "level": HOSTILE, "samples": samples * 2}
     header = {**pool.HEADER, "model": HOSTILE, "suite": HOSTILE}
     path = lines(f"{NAME}.jsonl", header, entry, {**entry, "problem_id": "p"})
     ponder("report", path, "-o", page, "--title", HOSTILE, "--by", "majority")

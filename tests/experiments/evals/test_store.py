@@ -351,3 +351,13 @@ def test_export_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r"pip install 'ponder\[parquet\]'"):
         export(tmp_path / "out.parquet", [])
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 1.1, 1e300])
+def test_a_confidence_that_is_no_probability_is_damage(tmp_path: Path, confidence: float) -> None:
+    store = Store(tmp_path / "r.sqlite", make=True)
+    store.declare(stored("one"))
+    store.finish(stored("one").id, outcome(0, True, confidence=confidence))
+    with pytest.raises(UsageError, match="a confidence is not from 0 to 1; name another file"):
+        store.outcomes(stored("one").id)
+    store.close()

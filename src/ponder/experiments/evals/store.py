@@ -301,6 +301,8 @@ def _outcome(row: tuple[Any, ...]) -> Outcome:
                found.prompt_tokens, found.cached_tokens, found.completion_tokens)  # fmt: skip
     if not all(0 <= figure < FIGURE_LIMIT for figure in figures):
         raise Malformed("a figure is out of bounds")
+    if found.confidence is not None and not 0 <= found.confidence <= 1:
+        raise Malformed("a confidence is not from 0 to 1")
     return found
 
 
