@@ -79,7 +79,7 @@ COVERED_BY = {
     "experiments/training/evaluation.py": "experiments/training/test_train.py",
     "experiments/training/metrics.py": "experiments/training/test_train.py",
     "models/base.py": "models/fakes/test_scripted.py",
-    "models/discovery/asking.py": "models/discovery/test_discover.py",
+    "models/http/asking.py": "models/discovery/test_discover.py",
     "models/discovery/facts.py": "models/discovery/test_discover.py",
     "models/discovery/reachable.py": "cli/commands/test_models.py",
     "models/discovery/servers.py": "models/discovery/test_discover.py",

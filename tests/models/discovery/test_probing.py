@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ponder.models.discovery.asking import asking
 from ponder.models.discovery.facts import Facts
 from ponder.models.discovery.probing import probe
+from ponder.models.http.asking import asking
 from ponder.models.http.endpoint import Endpoint
 from tests.support.telling import Json, chatting, telling
 

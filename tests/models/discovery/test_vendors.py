@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from ponder.models.base import Api
-from ponder.models.discovery.asking import asking
 from ponder.models.discovery.facts import Facts
 from ponder.models.discovery.vendors import TELLERS
+from ponder.models.http.asking import asking
 from ponder.models.http.endpoint import Endpoint
 from tests.support.telling import Json, Server, telling
 

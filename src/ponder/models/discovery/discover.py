@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from ponder.core.errors import UsageError
 from ponder.models.config import EndpointConfig, Price, is_loopback
 from ponder.models.discovery import memory, servers, vendors
-from ponder.models.discovery.asking import Asker, asking
 from ponder.models.discovery.facts import Facts, assumed, configured, misfits, settings_of
 from ponder.models.discovery.probing import probe
+from ponder.models.http.asking import Asker, asking
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.presets import providers
 from ponder.models.presets.families import preset

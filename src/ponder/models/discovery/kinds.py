@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ponder.models.base import Capability
-from ponder.models.discovery.asking import Answer, Json
+from ponder.models.http.asking import Answer, Json
 
 
 @dataclass(frozen=True, slots=True)

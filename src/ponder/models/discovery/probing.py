@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ponder.models.discovery.asking import Answer, Asker, Json
 from ponder.models.discovery.facts import Facts
 from ponder.models.discovery.servers import QUESTION
+from ponder.models.http.asking import Answer, Asker, Json
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.sound import count
 

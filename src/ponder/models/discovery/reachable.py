@@ -8,9 +8,9 @@ from typing import Literal
 
 from ponder.core.errors import UsageError
 from ponder.models.config import Config, EndpointConfig
-from ponder.models.discovery.asking import asking
 from ponder.models.discovery.discover import provider_of
 from ponder.models.discovery.facts import names
+from ponder.models.http.asking import asking
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.presets import providers
 from ponder.models.presets.providers import PROVIDERS, Provider

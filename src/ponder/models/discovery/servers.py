@@ -12,9 +12,9 @@ from typing import Any
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.models.discovery import templates
-from ponder.models.discovery.asking import Asker, Json
 from ponder.models.discovery.facts import Facts, names
 from ponder.models.discovery.kinds import KINDS, Kind, of_list
+from ponder.models.http.asking import Asker, Json
 from ponder.models.sound import count
 
 QUESTION = {"role": "user", "content": "How many is six times seven?"}

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from ponder.models.discovery.asking import Asker, Json
 from ponder.models.discovery.facts import Facts, names
+from ponder.models.http.asking import Asker, Json
 from ponder.models.sound import count
 from ponder.models.thinking import LEVELS
 

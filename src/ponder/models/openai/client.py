@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from ponder.models.base import PATIENCE
-from ponder.models.discovery.asking import asking
+from ponder.models.http.asking import asking
 from ponder.models.http.client import HttpModel
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.openai.chat import Chat

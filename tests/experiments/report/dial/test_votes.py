@@ -12,7 +12,6 @@ from ponder.experiments.pools.file import Pool
 from ponder.experiments.report.dial.votes import RULES, Votes, sizes, votes
 from ponder.experiments.stats import columns, scoring
 from ponder.experiments.stats.scoring import Aggregator
-from ponder.experiments.tuning.candidates import Closing
 from ponder.planning import difficulty
 from ponder.policies import stopping
 from tests.support.pools import lines
@@ -85,12 +84,6 @@ def test_a_pool_with_too_few_samples_has_no_votes(tmp_path: Path) -> None:
     entries = drawn(tmp_path, AGREED).read
     few = replace(entries, groups=[replace(entries.groups[0], correct=np.ones((1, 3)))])
     assert votes(few, ["number"]) is None
-
-
-def test_a_window_ends_a_vote_after_samples_that_agree() -> None:
-    closing = Closing(stopping.rule("window(size=3)"))
-    assert closing.vote([0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0]) == (6, 1)
-    assert Closing(stopping.rule("window(size=3)")).vote([0, 0, 0, 1, 1, 1]) == (3, 0)
 
 
 def test_the_same_pool_gives_the_same_votes(tmp_path: Path) -> None:

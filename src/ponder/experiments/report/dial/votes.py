@@ -19,11 +19,11 @@ import numpy as np
 from ponder.core.outlook import Seen
 from ponder.core.problem import AnswerType
 from ponder.experiments.stats import scoring
+from ponder.experiments.stats.closing import Closing, tallied
 from ponder.experiments.stats.columns import Columns
 from ponder.experiments.stats.estimators import Bools, Floats, Ints
 from ponder.experiments.stats.scoring import Aggregator
 from ponder.experiments.stats.series import Point
-from ponder.experiments.tuning.candidates import Closing, tallied
 from ponder.planning import difficulty
 from ponder.policies import stopping
 
