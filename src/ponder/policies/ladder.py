@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from itertools import combinations_with_replacement
-from operator import add, mul
+from operator import mul
 
 from ponder.core.outlook import Seen
 from ponder.policies.value import Mixture, Urn
@@ -96,10 +96,7 @@ class Ladder:
 
         ``tallies`` are one per rung. Of answers that are as likely, the one that came first leads.
         """
-        weights = self._weights(tallies, [_scale(tally) for tally in tallies])
-        total = math.fsum(weights.values())
-        found = {name: weight / total for name, weight in weights.items() if name is not None}
-        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+        return _Posterior(self, tallies).beliefs
 
     def gain(self, tallies: Sequence[Ballots], rung: int, samples: int) -> float:
         """Return the expected increase of the leader's probability with ``samples`` more of a rung.
@@ -108,70 +105,17 @@ class Ladder:
         mistakes that rungs above may come to share; more samples are taken to add to that what they
         add on that rung alone.
         """
-        return _View(self, tallies, rung).gain(samples)
+        return _View(_Posterior(self, tallies), rung).gain(samples)
 
     def options(
         self, tallies: Sequence[Ballots], prices: Mapping[tuple[int, int], float]
     ) -> list[Option]:
         """Return an option for each (rung, samples) that has a price, in their order."""
-        views = {rung: _View(self, tallies, rung) for rung in dict.fromkeys(r for r, _ in prices)}
+        now = _Posterior(self, tallies)
+        views = {rung: _View(now, rung) for rung in dict.fromkeys(r for r, _ in prices)}
         return [
             Option(rung, samples, views[rung].gain(samples), price)
             for (rung, samples), price in prices.items()
-        ]
-
-    def _weights(
-        self, tallies: Sequence[Ballots], scales: Sequence[float]
-    ) -> dict[str | None, float]:
-        """Return the joint weight of the samples and of each answer being the right one; None
-        stands for an answer that was not seen yet.
-        """
-        names: dict[str | None, None] = dict.fromkeys(name for t in tallies for name in t.votes)
-        names[None] = None
-        return {name: math.fsum(self.forward(tallies, name, scales)) for name in names}
-
-    def forward(
-        self, tallies: Sequence[Ballots], right: str | None, scales: Sequence[float]
-    ) -> list[float]:
-        """Return the weight of each kind on the last of these rungs, if that answer is the right
-        one.
-        """
-        weights: list[float] = []
-        earlier: set[str] = set()
-        for place, (tally, scale) in enumerate(zip(tallies, scales, strict=True)):
-            weights = self.prior(place, weights)
-            if tally.samples:
-                found = self.likelihoods(place, tally, right, earlier, scale)
-                weights = [weight * chance for weight, chance in zip(weights, found, strict=True)]
-                earlier |= set(tally.votes)
-        return weights
-
-    def backward(
-        self, tallies: Sequence[Ballots], rung: int, right: str | None, scales: Sequence[float]
-    ) -> list[float]:
-        """Return the probability of the samples above a rung, for each kind on that rung."""
-        chances = [1.0] * len(self.rungs[-1].urns)
-        for place in range(len(tallies) - 1, rung, -1):
-            if tallies[place].samples:
-                earlier = {name for tally in tallies[:place] for name in tally.votes}
-                found = self.likelihoods(place, tallies[place], right, earlier, scales[place])
-                chances = [one * chance for one, chance in zip(chances, found, strict=True)]
-            chances = [
-                math.fsum(one * chance for one, chance in zip(row, chances, strict=True))
-                for row in self.steps[place - 1]
-            ]
-        return chances
-
-    def likelihoods(
-        self, rung: int, tally: Ballots, right: str | None, earlier: set[str], scale: float
-    ) -> list[float]:
-        """Return the probability of a rung's samples for each kind, over exp(scale)."""
-        won = tally.votes.get(right, 0) if right is not None else 0
-        lost = tuple(votes for name, votes in tally.votes.items() if name != right)
-        alike = self._alike(tally, right, earlier)
-        return [
-            alike * math.exp(_evidence(urn, won, lost, tally.silent) - scale)
-            for urn in self.rungs[rung].urns
         ]
 
     def prior(self, rung: int, below: Sequence[float]) -> list[float]:
@@ -181,39 +125,110 @@ class Ladder:
         columns = zip(*self.steps[rung - 1], strict=True)
         return [sum(map(mul, below, column)) for column in columns]
 
-    def _alike(self, tally: Ballots, right: str | None, earlier: set[str]) -> float:
-        """Return the probability that a rung's mistakes are, or are not, mistakes of the rungs
-        below.
+
+Place = tuple[int, ...]
+"""Votes of an answer on each rung. Answers of the same place are as likely."""
+
+
+class _Posterior:
+    """All samples, for each answer that may be the right one.
+
+    A forward pass gives the weights of the kinds on each rung by the samples below it, a backward
+    pass those by the samples above it (Rabiner 1989), once for each place.
+    """
+
+    def __init__(self, ladder: Ladder, tallies: Sequence[Ballots]) -> None:
+        self.ladder, self.tallies = ladder, tallies
+        names = dict.fromkeys(name for tally in tallies for name in tally.votes)
+        self.places: dict[str, Place] = {
+            name: tuple(tally.votes.get(name, 0) for tally in tallies) for name in names
+        }
+        self.unseen: Place = (0,) * len(tallies)
+        self.many = Counter(self.places.values())
+        """Number of answers of each place."""
+        self.earlier = [
+            {name for tally in tallies[:rung] for name in tally.votes}
+            for rung in range(len(tallies))
+        ]
+        """Answers of the rungs below each."""
+        self._wrong = [
+            [urn.evidence(tally.seen) - _scale(tally) for urn in mixture.urns]
+            for tally, mixture in zip(tallies, ladder.rungs, strict=True)
+        ]
+        self.priors: dict[Place, list[list[float]]] = {}
+        """Weights of the kinds on each rung, by the samples of all other rungs."""
+        self.votes: dict[Place, list[list[float]]] = {}
+        """Probabilities of a rung's own votes for each kind, up to ``alike``."""
+        self._weights = {place: self._pass(place) for place in (*self.many, self.unseen)}
+        rest = [many * self._weights[place] for place, many in self.many.items()]
+        whole = math.fsum([self._weights[self.unseen], *rest])
+        shares = {name: self._weights[place] / whole for name, place in self.places.items()}
+        self.beliefs = dict(sorted(shares.items(), key=lambda pair: -pair[1]))
+
+    def _pass(self, place: Place) -> float:
+        """Fill in the weights for a right answer of that place, and return their sum."""
+        steps, rungs = self.ladder.steps, range(len(self.tallies))
+        self.votes[place] = [self._own(rung, place) for rung in rungs]
+        likelihoods = []
+        for rung, own in enumerate(self.votes[place]):
+            alike = self.alike(rung, place, *self.split(rung, self.tallies[rung].votes))
+            likelihoods.append([alike * one for one in own])
+        below = [self.ladder.prior(0, [])]
+        for rung in rungs[1:]:
+            below.append(self.ladder.prior(rung, list(map(mul, below[-1], likelihoods[rung - 1]))))
+        above = [1.0] * len(below[-1])
+        self.priors[place] = below
+        for rung in reversed(rungs):
+            weight = math.fsum(map(mul, map(mul, below[rung], likelihoods[rung]), above))
+            below[rung] = list(map(mul, below[rung], above))
+            above = list(map(mul, likelihoods[rung], above))
+            above = [sum(map(mul, row, above)) for row in steps[rung - 1]] if rung else above
+        return weight
+
+    def _own(self, rung: int, place: Place) -> list[float]:
+        urns, wrong = self.ladder.rungs[rung].urns, self._wrong[rung]
+        if not (votes := place[rung]):
+            return [math.exp(one) for one in wrong]
+        return [math.exp(one + urn.log_odds(votes)) for one, urn in zip(wrong, urns, strict=True)]
+
+    def split(self, rung: int, answers: Collection[str]) -> tuple[int, int]:
+        """Return how many of these answers a rung below has, too, and how many none has."""
+        common = sum(name in self.earlier[rung] for name in answers)
+        return common, len(answers) - common
+
+    def alike(
+        self, rung: int, place: Place, common: int, fresh: int, *, mine: bool = False
+    ) -> float:
+        """Return the probability that the mistakes of a rung are, or are not, mistakes of the rungs
+        below, if an answer of that place is the right one.
+
+        ``common`` and ``fresh`` are the numbers of its answers, as ``split`` returns them. The
+        right answer is among them if the rung has a vote for it, or if it is ``mine``.
         """
-        before = earlier - {right}
+        mine, theirs = mine or place[rung] > 0, any(place[:rung])
+        before, shared = len(self.earlier[rung]) - theirs, self.ladder.shared
         if not before:
             return 1.0
-        return math.prod(
-            self.shared / len(before) if answer in before else 1.0 - self.shared
-            for answer in tally.votes
-            if answer != right
-        )
+        same, other = common - (mine and theirs), fresh - (mine and not theirs)
+        return math.pow(shared / before, same) * math.pow(1.0 - shared, other)
 
 
 class _View:
-    """One rung, seen from all others: what further samples of it would tell."""
+    """One rung, seen from all others: what further samples of it would tell.
 
-    def __init__(self, ladder: Ladder, tallies: Sequence[Ballots], rung: int) -> None:
-        self._ladder, self._rung, self._tally = ladder, rung, tallies[rung]
-        scales = [_scale(tally) for tally in tallies]
-        self._scale = scales[rung]
-        self._earlier = {name for tally in tallies[:rung] for name in tally.votes}
-        beliefs = ladder.beliefs(tallies)
-        self._now = next(iter(beliefs.values()), 0.0)
-        self._priors: dict[str | None, list[float]] = {}
-        self._shares = [0.0] * len(ladder.rungs[rung].urns)
-        for name in (*beliefs, None):
-            below = ladder.forward(tallies[:rung], name, scales[:rung])
-            prior = ladder.prior(rung, below)
-            above = ladder.backward(tallies, rung, name, scales)
-            self._priors[name] = list(map(mul, prior, above))
-            self._shares = list(map(add, self._shares, self._priors[name]))
-        self._names = [*list(beliefs)[:RIVALS], NEW, None]
+    Each further sample of an urn multiplies the weights by what the urn then holds of it.
+    """
+
+    def __init__(self, now: _Posterior, rung: int) -> None:
+        self._all, self._rung = now, rung
+        self._urns = now.ladder.rungs[rung].urns
+        self._tally = now.tallies[rung]
+        self._now = next(iter(now.beliefs.values()), 0.0)
+        self._joint = {
+            place: list(map(mul, priors[rung], now.votes[place][rung]))
+            for place, priors in now.priors.items()
+        }
+        self._names = [*list(now.beliefs)[:RIVALS], NEW, None]
         self._looked = lru_cache(self._look)
 
     def gain(self, samples: int) -> float:
@@ -226,29 +241,71 @@ class _View:
         return min(max(0.0, gain), 1.0 - self._now)
 
     def _look(self, samples: int) -> float:
-        best = whole = 0.0
+        best, whole, before = 0.0, 0.0, self._tally.samples
+        rest = [math.prod(urn.total + before + k for k in range(samples)) for urn in self._urns]
+        joint = {
+            place: [one / total for one, total in zip(own, rest, strict=True)]
+            for place, own in self._joint.items()
+        }
         for drawn, ways in _draws(self._names, samples):
-            tally = self._tally.plus(drawn)
-            most = 0.0
-            for name in (*self._priors, *(one for one in (NEW, OTHER) if one in drawn)):
-                prior = self._priors.get(name) or self._priors[None]
-                found = self._ladder.likelihoods(
-                    self._rung, tally, name, self._earlier, self._scale
-                )
-                weight = sum(map(mul, prior, found))
-                whole += ways * weight
-                most = max(most, weight) if name is not None else most
+            most, weight = self._weights(joint, Counter(drawn))
             best += ways * most
+            whole += ways * weight
         return best / whole - self._now if whole else 0.0
+
+    def _weights(
+        self, joints: Mapping[Place, list[float]], drawn: Mapping[str | None, int]
+    ) -> tuple[float, float]:
+        """Return the weight of the likeliest answer after these samples, and the sum of all.
+
+        ``joints`` are the weights before them.
+        """
+        now, rung = self._all, self._rung
+        names = [name for name in drawn if name is not None]
+        split = now.split(rung, {*self._tally.votes, *names})
+        factors = {name: self._factors(name, many) for name, many in drawn.items()}
+        common = reduce(_times, factors.values())
+        left, most, whole = now.many.copy(), 0.0, 0.0
+        for name in names:  # the right answer is among those drawn
+            place = now.places.get(name, now.unseen)
+            left[place] -= name in now.places
+            others = (found for other, found in factors.items() if other != name)
+            joint = reduce(_times, others, joints[place])
+            own = self._factors(name, drawn[name], right=True)
+            weight = now.alike(rung, place, *split, mine=True) * sum(map(mul, joint, own))
+            most, whole = max(most, weight), whole + weight
+        for place, joint in joints.items():
+            many = left[place] + (place == now.unseen)
+            if many > 0:
+                weight = now.alike(rung, place, *split) * sum(map(mul, joint, common))
+                whole += many * weight
+                if place != now.unseen:
+                    most = max(most, weight)
+        return most, whole
+
+    def _factors(self, name: str | None, many: int, *, right: bool = False) -> list[float]:
+        """Return, for each kind, what ``many`` samples of an answer multiply the weights by."""
+        votes = self._tally.votes.get(name, 0) if name is not None else self._tally.silent
+        found = []
+        for urn in self._urns:
+            start = votes + (urn.silent if name is None else urn.right if right else 0.0)
+            first = start if start else urn.wrong
+            found.append(first * math.prod(start + k for k in range(1, many)))
+        return found
 
     @cached_property
     def _alone(self) -> Mixture:
         """The rung's mixture, its kinds as likely as the other rungs make them."""
-        own, whole = self._ladder.rungs[self._rung], math.fsum(self._shares)
+        now, own = self._all, self._all.ladder.rungs[self._rung]
+        shares = list(now.priors[now.unseen][self._rung])
+        for place, many in now.many.items():
+            more = now.priors[place][self._rung]
+            shares = [share + many * one for share, one in zip(shares, more, strict=True)]
+        whole = math.fsum(shares)
         return Mixture(
             tuple(
                 replace(urn, share=max(share / whole, TINY))
-                for urn, share in zip(own.urns, self._shares, strict=True)
+                for urn, share in zip(own.urns, shares, strict=True)
             ),
             own.basis,
         )
@@ -321,13 +378,5 @@ def _scale(tally: Ballots) -> float:
     return parts + math.lgamma(tally.silent + 1) - math.lgamma(tally.samples + 1)
 
 
-@lru_cache(maxsize=1 << 16)
-def _evidence(urn: Urn, won: int, lost: tuple[int, ...], silent: int) -> float:
-    """Return the logarithm of the probability of the votes, if ``won`` are for the right answer."""
-    own = math.lgamma(urn.right + won) - math.lgamma(urn.right)
-    return own + urn.evidence(Seen(lost, silent)) - _more(urn.total, sum(lost) + silent, won)
-
-
-def _more(total: float, drawn: int, further: int) -> float:
-    """Return the logarithm of the number of ways to draw ``further`` ones."""
-    return math.lgamma(total + drawn + further) - math.lgamma(total + drawn)
+def _times(some: list[float], others: list[float]) -> list[float]:
+    return list(map(mul, some, others))

@@ -177,7 +177,12 @@ class Value:
 
     def stops(self, seen: Seen, left: int, run: int) -> bool:
         """Return True if no wave is worth its price."""
-        return self.gain(seen, left) < self.price
+        now = self.outlook.right(seen)
+        return not any(
+            1.0 - now >= wave * self.price  # it cannot gain more than that
+            and self.outlook.after(seen, wave) - now >= wave * self.price
+            for wave in _ahead(seen, left)
+        )
 
     def gain(self, seen: Seen, left: int) -> float:
         """Return the largest expected gain per sample, over the waves that are looked at."""
@@ -186,12 +191,15 @@ class Value:
 
     def best(self, seen: Seen, left: int) -> tuple[int, float]:
         """Return the wave of the largest expected gain per sample: its size, and its gain."""
-        first, second = seen.lead
-        lead = first - second
-        waves = sorted({min(lead + 1, left), min(lead * lead + 1, left)})
         now = self.outlook.right(seen)
-        gains = {wave: self.outlook.after(seen, wave) - now for wave in waves}
+        gains = {wave: self.outlook.after(seen, wave) - now for wave in _ahead(seen, left)}
         return max(gains.items(), key=lambda pair: pair[1] / pair[0])
+
+
+def _ahead(seen: Seen, left: int) -> list[int]:
+    first, second = seen.lead
+    lead = first - second
+    return sorted({min(lead + 1, left), min(lead * lead + 1, left)})
 
 
 # Naming -------------------------------------------------------------------------------------------

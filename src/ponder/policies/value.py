@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import mul
 
 from ponder.core.outlook import Outlook, Seen
 
@@ -58,7 +59,7 @@ class Urn:
 
     def evidence(self, seen: Seen) -> float:
         """Return the logarithm of the probability of the samples, were all their answers wrong."""
-        wrong = sum(math.log(self.wrong) + math.lgamma(votes) for votes in seen.counts)
+        wrong = len(seen.counts) * math.log(self.wrong) + sum(map(math.lgamma, seen.counts))
         silence = _rising(self.silent, seen.silent)
         return wrong + silence - _rising(self.total, seen.samples)
 
@@ -105,9 +106,10 @@ class Mixture:
         """Yield each urn with its posterior share, and the probabilities in it that each of the
         answers seen is right.
         """
-        found = []
+        found, sizes = [], {*seen.counts}
         for urn in self.urns:
-            odds = [urn.odds(votes) for votes in seen.counts]
+            by_size = {votes: urn.odds(votes) for votes in sizes}
+            odds = [by_size[votes] for votes in seen.counts]
             whole = 1.0 + sum(odds)
             found.append((urn, odds, whole, math.log(urn.share * whole) + urn.evidence(seen)))
         most = max(weight for *_, weight in found)
@@ -135,6 +137,7 @@ def _forecast(mixture: Mixture, seen: Seen, more: int) -> float:
         if share < NEGLIGIBLE:
             continue
         total = urn.total + seen.samples
+        every = _ways(total, more)[more]
         chances, gains = [], []
         lead_wrong, lead_right = _ways(first, more), _ways(urn.right + first, more)
         places = [(votes, many, right[seen.counts.index(votes, 1)]) for votes, many in near]
@@ -143,9 +146,10 @@ def _forecast(mixture: Mixture, seen: Seen, more: int) -> float:
         for votes, many, own in places:
             rise_right = _ways(urn.right + votes, more)
             rise_wrong = _ways(votes, more) if votes else _new(urn.wrong, more)
-            rest, need = total - urn.right - votes - first, first - votes + 1
-            won = _overtakes(rise_right, lead_wrong, rest, total, need)
-            lost = _overtakes(rise_wrong, lead_right, rest, total, need)
+            rest, need = max(0.0, total - urn.right - votes - first), first - votes + 1
+            others = _ways(rest, more)[::-1]
+            won = _overtakes(rise_right, lead_wrong, others, need) / every
+            lost = _overtakes(rise_wrong, lead_right, others, need) / every
             gains.append(many * (own * won - right[0] * lost))
             chances += [own * won + right[0] * lost] * many
         whole = sum(chances)
@@ -155,21 +159,17 @@ def _forecast(mixture: Mixture, seen: Seen, more: int) -> float:
 
 
 def _overtakes(
-    rise: Sequence[float], lead: Sequence[float], rest: float, total: float, need: int
+    rise: Sequence[float], lead: Sequence[float], others: Sequence[float], need: int
 ) -> float:
-    """Return the probability that a rival has ``need`` more of the new votes than the leader.
+    """Return the number of ways in which a rival has ``need`` more of the new votes than the
+    leader.
 
-    ``rise`` and ``lead`` are their ``_ways``; ``rest`` is the weight of everything else.
+    ``rise`` and ``lead`` are their ``_ways``; ``others`` are those of everything else, backwards.
     """
     more = len(rise) - 1
-    others, norm = _ways(max(rest, 0.0), more), _ways(total, more)[more]
-    return (
-        math.fsum(
-            rise[x] * lead[y] * others[more - x - y]
-            for x in range(need, more + 1)
-            for y in range(min(x - need, more - x) + 1)
-        )
-        / norm
+    return math.fsum(
+        rise[x] * sum(map(mul, lead, others[x : x + min(x - need, more - x) + 1]))
+        for x in range(need, more + 1)
     )
 
 
