@@ -182,9 +182,9 @@ def cascade(
             option: Option | None = Option(0, 1, 0.0, 0.0)
             while option is not None:
                 table.take(option.rung, option.samples)
-                option = choose(ladder.options(table.tallies, table.prices(usual)), worth)
+                option = choose(ladder.posterior(table.tallies).options(table.prices(usual)), worth)
                 decisions += 1
-            answer = next(iter(ladder.beliefs(table.tallies)), None)
+            answer = next(iter(ladder.posterior(table.tallies).beliefs), None)
             right += answer in table.good
             spent += sum(table.spent)
         rights.append(right / repeats)

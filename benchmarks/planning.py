@@ -63,7 +63,12 @@ def auto(rng: random.Random, rungs: int, most: int) -> Callable[[], object]:
         for size in SIZES
         if tally.samples + size <= most
     }
-    return lambda: (ladder.beliefs(tallies), choose(ladder.options(tallies, prices), worth))
+
+    def decide() -> object:
+        now = ladder.posterior(tallies)
+        return now.beliefs, choose(now.options(prices), worth)
+
+    return decide
 
 
 def value(rng: random.Random, most: int) -> Callable[[], object]:

@@ -91,32 +91,9 @@ class Ladder:
     shared: float = 0.3
     """Probability that a mistake is one that another rung made too."""
 
-    def beliefs(self, tallies: Sequence[Ballots]) -> dict[str, float]:
-        """Return the probability of each answer to be the right one, the likeliest first.
-
-        ``tallies`` are one per rung. Of answers that are as likely, the one that came first leads.
-        """
-        return _Posterior(self, tallies).beliefs
-
-    def gain(self, tallies: Sequence[Ballots], rung: int, samples: int) -> float:
-        """Return the expected increase of the leader's probability with ``samples`` more of a rung.
-
-        Exact, within the model, for up to ``LOOKED`` samples and ``RIVALS`` rivals, but for
-        mistakes that rungs above may come to share; more samples are taken to add to that what they
-        add on that rung alone.
-        """
-        return _View(_Posterior(self, tallies), rung).gain(samples)
-
-    def options(
-        self, tallies: Sequence[Ballots], prices: Mapping[tuple[int, int], float]
-    ) -> list[Option]:
-        """Return an option for each (rung, samples) that has a price, in their order."""
-        now = _Posterior(self, tallies)
-        views = {rung: _View(now, rung) for rung in dict.fromkeys(r for r, _ in prices)}
-        return [
-            Option(rung, samples, views[rung].gain(samples), price)
-            for (rung, samples), price in prices.items()
-        ]
+    def posterior(self, tallies: Sequence[Ballots]) -> Posterior:
+        """Return what the samples tell; ``tallies`` are one per rung."""
+        return Posterior(self, tallies)
 
     def prior(self, rung: int, below: Sequence[float]) -> list[float]:
         """Return the weight of each kind on a rung, given the weights on the rung below it."""
@@ -130,7 +107,7 @@ Place = tuple[int, ...]
 """Votes of an answer on each rung. Answers of the same place are as likely."""
 
 
-class _Posterior:
+class Posterior:
     """All samples, for each answer that may be the right one.
 
     A forward pass gives the weights of the kinds on each rung by the samples below it, a backward
@@ -164,6 +141,26 @@ class _Posterior:
         whole = math.fsum([self._weights[self.unseen], *rest])
         shares = {name: self._weights[place] / whole for name, place in self.places.items()}
         self.beliefs = dict(sorted(shares.items(), key=lambda pair: -pair[1]))
+        """Probability of each answer to be the right one, the likeliest first. Of answers that are
+        as likely, the one that came first leads.
+        """
+
+    def gain(self, rung: int, samples: int) -> float:
+        """Return the expected increase of the leader's probability with ``samples`` more of a rung.
+
+        Exact, within the model, for up to ``LOOKED`` samples and ``RIVALS`` rivals, but for
+        mistakes that rungs above may come to share; more samples are taken to add to that what they
+        add on that rung alone.
+        """
+        return _View(self, rung).gain(samples)
+
+    def options(self, prices: Mapping[tuple[int, int], float]) -> list[Option]:
+        """Return an option for each (rung, samples) that has a price, in their order."""
+        views = {rung: _View(self, rung) for rung in dict.fromkeys(r for r, _ in prices)}
+        return [
+            Option(rung, samples, views[rung].gain(samples), price)
+            for (rung, samples), price in prices.items()
+        ]
 
     def _pass(self, place: Place) -> float:
         """Fill in the weights for a right answer of that place, and return their sum."""
@@ -219,7 +216,7 @@ class _View:
     Each further sample of an urn multiplies the weights by what the urn then holds of it.
     """
 
-    def __init__(self, now: _Posterior, rung: int) -> None:
+    def __init__(self, now: Posterior, rung: int) -> None:
         self._all, self._rung = now, rung
         self._urns = now.ladder.rungs[rung].urns
         self._tally = now.tallies[rung]
@@ -230,6 +227,8 @@ class _View:
         }
         self._names = [*list(now.beliefs)[:RIVALS], NEW, None]
         self._looked = lru_cache(self._look)
+        self._factors = lru_cache(self._multiplied)
+        self._alikes = lru_cache(self._alike)
 
     def gain(self, samples: int) -> float:
         """Return the expected increase of the leader's probability."""
@@ -248,7 +247,7 @@ class _View:
             for place, own in self._joint.items()
         }
         for drawn, ways in _draws(self._names, samples):
-            most, weight = self._weights(joint, Counter(drawn))
+            most, weight = self._weights(joint, drawn)
             best += ways * most
             whole += ways * weight
         return best / whole - self._now if whole else 0.0
@@ -263,6 +262,7 @@ class _View:
         now, rung = self._all, self._rung
         names = [name for name in drawn if name is not None]
         split = now.split(rung, {*self._tally.votes, *names})
+        alike = self._alikes(*split)
         factors = {name: self._factors(name, many) for name, many in drawn.items()}
         common = reduce(_times, factors.values())
         left, most, whole = now.many.copy(), 0.0, 0.0
@@ -271,27 +271,33 @@ class _View:
             left[place] -= name in now.places
             others = (found for other, found in factors.items() if other != name)
             joint = reduce(_times, others, joints[place])
-            own = self._factors(name, drawn[name], right=True)
+            own = self._factors(name, drawn[name], True)
             weight = now.alike(rung, place, *split, mine=True) * sum(map(mul, joint, own))
             most, whole = max(most, weight), whole + weight
         for place, joint in joints.items():
             many = left[place] + (place == now.unseen)
             if many > 0:
-                weight = now.alike(rung, place, *split) * sum(map(mul, joint, common))
+                weight = alike[place] * sum(map(mul, joint, common))
                 whole += many * weight
                 if place != now.unseen:
                     most = max(most, weight)
         return most, whole
 
-    def _factors(self, name: str | None, many: int, *, right: bool = False) -> list[float]:
+    def _alike(self, common: int, fresh: int) -> dict[Place, float]:
+        return {place: self._all.alike(self._rung, place, common, fresh) for place in self._joint}
+
+    def _multiplied(self, name: str | None, many: int, right: bool = False) -> list[float]:
         """Return, for each kind, what ``many`` samples of an answer multiply the weights by."""
         votes = self._tally.votes.get(name, 0) if name is not None else self._tally.silent
-        found = []
-        for urn in self._urns:
-            start = votes + (urn.silent if name is None else urn.right if right else 0.0)
-            first = start if start else urn.wrong
-            found.append(first * math.prod(start + k for k in range(1, many)))
-        return found
+        if name is None or right:
+            starts = [votes + (urn.silent if name is None else urn.right) for urn in self._urns]
+            firsts = starts
+        else:
+            starts = [float(votes)] * len(self._urns)
+            firsts = starts if votes else [urn.wrong for urn in self._urns]
+        if many == 1:
+            return firsts
+        return [first * (start + 1) for first, start in zip(firsts, starts, strict=True)]
 
     @cached_property
     def _alone(self) -> Mixture:
@@ -361,15 +367,13 @@ hard ones, two in five are easy on the next rung.
 
 def _draws(
     names: Sequence[str | None], samples: int
-) -> Iterator[tuple[tuple[str | None, ...], int]]:
+) -> Iterator[tuple[dict[str | None, int], int]]:
     """Yield each way in which up to two samples can fall on these answers, and its orders."""
-    for drawn in combinations_with_replacement(names, samples):
-        orders = math.factorial(samples)
-        for count in Counter(drawn).values():
-            orders //= math.factorial(count)
-        yield drawn, orders
+    for one, *rest in combinations_with_replacement(names, samples):
+        drawn = {one: samples} if [one] == rest or not rest else dict.fromkeys((one, *rest), 1)
+        yield drawn, math.factorial(samples) if len(drawn) > 1 else 1
     if samples == LOOKED:
-        yield (NEW, OTHER), 1  # the one that comes first is the new one
+        yield {NEW: 1, OTHER: 1}, 1  # the one that comes first is the new one
 
 
 def _scale(tally: Ballots) -> float:

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import mul
 
 from ponder.core.outlook import Outlook, Seen
@@ -27,6 +27,8 @@ from ponder.core.outlook import Outlook, Seen
 __all__ = ["PRIOR", "Mixture", "Outlook", "Seen", "Urn"]
 NEGLIGIBLE = 0.002
 """Posterior share below which an urn is left out of a forecast."""
+TINY = 1e-9
+"""Probability below which a future is left out of a forecast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,12 @@ class Urn:
         return wrong + silence - _rising(self.total, seen.samples)
 
 
+Kinds = list[tuple[Urn, float, list[float]]]
+"""Each urn with its posterior share, and the probabilities in it that each of the answers seen is
+right.
+"""
+
+
 @dataclass(frozen=True)
 class Mixture:
     """An outlook by a mixture of urns."""
@@ -87,13 +95,16 @@ class Mixture:
         """
         if more <= 0:
             return self.right(seen)
-        if not seen.counts:
-            answers = self._answers(seen)
-            silent = Seen((), seen.silent + 1)
-            first = self.after(Seen((1,), seen.silent), more - 1) if answers else 0.0
-            rest = self.after(silent, more - 1) if answers < 1 else 0.0
-            return answers * first + (1 - answers) * rest
-        return min(1.0, self.right(seen) + _forecast(self, seen, more))
+        if seen.counts:
+            return min(1.0, self.right(seen) + self._forecasts(seen, more))
+        found, silence, silent = 0.0, 1.0, seen.silent
+        while more and silence > TINY:  # until the first answer
+            more -= 1
+            answers = self._answers(Seen((), silent))
+            found += silence * answers * self.after(Seen((1,), silent), more)
+            silence *= 1 - answers
+            silent += 1
+        return found
 
     def _answers(self, seen: Seen) -> float:
         """Return the probability that the next sample has an answer."""
@@ -102,60 +113,90 @@ class Mixture:
             for urn, share, _ in self.kinds(seen)
         )
 
-    def kinds(self, seen: Seen) -> Iterator[tuple[Urn, float, list[float]]]:
-        """Yield each urn with its posterior share, and the probabilities in it that each of the
-        answers seen is right.
-        """
-        found, sizes = [], {*seen.counts}
-        for urn in self.urns:
-            by_size = {votes: urn.odds(votes) for votes in sizes}
+    @cached_property
+    def kinds(self) -> Callable[[Seen], Kinds]:
+        """Returns the kinds given the samples; cached, as forecasts from one state share it."""
+        return lru_cache(maxsize=64)(self._kinds)
+
+    @cached_property
+    def _forecasts(self) -> Callable[[Seen, int], float]:
+        return lru_cache(maxsize=1024)(self._forecast)
+
+    @cached_property
+    def _logs(self) -> list[tuple[Urn, float, float, float]]:
+        """Each urn with the logarithms of its share and evidence that no sample changes."""
+        return [
+            (
+                urn,
+                math.log(urn.share) + math.lgamma(urn.total) - math.lgamma(urn.silent),
+                math.log(urn.wrong),
+                math.lgamma(urn.right),
+            )
+            for urn in self.urns
+        ]
+
+    def _kinds(self, seen: Seen) -> Kinds:
+        found = []
+        sizes = {votes: math.lgamma(votes) for votes in seen.counts}
+        for urn, share, wrong, right in self._logs:
+            by_size = {
+                votes: math.exp(math.lgamma(urn.right + votes) - right - wrong - scale)
+                for votes, scale in sizes.items()
+            }
             odds = [by_size[votes] for votes in seen.counts]
             whole = 1.0 + sum(odds)
-            found.append((urn, odds, whole, math.log(urn.share * whole) + urn.evidence(seen)))
+            evidence = (
+                len(odds) * wrong
+                + math.lgamma(urn.silent + seen.silent)
+                - math.lgamma(urn.total + seen.samples)
+            )
+            found.append((urn, odds, whole, share + math.log(whole) + evidence))
         most = max(weight for *_, weight in found)
         total = math.fsum(math.exp(weight - most) for *_, weight in found)
-        for urn, odds, whole, weight in found:
-            yield urn, math.exp(weight - most) / total, [one / whole for one in odds]
+        return [
+            (urn, math.exp(weight - most) / total, [one / whole for one in odds])
+            for urn, odds, whole, weight in found
+        ]
+
+    def _forecast(self, seen: Seen, more: int) -> float:
+        """Return the expected gain of ``more`` samples: that a right answer overtakes the leader,
+        less that the leader was right and is overtaken.
+        """
+        first = seen.counts[0]
+        rivals = sorted(Counter(seen.counts[1:]).items(), reverse=True)
+        near = [(votes, many) for votes, many in rivals if votes + more > first]
+        gain = 0.0
+        for urn, share, right in self.kinds(seen):
+            if share < NEGLIGIBLE:
+                continue
+            total = urn.total + seen.samples
+            every = _ways(total, more)[more]
+            chances, gains = [], []
+            lead_wrong, lead_right = _ways(first, more), _ways(urn.right + first, more)
+            places = [(votes, many, right[seen.counts.index(votes, 1)]) for votes, many in near]
+            if more > first:
+                places.append((0, 1, max(0.0, 1.0 - sum(right))))
+            for votes, many, own in places:
+                rise_right = _ways(urn.right + votes, more)
+                rise_wrong = _ways(votes, more) if votes else _new(urn.wrong, more)
+                rest, need = max(0.0, total - urn.right - votes - first), first - votes + 1
+                others = _ways(rest, more)[::-1]
+                won = _overtakes(rise_right, lead_wrong, others, need) / every
+                lost = _overtakes(rise_wrong, lead_right, others, need) / every
+                gains.append(many * (own * won - right[0] * lost))
+                chances += [own * won + right[0] * lost] * many
+            whole = sum(chances)
+            if whole > 0:
+                gain += (
+                    share * sum(gains) * (1 - math.prod(1 - min(1.0, c) for c in chances)) / whole
+                )
+        return max(0.0, gain)
 
 
 PRIOR = Mixture((Urn(1.0, 1.0, 0.1),))
 """Stated, not fitted: before the first sample the right answer's share of the votes is uniform. A
 leader with all of n votes is right with probability n / (n + 1).
 """
-
-
-@lru_cache(maxsize=4096)
-def _forecast(mixture: Mixture, seen: Seen, more: int) -> float:
-    """Return the expected gain of ``more`` samples: that a right answer overtakes the leader, less
-    that the leader was right and is overtaken.
-    """
-    first = seen.counts[0]
-    rivals = sorted(Counter(seen.counts[1:]).items(), reverse=True)
-    near = [(votes, many) for votes, many in rivals if votes + more > first]
-    gain = 0.0
-    for urn, share, right in mixture.kinds(seen):
-        if share < NEGLIGIBLE:
-            continue
-        total = urn.total + seen.samples
-        every = _ways(total, more)[more]
-        chances, gains = [], []
-        lead_wrong, lead_right = _ways(first, more), _ways(urn.right + first, more)
-        places = [(votes, many, right[seen.counts.index(votes, 1)]) for votes, many in near]
-        if more > first:
-            places.append((0, 1, max(0.0, 1.0 - sum(right))))
-        for votes, many, own in places:
-            rise_right = _ways(urn.right + votes, more)
-            rise_wrong = _ways(votes, more) if votes else _new(urn.wrong, more)
-            rest, need = max(0.0, total - urn.right - votes - first), first - votes + 1
-            others = _ways(rest, more)[::-1]
-            won = _overtakes(rise_right, lead_wrong, others, need) / every
-            lost = _overtakes(rise_wrong, lead_right, others, need) / every
-            gains.append(many * (own * won - right[0] * lost))
-            chances += [own * won + right[0] * lost] * many
-        whole = sum(chances)
-        if whole > 0:
-            gain += share * sum(gains) * (1 - math.prod(1 - min(1.0, c) for c in chances)) / whole
-    return max(0.0, gain)
 
 
 def _overtakes(

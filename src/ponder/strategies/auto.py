@@ -89,11 +89,11 @@ async def auto(
         kept = await s.steer([trace for _, trace in drawn])
         drawn = kept_of(drawn, kept)
         tallies = [ballots([t for at, t in drawn if at == rung]) for rung in range(len(rungs))]
-        beliefs = ladder.beliefs(tallies)
-        leader = leader_of(drawn, beliefs)
+        now = ladder.posterior(tallies)
+        leader = leader_of(drawn, now.beliefs)
         if leader is not None:
-            s.propose(leader, max(beliefs.values()))
-            s.believe(max(beliefs.values()), climb.basis)
+            s.propose(leader, max(now.beliefs.values()))
+            s.believe(max(now.beliefs.values()), climb.basis)
         prices = {
             (rung, size): price(rung, size)
             for rung, tally in enumerate(tallies)
@@ -101,7 +101,7 @@ async def auto(
             if rung not in lost and tally.samples + size <= n
         }
         right = PATIENCE * price(0, 1) if worth is None else worth
-        options = ladder.options(tallies, prices)
+        options = now.options(prices)
         option = choose(options, right)
         tell(s, option, options, rungs, right)
     return leader or s.first([trace for _, trace in drawn])
