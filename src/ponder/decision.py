@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
@@ -17,11 +17,14 @@ from ponder.models.base import Model
 from ponder.planning.problems import problem
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
+from ponder.runtime.answered import left
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.result import StoppedBy
 from ponder.strategies.looking import MOST, YES_NO, Labels
 
 STRATEGY = "decide"
+SPENT = "the budget was spent on the texts before"
+"""Reason for an abstention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,29 @@ def wish(
         budget=budget,
         seed=seed,
     )
+
+
+async def decided_all(
+    asked: Sequence[Spec], engine: Engine, journal: Path | str | bool = True
+) -> AsyncIterator[Decision]:
+    """Yield the decision of each run in their order; the budget of the first is for all together.
+
+    What the budget does not allow any more is an abstention that cost nothing.
+    """
+    budget, spent = asked[0].budget, Receipt(())
+    for one in asked:
+        rest = left(budget, spent)
+        if any(amount <= 0 for amount in rest.values()):
+            choices = one.problem.choices
+            even = dict.fromkeys(choices, 1 / len(choices))
+            limit = next(unit for unit, amount in rest.items() if amount <= 0)
+            yield Decision(None, even, SPENT, 0.0, one.model, None, limit, Receipt(()))
+            continue
+        if "tokens" in rest:
+            rest["tokens"] = int(rest["tokens"])
+        found = await decided(replace(one, budget=Budget(**rest)), engine, journal=journal)
+        spent = Receipt((*spent.items, found.receipt.total))
+        yield found
 
 
 async def decided(

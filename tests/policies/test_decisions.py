@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from ponder.policies.decisions import (
     RAREST,
+    TEMPERATURES,
     Reading,
     averaged,
     calibrated,
     chances,
+    cross_entropy,
+    fitted,
     normalised,
     orders,
     pooled,
@@ -155,3 +158,14 @@ def test_reasons_to_abstain() -> None:
     assert "0.49 of the next token's" in undecided([0.7, 0.3], 0.49, 0.0)
     assert "less than the threshold of 0.8" in undecided([0.7, 0.3], 0.9, 0.8)
     assert undecided([0.5, 0.5], 0.9, 0.0) == "two choices are equally likely"
+
+
+def test_a_fitted_temperature_is_that_at_which_the_probabilities_were_right() -> None:
+    """At odds of 9 to 1 and three right of four the temperature is log 9 over log 3, which is 2."""
+    row = (math.log(0.9), math.log(0.1))
+    rows, right = [row] * 4, [0, 0, 0, 1]
+    assert fitted(rows, right) == pytest.approx(2, abs=1e-3)
+    assert cross_entropy(rows, right, 2) == pytest.approx(
+        -(3 * math.log(0.75) + math.log(0.25)) / 4
+    )
+    assert fitted(rows, [0] * 4) == pytest.approx(TEMPERATURES[0], rel=1e-3)

@@ -352,6 +352,10 @@ def decide(ponder: Callable[..., str]) -> None:
         asked = ("decide", ARGUMENT, "--text", path, "--choices", choices, "-m", model)
         for more in ((), ("--text", path), ("--json",), ("-q",)):
             ponder(*asked, *more)
+        for row in poisoned({"text": CELL, "label": "no", "id": HOSTILE}):
+            each = ("decide", ARGUMENT, "--lines", lines(f"{NAME}.jsonl", row), "-m", model)
+            for more in ((), ("--fit",)):
+                ponder(*each, *more)
 
 
 def batch(ponder: Callable[..., str]) -> None:

@@ -21,6 +21,8 @@ from ponder.policies.labels import LEAST_MASS, begins, masses
 
 RAREST = 1e-6
 """Least probability of a choice, so that its logarithm is finite."""
+TEMPERATURES = (0.05, 20.0)
+"""Least and highest temperature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,33 @@ def calibrated(logprobs: Sequence[float], blank: Sequence[float]) -> tuple[float
 def softened(logprobs: Sequence[float], temperature: float) -> tuple[float, ...]:
     """Return the log-probabilities at a temperature: above 1 flatter, below 1 sharper."""
     return normalised([p / temperature for p in logprobs])
+
+
+def fitted(rows: Sequence[Sequence[float]], right: Sequence[int]) -> float:
+    """Return the temperature with the least cross-entropy, by golden-section search.
+
+    ``rows`` are log-probabilities of the choices, ``right`` the places of the right ones. In the
+    logarithm of the temperature the cross-entropy has one valley, as it is convex in its inverse.
+    """
+    low, high = map(math.log, TEMPERATURES)
+    part = (math.sqrt(5) - 1) / 2
+    while high - low > 1e-4:
+        left, middle = high - part * (high - low), low + part * (high - low)
+        if cross_entropy(rows, right, math.exp(left)) <= cross_entropy(
+            rows, right, math.exp(middle)
+        ):
+            high = middle
+        else:
+            low = left
+    return math.exp((low + high) / 2)
+
+
+def cross_entropy(
+    rows: Sequence[Sequence[float]], right: Sequence[int], temperature: float
+) -> float:
+    """Return the mean cross-entropy of the right choices at a temperature, in nats."""
+    found = [-softened(row, temperature)[at] for row, at in zip(rows, right, strict=True)]
+    return math.fsum(found) / len(found)
 
 
 def chances(logprobs: Sequence[float]) -> tuple[float, ...]:

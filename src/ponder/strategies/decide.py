@@ -20,7 +20,15 @@ from ponder.core.events import Weighed
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Trace
-from ponder.policies.decisions import calibrated, chances, orders, pooled, softened, undecided
+from ponder.policies.decisions import (
+    TEMPERATURES,
+    calibrated,
+    chances,
+    orders,
+    pooled,
+    softened,
+    undecided,
+)
 from ponder.strategies.declaring import strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.looking import BLANKS, MOST, YES_NO, Form, Labels, Look, blanks, look
@@ -35,7 +43,7 @@ async def decide(
     labels: Annotated[Labels, "Replies: letters, or the choices themselves."] = "letters",
     permutations: Annotated[int, Range(1, MOST), "Most orders of the choices."] = 4,
     calibrate: Annotated[bool, "Divide by the probabilities for a content-free text."] = False,
-    soften: Annotated[float, Range(0.05, 20), "Temperature of the probabilities."] = 1.0,
+    soften: Annotated[float, Range(*TEMPERATURES), "Temperature of the probabilities."] = 1.0,
     threshold: Annotated[float, Range(0, 1), "Least probability of a decision."] = 0.0,
 ) -> Trace:
     """Look at the text once for each order of the choices, and decide or abstain."""

@@ -10,6 +10,7 @@ only, so that the outcome does not depend on the order of arrival.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
@@ -99,11 +100,15 @@ def _least(s: Session, batch: int, poll: Poll) -> int:
 
 
 def _valued(s: Session, problem: Problem, closing: Rule, traces: Sequence[Trace]) -> Rule:
-    """Return the rule, with the price of a sample as a share of what a right answer is worth."""
+    """Return the rule, with the price of a sample as a share of what a right answer is worth.
+
+    Before the first sample that price is unknown, so that nothing beyond the first is requested.
+    """
     worth = s.economy.worth
     if worth is None or not isinstance(closing, Value):
         return closing
-    return replace(closing, price=s.economy.price(problem, _tokens(traces)) / worth)
+    price = s.economy.price(problem, _tokens(traces)) / worth if traces else math.inf
+    return replace(closing, price=price)
 
 
 def _tell(s: Session, problem: Problem, closing: Rule, poll: Poll) -> None:

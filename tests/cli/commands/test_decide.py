@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from ponder.decision import SPENT
 from tests.support.commands import ponder
 
 QUESTION = "Is it overdue?"
@@ -107,3 +109,67 @@ def test_an_empty_text_is_refused(tmp_path: Path, capsys: Capture) -> None:
     code, _, err = ponder(capsys, "decide", QUESTION, "-t", str(path), *MODEL)
     assert code == 2
     assert "is empty" in err
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> str:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('It was due on 3 March.\n{"text": "It was due in May.", "id": 5}\n')
+    return str(path)
+
+
+def test_each_line_of_a_file_is_decided_on_in_order(lines: str, capsys: Capture) -> None:
+    code, out, err = ponder(capsys, "decide", QUESTION, "--lines", lines, *MODEL)
+    first, second = map(json.loads, out.splitlines())
+    assert (code, err) == (0, "")
+    assert (first["line"], second["line"], second["id"]) == (1, 2, 5)
+    assert first["probabilities"] == pytest.approx({"yes": 0.9, "no": 0.1})
+    assert first["tokens"] > 0
+    assert ponder(capsys, "decide", QUESTION, "--lines", lines, "-q", *MODEL)[1] == "yes\nyes\n"
+
+
+def test_the_budget_is_for_all_lines_together(lines: str, capsys: Capture) -> None:
+    _, out, _ = ponder(capsys, "decide", QUESTION, "--lines", lines, *MODEL)
+    first, second = (json.loads(line)["tokens"] for line in out.splitlines())
+    told = []
+    for most in (first + second, first + second - 1, first):
+        budget = ("--max-tokens", str(most))
+        code, out, _ = ponder(capsys, "decide", QUESTION, "--lines", lines, *MODEL, *budget)
+        told.append((code, [json.loads(line)["choice"] for line in out.splitlines()]))
+    assert told[2] == (3, ["yes", None])
+    assert json.loads(out.splitlines()[1])["abstained"] == SPENT
+    assert told[0] == (0, ["yes", "yes"])
+    assert told[1][1][0] == "yes"
+
+
+def test_a_temperature_is_fitted_to_half_of_the_labels(tmp_path: Path, capsys: Capture) -> None:
+    """The model says 0.9 for yes, and half of the labels are no: it is much too sure."""
+    path = tmp_path / "labelled.jsonl"
+    rows = [{"text": f"It was due on {i} March.", "label": ["yes", "no"][i // 2 % 2]}
+            for i in range(20)]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = ponder(capsys, "decide", QUESTION, "--lines", str(path), "--fit", *MODEL)
+    assert told[0] == 0
+    first, second = told[1].splitlines()
+    assert first == "--soften 20, fitted to 10 lines"
+    after, before = (float(word) for word in re.findall(r"\d\.\d+", second))
+    assert before == pytest.approx(-(0.5 * math.log(0.9) + 0.5 * math.log(0.1)), abs=1e-3)
+    assert after == pytest.approx(math.log(2), abs=0.01)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:4]))
+    code, _, err = ponder(capsys, "decide", QUESTION, "--lines", str(path), "--fit", *MODEL)
+    assert (code, err) == (
+        2, "ponder: 4 labelled lines got probabilities: --fit needs at least 10.\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--fit",), "--fit needs labelled texts: give them with --lines FILE."),
+        (("--lines", "x", "--text", "y"), "--lines and --text exclude each other"),
+    ],
+)
+def test_what_excludes_each_other(more: tuple[str, ...], sentence: str, capsys: Capture) -> None:
+    code, _, err = ponder(capsys, "decide", QUESTION, *MODEL, *more)
+    assert code == 2
+    assert sentence in err

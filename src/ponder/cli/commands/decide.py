@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from ponder import api
+from ponder.cli.options.lines import LABEL, Line, read_lines
 from ponder.cli.options.once import Command
 from ponder.cli.output.terminal import say, say_json, short
 from ponder.cli.output.voice import Voice
 from ponder.cli.views import result as shown
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
-from ponder.decision import Decision, decided, wish
+from ponder.decision import Decision, decided, decided_all, wish
 from ponder.planning.spec import Spec
+from ponder.policies.decisions import RAREST, cross_entropy, fitted
 from ponder.runtime.engine import Engine
 from ponder.strategies.looking import MOST, Labels
 from ponder.util.files import read_text, text_of, with_line_feeds
 
 ABSTAINED = 3
 """Exit code if the model did not decide."""
+KEPT = ("choice", "probabilities", "abstained", "mass", "run")
+"""Fields of a decision that a line's row has."""
+LEAST = 10
+"""Fewest lines that a temperature is fitted to and judged on."""
 
 
 @click.command(cls=Command)
@@ -35,6 +44,17 @@ ABSTAINED = 3
     multiple=True,
     metavar="PATH|-",
     help="Text that the question is about; - is standard input; repeatable.",
+)
+@click.option(
+    "--lines",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Decide on each line: a text, or a JSON object with a 'text'. Prints JSON Lines.",
+)
+@click.option(
+    "--fit",
+    is_flag=True,
+    help="Fit --soften to the 'label' of half of the lines, and judge it on the others.",
 )
 @click.option(
     "-c",
@@ -92,6 +112,8 @@ ABSTAINED = 3
 def decide(
     question: str,
     texts: tuple[str, ...],
+    lines: Path | None,
+    fit: bool,
     choices: str,
     model: str | None,
     max_tokens: int | None,
@@ -108,23 +130,32 @@ def decide(
 ) -> int:
     """Decide QUESTION about a text by the probabilities of a few choices, after one look.
 
-    Each text is a run of its own, and a budget is for each. Exit codes: 0 decided, 3 abstained
-    (for at least one of several texts), 1 a failed run, 2 wrong usage.
+    Each text is a run of its own, and a budget is for each; with --lines it is for all lines
+    together. Exit codes: 0 decided, 3 abstained (for at least one of several texts), 1 a failed
+    run, 2 wrong usage.
     """
     if journal and no_journal:
         raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+    if lines and texts:
+        raise UsageError("--lines and --text exclude each other: give one of them.")
+    if fit and not lines:
+        raise UsageError("--fit needs labelled texts: give them with --lines FILE.")
     engine = Engine(teller=Voice(quiet))
     name = api.model_name(model, engine.config)
     labels = tuple(label.strip() for label in choices.split(",") if label.strip())
     budget = Budget(max_tokens, max_usd, max_flops, max_seconds)
-    asked = [
-        wish(
-            question, text, choices=labels, model=name, knobs=knobs, budget=budget,
-            system=system, seed=seed,
-        )
-        for text in (_texts(texts) or [""])
-    ]  # fmt: skip
     where: str | bool = journal or not no_journal
+    made = partial(
+        wish, question, choices=labels, model=name, knobs=knobs, budget=budget, system=system,
+        seed=seed,
+    )  # fmt: skip
+    if lines:
+        rows = read_lines(lines, labels if fit else ())
+        asked = [made(line.text) for line in rows]
+        if fit:
+            return asyncio.run(_fit(engine, rows, asked, where, quiet=quiet))
+        return asyncio.run(_lines(engine, rows, asked, where, quiet=quiet))
+    asked = [made(text) for text in (_texts(texts) or [""])]
     return asyncio.run(_decide(engine, asked, texts, where, as_json=as_json, quiet=quiet))
 
 
@@ -149,6 +180,61 @@ async def _decide(
                 continue
             _show(found, names[at] if several else "", quiet=quiet)
     return 1 if overcharged else ABSTAINED if abstained else 0
+
+
+async def _lines(
+    engine: Engine,
+    lines: Sequence[Line],
+    asked: Sequence[Spec],
+    journal: str | bool,
+    *,
+    quiet: bool,
+) -> int:
+    abstained, overcharged = False, False
+    rest = iter(lines)
+    async with engine:
+        async for found in decided_all(asked, engine, journal):
+            abstained |= found.choice is None
+            overcharged |= bool(found.receipt.overcharged)
+            line = next(rest)
+            if quiet:
+                say(found.choice or "abstained")
+                continue
+            whole = found.to_json()
+            kept = {name: whole[name] for name in KEPT}
+            say_json(line.to_json({**kept, "tokens": found.receipt.total.cost.tokens}))
+    return 1 if overcharged else ABSTAINED if abstained else 0
+
+
+async def _fit(
+    engine: Engine,
+    lines: Sequence[Line],
+    asked: Sequence[Spec],
+    journal: str | bool,
+    *,
+    quiet: bool,
+) -> int:
+    """Fit a temperature to every other line; print it, and what it does on the rest."""
+    async with engine:
+        found = [one async for one in decided_all(asked, engine, journal)]
+    rows = [
+        ([math.log(max(p, RAREST)) for p in one.probabilities.values()],
+         [*one.probabilities].index(line.fields[LABEL]))
+        for line, one in zip(lines, found, strict=True)
+        if one.mass
+    ]  # fmt: skip
+    if len(rows) < LEAST:
+        raise UsageError(
+            f"{len(rows)} labelled lines got probabilities: --fit needs at least {LEAST}."
+        )
+    (fit, right), (kept, judged) = (zip(*rows[start::2], strict=True) for start in (0, 1))
+    times = fitted(fit, right)
+    soften = times * asked[0].knobs["soften"]
+    say(f"--soften {soften:.3g}" if quiet else f"--soften {soften:.3g}, fitted to {len(fit)} lines")
+    if not quiet:
+        before, after = (cross_entropy(kept, judged, t) for t in (1.0, times))
+        say(f"cross-entropy on the other {len(kept)}: {after:.3f}, was {before:.3f}")
+    return 0
 
 
 def _show(found: Decision, name: str, *, quiet: bool) -> None:
