@@ -31,7 +31,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "refine": {"rounds": 3},
     "sequential_parallel": {"n": 4, "chains": 2},
     "decide": {"calibrate": True},
-    "auto": {"n": 6, "ways": "direct, refine(rounds=1)"},
+    "auto": {"n": 6, "ways": "direct, program, refine(rounds=1)"},
     "program": {"repairs": 2},
 }
 

@@ -99,8 +99,11 @@ class Ladder:
         """Return the weight of each kind on a rung, given the weights on the rung below it."""
         if not rung:
             return [urn.share for urn in self.rungs[0].urns]
-        columns = zip(*self.steps[rung - 1], strict=True)
-        return [sum(map(mul, below, column)) for column in columns]
+        return [sum(map(mul, below, column)) for column in self._columns[rung - 1]]
+
+    @cached_property
+    def _columns(self) -> list[list[tuple[float, ...]]]:
+        return [list(zip(*step, strict=True)) for step in self.steps]
 
 
 Place = tuple[int, ...]
