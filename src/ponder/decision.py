@@ -200,9 +200,9 @@ async def decided_all(
             limit = next(unit for unit, amount in rest.items() if amount <= 0)
             yield Decision(None, even, SPENT, 0.0, one.model, None, limit, Receipt(()))
             continue
-        if "tokens" in rest:
-            rest["tokens"] = int(rest["tokens"])
-        found = await decided(replace(one, budget=Budget(**rest)), engine, journal=journal)
+        tokens = int(rest["tokens"]) if "tokens" in rest else None
+        unspent = Budget(tokens, rest.get("usd"), rest.get("flops"), rest.get("seconds"))
+        found = await decided(replace(one, budget=unspent), engine, journal=journal)
         spent = Receipt((*spent.items, found.receipt.total))
         yield found
 

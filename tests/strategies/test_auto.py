@@ -112,16 +112,3 @@ def test_a_model_that_gives_no_more_samples_ends_it() -> None:
 def test_a_model_that_gives_none_at_all_fails_the_run() -> None:
     with pytest.raises(RunFailed, match="no sample came back"):
         ponder.solve(QUESTION, model=Scripted([]), effort="auto", journal=False)
-
-
-def test_a_vote_by_worth_asks_for_one_sample_before_it_knows_a_price() -> None:
-    """At 300 tokens a sample two would be worth their price, at these 700 one is enough."""
-    model = Scripted(
-        lambda request: Completion("\\boxed{42}", "stop", 5, 700),
-        info=ModelInfo("scripted", EVERYTHING, Shape(10), local=True),
-    )
-    ponder.solve(
-        QUESTION, model=model, effort="low", answer_type="number", worth="20000 tokens",
-        journal=False,
-    )  # fmt: skip
-    assert len(model.requests) == 1
