@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ponder
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import ModelError, RunFailed, UsageError
@@ -432,3 +433,19 @@ def test_a_contested_vote_asks_for_all_that_is_nearly_free_at_once() -> None:
         run(go(model, "self_consistency", publish=note, knobs={"n": 8}))
         sizes.append([waves.count(wave) for wave in dict.fromkeys(waves)])
     assert sizes == [[5, 3], [5, 2, 1]]
+
+
+@pytest.mark.parametrize("worth", ["2000 tokens", "1000000 tokens"])
+def test_a_vote_by_worth_looks_at_one_sample_before_it_knows_their_price(worth: str) -> None:
+    events: list[Event] = []
+    ponder.solve(
+        "What is 6 x 7?",
+        model="simulated(accuracy=0.6)",
+        strategy="self_consistency",
+        knobs={"n": 16},
+        worth=worth,
+        journal=False,
+        on_event=events.append,
+    )
+    begun = list(itertools.takewhile(lambda e: not isinstance(e, SampleFinished), events))
+    assert sum(isinstance(event, SampleStarted) for event in begun) == 1
