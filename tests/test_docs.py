@@ -10,13 +10,18 @@ import sqlite3
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ponder
 from ponder.cli.main import main
+from ponder.core.tools import ToolCall
 from ponder.models import config
+from ponder.models.base import Completion
+from ponder.models.fakes.scripted import Scripted
 from ponder.models.thinking import TOKENS
 from ponder.planning import thinkers
 from ponder.planning.presets import PRESETS, THINKING
@@ -110,6 +115,19 @@ def test_the_python_examples_work(example: str) -> None:
     assert done.returncode == 0, done.stderr
     answer, *_ = done.stdout.split()
     assert answer.isdigit()
+
+
+@pytest.mark.parametrize("example", blocks("docs/tools.md", "python"))
+def test_the_example_with_tools_works(
+    example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = (ToolCall("c", "get_weather", '{"city": "Paris"}'),)
+    called = Completion("", "stop", 9, 9, calls=calls)
+    said = Completion("Clear, 21 degrees.", "stop", 9, 9)
+    model = Scripted(lambda request: said if request.messages[-1].call else called)
+    monkeypatch.setattr(ponder, "solve", partial(ponder.solve, journal=False))
+    exec(example.replace('model="qwen2.5-coder-1.5b"', "model=model"), {"model": model})
+    assert capsys.readouterr().out == 'get_weather({"city": "Paris"}) 1.0\nClear, 21 degrees.\n'
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

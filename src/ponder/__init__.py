@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ponder.core.errors import ModelError, PonderError, RunFailed, UsageError
     from ponder.core.ledger import Item, Receipt
     from ponder.core.problem import Message, Problem
+    from ponder.core.tools import Image, Tool, ToolCall, Toolset
     from ponder.core.trace import Score, Trace
     from ponder.decision import Decision, adecide, decide
     from ponder.runtime.answered import Answered, BatchResult
@@ -33,6 +34,7 @@ _WHERE = {
     "core.errors": ("ModelError", "PonderError", "RunFailed", "UsageError"),
     "core.ledger": ("Item", "Receipt"),
     "core.problem": ("Message", "Problem"),
+    "core.tools": ("Image", "Tool", "ToolCall", "Toolset"),
     "core.trace": ("Score", "Trace"),
     "decision": ("Decision", "adecide", "decide"),
     "runtime.answered": ("Answered", "BatchResult"),
@@ -49,6 +51,7 @@ __all__ = [
     "Candidate",
     "Decision",
     "Engine",
+    "Image",
     "Item",
     "Message",
     "ModelError",
@@ -58,6 +61,9 @@ __all__ = [
     "Result",
     "RunFailed",
     "Score",
+    "Tool",
+    "ToolCall",
+    "Toolset",
     "Trace",
     "UsageError",
     "__version__",

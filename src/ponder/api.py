@@ -21,7 +21,7 @@ from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
 from ponder.core.events import Event, Subscriber
 from ponder.core.outlook import Outlook
-from ponder.core.problem import Message, Problem
+from ponder.core.problem import Message, Problem, offered
 from ponder.core.run import ignore
 from ponder.core.worth import Worth
 from ponder.models import catalog
@@ -115,6 +115,8 @@ async def prepare(
 
 def _calibrated(asked: Spec, model: Model) -> bool:
     if asked.strategy not in presets.SAMPLING or asked.sampling.temperature <= 0:
+        return False
+    if offered(asked.problem.shown):  # calls are rarer answers than any that was fitted
         return False
     return asked.outlook is not None or covered(asked, model)
 

@@ -4,8 +4,8 @@ A key is a function of one answer's text and the answer type, so equality is tra
 not depend on the order of arrival; pairwise checks (math-verify's ``verify``) cannot promise that.
 The key's prefix says what was recognised: ``q:`` exact rational, ``r:`` other real number, ``z:``
 complex, ``e:`` expression, ``b:`` numeral with a base, ``h:`` time, ``k:`` ratio, ``t:`` text,
-``n:`` notation that nothing reads, ``c:`` choice, ``j:`` JSON, ``p:`` program (see
-``symbolic`` for the rest).
+``n:`` notation that nothing reads, ``c:`` choice, ``j:`` JSON, ``p:`` program, ``f:`` calls of
+tools (see ``symbolic`` for the rest).
 
 Plain numbers are read here in pure Python (GSM8K never starts sympy); the rest of ``number`` and
 ``math`` goes to the worker process. Decisions:

@@ -209,7 +209,8 @@ def _common(problem: Problem, sampling: Sampling, role: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=256)
 def digest(problem: Problem) -> str:
     """Return a short fingerprint of a problem's messages, the same in every process."""
-    return _fingerprint(replace(problem, messages=problem.shown, instruction="", examples=()))
+    asked = replace(problem, messages=problem.shown, instruction="", examples=(), tools=None)
+    return _fingerprint(asked)
 
 
 def _fingerprint(value: object) -> str:

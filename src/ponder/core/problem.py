@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ponder.core.collecting.collect import collect
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.numbers import exact
+from ponder.core.tools import Image, ToolCall, Toolset
 
 AnswerType = Literal["number", "math", "choice", "code", "text", "json"]
 ANSWER_TYPES: tuple[AnswerType, ...] = get_args(AnswerType)
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,50 @@ class Message:
 
     role: Role
     content: str
+    """Its text; of a ``tool``, the result of a call."""
     blocks: str = ""
     """As in ``Trace``, for a turn of the assistant: sent back to the model that made it, and to no
     other, as long as ``content`` is its text.
     """
+    calls: tuple[ToolCall, ...] = ()
+    """Calls of tools in a turn of the assistant, after the text."""
+    call: str = ""
+    """Id of the call whose result a ``tool`` gives."""
+    images: tuple[Image, ...] = ()
+    """Images in a turn of the user, before the text."""
+    tools: Toolset | None = None
+    """The tools that the model may call from here on, in a message of the system; see
+    ``Problem.shown``.
+    """
+
+    @property
+    def rare(self) -> dict[str, Any]:
+        """The fields beside role and text that are set."""
+        names = ("blocks", "calls", "call", "images", "tools")
+        return {name: value for name in names if (value := getattr(self, name))}
 
     def __repr__(self) -> str:
         """Leave out what is not set: fingerprints are made of it."""
-        blocks = f", blocks={self.blocks!r}" if self.blocks else ""
-        return f"Message(role={self.role!r}, content={self.content!r}{blocks})"
+        rare = "".join(f", {name}={value!r}" for name, value in self.rare.items())
+        return f"Message(role={self.role!r}, content={self.content!r}{rare})"
+
+    def __post_init__(self) -> None:
+        for name, role in _BELONGS.items():
+            if getattr(self, name) and self.role != role:
+                raise UsageError(f"{name} belong to a message of the role {role!r} alone.")
+        if self.role == "tool" and not self.call:
+            raise UsageError(
+                "a message of the role 'tool' gives the result of a call: set call to its id."
+            )
+
+
+_BELONGS = {"calls": "assistant", "call": "tool", "images": "user", "tools": "system"}
+"""Role of the messages that may have a field."""
+
+
+def offered(messages: Iterable[Message]) -> Toolset | None:
+    """Return the tools that a model may call in a chat: those named last."""
+    return next((m.tools for m in reversed([*messages]) if m.tools), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,47 +191,67 @@ class Problem:
     """The form that the answer must have; Ponder appends it to the last message."""
     examples: tuple[Message, ...] = field(default=(), repr=False)
     """Solved questions, as turns; Ponder puts them before the question."""
+    tools: Toolset | None = field(default=None, repr=False)
+    """The tools that the model may call; an answer is then a text, or calls."""
 
     @property
     def asked(self) -> tuple[Message, ...]:
         """The messages that a model is shown, without the examples: the question itself."""
         if not self.instruction:
             return self.messages
-        return _instructed(self.messages, self.instruction, ())
+        return _instructed(self.messages, self.instruction, (), None)
 
     @property
     def shown(self) -> tuple[Message, ...]:
         """The messages that a model is shown: ``messages`` with the instruction appended to the
-        last one, after the examples.
+        last one, after the examples. The tools come first, in a message without text.
         """
-        if not (self.instruction or self.examples):
+        if not (self.instruction or self.examples or self.tools):
             return self.messages
-        return _instructed(self.messages, self.instruction, self.examples)
+        return _instructed(self.messages, self.instruction, self.examples, self.tools)
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON. Fields that were added later are left out where they are not set."""
         described = asdict(self)
-        for message in (*described["messages"], *described["examples"]):
-            if not message["blocks"]:
-                del message["blocks"]
-        if not self.examples:
-            del described["examples"]
+        turns = [*self.messages, *self.examples]
+        said = [*described["messages"], *described["examples"]]
+        for message, fields in zip(turns, said, strict=True):
+            for name in fields.keys() - message.rare.keys() - {"role", "content"}:
+                del fields[name]
+        for name in ("examples", "tools"):
+            if not described[name]:
+                del described[name]
         return described
 
     def __post_init__(self) -> None:
         if self.answer_type not in ANSWER_TYPES:
             raise UnknownName("answer type", self.answer_type, ANSWER_TYPES)
-        if not any(m.role == "user" and m.content.strip() for m in self.messages):
+        if not any(m.role == "user" and (m.content.strip() or m.images) for m in self.messages):
             raise UsageError("the question is empty: give at least one user message with text.")
+        called: set[str] = set()
+        for message in self.messages:
+            called |= {call.id for call in message.calls}
+            if message.role == "tool" and message.call not in called:
+                raise UsageError(
+                    f"the result of the call {message.call!r} has no call before it: give the "
+                    "assistant's turn with that call too."
+                )
         check_tests(self.tests)
 
 
 @functools.lru_cache(maxsize=256)
 def _instructed(
-    messages: tuple[Message, ...], instruction: str, examples: tuple[Message, ...]
+    messages: tuple[Message, ...],
+    instruction: str,
+    examples: tuple[Message, ...],
+    tools: Toolset | None,
 ) -> tuple[Message, ...]:
     *before, last = messages
-    if instruction:
-        last = replace(last, content=f"{last.content.rstrip()}\n\n{instruction}")
-    system = [message for message in before if message.role == "system"]
-    return (*system, *examples, *before[len(system) :], last)
+    if instruction and last.role == "tool":  # its text is the tool's
+        before, last = [*messages], Message("user", instruction)
+    elif instruction:
+        said = last.content.rstrip()
+        last = replace(last, content=f"{said}\n\n{instruction}" if said else instruction)
+    head = [*itertools.takewhile(lambda message: message.role == "system", before)]
+    offered = [Message("system", "", tools=tools)] if tools else []
+    return (*offered, *head, *examples, *before[len(head) :], last)

@@ -11,10 +11,12 @@ from typing import Literal
 from ponder.core.answer import Answer
 from ponder.core.marks import joined
 from ponder.core.problem import Message, Problem
+from ponder.core.tools import ToolCall
 
 Finish = Literal["stop", "length", "refusal", "error"]
-"""Reason why a sample ended: by itself (or at a stop string), at a length limit, because its
-content was withheld or truncated by a filter, or because its server failed while generating it.
+"""Reason why a sample ended: by itself (or at a stop string, or with calls of tools), at a length
+limit, because its content was withheld or truncated by a filter, or because its server failed while
+generating it.
 """
 
 
@@ -63,11 +65,14 @@ class Trace:
     """The vendor's own record of the turn as JSON (signatures, encrypted thinking), and who made
     it, for a conversation that goes on; '' if it has none.
     """
+    calls: tuple[ToolCall, ...] = ()
+    """The calls of tools that it ends with; they are its answer."""
 
     @property
     def message(self) -> Message:
         """The assistant's turn, for a conversation that goes on after it."""
-        return Message("assistant", self.text.strip() or "(nothing)", self.blocks)
+        text = self.text.strip() or ("" if self.calls else "(nothing)")
+        return Message("assistant", text, self.blocks, self.calls)
 
     @property
     def turn(self) -> str:
@@ -86,7 +91,7 @@ class Trace:
 
     def forked(self, name: str, text: str) -> Trace:
         """Return a trace with that id and another text, which can be continued."""
-        return replace(self, id=name, text=text, finish=None, answer=None, blocks="")
+        return replace(self, id=name, text=text, finish=None, answer=None, blocks="", calls=())
 
     @property
     def done(self) -> bool:

@@ -7,21 +7,25 @@ of everything else (journal, budget, failure, cancellation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ponder.core.errors import CapabilityError, MalformedReply
 from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
+from ponder.core.tools import ToolCall
 from ponder.core.trace import Delta, Finish
 from ponder.models import sound
 
 Capability = Literal[
-    "prefill", "logprobs", "top_logprobs", "first_logprobs", "seed", "stop", "n", "native_thinking"
+    "prefill", "logprobs", "top_logprobs", "first_logprobs", "seed", "stop", "n", "native_thinking",
+    "tools", "images", "schema",
 ]  # fmt: skip
 """``first_logprobs``: the likeliest tokens can be reported for a greedy sample of one token alone;
-``top_logprobs``: at each place of every sample.
+``top_logprobs``: at each place of every sample. ``tools``: it calls tools; ``images``: it sees
+them; ``schema``: its server holds a text to a JSON Schema.
 """
 
 Api = Literal["chat", "responses", "messages", "gemini"]
@@ -39,7 +43,7 @@ class Request:
     """One sample to generate."""
 
     messages: tuple[Message, ...]
-    """The chat so far."""
+    """The chat so far, with the tools that may be called (``core.problem.offered``)."""
     max_tokens: int
     """Most tokens of the completion."""
     prefix: str = ""
@@ -64,6 +68,14 @@ class Request:
     """True if an observer reads the text as it grows: otherwise a model need not report it before
     its end.
     """
+    schema: str = ""
+    """A JSON Schema that the whole text must satisfy (needs ``schema``); '' for any text."""
+
+    @property
+    def json_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema as an object; None if there is none, or it is no object."""
+        found = json.loads(self.schema or "null")
+        return found if isinstance(found, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,8 @@ class Completion:
     """The part of ``prompt_tokens`` that was written to a cache, which may have its own price."""
     hour_tokens: int = 0
     """The part of ``stored_tokens`` that is kept for an hour."""
+    calls: tuple[ToolCall, ...] = ()
+    """The calls of tools that it ends with."""
 
     def __post_init__(self) -> None:
         prompt, completion = self.prompt_tokens, self.completion_tokens
@@ -126,6 +140,12 @@ class Completion:
             object.__setattr__(self, "logprobs", chances)
         if self.top:
             object.__setattr__(self, "top", sound.alternatives(self.top))
+        if self.calls:
+            object.__setattr__(self, "calls", tuple(map(_whole, self.calls)))
+
+
+def _whole(call: ToolCall) -> ToolCall:
+    return ToolCall(sound.whole(call.id), sound.whole(call.name), sound.whole(call.arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +226,26 @@ class ModelInfo:
                 "that could be set: leave it out, or, if this endpoint has it, say capabilities = "
                 '["native_thinking", ...] in ponder.toml.'
             )
+
+    def takes(self, messages: Iterable[Message]) -> None:
+        """Refuse a chat with tools or images that the model does not take.
+
+        Raises:
+            CapabilityError: it calls no tools, or sees no images.
+        """
+        for message in messages:
+            if message.images and "images" not in self.capabilities:
+                raise self._cannot("images", "see images")
+            if (message.tools or message.calls or message.call) and (
+                "tools" not in self.capabilities
+            ):
+                raise self._cannot("tools", "call tools")
+
+    def _cannot(self, name: Capability, what: str) -> CapabilityError:
+        return CapabilityError(
+            f"{self.name} is not known to {what}: take a model that does, or, if this endpoint "
+            f'does, say capabilities = ["{name}", ...] in ponder.toml.'
+        )
 
 
 Progress = Callable[[Delta], None]

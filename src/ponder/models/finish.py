@@ -5,6 +5,9 @@ from __future__ import annotations
 from ponder.core.trace import Finish
 
 _WORDS: dict[str, Finish] = {
+    "tool_calls": "stop",
+    "tool_use": "stop",
+    "function_call": "stop",
     "length": "length",
     "max_tokens": "length",
     "max_completion_tokens": "length",

@@ -18,11 +18,12 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
     known.
 
     Raises:
-        CapabilityError: it lacks what the strategy or the verifier needs.
+        CapabilityError: it lacks what the strategy, the verifier or the chat needs.
         UsageError: the budget limits a unit in which the model's cost is unknown.
     """
     payable(plan.spec.budget, info, priced=priced)
     info.check(plan.spec.sampling.thinking)
+    info.takes(plan.spec.problem.shown)
     lacking = [need for need in plan.needs[model] if need not in info.capabilities]
     if lacking:
         raise CapabilityError(

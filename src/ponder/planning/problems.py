@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ponder.answers.extract import instruction
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.problem import ANSWER_TYPES, Message, Problem
+from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem, offered
 from ponder.planning.infer import infer
 
 
@@ -21,7 +21,8 @@ def problem(
 ) -> Problem:
     """Return the question as a problem, with an instruction on the form of the answer.
 
-    A ``Problem`` is returned unchanged.
+    A ``Problem`` is returned unchanged. A chat with tools goes on as it is: its answer is a text of
+    any form, or calls.
 
     Raises:
         UsageError: the question is empty, or a value is invalid.
@@ -40,17 +41,20 @@ def problem(
             f"the question must be a text, ponder.Messages or a ponder.Problem, not {question!r}."
         )
     asked = tuple(turns)
-    if not asked or not asked[-1].content.strip():
+    if not asked or not (asked[-1].content.strip() or asked[-1].images or asked[-1].call):
         raise UsageError("the question is empty: give it as an argument, with --file, or on stdin.")
     last = asked[-1]
-    if answer_type == "auto":
+    calling = offered(asked) is not None
+    if answer_type == "auto" and calling and not (schema or choices):
+        kind: AnswerType = "text"
+    elif answer_type == "auto":
         kind = infer(last.content, choices, schema)
     elif answer_type in ANSWER_TYPES:
         kind = next(t for t in ANSWER_TYPES if t == answer_type)
     else:
         raise UnknownName("answer type", answer_type, (*ANSWER_TYPES, "auto"))
     made = Problem(asked, kind, tuple(choices), schema)
-    if r"\boxed" not in last.content:
+    if r"\boxed" not in last.content and not (calling and kind == "text"):
         made = replace(made, instruction=instruction(made))
     head = (Message("system", system),) if system else ()
     return replace(made, messages=(*head, *asked))

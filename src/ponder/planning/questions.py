@@ -60,7 +60,8 @@ def _asked(row: Mapping[str, Any], place: str) -> str | tuple[Message, ...]:
 def _turn(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
-    return value.get("role") in get_args(Role) and isinstance(value.get("content"), str)
+    roles = [role for role in get_args(Role) if role != "tool"]  # rows have no calls
+    return value.get("role") in roles and isinstance(value.get("content"), str)
 
 
 def _texts(value: object) -> bool:

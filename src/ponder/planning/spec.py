@@ -11,6 +11,7 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import AnswerType, Message, Problem, read_tests
+from ponder.core.tools import Toolset
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.planning import difficulty, presets
@@ -136,6 +137,7 @@ class Spec:
                 read_tests(asked.tests),
                 asked.instruction,
                 asked.examples,
+                asked.tools,
             ),
             words.model,
             words.strategy,
@@ -162,6 +164,7 @@ class _Question:
     tests: Mapping[str, Any] | None = None
     instruction: str = ""
     examples: tuple[Message, ...] = ()
+    tools: Toolset | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ponder.core.events import Decision, Steered
 from ponder.core.ledger import Item
 from ponder.core.problem import Problem
 from ponder.core.steering import Action
+from ponder.core.tools import ToolCall
 from ponder.core.trace import Finish, Ran, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.worker import gone
@@ -216,6 +217,7 @@ class _Packed:
     top: tuple[Mapping[str, float], ...] | None = None
     reasoning: str = ""
     blocks: str = ""
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,7 @@ def pack(result: Result) -> Any:
             **top,
             **({"reasoning": result.reasoning} if result.reasoning else {}),
             **({"blocks": result.blocks} if result.blocks else {}),
+            **({"calls": [asdict(call) for call in result.calls]} if result.calls else {}),
         }
     if isinstance(result, Ran):
         said = None if result.answer is None else [result.answer.text, result.answer.key]
@@ -370,5 +373,6 @@ def unpack_trace(packed: dict[str, Any], problem: Problem) -> Trace:
             "answer": None if answer is None else Answer(*answer),
             "logprobs": None if logprobs is None else tuple(logprobs),
             "top": None if top is None else tuple(top),
+            "calls": tuple(ToolCall(**call) for call in packed.get("calls", ())),
         },
     )

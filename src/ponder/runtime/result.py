@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
 from ponder.core.errors import Stop
 from ponder.core.ledger import Receipt
 from ponder.core.outlook import Seen
+from ponder.core.tools import ToolCall
 from ponder.core.trace import Score, Trace
 
 StoppedBy = Stop | Literal["done", "interrupt", "lost", "accepted"]
@@ -89,11 +90,16 @@ class Result:
     calibrated: str = ""
     """Description of the data to which the confidence was calibrated; '' if it was not."""
 
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls of tools that the answer is; () if it is a text."""
+        return self.trace.calls if self.trace else ()
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``ponder solve --json`` prints.
 
-        ``chosen`` is the path of the call that the answer came from; ``decided``, ``lost`` and
-        ``calibrated`` only if not empty.
+        ``chosen`` is the path of the call that the answer came from; ``decided``, ``lost``,
+        ``calibrated`` and ``calls`` only if not empty.
         """
         known = {
             "answer": self.answer,
@@ -113,6 +119,7 @@ class Result:
             "decided": list(self.decided),
             "lost": self.lost,
             "calibrated": self.calibrated,
+            "calls": [asdict(call) for call in self.calls],
         }
         return {**known, **{name: value for name, value in rare.items() if value}}
 

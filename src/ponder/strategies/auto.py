@@ -55,6 +55,7 @@ def _check(values: Values) -> None:
     more=lambda values: ("native_thinking",) if values["levels"] else (),
     check=_check,
     members=_members,
+    tools=True,
 )
 async def auto(
     s: Session,

@@ -20,7 +20,7 @@ from ponder.strategies.declaring import RUN, strategy
 from ponder.strategies.knobs import Range
 
 
-@strategy("a verifier picks", "Cobbe 2021; Li 2023", verifier=RUN)
+@strategy("a verifier picks", "Cobbe 2021; Li 2023", verifier=RUN, tools=True)
 async def best_of_n(
     s: Session,
     problem: Problem,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ponder.core.errors import UsageError
-from ponder.core.problem import ANSWER_TYPES, AnswerType, Problem
+from ponder.core.problem import ANSWER_TYPES, AnswerType, Problem, offered
 from ponder.core.refs import Ref
 from ponder.core.session import Session
 from ponder.core.trace import Trace
@@ -47,6 +47,8 @@ class Strategy:
     """True if it runs programs, and so needs a sandbox."""
     answers: tuple[AnswerType, ...]
     """The types of answers that it can give."""
+    tools: bool
+    """True if its answer may be calls of tools: it draws whole samples and compares answers."""
 
     @property
     def name(self) -> str:
@@ -75,6 +77,7 @@ def strategy(
     members: Callable[..., tuple[Ref, ...]] | None = None,
     executes: bool = False,
     answers: tuple[AnswerType, ...] = ANSWER_TYPES,
+    tools: bool = False,
 ) -> Callable[[Function], Strategy]:
     """Declare the function below to be a strategy; the arguments are the fields of ``Strategy``.
 
@@ -82,7 +85,7 @@ def strategy(
     """
     asked = (lambda values: verifier) if isinstance(verifier, str) else verifier
     return lambda function: Strategy(
-        function, summary, paper, asked, needs, more, check, members, executes, answers
+        function, summary, paper, asked, needs, more, check, members, executes, answers, tools
     )
 
 
@@ -142,8 +145,13 @@ class Chosen:
         """Refuse a problem whose type of answer it or a member cannot give.
 
         Raises:
-            UsageError: it is of such a type.
+            UsageError: it is of such a type, or has tools and the strategy cannot call them.
         """
+        if not self.strategy.tools and offered(problem.shown):
+            raise UsageError(
+                f"strategy {self.strategy.name!r} cannot call tools: take direct, "
+                "self_consistency, best_of_n or another that compares whole samples."
+            )
         if problem.answer_type not in self.strategy.answers:
             raise UsageError(
                 f"strategy {self.strategy.name!r} cannot give an answer of the type "

@@ -8,7 +8,7 @@ from ponder.core.trace import Trace
 from ponder.strategies.declaring import strategy
 
 
-@strategy("one chain, taken as it comes")
+@strategy("one chain, taken as it comes", tools=True)
 async def direct(s: Session, problem: Problem) -> Trace:
     """Draw one sample."""
     return s.first(await s.sample(problem, 1))

@@ -58,7 +58,7 @@ def _check(values: Values) -> None:
 
 
 @strategy("several models or strategies vote, or debate", "Li 2024; Du 2023",
-          verifier=_picking, check=_check, members=members_of)  # fmt: skip
+          verifier=_picking, check=_check, members=members_of, tools=True)  # fmt: skip
 async def mixture(
     s: Session,
     problem: Problem,

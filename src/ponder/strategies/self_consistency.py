@@ -46,6 +46,7 @@ def _check(values: Values) -> None:
     "Wang 2023; Aggarwal 2023",
     verifier=_weighing,
     check=_check,
+    tools=True,
 )
 async def self_consistency(
     s: Session,

@@ -41,14 +41,15 @@ def test_the_family_is_told_from_the_name(model: str, family: families.Family) -
 
 def test_the_preset_says_what_a_model_can_do() -> None:
     for model, able in (
-        ("claude-opus-4-7", {"stop", "native_thinking"}),
-        ("claude-sonnet-4-5", {"stop", "native_thinking", "prefill"}),
+        ("claude-opus-4-7", {"stop", "native_thinking", "schema"}),
+        ("claude-sonnet-4-5", {"stop", "native_thinking", "prefill", "schema"}),
+        ("claude-sonnet-4-20250514", {"stop", "native_thinking", "prefill"}),
         ("claude-3-5-haiku", {"stop", "prefill"}),
     ):
         where = "http://127.0.0.1/v1"
         endpoint = Endpoint(name="claude", base_url=where, model=model, **preset(model))
         info = HttpModel(endpoint, Messages).info
-        assert info.capabilities == able
+        assert info.capabilities == able | {"tools", "images"}
     price, note = pricing(
         EndpointConfig("e", "https://api.anthropic.com/v1", "claude-sonnet-4-5", {})
     )

@@ -7,6 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ponder.core.problem import Message
+from ponder.core.tools import ToolCall
 from ponder.models.anthropic.turns import Joint, Turn
 from ponder.models.base import Request
 
@@ -46,3 +48,12 @@ def test_blocks_that_cannot_be_sent_back_are_left_out() -> None:
     ):
         turn.start(block)
     assert json.loads(turn.blocks()) == [thought, {"type": "text", "text": "42"}]
+
+
+def test_a_call_that_was_cut_off_is_kept_as_it_came_and_leaves_no_record() -> None:
+    turn = Turn(Request((Message("user", "?"),), 9))
+    turn.start({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"})
+    turn.start({"type": "tool_use", "id": "c", "name": "f", "input": {}})
+    turn.add("partial_json", '{"a": ')
+    assert turn.calls() == (ToolCall("c", "f", '{"a": '),)
+    assert "tool_use" not in turn.blocks()

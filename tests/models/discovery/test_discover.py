@@ -68,7 +68,7 @@ def test_vllm_tells_its_model_and_context() -> None:
     assert (found.server, found.version, found.model) == ("vllm", "0.32.0", "Qwen/Qwen3-8B")
     assert (info.name, info.context) == ("vllm:Qwen/Qwen3-8B", 40960)
     assert info.capabilities == {
-        "seed", "stop", "logprobs", "top_logprobs", "prefill", "native_thinking",
+        "seed", "stop", "logprobs", "top_logprobs", "prefill", "native_thinking", "schema",
     }  # fmt: skip
     assert info.local
     assert listening.lines == ["vllm: is vllm:Qwen/Qwen3-8B here."]

@@ -32,15 +32,23 @@ def test_openrouter_tells_parameters_levels_and_price() -> None:
     row = {
         "id": "m",
         "context_length": 163840,
-        "supported_parameters": ["seed", "stop", "logprobs", "reasoning", "include_reasoning"],
+        "supported_parameters": [
+            "seed",
+            "stop",
+            "logprobs",
+            "tools",
+            "include_reasoning",
+            "reasoning",
+        ],
         "reasoning": {"mandatory": True, "supported_efforts": ["high", "low", "medium"]},
+        "architecture": {"input_modalities": ["text", "image"]},
         "pricing": {"prompt": "0.0000004", "completion": "0.00000175", "image": "0"},
     }
     facts, _ = told("openrouter", "/v1/models", {"data": [{"id": "other"}, row]})
     assert facts.models == ("other", "m")
     assert values(facts) == {
         "seed": True, "stop": True, "logprobs": True, "top_logprobs": False,
-        "native_thinking": True,
+        "native_thinking": True, "tools": True, "schema": False, "images": True,
         "efforts": ("low", "medium", "high"), "context": 163840,
         "price": {"input": "0.4000000", "output": "1.75000000"},
     }  # fmt: skip

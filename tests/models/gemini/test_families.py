@@ -114,7 +114,7 @@ def test_the_preset_says_what_a_model_can_do() -> None:
         HttpModel(endpoint(model), Generate).info
         for model in ("gemini-2.0-flash", "gemini-2.5-flash")
     )
-    assert plain.capabilities == {"stop", "seed"}
-    assert flash.capabilities == {"stop", "seed", "native_thinking"}
+    assert plain.capabilities == {"stop", "seed", "tools", "images"}
+    assert flash.capabilities == plain.capabilities | {"native_thinking", "schema"}
     price, note = pricing(EndpointConfig("e", BASE_URL, "gemini-2.5-flash", {}))
     assert price, note

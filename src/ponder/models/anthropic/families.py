@@ -57,9 +57,11 @@ def family_of(model: str) -> Family:
 def preset(model: str) -> dict[str, Any]:
     """Return arguments of ``Endpoint`` that follow from the name of a model of Anthropic's."""
     family = family_of(model)
-    able: set[Capability] = {"stop"}
+    able: set[Capability] = {"stop", "tools", "images"}
     if family is not PLAIN:
         able.add("native_thinking")
+    if family not in (PLAIN, BUDGETS) or re.search(r"-4[-.]5", model):
+        able.add("schema")
     return {
         "api": "messages",
         "capabilities": frozenset(able),

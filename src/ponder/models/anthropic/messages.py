@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ponder.core.problem import Message
+from ponder.core.problem import Message, offered
 from ponder.models import sound
 from ponder.models.anthropic import refusals
 from ponder.models.anthropic.families import family_of
-from ponder.models.anthropic.turns import Turn, blank_stops, content_of
+from ponder.models.anthropic.turns import Turn, blank_stops, choice_of, tools_of, turns_of
 from ponder.models.base import Request
 from ponder.models.finish import read_finish
+from ponder.models.http.carried import own
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.failures import fault_of
 from ponder.models.http.received import Malformed
@@ -52,19 +53,29 @@ class Messages:
         Empty turns are refused, and so is white space at the end of the last.
         """
         system = "\n\n".join(m.content for m in messages if m.role == "system" and m.content)
-        said = [m for m in messages if m.role != "system" and m.content.strip()]
+        said = [m for m in messages if m.role != "system" and (m.content.strip() or m.rare)]
         if prefix.strip():
             said.append(Message("assistant", prefix))
-        turns = [{"role": m.role, "content": content_of(m)} for m in said]
-        if said and said[-1].role == "assistant":  # it goes on, without any thinking before it
+        turns, tools = turns_of(said), offered(messages)
+        if said and said[-1].role == "assistant" and not said[-1].calls:
+            # it goes on, without any thinking before it
             turns[-1]["content"] = said[-1].content.rstrip()
-        return {"messages": turns} | ({"system": system} if system else {})
+        return (
+            {"messages": turns}
+            | ({"system": system} if system else {})
+            | ({"tools": tools_of(tools)} if tools else {})
+        )
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
         """Return the fields beside the prompt, as far as the model takes them."""
         length = self._endpoint.length(request.max_tokens)
         fields: dict[str, Json] = {"model": self._model, "max_tokens": length}
         fields |= self._asked(request)[0]
+        if tools := offered(request.messages):
+            fields |= choice_of(tools)
+        if request.json_schema and "output_config.format" not in self._drop:
+            form = {"type": "json_schema", "schema": request.json_schema}
+            fields["output_config"] = fields.get("output_config", {}) | {"format": form}
         if stops := [stop for stop in request.stop if stop.strip()]:
             fields["stop_sequences"] = stops
         if streamed:
@@ -102,6 +113,7 @@ class Messages:
             reasoning=reasoning,
             blocks=turn.blocks(),
             characters=turn.size,
+            calls=turn.calls(),
         )
         return Reply([choice], self.usage(reply))
 
@@ -155,9 +167,15 @@ class Messages:
             return off, ()
         if request.prefix:
             return off, (f"{model} does not think while it continues a text.",)
+        tools = offered(request.messages)
+        if tools and tools.forced:
+            return off, (f"{model} does not think where it must call a tool.",)
         if "enabled" in takes and (thinking.tokens or "adaptive" not in takes):
             if thinking.level == "auto":  # it has no choice of its own
                 return {}, ()
+            last = [m for m in request.messages if m.role == "assistant"][-1:]
+            if last and last[0].calls and not own(last, self._endpoint)[0].blocks:
+                return off, (f"{model} does not think after calls without their thinking.",)
             wanted, tokens = tokens_of(thinking), budget_of(thinking, length)
             tokens = max(LEAST, tokens)
             if tokens >= length:
@@ -186,6 +204,7 @@ class MessagesReader:
         self._turn = Turn(request)
         self._usage: dict[str, Json] = {}
         self._ended = False
+        self._called = 0
 
     def read(self, event: dict[str, Json]) -> Piece:
         """Return what one event carries."""
@@ -214,7 +233,8 @@ class MessagesReader:
     def _piece(self, added: tuple[str, str], before: int) -> Piece:
         spoken, stop = self._turn.size > before, self._turn.joint.stopped_at
         if stop is None or self._ended:
-            return Piece(*added, spoken=spoken)
+            called, self._called = self._turn.called - self._called, self._turn.called
+            return Piece(*added, spoken=spoken, called=called)
         self._ended = True
         return Piece(*added, spoken=spoken, finish="stop", stopped_at=stop)
 
@@ -233,10 +253,11 @@ class MessagesReader:
             finish=finish,
             stopped_at=_stopped_at(delta),
             blocks=self._turn.blocks() if finish else "",
+            calls=self._turn.calls() if finish else (),
         )
 
 
-_GROWS = ("text", "thinking", "signature")
+_GROWS = ("text", "thinking", "signature", "partial_json")
 """Names of what a delta may add."""
 
 

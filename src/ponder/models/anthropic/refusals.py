@@ -29,6 +29,8 @@ def read(status: int, body: bytes) -> Change | None:
     if found := _LEVELS.search(reason):
         taken = re.split(r"\W+", found[1])
         return Change(efforts=tuple(level for level in LEVELS if level in taken))
+    if "output_config.format" in reason or "output format" in reason:
+        return Change(drop=frozenset({"output_config.format"}))
     if "does not support the effort parameter" in reason:
         return Change(drop=frozenset({"output_config"}))
     if found := _FIELD.search(reason):

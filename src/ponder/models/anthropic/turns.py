@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.core.tools import Image, ToolCall, Toolset
 from ponder.models.base import Request
 from ponder.models.http.carried import texts, unchanged
 
@@ -13,6 +16,7 @@ Json = Any  # what json.loads returns; nothing below trusts it
 
 _KEPT = {
     "text": ("text",), "thinking": ("thinking", "signature"), "redacted_thinking": ("data",),
+    "tool_use": ("id", "name", "input"),
 }  # fmt: skip
 """Fields of the blocks that a conversation is continued with."""
 
@@ -27,16 +31,81 @@ def content_of(message: Message) -> Json:
 
     The API refuses blank text, and a turn that ends with thinking.
     """
+    if message.call:
+        result = {"type": "tool_result", "tool_use_id": message.call}
+        return [result | ({"content": message.content} if message.content.strip() else {})]
     blocks = [
         block
         for block in json.loads(message.blocks or "[]")
         if block.get("type") != "text" or texts([block]).strip()
     ]
     text = texts(block for block in blocks if block.get("type") == "text")
-    if blocks and not text:
+    made = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
+    if blocks and not text and not made:
         blocks.append({"type": "text", "text": message.content})
-    ended = bool(blocks) and blocks[-1].get("type") == "text"
-    return blocks if ended and unchanged(message, text) else message.content
+    ended = bool(blocks) and blocks[-1].get("type") in ("text", "tool_use")
+    same = unchanged(message, text) and made == [call.id for call in message.calls]
+    if ended and same:
+        return blocks
+    rare = [_image(image) for image in message.images] + [_use(call) for call in message.calls]
+    if not rare:
+        return message.content
+    said = [{"type": "text", "text": message.content}] if message.content.strip() else []
+    return said + rare if message.calls else rare + said
+
+
+def turns_of(messages: Sequence[Message]) -> list[dict[str, Json]]:
+    """Return the turns of a chat.
+
+    Results of calls are the user's, and stand in one turn with the user's text after them.
+    """
+    turns: list[dict[str, Json]] = []
+    results = False
+    for message in messages:
+        role = "assistant" if message.role == "assistant" else "user"
+        content = content_of(message)
+        if results and role == "user":
+            text = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            turns[-1]["content"] = turns[-1]["content"] + text
+        else:
+            turns.append({"role": role, "content": content})
+        results = message.role == "tool" or (results and role == "user")
+    return turns
+
+
+def tools_of(toolset: Toolset) -> list[Json]:
+    """Return the tools of a request."""
+    return [
+        {"name": tool.name}
+        | ({"description": tool.description} if tool.description else {})
+        | {"input_schema": {"type": "object"} | tool.schema}
+        | ({"strict": True} if tool.strict else {})
+        for tool in toolset.tools
+    ]
+
+
+def choice_of(toolset: Toolset) -> dict[str, Json]:
+    """Return the field that says which tools are to be called, unless it is as usual."""
+    kinds = {"auto": "auto", "none": "none", "required": "any"}
+    choice: dict[str, Json] = {"type": kinds.get(toolset.choice, "tool")}
+    if toolset.only:
+        choice["name"] = toolset.only
+    if not toolset.parallel and toolset.choice != "none":
+        choice["disable_parallel_tool_use"] = True
+    return {} if choice == {"type": "auto"} else {"tool_choice": choice}
+
+
+def _image(image: Image) -> dict[str, Json]:
+    source = {"type": "url", "url": image.url}
+    if image.data:
+        source = {"type": "base64", "media_type": image.media, "data": image.data}
+    return {"type": "image", "source": source}
+
+
+def _use(call: ToolCall) -> dict[str, Json]:
+    """Return a call; arguments that are no object are shown as they came."""
+    values = {"arguments": call.arguments} if call.values is None else call.values
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": values}
 
 
 class Joint:
@@ -84,6 +153,8 @@ class Turn:
         self.joint = Joint(request)
         self.size = 0
         """Number of characters that were generated, as far as they were shown."""
+        self.called = 0
+        """Number of those of calls."""
         self._blocks: list[dict[str, Any]] = []
         self._parts: dict[str, list[str]] = {}
         self._thought = False
@@ -99,7 +170,10 @@ class Turn:
         self._apart = self._thought
         text = reasoning = ""
         for name in _KEPT.get(kind, ()):
-            added = self.add(name, block.get(name))
+            value = block.get(name)
+            if name == "input":  # in a stream it is empty here, and comes in pieces
+                name, value = "partial_json", _text(value)
+            added = self.add(name, value)
             text, reasoning = text + added[0], reasoning + added[1]
         return text, reasoning
 
@@ -108,6 +182,9 @@ class Turn:
         if not isinstance(value, str):
             return "", ""
         self._parts.setdefault(name, []).append(value)
+        if name in ("name", "partial_json"):
+            self.size += len(value)
+            self.called += len(value)
         if name == "text":
             self.size += len(value)
             return self.joint.feed(value), ""
@@ -118,21 +195,45 @@ class Turn:
         self._thought, self._apart = True, False
         return "", between + value
 
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Return the calls of tools, with their arguments as they came."""
+        self._close()
+        return tuple(
+            ToolCall(block.get("id", ""), block.get("name", ""), block["partial_json"] or "{}")
+            for block in self._blocks
+            if block["type"] == "tool_use" and "partial_json" in block
+        )
+
     def blocks(self) -> str:
         """Return the blocks as JSON, if the conversation needs them to go on; else ''."""
         self._close()
-        kept = [
-            block
+        called = iter(self.calls())
+        full = [
+            block | {"input": next(called).values}
+            if block["type"] == "tool_use" and "partial_json" in block
+            else block
             for block in self._blocks
+        ]
+        kept = [
+            {name: block[name] for name in ("type", *names)}
+            for block in full
             if (names := _KEPT.get(block["type"]))
             and block.keys() > {*names}
             and "" not in (block.get("text"), block.get("signature"))  # cut off within it
+            and block.get("input", {}) is not None
         ]
-        if self.joint.stopped_at is not None or all(block["type"] == "text" for block in kept):
-            return ""
-        return json.dumps(kept)
+        thought = any(block["type"] not in ("text", "tool_use") for block in kept)
+        return json.dumps(kept) if thought and self.joint.stopped_at is None else ""
 
     def _close(self) -> None:
         if self._blocks:
             self._blocks[-1].update((name, "".join(parts)) for name, parts in self._parts.items())
         self._parts = {}
+
+
+def _text(value: Json) -> str:
+    """Return an input that came whole as JSON text; '' if it is empty."""
+    try:
+        return jsontext.dumps(value) if value else ""
+    except (ValueError, RecursionError):
+        return ""

@@ -36,15 +36,16 @@ class Kind:
 
 KINDS = (
     Kind(
-        "vllm", "vllm", "/version", ("seed", "stop", "logprobs", "top_logprobs", "n"),
+        "vllm", "vllm", "/version", ("seed", "stop", "logprobs", "top_logprobs", "n", "schema"),
         "continue_final_message",
     ),
     Kind(
-        "sglang", "sglang", "/get_model_info", ("seed", "stop", "logprobs", "top_logprobs", "n"),
+        "sglang", "sglang", "/get_model_info",
+        ("seed", "stop", "logprobs", "top_logprobs", "n", "schema"),
         "continue_final_message",
     ),
     Kind(
-        "llamacpp", "llamacpp", "/props", ("seed", "stop", "logprobs", "top_logprobs"),
+        "llamacpp", "llamacpp", "/props", ("seed", "stop", "logprobs", "top_logprobs", "schema"),
         "final_message",
     ),
     Kind("lmstudio", "organization_owner", "/api/v0/models", ("seed", "stop")),

@@ -167,6 +167,8 @@ async def _ollama(ask: Asker, model: str, row: dict[str, Json], wake: Wake) -> F
         thinks = "thinking" in able
         levels = ("low", "medium", "high") if thinks else None
         facts = facts.having("told", "/api/show", native_thinking=thinks, efforts=levels)
+        sees, calls = "vision" in able, "tools" in able
+        facts = facts.having("told", "/api/show", images=sees, tools=calls)
     info = shown.table.get("model_info")
     info = info if isinstance(info, dict) else {}
     trained = next((count(v) for k, v in info.items() if k.endswith(".context_length")), None)

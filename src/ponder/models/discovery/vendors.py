@@ -22,7 +22,12 @@ async def openrouter(ask: Asker, model: str) -> Facts:
     takes = row.get("supported_parameters")
     if isinstance(takes, list):
         able = {name: name in takes for name in ("seed", "stop", "logprobs", "top_logprobs")}
+        able |= {"tools": "tools" in takes, "schema": "structured_outputs" in takes}
         facts = facts.having("told", "/models", **able, native_thinking="reasoning" in takes)
+    kind = row.get("architecture")
+    sees = kind.get("input_modalities") if isinstance(kind, dict) else None
+    if isinstance(sees, list):
+        facts = facts.having("told", "/models", images="image" in sees)
     thinking = row.get("reasoning")
     if isinstance(thinking, dict):
         facts = facts.having("told", "/models", efforts=_levels(thinking.get("supported_efforts")))

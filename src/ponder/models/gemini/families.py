@@ -60,9 +60,9 @@ def family_of(model: str) -> Family:
 def preset(model: str) -> dict[str, Any]:
     """Return arguments of ``Endpoint`` that follow from the name of a model of Gemini's."""
     family = family_of(model)
-    able: set[Capability] = {"stop", "seed"}
+    able: set[Capability] = {"stop", "seed", "tools", "images"}
     if family is not PLAIN:
-        able.add("native_thinking")
+        able |= {"native_thinking", "schema"}
     return {
         "api": "gemini",
         "capabilities": frozenset(able),

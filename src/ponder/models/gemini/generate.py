@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ponder.core.errors import CapabilityError
-from ponder.core.problem import Message
+from ponder.core.problem import Message, offered
 from ponder.models import sound
 from ponder.models.base import Request
 from ponder.models.finish import read_finish
 from ponder.models.gemini import refusals
 from ponder.models.gemini.families import family_of
-from ponder.models.http.carried import texts, unchanged
+from ponder.models.gemini.turns import Turn, choice_of, tools_of, turns_of
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.failures import fault_of
 from ponder.models.http.received import Malformed
@@ -24,8 +23,6 @@ from ponder.models.thinking import budget_of, level_of, nearest, tokens_of
 Json = Any  # what json.loads returns; nothing below trusts it
 
 STOPS = 5  # most stop strings of a request
-_KEPT = ("text", "thought", "thoughtSignature")
-"""Fields of the parts that a conversation is continued with."""
 
 
 class Generate:
@@ -51,10 +48,15 @@ class Generate:
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the system instruction and the turns, with the prefix as the model's."""
         system = [{"text": m.content} for m in messages if m.role == "system" and m.content]
-        turns = [_turn(m) for m in messages if m.role != "system" and m.content]
+        said = [m for m in messages if m.role != "system" and (m.content or m.rare)]
         if prefix:
-            turns.append(_turn(Message("assistant", prefix)))
-        return {"contents": turns} | ({"systemInstruction": {"parts": system}} if system else {})
+            said.append(Message("assistant", prefix))
+        tools = offered(messages)
+        return (
+            {"contents": turns_of(said, signed=bool(self._efforts))}
+            | ({"systemInstruction": {"parts": system}} if system else {})
+            | ({"tools": tools_of(tools)} if tools else {})
+        )
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
         """Return the fields beside the prompt, as far as the model takes them.
@@ -84,16 +86,27 @@ class Generate:
             config["candidateCount"] = samples
         if thinking := self._thinking(request)[0]:
             config["thinkingConfig"] = thinking
-        return {"generationConfig": {k: v for k, v in config.items() if k not in self._drop}}
+        if request.json_schema and "responseJsonSchema" not in self._drop:
+            config["responseMimeType"] = "application/json"
+            config["responseJsonSchema"] = request.json_schema
+        kept = {k: v for k, v in config.items() if k not in self._drop}
+        tools = offered(request.messages)
+        return {"generationConfig": kept} | (choice_of(tools) if tools else {})
 
     def remarks(self, request: Request) -> tuple[str, ...]:
         """Return what is asked of the model and cannot be done as asked."""
-        remark = self._thinking(request)[1]
-        return tuple(
-            f"{self._model} does not take {name}: left out."
-            for name, value in (("temperature", request.temperature), ("topP", request.top_p))
-            if name in self._drop and value != 1
-        ) + ((remark,) if remark else ())
+        remark, tools = self._thinking(request)[1], offered(request.messages)
+        remarks: tuple[str, ...] = (remark,) if remark else ()
+        if tools and not tools.parallel:
+            remarks += (f"{self._model} cannot be kept from calling several tools at once.",)
+        return (
+            tuple(
+                f"{self._model} does not take {name}: left out."
+                for name, value in (("temperature", request.temperature), ("topP", request.top_p))
+                if name in self._drop and value != 1
+            )
+            + remarks
+        )
 
     def read(self, reply: dict[str, Json], request: Request, samples: int) -> Reply:
         """Return the first ``samples`` candidates, and the usage."""
@@ -111,7 +124,17 @@ class Generate:
             text, reasoning = turn.add(candidate)
             finish = read_finish(_word(candidate), ended=True) or "stop"
             tokens, stopped_at = _read_tokens(candidate, request), _stopped_at(request)
-            choices.append(Choice(text, finish, tokens, stopped_at, 0, reasoning, turn.parts()))
+            choices.append(
+                Choice(
+                    text,
+                    finish,
+                    tokens,
+                    stopped_at,
+                    reasoning=reasoning,
+                    blocks=turn.parts(),
+                    calls=turn.calls(),
+                )
+            )
         if all(isinstance(choice, Malformed) for choice in choices):
             raise Malformed(str(choices[0]))
         return Reply(choices, usage)
@@ -162,42 +185,6 @@ class Generate:
         return config, "" if tokens == tokens_of(thinking) else remark
 
 
-class Turn:
-    """Collects the parts of one candidate."""
-
-    def __init__(self) -> None:
-        self._parts: list[dict[str, Json]] = []
-        self._texts: list[list[str]] = []
-
-    def add(self, candidate: dict[str, Json]) -> tuple[str, str]:
-        """Add the parts of a candidate or of a chunk of it; return its text and its thoughts."""
-        content = candidate.get("content")
-        parts = content.get("parts") if isinstance(content, dict) else None
-        said: tuple[list[str], list[str]] = ([], [])
-        for part in parts if isinstance(parts, list) else ():
-            text = part.get("text") if isinstance(part, dict) else None
-            if isinstance(text, str):
-                said[part.get("thought") is True].append(text)
-                self._keep({name: part[name] for name in _KEPT if name in part}, text)
-        return "".join(said[0]), "".join(said[1])
-
-    def parts(self) -> str:
-        """Return the parts as JSON, if the conversation needs them to go on; else ''."""
-        if not any("thoughtSignature" in part for part in self._parts):
-            return ""
-        texts = zip(self._parts, self._texts, strict=True)
-        return json.dumps([part | {"text": "".join(pieces)} for part, pieces in texts])
-
-    def _keep(self, part: dict[str, Json], text: str) -> None:
-        last = self._parts[-1] if self._parts else part
-        signed = "thoughtSignature" in last or "thoughtSignature" in part
-        if last is part or signed or last.get("thought") != part.get("thought"):
-            self._parts.append(part)
-            self._texts.append([text])
-        else:  # it goes on; a part with a signature stays as it is
-            self._texts[-1].append(text)
-
-
 class GenerateReader:
     """Reads the chunks of one stream; each has all counts so far."""
 
@@ -217,30 +204,23 @@ class GenerateReader:
         if not isinstance(candidates, list) or not isinstance(candidates[0], dict):
             raise Malformed("a chunk's candidates are not objects")
         candidate = candidates[0]
+        before = self._turn.called
         text, reasoning = self._turn.add(candidate)
+        called = self._turn.called - before
         finish = read_finish(_word(candidate), ended=False)
         return Piece(
             text,
             reasoning,
             _read_tokens(candidate, self._request),
-            bool(text or reasoning),
+            bool(text or reasoning or called),
             counted,
             usage,
             finish,
             _stopped_at(self._request),
             blocks=self._turn.parts() if finish else "",
+            calls=self._turn.calls() if finish else (),
+            called=called,
         )
-
-
-def _turn(message: Message) -> dict[str, Json]:
-    """Return a turn: with its signatures, if there is a record of it."""
-    parts = json.loads(message.blocks or "[]")
-    text = texts(part for part in parts if not part.get("thought"))
-    if not parts or not unchanged(message, text):
-        parts, text = [], ""
-    if not text:
-        parts.append({"text": message.content})
-    return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
 
 
 def _word(candidate: dict[str, Json]) -> str | None:

@@ -126,6 +126,7 @@ def check(request: Request, info: ModelInfo) -> None:
         CapabilityError: it lacks a capability; the message says how to declare it.
     """
     info.check(request.thinking)
+    info.takes(request.messages)
     if not (request.logprobs or request.top_logprobs or request.prefix or request.stop):
         return
     wanted = {"logprobs": request.logprobs, "prefill": request.prefix, "stop": request.stop}

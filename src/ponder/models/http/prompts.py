@@ -10,6 +10,7 @@ from ponder.core import jsontext
 from ponder.core.errors import MalformedReply, UsageError
 from ponder.core.problem import Message
 from ponder.models.base import Completion, Request
+from ponder.models.calls import beside
 from ponder.models.http.carried import own
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.received import least_tokens
@@ -71,6 +72,7 @@ class Prompts:
             contents = [m.content for m in messages] + ([prefix] if prefix else [])
             size = sum(len(content.encode(errors="surrogatepass")) for content in contents)
             size += sum(len(message.blocks) for message in messages)  # ASCII
+            size += sum(beside(message) for message in messages)
             bound = size + PER_MESSAGE * len(contents) + PER_PROMPT
             characters = sum(map(len, contents))
             least = max(1, least_tokens(characters))

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from ponder.core.errors import MalformedReply
+from ponder.core.tools import ToolCall
 from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.apart import part, settled
 from ponder.models.base import Completion, Request
+from ponder.models.calls import length, named
 from ponder.models.http.echo import Echo
 from ponder.models.http.received import CHARACTERS, Malformed, least_tokens
 
@@ -145,11 +147,13 @@ class Choice:
     """Length of all that was generated, as far as known."""
     doubled: bool = False
     """True if it began with the prefix that it was to continue, which was taken out."""
+    calls: tuple[ToolCall, ...] = ()
+    """As in ``Completion``; ids may be missing."""
 
     @property
     def size(self) -> int:
         """Number of characters that must have been generated."""
-        return max(self.characters, len(self.text) + len(self.reasoning))
+        return max(self.characters, len(self.text) + len(self.reasoning) + length(self.calls))
 
     @property
     def weight(self) -> int:
@@ -304,6 +308,7 @@ def share_out(
                 choice.blocks,
                 stored,
                 hour,
+                named(choice.calls, request),
             )
         else:
             outcome = MalformedReply(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import aiohttp
 from yarl import URL
 
+from ponder.core.tools import ToolCall
 from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.apart import Growing, settled
@@ -63,6 +64,7 @@ class Stream:
     _logprobs: list[float] = field(default_factory=list, init=False)
     _top: list[Mapping[str, float]] = field(default_factory=list, init=False)
     _blocks: str = field(default="", init=False)
+    _calls: tuple[ToolCall, ...] = field(default=(), init=False)
     _finish: Finish | None = field(default=None, init=False)
     _refused: bool = field(default=False, init=False)
     _stopped_at: str | None = field(default=None, init=False)
@@ -167,6 +169,7 @@ class Stream:
             self._blocks,
             self._characters,
             self._echo.met,
+            self._calls,
         )
         usage = self.usage if self.complete or self._done else None
         if usage and self._thought and not usage.reasoning:
@@ -192,6 +195,7 @@ class Stream:
         if counted is not None:
             self._counted = max(self._counted, counted)
         self._characters += len(piece.text) + len(piece.reasoning) + len(piece.refused)
+        self._characters += piece.called
         self._estimate(counted, (piece.tokens.count or 1) if piece.spoken else 0)
         if not (self.complete or piece.other or self.overrun):
             self._text.append(self._echo.feed(piece.text or piece.refused))
@@ -204,6 +208,7 @@ class Stream:
             self._thought = 0 if self._answers or counted is None else counted
         if not piece.other:
             self._blocks = piece.blocks or self._blocks
+            self._calls = piece.calls or self._calls
             self._finish = self._finish or piece.finish
             self._stopped_at = piece.stopped_at if piece.finish else self._stopped_at
         self._done = self._done or piece.done

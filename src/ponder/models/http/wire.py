@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ponder.core.problem import Message
+from ponder.core.tools import ToolCall
 from ponder.core.trace import Finish
 from ponder.models.base import Capability, Request
 from ponder.models.http.endpoint import Endpoint
@@ -54,6 +55,10 @@ class Piece:
     other: bool = False
     """True if it belongs to a sample that was not requested: it is counted, and otherwise ignored.
     """
+    calls: tuple[ToolCall, ...] = ()
+    """All calls of tools of the sample so far, as in ``Completion``; ids may be missing."""
+    called: int = 0
+    """Number of characters that it adds to them."""
     fault: Fault | None = None
     """An error that takes the place of the rest."""
     done: bool = False
@@ -70,6 +75,10 @@ class Reader(Protocol):
             Malformed: the event breaks the protocol.
         """
         ...
+
+
+FORMS = frozenset({"response_format", "text.format", "output_config.format", "responseJsonSchema"})
+"""Fields of all vendors that hold a text to a JSON Schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,8 @@ class Change:
         gone: set[Capability] = {name for name in endpoint.capabilities if name in self.drop}
         if "logprobs" in self.drop:
             gone.add("top_logprobs")
+        if self.drop & FORMS:
+            gone.add("schema")
         if self.stream:
             gone.add("n")
         return replace(
@@ -124,7 +135,7 @@ class Wire(Protocol):
         ...
 
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
-        """Return the fields of the body that hold the prompt.
+        """Return the fields of the body that hold the prompt, the tools among them.
 
         ``blocks`` of a message are a list of objects, as ``read`` has returned them.
         """

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ponder.core.problem import Message
+from ponder.core.problem import Message, offered
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.base import Request
+from ponder.models.calls import length
 from ponder.models.finish import read_finish
 from ponder.models.http.echo import Echo
 from ponder.models.http.endpoint import Endpoint
@@ -22,6 +23,15 @@ from ponder.models.openai import refusals
 from ponder.models.openai.details import Details, objects, record, text_of
 from ponder.models.openai.dialects import Dialect, dialect_of
 from ponder.models.openai.tokens import read_tokens
+from ponder.models.openai.tooling import (
+    Calls,
+    calls_of,
+    choice_of,
+    form_of,
+    said,
+    tools_of,
+    turn_of,
+)
 
 Json = Any  # what json.loads returns; nothing below trusts it
 OFF = Thinking("off")
@@ -44,14 +54,16 @@ class Chat:
 
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the messages, and the prefix as the assistant's turn."""
-        turns: list[dict[str, Json]] = [{"role": m.role, "content": m.content} for m in messages]
-        for turn, message in zip(turns, messages, strict=True):
+        spoken = said(messages)
+        turns = [turn_of(message) for message in spoken]
+        for turn, message in zip(turns, spoken, strict=True):
             if message.blocks:
                 turn["reasoning_details"] = json.loads(message.blocks)
         if prefix:
             mark = {"prefix": True} if self._dialect.marks_prefix else {}
             turns.append({"role": "assistant", "content": prefix} | mark)
-        return {"messages": turns}
+        tools = offered(messages)
+        return {"messages": turns} | ({"tools": tools_of(tools)} if tools else {})
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
         """Return the fields beside the prompt, in the dialect of the server."""
@@ -70,6 +82,10 @@ class Chat:
         if request.logprobs or request.top_logprobs:
             # llama.cpp reads 0 as none at all, and sends 20 by default
             fields |= {"logprobs": True, "top_logprobs": max(1, request.top_logprobs)}
+        if tools := offered(request.messages):
+            fields |= choice_of(tools)
+        if schema := request.json_schema:
+            fields["response_format"] = {"type": "json_schema", "json_schema": form_of(schema)}
         if samples > 1:
             fields["n"] = samples
         if streamed:
@@ -154,6 +170,7 @@ class ChatReader:
         self._echo = Echo(repeated, least=1)
         self._hides = hides
         self._details = details
+        self._calls = Calls()
 
     def read(self, event: dict[str, Json]) -> Piece:
         """Return what one chunk carries."""
@@ -177,6 +194,7 @@ class ChatReader:
         text, self._hides = self._echo.feed(text), self._hides and not reasoning
         if finish:
             text += self._echo.held
+        called = self._calls.add(delta) if _is_first(choice) else 0
         spoken = bool(text or reasoning or refused or any(map(delta.get, _CALLS)))
         return Piece(
             text,
@@ -191,6 +209,8 @@ class ChatReader:
             blocks=self._details.add(delta) if self._details and _is_first(choice) else "",
             hidden=self._hides,
             other=not _is_first(choice),
+            calls=self._calls.all() if finish else (),
+            called=called,
         )
 
 
@@ -213,11 +233,13 @@ def _read_choice(choice: Json, request: Request, prefix: str, *, carries: bool) 
     text, reasoning, refused = _said(message) if isinstance(message, dict) else ("", "", "")
     if refused and not text:
         text, finish = refused, "refusal"
-    size = len(text) + len(reasoning)
+    calls = calls_of(message) if isinstance(message, dict) else ()
+    size = len(text) + len(reasoning) + length(calls)
     text = text.removeprefix(prefix)
     tokens = _read_tokens(choice, request)
     blocks = record(objects(message)) if carries and isinstance(message, dict) else ""
-    return Choice(text, finish, tokens, _read_stop(choice), 0, reasoning, blocks, size)
+    stop = _read_stop(choice)
+    return Choice(text, finish, tokens, stop, 0, reasoning, blocks, size, calls=calls)
 
 
 def _said(message: dict[str, Json]) -> tuple[str, str, str]:

@@ -60,6 +60,12 @@ def family_of(model: str) -> Family:
     return next((family for start, family in _FAMILIES if re.match(start, name)), UNKNOWN)
 
 
+OPEN_ABLE: frozenset[Capability] = frozenset({"tools"})
+"""Further capabilities of open models, wherever they are served."""
+HOSTED: frozenset[Capability] = frozenset({"tools", "images", "schema"})
+"""Further capabilities of OpenAI's models."""
+
+
 def preset(model: str) -> dict[str, Any]:
     """Return arguments of ``Endpoint`` that follow from the name of a model of OpenAI's."""
     family = family_of(model)
@@ -68,6 +74,7 @@ def preset(model: str) -> dict[str, Any]:
         able = {"seed", "stop", "native_thinking"}
     elif family.thinks:
         able = {"native_thinking"}
+    able |= OPEN_ABLE if family.open else HOSTED
     return {
         "api": "responses" if family.thinks and not family.open else "chat",
         "capabilities": frozenset(able),

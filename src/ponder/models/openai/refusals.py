@@ -27,9 +27,10 @@ THINKING = frozenset(
 ENCRYPTED = "reasoning.encrypted_content"
 _FIELDS = THINKING | {
     "continue_final_message", "add_generation_prompt", "include", "logprobs", "min_p",
-    "max_completion_tokens", "max_tokens", "n", "random_seed", "reasoning.summary",
-    "repeat_penalty", "repetition_penalty", "seed", "stop", "store", "stream_options",
-    "temperature", "top_k", "top_logprobs", "top_p",
+    "max_completion_tokens", "max_tokens", "n", "parallel_tool_calls", "random_seed",
+    "reasoning.summary", "repeat_penalty", "repetition_penalty", "response_format", "seed", "stop",
+    "store", "stream_options",
+    "temperature", "text.format", "top_k", "top_logprobs", "top_p",
 }  # fmt: skip
 """Fields that Ponder sends, and could do without."""
 _REFUSED = re.compile(
@@ -79,6 +80,8 @@ def read(status: int, body: bytes, request: Request) -> Change | None:
         return Change(stream=True)
     if re.search(r"\bn must be (?:1|one)\b", words):
         return Change(drop=frozenset({"n"}))
+    if re.search(r"invalid schema for (?:response_format|text)", words):
+        return Change(drop=frozenset({"response_format", "text.format"}))
     if change := _efforts(words):
         return change
     if refused(reason):

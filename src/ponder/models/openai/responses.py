@@ -9,7 +9,8 @@ from typing import Any
 
 from ponder.core import jsontext
 from ponder.core.errors import CapabilityError
-from ponder.core.problem import Message
+from ponder.core.problem import Message, offered
+from ponder.core.tools import Tool, ToolCall
 from ponder.core.trace import Finish
 from ponder.models import sound
 from ponder.models.base import Request
@@ -23,6 +24,7 @@ from ponder.models.http.wire import Change, Fault, Piece
 from ponder.models.openai import refusals
 from ponder.models.openai.dialects import ask_level, word
 from ponder.models.openai.tokens import read_tokens
+from ponder.models.openai.tooling import choice_of, form_of
 
 Json = Any  # what json.loads returns; nothing below trusts it
 
@@ -48,8 +50,11 @@ class Responses:
         """Return the system's messages as instructions, and the others as input."""
         system = APART.join(m.content for m in messages if m.role == "system" and m.content)
         turns = [items_of(m) for m in messages if m.role != "system"]
-        return {"input": [item for items in turns for item in items]} | (
-            {"instructions": system} if system else {}
+        tools = offered(messages)
+        return (
+            {"input": [item for items in turns for item in items]}
+            | ({"instructions": system} if system else {})
+            | ({"tools": [_tool(tool) for tool in tools.tools]} if tools else {})
         )
 
     def fields(self, request: Request, samples: int, *, streamed: bool) -> dict[str, Json]:
@@ -83,6 +88,13 @@ class Responses:
             fields["top_logprobs"] = request.top_logprobs
         if included:
             fields["include"] = included
+        if tools := offered(request.messages):
+            fields |= choice_of(tools)
+            if tools.only:
+                fields["tool_choice"] = {"type": "function", "name": tools.only}
+        if request.json_schema and "text.format" not in endpoint.drop:
+            form = {"type": "json_schema", **form_of(request.json_schema)}
+            fields["text"] = {"format": form}
         if streamed:
             fields["stream"] = True
         return fields
@@ -157,6 +169,8 @@ class ResponseReader:
                 self._said = self._said or bool(text)
                 tokens = read_tokens(event.get("logprobs") or None, self._request)
                 return Piece(text, tokens=tokens, spoken=bool(text))
+            case "response.function_call_arguments.delta":
+                return Piece(spoken=bool(text), called=len(text))
             case "response.refusal.delta":
                 self._said = self._said or bool(text)
                 return Piece(refused=text, spoken=bool(text))
@@ -191,6 +205,7 @@ class ResponseReader:
             finish=choice.finish,
             refused=refused,
             blocks=choice.blocks,
+            calls=choice.calls,
             done=True,
         )
 
@@ -211,10 +226,14 @@ def _read_response(response: dict[str, Json], request: Request) -> Choice:
     thoughts: list[str] = []
     refusal = ""
     listed: list[Json] = []
+    calls: list[ToolCall] = []
     for item in items:
         parts = _objects(item.get("content"))
         if item.get("type") == "reasoning":
             thoughts += [_text(part, "text") for part in _objects(item.get("summary")) or parts]
+        elif item.get("type") == "function_call":
+            names = ("call_id", "name", "arguments")
+            calls.append(ToolCall(*(_text(item, name) for name in names)))
         elif _is_commentary(item):
             thoughts.append("".join(_text(part, "text") for part in parts))
         elif item.get("type") == "message":
@@ -232,14 +251,18 @@ def _read_response(response: dict[str, Json], request: Request) -> Choice:
         read_tokens(listed or None, request),
         reasoning=APART.join(thought for thought in thoughts if thought),
         blocks=_blocks(items),
+        calls=tuple(calls),
     )
 
 
 def items_of(message: Message) -> list[dict[str, Json]]:
     """Return the items of a turn: those that it was, if there is a record of them.
 
-    The API refuses thinking that is not encrypted, and thinking without the message after it.
+    The API refuses thinking that is not encrypted, and thinking without what comes after it.
     """
+    if message.call:
+        result = {"type": "function_call_output", "call_id": message.call}
+        return [result | {"output": message.content}]
     items = [
         {name: value for name, value in item.items() if value is not None}
         for item in json.loads(message.blocks or "[]")
@@ -247,10 +270,36 @@ def items_of(message: Message) -> list[dict[str, Json]]:
     thoughts = [item for item in items if item.get("type") == "reasoning"]
     said = [item for item in items if item.get("type") == "message" and not _is_commentary(item)]
     text = texts(part for item in said for part in _objects(item.get("content")))
-    whole = text and said[-1] is items[-1] and all("encrypted_content" in x for x in thoughts)
-    if whole and unchanged(message, text):
+    made = [_text(item, "call_id") for item in items if item.get("type") == "function_call"]
+    ended = bool(items) and (made or text) and items[-1].get("type") != "reasoning"
+    whole = ended and all("encrypted_content" in x for x in thoughts)
+    same = unchanged(message, text) and made == [call.id for call in message.calls]
+    if whole and same and not _is_commentary(items[-1]):
         return items
-    return [{"role": message.role, "content": message.content}]
+    calls = [
+        {
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.name,
+            "arguments": call.arguments or "{}",
+        }
+        for call in message.calls
+    ]
+    content: Json = message.content
+    if message.images:
+        content = [
+            {"type": "input_image", "image_url": image.url, "detail": image.detail or "auto"}
+            for image in message.images
+        ]
+        content += [{"type": "input_text", "text": message.content}] if message.content else []
+    return ([{"role": message.role, "content": content}] if content or not calls else []) + calls
+
+
+def _tool(tool: Tool) -> dict[str, Json]:
+    """Return a tool; unlike Chat Completions, this API is strict unless it is told otherwise."""
+    described = {"description": tool.description} if tool.description else {}
+    described["type"] = "function"
+    return {"name": tool.name, **described, "parameters": tool.schema, "strict": tool.strict}
 
 
 def _blocks(items: Sequence[dict[str, Json]]) -> str:

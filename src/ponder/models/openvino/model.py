@@ -25,20 +25,29 @@ from ponder.core.errors import (
     UnknownName,
     UsageError,
 )
-from ponder.core.problem import Message
+from ponder.core.problem import Message, offered
 from ponder.core.trace import Delta
-from ponder.models.apart import Growing, part
-from ponder.models.base import Completion, ModelInfo, Pace, Progress, Request, silent
+from ponder.models import calls
+from ponder.models.base import (
+    Capability,
+    Completion,
+    ModelInfo,
+    Pace,
+    Progress,
+    Request,
+    silent,
+)
 from ponder.models.gguf import metadata
 from ponder.models.gguf.metadata import Header, metadata_only, read_header
-from ponder.models.openvino import converted
+from ponder.models.openvino import converted, templates
 from ponder.models.openvino.cache import BLOCK
 from ponder.models.openvino.converted import Converted
 from ponder.models.openvino.engine import import_genai
 from ponder.models.openvino.machine import free_memory, usable_cores
 from ponder.models.openvino.messages import Done, Job, Metrics, Setup, Tokens
 from ponder.models.openvino.process import Process
-from ponder.models.openvino.told import Told
+from ponder.models.openvino.templates import utf8
+from ponder.models.openvino.told import Spoken
 from ponder.util.errors import brief
 
 __all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "convert", "load"]
@@ -164,11 +173,11 @@ class _Loaded:
         )
 
     def _tokens(self, messages: tuple[Message, ...], prefix: str) -> Tokens:
-        turns = [{"role": m.role, "content": _utf8(m.content)} for m in messages]
         try:
-            prompt = self.tokenizer.apply_chat_template(turns, True)
+            prompt = templates.prompt(self.tokenizer, messages)
+            prefix = prefix or calls.begun(offered(messages))
             if prefix:  # it says itself if it thinks
-                prompt = prompt[: marks.opening(prompt)] + _utf8(prefix)
+                prompt = prompt[: marks.opening(prompt)] + utf8(prefix)
             encoded = self.tokenizer.encode(prompt, add_special_tokens=False)
         except RuntimeError as error:
             raise RequestRefused(
@@ -236,9 +245,12 @@ class OpenVINO:
 
     def __init__(self, loaded: _Loaded, name: str) -> None:
         self._loaded, self._closed = loaded, False
+        able: frozenset[Capability] = frozenset(
+            {"prefill", "logprobs", "first_logprobs", "seed", "stop"}
+        )
         self._info = ModelInfo(
             name,
-            frozenset({"prefill", "logprobs", "first_logprobs", "seed", "stop"}),
+            able | {"tools"} if templates.calls_tools(loaded.tokenizer) else able,
             loaded.header.shape,
             loaded.context,
             local=True,
@@ -266,15 +278,15 @@ class OpenVINO:
         last token. A text that is truncated by the context ends with ``length``.
         """
         self._info.check(request.thinking)
+        self._info.takes(request.messages)
         start = time.perf_counter()
         prompt = self._loaded.tokens(request.messages, request.prefix)
         room = self._room(len(prompt))
 
-        told, growing = Told(request.stop), Growing(request.prefix, opened=self._info.think_open)
+        spoken = Spoken(request, opened=self._info.think_open)
 
         def grown(tokens: int, text: str) -> None:
-            certain = told.add(text)
-            progress(Delta(*(growing.add(certain) if certain else ("", "")), tokens, len(prompt)))
+            progress(Delta(*spoken.add(text), tokens, len(prompt)))
 
         done = await self._loaded.process.run(
             lambda id: Job(
@@ -284,7 +296,7 @@ class OpenVINO:
                 request.temperature,
                 request.top_p,
                 request.seed,
-                tuple(stop for stop in map(_utf8, request.stop) if stop),
+                tuple(stop for stop in map(utf8, request.stop) if stop),
                 request.logprobs,
                 request.watched,
                 request.top_logprobs if request.max_tokens == 1 and not request.temperature else 0,
@@ -296,12 +308,13 @@ class OpenVINO:
                 done.error, prompt_tokens=len(prompt), completion_tokens=len(done.tokens)
             )
         text, stopped_at = self._text(done, request.stop)
-        rest = growing.add(told.rest(text)) if request.watched else ("", "")
+        text, reasoning, made = spoken.whole(text)
+        rest = spoken.rest(text, reasoning) if request.watched else ("", "")
         progress(Delta(*rest, len(done.tokens), len(prompt)))
-        reasoning, text = part(text, request.prefix, opened=self._info.think_open)
         return Completion(
             text=text,
             reasoning=reasoning,
+            calls=made,
             finish="stop" if done.finish == "stop" else "length",
             prompt_tokens=len(prompt),
             completion_tokens=len(done.tokens),
@@ -382,8 +395,3 @@ def _properties(settings: Settings) -> dict[str, str | int]:
     if settings.precision:
         properties["INFERENCE_PRECISION_HINT"] = settings.precision
     return properties
-
-
-def _utf8(text: str) -> str:
-    """Return the text without lone surrogates, which no tokenizer accepts."""
-    return text.encode(errors="replace").decode()

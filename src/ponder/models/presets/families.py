@@ -22,12 +22,15 @@ ROOMS: dict[str, Preset] = {
 }
 """The presets of vendors with a room of their own below ``ponder.models``."""
 KNOWN: dict[str, Mapping[str, Any]] = {
-    "mistral": {"capabilities": frozenset({"seed", "stop"})},
+    "mistral": {"capabilities": frozenset({"seed", "stop", "tools", "schema"})},
     "openrouter": {"capabilities": frozenset({"seed", "stop", "native_thinking"})},
     # models that think by default answer only in a stream
-    "qwen": {"capabilities": frozenset({"seed", "stop", "native_thinking"}), "stream": True},
+    "qwen": {
+        "capabilities": frozenset({"seed", "stop", "native_thinking", "tools"}),
+        "stream": True,
+    },
     "deepseek": {
-        "capabilities": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking"})
+        "capabilities": frozenset({"stop", "logprobs", "top_logprobs", "native_thinking", "tools"})
     },
 }
 """Settings of the models of vendors without a room."""

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
+from ponder.answers.calls import called
 from ponder.answers.extract import closed
-from ponder.core.effects import PROGRAM, Call, Execute, Generate, Handler, Result, Sampling, Verify
+from ponder.core.effects import (
+    GENERATE,
+    PROGRAM,
+    Call,
+    Execute,
+    Generate,
+    Handler,
+    Result,
+    Sampling,
+    Verify,
+)
 from ponder.core.marks import closes
-from ponder.core.problem import Problem
+from ponder.core.problem import Problem, offered
 from ponder.core.session import Session
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Capability, Completion, Model, Request
@@ -55,6 +66,14 @@ def _alternatives(how: Sampling, able: Collection[Capability]) -> int:
     return how.top_logprobs if first or "top_logprobs" in able else 0
 
 
+def _schema(effect: Generate, able: Collection[Capability]) -> str:
+    """Return the JSON Schema that the model's server must hold a whole answer to; '' for none."""
+    problem = effect.problem
+    stepwise = bool(effect.start.turn or effect.max_total or effect.sampling.stop)
+    asked = effect.role == GENERATE and problem.answer_type == "json" and not stepwise
+    return problem.schema if asked and "schema" in able else ""
+
+
 def live(
     models: Mapping[str, Model],
     verifiers: Mapping[str, Verifier],
@@ -78,6 +97,7 @@ def live(
             _alternatives(how, able),
             how.thinking,
             call.watch is not None,
+            _schema(effect, able),
         )
         done = await model.generate(request, call.progress)
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
@@ -99,7 +119,11 @@ def live(
                 reasoning += stop
         said = text if finish in (None, "stop") else _ended(text, effect.problem)
         silent = finish is None or effect.role == PROGRAM  # a program answers when it is run
-        answer = None if silent else await read(said, effect.problem, cut)
+        tools = offered(effect.messages)
+        if tools and (done.calls or tools.forced):  # then a text is no answer
+            answer = None if silent or cut else called(done.calls, tools)
+        else:
+            answer = None if silent else await read(said, effect.problem, cut)
         call.trace = Trace(
             effect.problem,
             text,
@@ -112,6 +136,7 @@ def live(
             _joined(start.top, done.top, done),
             reasoning,
             "" if start.turn else done.blocks,  # a record of the end alone is none of the turn
+            done.calls,
         )
         return call.trace
 

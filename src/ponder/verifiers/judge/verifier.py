@@ -86,9 +86,14 @@ def prompt(problem: Problem, candidate: str, rubric: str = RUBRIC) -> str:
 
 
 def shown(trace: Trace, see: str) -> str:
-    """Return the part of a trace that a judge sees; its text if it has no answer."""
+    """Return the part of a trace that a judge sees; its text if it has no answer.
+
+    Calls of tools follow the text.
+    """
     if see == "answer" and trace.answer is not None:
         return trace.answer.text.strip()
+    if trace.calls and trace.answer is not None:
+        return f"{trace.text}\n\n{trace.answer.text}".strip()
     return trace.text.strip()
 
 
