@@ -327,7 +327,7 @@ class OpenVINO:
 
     async def count(self, text: str) -> int | None:
         """Return the exact number of tokens (see ``Counting``)."""
-        encoded = self._loaded.tokenizer.encode(_utf8(text), add_special_tokens=False)
+        encoded = self._loaded.tokenizer.encode(utf8(text), add_special_tokens=False)
         return int(encoded.input_ids.data.size)
 
     def _alternatives(self, done: Done) -> dict[str, float]:
