@@ -84,7 +84,7 @@ def test_a_larger_model_is_asked_where_the_small_one_scatters() -> None:
         journal=False,
     )
     assert any("of simulated(accuracy=1)" in one for one in found.decided)
-    assert {item.model for item in found.receipt.items} == {"scripted", "simulated"}
+    assert {item.model for item in found.receipt.items} == {"scripted", "simulated(accuracy=1)"}
 
 
 @pytest.mark.parametrize(
