@@ -1,6 +1,6 @@
-"""Budgets with a model that thinks: random runs over the simulated world, whose thinking is within
-the completion or beside it. No run may pass its limit, and every run has an answer whose budget
-allows one (four samples with their thinking and a forced answer).
+"""Budgets with every strategy of texts: random runs over the simulated world, which thinks within
+the completion, beside it, or not at all. No run may pass its limit, and every run has an answer
+whose budget allows one: a prompt and a forced answer without thinking, four samples with it.
 
     python benchmarks/limits.py [--runs 10000]
 
@@ -20,19 +20,25 @@ from typing import Any
 import ponder
 from ponder.core.errors import BudgetTooSmall
 from ponder.models.fakes.simulated import Simulated
+from ponder.strategies.registry import STRATEGIES as ALL
 
-STRATEGIES = ("direct", "self_consistency", "best_of_n", "beam_search", "budget_forcing", "refine")
-ANSWER = 100
-"""Tokens of a prompt and of the words that force an answer."""
+STRATEGIES = [name for name in ALL if name != "program"]
+"""All but that of programs, which the simulated model does not write."""
+ANSWER = 106
+"""Tokens of the prompt (17), of the words that force an answer (41 at most) and of the answer (48
+at most).
+"""
 
 
 async def one(rng: random.Random, engine: ponder.Engine) -> tuple[bool, bool, bool]:
     """Return whether a run was made, its limit passed, and its answer missing."""
-    beside = rng.choice([0, 0, 50, 300])
-    thinking, length = rng.randint(1, 300), rng.randint(1, 100)
+    thinking, length = rng.choice([0, rng.randint(1, 300)]), rng.randint(1, 200)
+    beside = rng.choice([0, 0, 50, 300]) if thinking else 0
     model = Simulated(thinking=thinking, beside=beside, length=length)
     tokens, most = rng.randint(20, 3_000), rng.randint(1, 400)
-    asked: dict[str, Any] = {"length": most, "thinking": rng.choice(["low", "auto", 40, 200])}
+    asked: dict[str, Any] = {"length": most}
+    if thinking:
+        asked["thinking"] = rng.choice(["low", "auto", 40, 200])
     try:
         result = await ponder.asolve(
             "How many is six times seven?",
@@ -47,7 +53,7 @@ async def one(rng: random.Random, engine: ponder.Engine) -> tuple[bool, bool, bo
     except BudgetTooSmall:
         return False, False, False
     passed = result.receipt.total.cost.tokens > tokens or result.stopped_by == "overcharged"
-    enough = tokens >= 4 * (ANSWER + most + beside) + 400
+    enough = tokens >= (4 * (ANSWER + most + beside) + 400 if thinking else ANSWER)
     return True, passed, enough and result.answer is None
 
 

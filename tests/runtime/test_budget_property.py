@@ -21,7 +21,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from tests.support.jobs import ByText, Reply, Timed, job
+from tests.support.jobs import PLAIN, ByText, Reply, Timed, job
 from tests.support.virtual import run
 
 TICKS = 256
@@ -303,7 +303,7 @@ def test_one_limit_buys_exactly_what_the_closed_form_says(
             await s.grow(Trace.empty(problem), length=40)
 
     async def main() -> None:
-        model = Timed(lambda _: Reply(None, tokens=99))
+        model = Timed(lambda _: Reply(None, tokens=99), info=PLAIN)
         runner = Runner(
             job(model, one_by_one, budget=Budget(**budget), pricing=world.price)  # type: ignore[arg-type]
         )

@@ -20,7 +20,7 @@ from ponder.models.fakes.scripted import Reply, Scripted
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
-from tests.support.jobs import PROMPT_TOKENS, go
+from tests.support.jobs import PLAIN, PROMPT_TOKENS, go
 from tests.support.virtual import run
 
 GOOD = Completion("so \\boxed{42}", "stop", PROMPT_TOKENS, 20)
@@ -74,7 +74,8 @@ def test_the_result_says_so_and_the_answer_that_was_paid_for_is_there(
     ids=str,
 )
 def test_what_is_within_the_budget_is_no_overcharge(reply: Completion, budget: Budget) -> None:
-    result = solve([reply], "direct", budget=budget)
+    model = Scripted([reply], info=PLAIN)
+    result = run(go(model, "direct", budget=budget))
     assert (result.answer, result.stopped_by) == ("42", "done")
     assert result.receipt.overcharged == ""
     assert "overcharged" not in result.receipt.to_json()
@@ -145,8 +146,10 @@ def test_an_honest_run_that_is_taken_up_is_none() -> None:
         name = journal.create({})
         broken = MalformedReply("no", prompt_tokens=6, completion_tokens=100)
         options: dict[str, Any] = {"journal": journal, "run": name, "budget": Budget(tokens=212)}
-        assert (await go(Scripted([broken, GOOD]), "direct", **options)).stopped_by == "done"
-        assert (await go(Scripted([]), "direct", **options)).stopped_by == "done"
+        first = Scripted([broken, GOOD], info=PLAIN)
+        assert (await go(first, "direct", **options)).stopped_by == "done"
+        second = Scripted([], info=PLAIN)
+        assert (await go(second, "direct", **options)).stopped_by == "done"
         journal.close()
 
     run(main())

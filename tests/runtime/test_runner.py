@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,7 +45,17 @@ from ponder.models.base import Completion, ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.runner import Runner
-from tests.support.jobs import PROBLEM, PROMPT_TOKENS, ByText, Reply, Timed, by_order, go, job
+from tests.support.jobs import (
+    PLAIN,
+    PROBLEM,
+    PROMPT_TOKENS,
+    ByText,
+    Reply,
+    Timed,
+    by_order,
+    go,
+    job,
+)
 from tests.support.virtual import run
 
 START = Trace.empty(PROBLEM)
@@ -67,7 +78,7 @@ def test_the_events_of_a_tiny_run() -> None:
             knobs={"n": 2},
             verifiers={"by_text": ByText({"a": 0.25, "b": 0.5})},
             verifier="by_text",
-            budget=Budget(tokens=500),
+            budget=Budget(tokens=700),
             seed=7,
             publish=events.append,
         )
@@ -78,7 +89,7 @@ def test_the_events_of_a_tiny_run() -> None:
     two = Item("total", "", 2, 0, 12, 0, 4, 0, 0, 2 * flops, 0.0)
     assert events == [
         RunStarted(
-            "", "best_of_n", {"n": 2, "pick": "best"}, "scripted", Budget(tokens=500), 7, PROBLEM
+            "", "best_of_n", {"n": 2, "pick": "best"}, "scripted", Budget(tokens=700), 7, PROBLEM
         ),
         SampleStarted("0.0.0", "generate"),
         Grew("0.0.0", "", "", 0),
@@ -381,11 +392,11 @@ class TestStoppedBy:
     def test_a_sample_cut_off_by_the_budget_names_the_limit_and_one_by_its_length_does_not(
         self,
     ) -> None:
-        long = Timed(lambda _: Reply("42", tokens=101))
+        long = Timed(lambda _: Reply("42", tokens=101), info=PLAIN)
         assert run(go(long)).stopped_by == "done"
         assert run(go(long, budget=Budget(tokens=106))).stopped_by == "done"
         assert run(go(long, budget=Budget(tokens=105))).stopped_by == "tokens"
-        short = Timed(lambda _: Reply("42", tokens=50))
+        short = Timed(lambda _: Reply("42", tokens=50), info=PLAIN)
         assert run(go(short, budget=Budget(tokens=105))).stopped_by == "done"
 
     @pytest.mark.parametrize(
@@ -429,12 +440,12 @@ class TestStoppedBy:
         run(main())
 
     def test_who_waited_for_the_purse_until_the_deadline_is_not_begun(self) -> None:
-        """Only one fits at a time; the first runs into the deadline."""
+        """Only one fits beside what is kept for an answer; the first runs into the deadline."""
 
         async def main() -> None:
             model = Timed(lambda _: Reply("42", 9.0))
             result = await go(
-                model, "best_of_n", knobs={"n": 3}, budget=Budget(tokens=110, seconds=4)
+                model, "best_of_n", knobs={"n": 3}, budget=Budget(tokens=300, seconds=4)
             )
             assert [at for at, _ in model.asked] == [0.0]
             assert (result.answer, result.stopped_by) == (None, "seconds")
@@ -494,7 +505,7 @@ def test_the_context_shortens_a_request_without_being_a_limit_of_the_budget() ->
     info = ModelInfo("small", EVERYTHING, Shape(1), context=30, local=True)
     model = Timed(lambda _: Reply("42", tokens=99), info=info)
     result = run(go(model, budget=Budget(tokens=500)))
-    assert [r.max_tokens for _, r in model.asked] == [24]
+    assert [r.max_tokens for _, r in model.asked] == [24, 17]  # the second forces an answer
     assert result.stopped_by == "done"
 
 
@@ -591,13 +602,14 @@ def test_limit_reached_by_the_strategy_itself_is_a_result_not_a_failure() -> Non
 
 def test_the_last_word_follows_the_question_alone_if_no_chain_can_be_afforded() -> None:
     async def gives_up(s: Session, problem: Problem) -> Trace:
-        await s.grow(START, length=60)
+        await s.grow(Trace.empty(problem), length=60)
         raise LimitReached("tokens")
 
+    free = replace(PROBLEM, answer_type="text")  # for whose answer a chain keeps nothing
     model = Scripted(["so " * 59 + "on", "42}"])
     cue = len(boxed(PROBLEM).text.split())
     budget = Budget(tokens=PROMPT_TOKENS + 60 + PROMPT_TOKENS + cue + 16)
-    result = run(go(model, gives_up, budget=budget))
+    result = run(go(model, gives_up, budget=budget, problem=free))
     assert (result.answer, result.stopped_by) == ("42", "tokens")
     assert [len(request.prefix.split()) for request in model.requests] == [0, cue]
 

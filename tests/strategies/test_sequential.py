@@ -31,7 +31,7 @@ from ponder.planning.wishes import spec
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.verifiers.base import Facts
-from tests.support.jobs import job
+from tests.support.jobs import PLAIN, job
 
 
 async def go(model: Scripted, strategy: str, **changes: Any) -> Result:
@@ -213,7 +213,8 @@ async def test_attempts_are_judged_as_they_come() -> None:
     )
     spent = whole.receipt.total
     limit = Budget(tokens=spent.prompt_tokens + spent.completion_tokens)
-    short = await go(Scripted(texts), "sequential_parallel", budget=limit, **asked)
+    plain = Scripted(texts, info=PLAIN)  # for which nothing is kept
+    short = await go(plain, "sequential_parallel", budget=limit, **asked)
     assert (short.answer, short.stopped_by) == ("41", "tokens")
 
 

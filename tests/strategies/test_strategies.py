@@ -24,7 +24,7 @@ from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.policies.vote import Vote
 from ponder.runtime.result import Result
 from ponder.verifiers.base import Facts
-from tests.support.jobs import ByText, Reply, Timed, by_order, go, trace
+from tests.support.jobs import PLAIN, ByText, Reply, Timed, by_order, go, trace
 from tests.support.virtual import run
 
 LOGPROBS = Sampling(100, logprobs=True)
@@ -386,7 +386,7 @@ def test_with_every_budget_the_answer_is_the_best_of_what_was_delivered(
     known = {"a": 0.25, "b": 0.5, "c": 0.375}
     knobs: dict[str, Any] = {"n": len(script)}
     knobs |= {"stop": "never"} if strategy == "votes" else {"pick": strategy}
-    model = Timed(by_order([Reply(a, t / 8, t) for a, t in script]))
+    model = Timed(by_order([Reply(a, t / 8, t) for a, t in script]), info=PLAIN)
     events: list[Event] = []
     result = run(
         go(

@@ -30,6 +30,9 @@ from tests.support.sandboxes import Printing
 PROBLEM = Problem((Message("user", "What is six times seven ?"),), "number")
 PROMPT_TOKENS = 6
 
+PLAIN = ModelInfo("plain", EVERYTHING - {"prefill", "native_thinking"}, Shape(3, 2), local=True)
+"""Of a model that cannot be made to answer, so that no budget is kept for that."""
+
 
 async def read_boxed(text: str, problem: Problem, truncated: bool) -> Answer | None:
     found = re.findall(r"\\boxed\{(.*?)\}", text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Self, TypeVar, cast
@@ -20,13 +20,10 @@ from ponder.core.effects import GENERATE, Asker, Call, Execute, Generate, Verify
 from ponder.core.errors import LimitReached, ModelError, RunFailed
 from ponder.core.events import SampleFinished, Scored
 from ponder.core.problem import Message, Problem
-from ponder.core.run import ASK, ASKED, Run
+from ponder.core.run import Run, forced
 from ponder.core.steps import Step
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Ran, Score, Trace
-
-REMEMBERED = 20_000
-"""Characters of its thinking that a model is shown when it is asked for an answer."""
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -87,8 +84,8 @@ class Asking(Asker):
     ) -> Trace:
         """Continue a trace from ``start`` to its end, or to the run's length limit.
 
-        If thinking leaves too little of the length of a sample of the role ``GENERATE``, an answer
-        is forced (see ``conclude``), as far as the budget allows.
+        A whole chain of the role ``GENERATE`` that is truncated before it has given an answer is
+        made to give one (``runtime.handlers.budgeted``), as far as model and budget allow.
 
         ``prompt`` is shown to the model instead of the problem's own messages; the result is still
         an answer to the problem. ``role`` is the role it is booked under: only samples of the role
@@ -125,9 +122,6 @@ class Asking(Asker):
             run.note(SampleFinished(path, trace, False, role))
         if role != GENERATE:
             return trace
-        if trace.starved and not max_total and start.finish != "length":
-            with suppress(ModelError, LimitReached):
-                return await self.conclude(trace)
         self._stand(trace)
         return trace
 
@@ -184,28 +178,14 @@ class Asking(Asker):
             return sorted([t async for t in traces], key=lambda t: t.order)
 
     async def conclude(self, trace: Trace) -> Trace:
-        """Return the trace, after greedily forcing a final answer if it has none.
-
-        The answer is forced by closing the thinking, if any, and continuing the assistant's turn
-        with a cue (Muennighoff 2025, s1, section 3). A model that cannot continue its turn, but
-        thinks, is asked for the answer in another turn, or asked without thinking if it has not
-        begun.
-        """
+        """Return the trace, after greedily forcing a final answer if it has none."""
         if trace.answer is not None:
             return trace
-        cue = self._run.cue(trace.problem)
-        how: dict[str, Any] = {"length": cue.length, "temperature": 0.0}
-        if self.thinks:
-            how["thinking"] = Thinking("off")
-        if self._run.continues:
-            cued = replace(trace, text=trace.text.rstrip() + cue.text, finish="length")
-            return await self.grow(cued, **how)
-        how["length"] = max(ASKED, cue.length)
-        if not trace.turn:
-            return await self.grow(trace, **how)
-        said = Message("assistant", (trace.text or trace.reasoning)[-REMEMBERED:], trace.blocks)
-        prompt = (*trace.problem.shown, said, Message("user", ASK))
-        start = replace(Trace.empty(trace.problem), id=trace.id, finish="length")
+        run, problem = self._run, trace.problem
+        continues = run.model in run.continuing
+        start, how, prompt = forced(
+            trace, problem.shown, run.cue(problem), continues=continues, thinks=self.thinks
+        )
         return await self.grow(start, prompt=prompt, **how)
 
     async def execute(self, program: Trace, role: str = GENERATE) -> tuple[Trace, Ran]:

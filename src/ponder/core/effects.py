@@ -80,6 +80,13 @@ class Generate:
         return self.start.problem
 
     @property
+    def whole(self) -> bool:
+        """True if its result is a whole chain that may become the run's answer: no step, and not
+        an answer that is forced.
+        """
+        return self.role == GENERATE and not self.max_total and self.start.finish is None
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """The messages that the model is shown."""
         return self.prompt or self.problem.shown

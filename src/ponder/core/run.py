@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ponder.core.effects import Handler, Sampling
 from ponder.core.errors import ModelError
 from ponder.core.events import Event, Proposed, Subscriber
 from ponder.core.outlook import Outlook
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
 from ponder.core.search import Tree, apply
 from ponder.core.steering import Steering
+from ponder.core.thinking import Thinking
 from ponder.core.trace import Trace
 from ponder.core.worth import Economy
 
@@ -36,9 +38,37 @@ ASKED = 1024
 """Most tokens of the reply to that; models that always think need some for that."""
 
 
+REMEMBERED = 20_000
+"""Characters of its chain that a model is shown when it is asked for an answer."""
+
+
 def boxed(problem: Problem) -> Cue:
     """Return the cue for an answer that is a short text."""
     return Cue("\n\nTherefore, the final answer is \\boxed{", 48)
+
+
+def forced(
+    chain: Trace, shown: tuple[Message, ...], cue: Cue, *, continues: bool, thinks: bool
+) -> tuple[Trace, dict[str, Any], tuple[Message, ...]]:
+    """Return the request that forces an answer from a chain: the trace to continue, fields of
+    ``Sampling``, and the messages to show, () for those that were ``shown``.
+
+    The answer is forced by closing the thinking, if any, and continuing the assistant's turn with a
+    cue (Muennighoff 2025, s1, section 3). A model that cannot continue its turn is asked for the
+    answer in another turn, or without thinking if it has not begun. ``thinks``: True if the chain
+    had a setting for the model's own thinking.
+    """
+    how: dict[str, Any] = {"length": cue.length, "temperature": 0.0, "stop": ()}
+    if thinks:
+        how["thinking"] = Thinking("off")
+    if continues:
+        return replace(chain, text=chain.text.rstrip() + cue.text, finish="length"), how, ()
+    how["length"] = max(ASKED, cue.length)
+    if not chain.turn:
+        return replace(chain, finish="length"), how, ()
+    said = Message("assistant", (chain.text or chain.reasoning)[-REMEMBERED:], chain.blocks)
+    start = replace(Trace.empty(chain.problem), id=chain.id, finish="length")
+    return start, how, (*shown, said, Message("user", ASK))
 
 
 @dataclass(slots=True)
@@ -63,8 +93,8 @@ class Run:
     """The trace being verified: enough budget is kept to force an answer from it."""
     cue: Callable[[Problem], Cue] = boxed
     """Returns the cue that forces an answer to a problem."""
-    continues: bool = True
-    """True if the run's own model can continue a prefix."""
+    continuing: Collection[str] = frozenset({""})
+    """Names of the models that can continue a prefix; '' is the run's own."""
     hear: Callable[[Trace], None] | None = None
     """Called with each proposal instead of ``publish``, if a strategy runs inside another."""
     best: tuple[Trace, float | None] | None = None

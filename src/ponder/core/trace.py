@@ -80,9 +80,9 @@ class Trace:
         return joined(self.reasoning, self.text) if self.reasoning else self.text
 
     @property
-    def starved(self) -> bool:
-        """True if its thinking left too little of the length for an answer."""
-        return self.finish == "length" and bool(self.reasoning) and self.answer is None
+    def inconclusive(self) -> bool:
+        """True if it reached its length limit before it gave an answer."""
+        return self.finish == "length" and self.answer is None
 
     @classmethod
     def empty(cls, problem: Problem) -> Trace:

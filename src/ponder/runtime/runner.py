@@ -30,6 +30,7 @@ from ponder.core.run import Run, ignore
 from ponder.core.session import Session
 from ponder.core.steering import Accepted, Action
 from ponder.core.trace import Score, Trace
+from ponder.core.worth import UNITS
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.inbox import Inbox, Postbox
 from ponder.runtime.job import Job
@@ -126,16 +127,17 @@ class Runner:
             run=self.run,
             inbox=self._inbox,
             publish=self._listen,
-            last_word=True,
+            concludes=True,
             watched=self._publish is not ignore,
         )
         ledger, self._admission, self._decide = built.ledger, built.admission, built.decide
         self._ledger, self._replayed = ledger, ledger.spent
         used = (job.model, *(one.model for one in job.others.values()))
         most = max(model.info.beside for model in used)
+        forced = max(meter.longest(job.problem) for meter in built.meters.values())
         self._admission.recall(
             [
-                (r.spent, r.effect["length"] + most)
+                (r.spent, max(r.effect["length"] + most, forced if r.spent.calls > 1 else 0))
                 for r in built.rows
                 if r.spent and "length" in r.effect
             ]
@@ -143,7 +145,6 @@ class Runner:
         asked = job.verifiers.get(job.verifier)
         listwise = asked is not None and asked.listwise
         info = job.model.info
-        continues = "prefill" in info.capabilities
         state = Run(
             built.perform,
             job.seed,
@@ -151,8 +152,9 @@ class Runner:
             job.verifier,
             self._listen,
             listwise,
+            reserve_for=Trace.empty(job.problem),
             cue=job.cue,
-            continues=continues,
+            continuing={name for name, meter in built.meters.items() if meter.continues},
             economy=job.economy(built.meters),
             outlook=job.outlook,
         )
@@ -173,8 +175,6 @@ class Runner:
             chosen, stopped = accepted.trace, "accepted"
         except LimitReached as reached:
             stopped = reached.limit
-            if not state.answered and (continues or "native_thinking" in info.capabilities):
-                chosen = await self._last_word(root)
         except asyncio.CancelledError:
             here = asyncio.current_task()
             if not self._interrupted or (here is not None and here.cancelling()):
@@ -190,6 +190,9 @@ class Runner:
             else:
                 self._close("failed", None)
             raise
+        silent = not state.answered and (chosen is None or chosen.answer is None)
+        if silent and (stopped in UNITS or (stopped == "done" and self._admission.refused)):
+            chosen = await self._last_word(root) or chosen
         if chosen is None or (chosen.answer is None and state.answered):
             voted = None if state.proposed else leader(list(self._traces.values()))
             chosen = voted or (state.best[0] if state.best else chosen)
@@ -205,8 +208,10 @@ class Runner:
 
     async def _last_word(self, session: Session) -> Trace | None:
         """Force an answer from the best unfinished trace that the remaining budget can afford, or
-        from none.
+        from none, if the model can be made to answer.
         """
+        if not self._job.model.info.capabilities & {"prefill", "native_thinking"}:
+            return None
         found = sorted(ends(list(self._traces.values())), key=self._promise, reverse=True)
         with suppress(ModelError):
             for chain in (*found, Trace.empty(self._job.problem)):

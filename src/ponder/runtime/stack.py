@@ -72,7 +72,7 @@ def stack(
     run: str = "",
     ordered: bool = True,
     exact_length: bool = False,
-    last_word: bool = False,
+    concludes: bool = False,
     inbox: Inbox | None = None,
     publish: Subscriber = ignore,
     watched: bool = False,
@@ -81,8 +81,8 @@ def stack(
 
     The journal's rows of ``run`` are booked at once and replayed; ``ordered``: in the order in
     which they were recorded. With ``exact_length``, the budget refuses samples rather than
-    shortening them. With ``last_word``, enough budget is reserved to force an answer if no trace
-    has one. With ``watched``, every event is published, not only results.
+    shortening them. If it ``concludes``, truncated chains are made to answer, and enough budget is
+    kept for an answer. With ``watched``, every event is published, not only results.
     """
     loop = asyncio.get_running_loop()
     ledger = Ledger(loop.time)
@@ -98,9 +98,15 @@ def stack(
     meters = {name: Meter(used.model, used.pricing, world.cue) for name, used in models.items()}
     talkers = {name: used.model for name, used in models.items()}
     handler = steered(live(talkers, world.verifiers, world.read, world.sandbox), inbox)
-    answered = not last_word or any(_answer(row) for row in rows)
     handler = budgeted(
-        handler, admission, ledger, meters, deadline, exact_length=exact_length, answered=answered
+        handler,
+        admission,
+        ledger,
+        meters,
+        deadline,
+        exact_length=exact_length,
+        concludes=concludes,
+        answered=any(_answer(row) for row in rows),
     )
     handler = retried(handler)
     decide: Callable[[Decision], None] = ignore

@@ -4,6 +4,7 @@
 the top ``keep`` fraction of them. The other traces are checked every ``window`` tokens, and stopped
 once the last group is less confident than the threshold. Finished traces vote, each weighted by its
 confidence; after the warm-up, no more are drawn once one answer has ``consensus`` of the weight.
+At the end, truncated traces are made to answer if that can change the outcome.
 
 The paper computes confidence from the likeliest tokens; here it is that of the sampled tokens,
 which every engine reports. It assumes that confidence predicts correctness.
@@ -12,17 +13,19 @@ which every engine reports. It assumes that confidence predicts correctness.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from ponder.core.errors import UsageError
+from ponder.core.errors import LimitReached, UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.steps import Step
 from ponder.core.trace import Trace
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.poll import Poll
-from ponder.policies.stopping import Never
+from ponder.policies.stopping import Never, decided
+from ponder.policies.vote import lead
 from ponder.strategies.declaring import STEPS, Values, strategy
 from ponder.strategies.knobs import Range
 
@@ -55,8 +58,9 @@ async def confident(
     poll = Poll(n, Never())
     lows: dict[str, float] = {}
 
-    def count(trace: Trace) -> None:
-        lows[trace.id] = low = lowest_mean(trace.logprobs or (), window)
+    def count(trace: Trace, chain: str = "") -> None:
+        low = lows[chain] if chain else lowest_mean(trace.logprobs or (), window)
+        lows[trace.id] = low
         poll.add(trace, math.exp(min(0.0, low)))
         if standings := poll.standings:
             s.propose(standings[0].voter, standings[0].weight)
@@ -73,6 +77,10 @@ async def confident(
                     count(trace)
                 else:
                     s.drop([trace], "became unsure")
+    silent = [trace for trace in poll.traces if trace.inconclusive]
+    if silent and not decided(*lead(poll.standings), len(silent)):
+        for trace in await _answered(s, silent):
+            count(trace, trace.parent)
     return poll.winner or s.first(poll.traces)
 
 
@@ -84,6 +92,14 @@ async def _watched(s: Session, problem: Problem, window: int, least: float) -> T
         if last_mean(trace.logprobs or (), window) < least:
             break
     return trace
+
+
+async def _answered(s: Session, silent: Sequence[Trace]) -> list[Trace]:
+    """Make truncated traces answer, as far as the budget allows."""
+    try:
+        return await s.gather([partial(Session.conclude, ended=trace) for trace in silent])
+    except LimitReached:
+        return []
 
 
 def _agreed(poll: Poll) -> float:

@@ -277,8 +277,8 @@ def test_a_budget_that_nobody_can_keep_is_refused(
 
 
 def test_no_answer_is_said_on_stderr_alone_when_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["-m", "simulated(length=5000)", "--set", "length=20", "-q"]
-    code, out, err = ponder(capsys, "solve", QUESTION, *arguments)
+    arguments = ["-m", "simulated(length=5000)", "--set", "length=20", "--type", "json", "-q"]
+    code, out, err = ponder(capsys, "solve", QUESTION, *arguments)  # it knows boxes only
     assert (code, out) == (1, "")
     assert err == (
         "ponder: no sample came to an answer: try a longer --set length=..., or another --type.\n"

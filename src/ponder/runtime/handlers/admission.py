@@ -73,6 +73,7 @@ class Admission:
         self._queue: deque[_Waiting] = deque()
         self._excess = False  # True once a call has cost more than was reserved for it
         self.fired: Limit | None = None
+        self.refused = False  # True once a call was refused, and not merely shortened
 
     @property
     def reserved(self) -> Cost:
@@ -83,11 +84,18 @@ class Admission:
         """Return the limit that ``cost`` would exceed now, on top of the spent and the reserved
         budget.
         """
-        spent, reserved = self._ledger.spent, self._reserved
+        return self.ceiling(self._ledger.spent + self._reserved + cost)
+
+    def ceiling(self, cost: Cost) -> Limit | None:
+        """Return the limit that ``cost`` would exceed if nothing else were spent."""
         for limit, figure, ceiling in self._ceilings:
-            if figure(spent) + figure(reserved) + figure(cost) > ceiling:
+            if figure(cost) > ceiling:
                 return limit
         return None
+
+    def covers(self, grant: Grant, cost: Cost) -> bool:
+        """True if ``cost`` was reserved, in all units that are limited."""
+        return all(figure(cost) <= figure(grant.reserved) for _, figure, _ in self._ceilings)
 
     async def reserve(
         self,
@@ -124,17 +132,15 @@ class Admission:
             self._pump()
             raise
 
-    def settle(self, grant: Grant, spent: Item | None = None, beside: int = 0) -> None:
+    def settle(self, grant: Grant, spent: Item | None = None, most: int | None = None) -> None:
         """Release a reservation. Book ``spent`` first, so that no budget is spent twice.
 
-        ``beside``: so many tokens of thinking may be charged beside the length.
+        ``most``: so many tokens may be charged; the granted length, if not given.
         """
         if spent is not None:
             cost = spent.cost
-            for _, figure, _ in self._ceilings:
-                if figure(cost) > figure(grant.reserved):
-                    self._excess = True
-            self.audit(spent, grant.length + beside)
+            self._excess = self._excess or not self.covers(grant, cost)
+            self.audit(spent, grant.length if most is None else most)
         self._reserved -= grant.reserved
         self._flying -= 1
         self._pump()
@@ -168,10 +174,7 @@ class Admission:
 
     def passed(self) -> Limit | None:
         """Return the limit that the spent budget has exceeded."""
-        for limit, figure, ceiling in self._ceilings:
-            if figure(self._ledger.spent) > ceiling:
-                return limit
-        return None
+        return self.ceiling(self._ledger.spent)
 
     def _close(self, reason: str) -> None:
         self._ledger.overcharged = self._ledger.overcharged or reason
@@ -211,5 +214,5 @@ class Admission:
             length = lengths[fitting - 1]
             head.grant.set_result(self._grant(head.worst(length), length, limit))
         else:
-            self.fired = limit
+            self.fired, self.refused = limit, True
             head.grant.set_exception(LimitReached(limit))

@@ -8,11 +8,15 @@ from dataclasses import replace
 from ponder.core.cost import PICO, Cost
 from ponder.core.effects import Generate
 from ponder.core.errors import Limit
-from ponder.core.problem import Problem
+from ponder.core.problem import Message, Problem
 from ponder.core.run import ASK, ASKED, Cue, boxed
 from ponder.core.trace import Trace
 from ponder.models.base import Model, Pricing
 
+TEMPLATE = 64
+"""Tokens that a chat template may add to a turn, and to one that asks for an answer."""
+MARKS = 16
+"""Tokens of the marks around the thinking, in a turn that is continued."""
 BYTES = 4
 """Bytes of a prompt's token, by which prices are estimated; nothing is booked by it."""
 
@@ -34,6 +38,20 @@ class Meter:
     def model(self) -> str:
         """The model's name."""
         return self._model.info.name
+
+    @property
+    def continues(self) -> bool:
+        """True if the model can continue a prefix."""
+        return "prefill" in self._model.info.capabilities
+
+    def cue(self, problem: Problem) -> Cue:
+        """Return the cue that forces an answer to the problem."""
+        return self._cue(problem)
+
+    def longest(self, problem: Problem) -> int:
+        """Return the most tokens that a forced answer to the problem may have."""
+        length = self._cue(problem).length
+        return (length if self.continues else max(ASKED, length)) + self.beside
 
     def cost(
         self, prompt: int, cached: int, completion: int, stored: int = 0, hour: int = 0
@@ -99,19 +117,29 @@ class Meter:
         It counts tokens and dollars, and is zero if the model cannot be forced to answer. FLOPs are
         not counted: the prompt was evaluated a moment ago, and is usually still cached.
         """
-        able, cue = self._model.info.capabilities, self._cue(chain.problem)
-        most, words = cue.length + self.beside, cue.text
-        if "prefill" not in able:
-            if "native_thinking" not in able:
-                return lambda length: Cost()
-            most, words = max(ASKED, cue.length) + self.beside, ASK
-        prompt = self._model.prompt_bound(chain.problem.shown, chain.turn)
+        forcing = self._forcing(chain.problem.shown, chain)
+        return lambda length: replace(forcing(length), flops=0)
 
-        def cost(length: int) -> Cost:
-            end = prompt + length + len(words.encode())
-            return replace(self.most(end, 0, most), flops=0)
+    def answer(self, effect: Generate) -> Callable[[int], Cost]:
+        """Return the most that forcing an answer from the effect's result can cost, by its length;
+        zero if the model cannot be forced to answer.
+        """
+        shown, turn = effect.messages, effect.start.turn
+        forcing, more = self._forcing(shown, effect.start), self.beside
+        if "native_thinking" in self._model.info.capabilities:
+            more += MARKS
+        if self._model.prompt_least(shown, turn) == self._model.prompt_bound(shown, turn):
+            return lambda length: forcing(length + more)
+        # Its size is not known exactly: the chain may have more tokens as a prompt.
+        return lambda length: forcing(length + length // 32 + TEMPLATE + more)
 
-        return cost
+    def _forcing(self, shown: tuple[Message, ...], chain: Trace) -> Callable[[int], Cost]:
+        if not self._model.info.capabilities & {"prefill", "native_thinking"}:
+            return lambda length: Cost()
+        words = self._cue(chain.problem).text if self.continues else ASK
+        most = self.longest(chain.problem)
+        prompt = self._model.prompt_bound(shown, chain.turn) + len(words.encode())
+        return lambda length: self.most(prompt + length, 0, most)
 
     def worst(self, effect: Generate) -> Callable[[int], Cost]:
         """Return the most that the effect can cost, as a function of its length in tokens."""
