@@ -18,6 +18,7 @@ _COMMANDS = {
     "solve": ("commands.solve", "solve", "Answer a hard question within a budget."),
     "batch": ("commands.batch", "batch", "Answer many questions within one budget."),
     "decide": ("commands.decide", "decide", "Choose an answer about a text after one look."),
+    "serve": ("commands.serve", "serve", "Serve models that think, behind OpenAI's API."),
     "strategies": (
         "commands.strategies",
         "strategies",

@@ -1,0 +1,95 @@
+"""``ponder serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+
+import click
+
+from ponder import api
+from ponder.cli.options.once import Command
+from ponder.cli.output.terminal import say
+from ponder.cli.output.voice import Voice
+from ponder.core.budget import Budget
+from ponder.core.errors import MissingExtra, UsageError
+from ponder.planning import presets
+from ponder.runtime.engine import Engine
+
+NEEDED = ("starlette", "uvicorn", "pydantic")
+
+
+@click.command(cls=Command)
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="Catalog name, .gguf, hub file, endpoint; repeatable. Those of ponder.toml too.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 for a free one.",
+)
+@click.option(
+    "--effort",
+    type=click.Choice([*presets.PRESETS]),
+    help="Effort of a question with a comparable answer, if the request names none.  "
+    f"[default: {presets.DEFAULT}]",
+)
+@click.option("--max-tokens", type=int, metavar="N", help="Ceiling of one request: tokens.")
+@click.option("--max-usd", type=float, metavar="USD", help="Ceiling of one request: dollars.")
+@click.option("--max-seconds", type=float, metavar="S", help="Ceiling of one request: seconds.")
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="VERIFIER",
+    help="A script or file of a verifier that requests may name; repeatable.",
+)
+@click.option("--journal", metavar="PATH", help="Record the runs in this file.")
+@click.option("--no-journal", is_flag=True, help="Do not record the runs.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def serve(
+    models: tuple[str, ...],
+    host: str,
+    port: int,
+    effort: str | None,
+    max_tokens: int | None,
+    max_usd: float | None,
+    max_seconds: float | None,
+    trust: tuple[str, ...],
+    journal: str | None,
+    no_journal: bool,
+    quiet: bool,
+) -> int:
+    """Serve models that think, behind the API of OpenAI's Chat Completions.
+
+    Give any client the printed address as its base URL. Ctrl-C ends the server.
+    """
+    if journal and no_journal:
+        raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+    if not all(importlib.util.find_spec(name) for name in NEEDED):
+        raise MissingExtra("serve", "the server")
+    from ponder.server.serve import serve as run
+    from ponder.server.settings import Settings
+
+    engine = Engine(teller=Voice(quiet))
+    names = models or (api.model_name(None, engine.config),)
+    settings = Settings(
+        effort=effort or engine.config.effort or presets.DEFAULT,
+        ceiling=Budget(max_tokens, max_usd, None, max_seconds),
+        journal=journal or not no_journal,
+        trusted=trust,
+    )
+
+    def ready(url: str) -> None:
+        if not quiet:
+            say(f"serving {', '.join(names)} on {url}/v1")
+
+    asyncio.run(run(engine, names, settings, host=host, port=port, ready=ready))
+    return 0

@@ -1,0 +1,1 @@
+"""The server: the dial behind the APIs that programs already speak."""

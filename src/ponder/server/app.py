@@ -1,0 +1,85 @@
+"""The application: its addresses, and what their handlers share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ponder.core.errors import PonderError
+from ponder.models.opening import Opened
+from ponder.runtime.engine import Engine
+from ponder.server import chat
+from ponder.server.conducted import House
+from ponder.server.errors import ApiError, of_api, of_http
+from ponder.server.served import Served
+from ponder.server.settings import Settings
+
+
+def application(
+    engine: Engine,
+    models: Sequence[str],
+    settings: Settings | None = None,
+    *,
+    given: Mapping[str, Opened] | None = None,
+) -> Starlette:
+    """Return the application on an open engine.
+
+    ``models`` are served besides those of ``ponder.toml``; ``given`` are models that are open
+    already, by name.
+    """
+    settings = settings or Settings()
+    app = Starlette(
+        routes=[
+            Route("/healthz", _alive, methods=["GET"]),
+            Route("/readyz", _alive, methods=["GET"]),
+            Route("/v1/models", _models, methods=["GET"]),
+            Route("/v1/models/{name:path}", _model, methods=["GET"]),
+            Route("/v1/chat/completions", chat.complete, methods=["POST"]),
+        ],
+        exception_handlers={
+            ApiError: of_api,
+            PonderError: of_api,
+            HTTPException: of_http,
+            ClientDisconnect: _nobody,
+            Exception: of_api,
+        },
+    )
+    app.state.house = House(engine, Served(engine, models, given), settings)
+    app.state.since = int(time.time())
+    return app
+
+
+async def _alive(request: Request) -> Response:
+    """Answer that the server runs."""
+    return JSONResponse({"status": "ok"})
+
+
+async def _nobody(request: Request, error: Exception) -> Response:
+    """Answer for the log: the client is gone."""
+    return Response(status_code=499)
+
+
+async def _models(request: Request) -> Response:
+    """List the models, each also with every effort."""
+    house: House = request.app.state.house
+    listed = [_described(request, name) for name in house.served.listed]
+    return JSONResponse({"object": "list", "data": listed})
+
+
+async def _model(request: Request) -> Response:
+    """Describe one model."""
+    house: House = request.app.state.house
+    name: str = request.path_params["name"]
+    house.served.split(name)
+    return JSONResponse(_described(request, name))
+
+
+def _described(request: Request, name: str) -> dict[str, object]:
+    since: int = request.app.state.since
+    return {"id": name, "object": "model", "created": since, "owned_by": "ponder"}

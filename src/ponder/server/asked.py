@@ -1,0 +1,239 @@
+"""From a request in any API to a plan: which model, how much thinking, within which limits.
+
+An ordinary chat has no answer that two samples could be compared by. It costs one sample, and the
+model is shown the chat as it is. A question whose answer can be compared (a number, a formula, a
+choice, a program, JSON) is searched at the server's effort. A request that names an effort or a
+strategy gets it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ponder.core.budget import Budget
+from ponder.core.errors import CapabilityError, UsageError
+from ponder.core.problem import Message, Problem
+from ponder.core.worth import Worth
+from ponder.models.base import ModelInfo
+from ponder.models.thinking import TOKENS
+from ponder.planning.infer import infer
+from ponder.planning.presets import PRESETS
+from ponder.planning.spec import SEEDS, Spec
+from ponder.planning.wishes import spec
+from ponder.server.errors import ApiError
+from ponder.server.settings import Settings
+from ponder.strategies import registry as strategies
+from ponder.verifiers import naming
+from ponder.verifiers import registry as verifiers
+
+LENGTH = 4096
+"""Most tokens of a chat's reply, if the request does not say, beside a model's own thinking."""
+_COMPUTED = re.compile(
+    r"\$[^$\n]+\$|\\[a-z]+\{"  # LaTeX
+    r"|[\w)]\s*[-+*/^=<>]\s*[\w(\\]*\d|\d\s*[-+*/^=<>]\s*[\w(\\]"  # a figure at an operator
+)
+"""Something to compute, rather than a chat in which a figure stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, whichever API it came by."""
+
+    messages: tuple[Message, ...]
+    """The chat."""
+    model: str
+    """The model, one of the server's."""
+    effort: str | None = None
+    """The effort, if it names one."""
+    strategy: str | None = None
+    """The strategy, if it names one."""
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    """Knobs of the strategy, and sampling parameters."""
+    verifier: str | None = None
+    """The verifier, if it names one."""
+    budget: Budget = Budget()
+    """Limits that it sets itself."""
+    worth: Worth | float | str | None = None
+    """Worth of a right answer, if it says so."""
+    answer_type: str = "auto"
+    """Type of the answer; ``auto`` if it does not say."""
+    choices: tuple[str, ...] = ()
+    """Labels to choose from."""
+    schema: str = ""
+    """A JSON Schema that the answer satisfies."""
+    stop: tuple[str, ...] = ()
+    """Strings that end the reply."""
+    seed: int | None = None
+    """The seed; None for one by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan of a request."""
+
+    spec: Spec
+    """The run."""
+    effort: str | None
+    """The effort that it follows; None for a chat that no effort was asked for."""
+    plain: bool
+    """True if the chat is shown to the model as it is, and its reply is the answer."""
+    why: str
+    """The reason, for whoever asked."""
+
+
+def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[str]) -> Planned:
+    """Return the plan of a request to a model.
+
+    Raises:
+        ApiError, UsageError: it cannot be done as asked.
+    """
+    _check_names(asked, settings, served)
+    last = asked.messages[-1]
+    kind = asked.answer_type
+    if kind == "auto":
+        kind = _kind(last.content, asked)
+    effort, plain, why = _choose(asked, kind, info, settings)
+    made = _plain(asked, effort, info) if plain else _searched(asked, effort, kind)
+    limits = lowered(made.budget, asked.budget, settings.ceiling)
+    if made.wish is not None:
+        within = lowered(replace(limits, tokens=made.wish.tokens), asked.budget, settings.ceiling)
+        made = replace(made, wish=replace(made.wish, tokens=within.tokens))
+    made = replace(made, budget=limits, sampling=replace(made.sampling, stop=asked.stop))
+    if asked.stop:
+        _check_stop(made, info)
+    _check_models(made, served)
+    return Planned(made, effort, plain, why)
+
+
+def _kind(question: str, asked: Asked) -> str:
+    """Return the type of the answer, guessed by the question's form."""
+    kind = infer(question, asked.choices, asked.schema)
+    return "text" if kind == "math" and not _COMPUTED.search(question) else kind
+
+
+def _choose(
+    asked: Asked, kind: str, info: ModelInfo, settings: Settings
+) -> tuple[str | None, bool, str]:
+    """Return the effort, True for a plain chat, and the reason."""
+    effort = asked.effort
+    if asked.strategy is not None:
+        return effort or settings.effort, False, f"the request names {asked.strategy}"
+    text = kind == "text" and asked.answer_type == "auto"
+    if effort is None and text:
+        return None, True, "a chat without an answer that could be compared: one sample"
+    if effort is None:
+        return settings.effort, False, f"an answer of the type {kind} can be compared"
+    if effort in ("none", "minimal") and kind != "json":
+        return effort, True, f"the request asks for the effort {effort}: one sample"
+    alone = "native_thinking" in info.capabilities and effort not in ("max", "auto")
+    if text and alone:
+        return effort, True, f"the request asks for the effort {effort}: the model's own thinking"
+    return effort, False, f"the request asks for the effort {effort}"
+
+
+def _plain(asked: Asked, effort: str | None, info: ModelInfo) -> Spec:
+    thinks = "native_thinking" in info.capabilities
+    room = TOKENS["medium"] if thinks and effort is None else 0
+    knobs = {"length": LENGTH + room, "temperature": 1.0, **asked.knobs}
+    made = spec(
+        Problem(asked.messages),
+        model=asked.model,
+        effort=effort or "none",
+        knobs=knobs,
+        budget=None,
+        verifier=asked.verifier,
+        seed=_seed(asked),
+        worth=asked.worth,
+    )
+    if effort is None:  # the model's own default, as if it were asked without Ponder
+        return replace(made, wish=None)
+    if made.wish is None or "length" in asked.knobs:
+        return made
+    length = LENGTH + TOKENS[made.wish.thinking.level if made.wish.thinking else "off"]
+    return replace(made, wish=replace(made.wish, length=length))
+
+
+def _searched(asked: Asked, effort: str | None, kind: str) -> Spec:
+    assert effort is not None
+    return spec(
+        asked.messages,
+        model=asked.model,
+        effort=effort,
+        strategy=asked.strategy,
+        knobs=asked.knobs,
+        verifier=asked.verifier,
+        answer_type=kind,
+        choices=asked.choices,
+        schema=asked.schema,
+        seed=_seed(asked),
+        worth=asked.worth,
+    )
+
+
+def _seed(asked: Asked) -> int:
+    return secrets.randbelow(SEEDS.stop) if asked.seed is None else asked.seed
+
+
+def lowered(*budgets: Budget) -> Budget:
+    """Return the lowest limit of each unit."""
+    found: dict[str, Any] = {}
+    for budget in budgets:
+        for unit, limit in asdict(budget).items():
+            known = found.get(unit)
+            found[unit] = limit if known is None else known if limit is None else min(known, limit)
+    return Budget(**found)
+
+
+def _check_stop(made: Spec, info: ModelInfo) -> None:
+    if "stop" not in info.capabilities:
+        raise CapabilityError(f"stop is asked of {info.name}, which takes none: leave it out.")
+    if strategies.choose(made.strategy, made.knobs).stepwise:
+        raise ApiError(
+            f"stop and the strategy {made.strategy!r} exclude each other, since it ends steps by "
+            "stop strings of its own: leave one of them out.",
+            param="stop",
+        )
+
+
+def _check_names(asked: Asked, settings: Settings, served: Collection[str]) -> None:
+    """Refuse a verifier's file, script or model that the server does not offer; opens nothing."""
+    if asked.effort is not None and asked.effort not in PRESETS:
+        raise ApiError(
+            f"unknown effort {asked.effort[:40]!r}: expected one of {', '.join(PRESETS)}.",
+            param="reasoning_effort",
+        )
+    trusted = {*settings.trusted, *map(naming.canonical, settings.trusted)}
+    for named in verifiers.named(asked.verifier or ""):
+        fine = named.text in (served if named.kind == "model" else trusted)
+        if not fine:
+            raise ApiError(
+                f"the verifier names the {named.kind} {named.text[:100]!r}, which this server does "
+                "not offer: name one of its models, or have it started with --trust.",
+                param="ponder.verifier",
+            )
+
+
+def _check_models(made: Spec, served: Collection[str]) -> None:
+    for name in strategies.choose(made.strategy, made.knobs).models:
+        if name not in served:
+            raise ApiError(
+                f"the strategy names the model {name[:100]!r}, which this server does not offer: "
+                f"expected some of {', '.join(sorted(served))}.",
+                param="ponder.knobs",
+            )
+
+
+def budget_of(given: Mapping[str, Any]) -> Budget:
+    """Return a request's own limits.
+
+    Raises:
+        ApiError: a limit is not a positive number.
+    """
+    try:
+        return Budget(**given)
+    except UsageError as error:
+        raise ApiError(str(error), param="ponder.budget") from None

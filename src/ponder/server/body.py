@@ -1,0 +1,86 @@
+"""Reading of a request's body: JSON of bounded depth, checked against the API's own form."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
+
+from ponder.server.errors import ApiError
+from ponder.util.decoding import Malformed, parse
+
+B = TypeVar("B", bound=BaseModel)
+
+
+class Form(BaseModel):
+    """A part of a request's body. A field that is not declared is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+async def read(request: Request, form: type[B], limit: int) -> B:
+    """Return the body of a request, of at most ``limit`` bytes.
+
+    Raises:
+        ApiError: it is too large, not JSON, or a field is unknown or invalid; the message names it.
+    """
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if kind.lower() != "application/json":
+        raise ApiError(f"the body must be application/json, not {kind[:60]!r}.", 415)
+    try:
+        data = parse(await _bytes(request, limit))
+    except (Malformed, UnicodeDecodeError) as error:
+        raise ApiError(f"the body cannot be read: {error}.") from None
+    if not isinstance(data, dict):
+        raise ApiError("the body must be a JSON object.")
+    try:
+        return form.model_validate(data)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+async def _bytes(request: Request, limit: int) -> bytes:
+    """Return the body; of one that is too large, no more is read than shows that."""
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise ApiError(f"the body is too large: it may have {limit:,} bytes here.", 413)
+    return b"".join(parts)
+
+
+def _refusal(error: ValidationError) -> ApiError:
+    """Return the first fault as a sentence. Unions name each of their members: the last one is the
+    most specific.
+    """
+    fault = max(error.errors(include_url=False, include_context=False), key=_weight)
+    param = _path(fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return ApiError(
+            f"the field {param!r} is not supported here: leave it out.",
+            param=param,
+            code="unsupported_parameter",
+        )
+    if fault["type"] == "missing":
+        return ApiError(f"the field {param!r} is missing.", param=param, code="missing_parameter")
+    said = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    return ApiError(f"the field {param!r} is not valid: {said}.", param=param, code="invalid_value")
+
+
+def _weight(fault: Any) -> tuple[bool, int]:
+    return fault["type"] == "value_error", len(fault["loc"])
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    """Return the path of a field, such as ``messages[0].content``. Names of types, which a union
+    adds, are left out.
+    """
+    path = ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in ("str", "list", "float", "int", "bool", "dict"):
+            path += f".{part}" if path else part
+    return path or "body"

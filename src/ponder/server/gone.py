@@ -1,0 +1,46 @@
+"""Clients that hang up: what they asked for is ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
+
+from ponder.server.answered import Reply, reply
+from ponder.server.conducted import Conducted
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return once the client is gone; its request's body has been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def unless_gone(request: Request, runs: Sequence[Conducted]) -> list[Reply]:
+    """Return the replies of runs; ends them all if one fails or the client hangs up.
+
+    Raises:
+        ClientDisconnect: the client is gone.
+        ApiError, PonderError: a run was refused or has failed.
+    """
+    watch = asyncio.ensure_future(hung_up(request.receive))
+    work = asyncio.ensure_future(_replies(runs))
+    try:
+        await asyncio.wait((watch, work), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        watch.cancel()
+        work.cancel()
+        await asyncio.gather(*(run.stop() for run in runs))
+
+
+async def _replies(runs: Sequence[Conducted]) -> list[Reply]:
+    async def one(run: Conducted) -> Reply:
+        planned = await run.ready()
+        return reply(await run.result(), planned)
+
+    return list(await asyncio.gather(*map(one, runs)))

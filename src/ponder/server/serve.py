@@ -1,0 +1,77 @@
+"""A server from its start to its end: models opened first, runs in progress ended last."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+import uvicorn
+
+from ponder.core.errors import UsageError
+from ponder.runtime.engine import Engine
+from ponder.server.app import application
+from ponder.server.settings import Settings
+
+GRACE = 10
+"""Seconds that requests in progress have to end by themselves when the server is told to stop."""
+
+
+async def serve(
+    engine: Engine,
+    models: Sequence[str],
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until a signal ends it. ``ready`` is called with the address once it listens.
+
+    Raises:
+        UsageError: the address cannot be used.
+        PonderError: a model cannot be opened.
+    """
+    sock = listening(host, port)
+    with sock:
+        async with engine, AsyncExitStack() as opened:
+            app = application(engine, models, settings)
+            for name in models:
+                await opened.enter_async_context(app.state.house.served.open(name))
+            config = uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+            place = f"[{host}]" if ":" in host else host
+            ready(f"http://{place}:{sock.getsockname()[1]}")
+            await uvicorn.Server(config).serve([sock])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address.
+
+    Raises:
+        UsageError: it is not an address of this machine, or in use.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, proto)
+    except (OSError, UnicodeError) as error:
+        raise _unusable(host, port, error) from None
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise _unusable(host, port, error) from None
+    return sock
+
+
+def _unusable(host: str, port: int, error: Exception) -> UsageError:
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return UsageError(f"cannot listen on {host}:{port}: {why}; name another --host or --port.")

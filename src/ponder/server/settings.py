@@ -1,0 +1,27 @@
+"""Settings of a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ponder.core.budget import Budget
+from ponder.planning.presets import DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices of whoever runs the server. No request changes them."""
+
+    effort: str = DEFAULT
+    """Effort of a question with a comparable answer, if the request names none."""
+    ceiling: Budget = Budget()
+    """Most that one request may spend, whatever it asks for."""
+    journal: Path | str | bool = True
+    """Path of the journal; True for the default one, False for none."""
+    body: int = 8 << 20
+    """Most bytes of a request's body."""
+    choices: int = 16
+    """Most choices (``n``) of one request."""
+    trusted: tuple[str, ...] = ()
+    """Scripts and files of verifiers that requests may name."""
