@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import json
-import secrets
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ponder.core.budget import Budget
-from ponder.server.answered import Reply, Tokens
 from ponder.server.asked import Asked, budget_of, lowered
 from ponder.server.body import read
 from ponder.server.chat_body import ChatBody
+from ponder.server.chat_form import Head, whole
+from ponder.server.chat_stream import streamed
 from ponder.server.conducted import Conducted, House
 from ponder.server.errors import ApiError
 from ponder.server.gone import unless_gone
 from ponder.server.turns import messages
-
-FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter"}
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The members that a completion and each of its chunks share."""
-
-    model: str
-    """The model as the request named it."""
-    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
-    created: int = field(default_factory=lambda: int(time.time()))
-
-    def over(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        """Return an object with these members and choices."""
-        head = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
-        return {**head, "choices": choices, **more}
 
 
 async def complete(request: Request) -> Response:
@@ -50,8 +30,12 @@ async def complete(request: Request) -> Response:
         raise ApiError(f"n must be at most {house.settings.choices} here.", param="n")
     if count > 1:
         wanted = several(wanted[0], count, house.settings.ceiling)
+    head = Head(body.model)
+    if body.stream:
+        asked_for = body.stream_options is not None and body.stream_options.include_usage
+        return await streamed(house, head, wanted, usage=asked_for, events=body.ponder.events)
     replies = await unless_gone(request, [Conducted(house, one) for one in wanted])
-    return JSONResponse(whole(Head(body.model), replies))
+    return JSONResponse(whole(head, replies))
 
 
 def asked(body: ChatBody, house: House) -> Asked:
@@ -125,44 +109,3 @@ def several(one: Asked, count: int, ceiling: Budget) -> list[Asked]:
         seed = None if one.seed is None else (one.seed + at) % 2**31
         found.append(replace(one, seed=seed, budget=lowered(*limits)))
     return found
-
-
-def whole(head: Head, replies: Sequence[Reply]) -> dict[str, Any]:
-    """Return a completion."""
-    choices = [
-        {
-            "index": at,
-            "message": _message(one),
-            "logprobs": None,
-            "finish_reason": FINISH[one.ending],
-        }
-        for at, one in enumerate(replies)
-    ]
-    spent = usage([one.tokens for one in replies])
-    return head.over("chat.completion", choices, usage=spent, ponder=ponder(replies))
-
-
-def _message(one: Reply) -> dict[str, str | None]:
-    message = {"role": "assistant", "content": one.content, "refusal": None}
-    if one.reasoning:
-        message |= {"reasoning": one.reasoning, "reasoning_content": one.reasoning}
-    return message
-
-
-def ponder(replies: Sequence[Reply]) -> dict[str, Any]:
-    """Return the ``ponder`` object: that of the run, or of several in ``runs``."""
-    return replies[0].ponder if len(replies) == 1 else {"runs": [one.ponder for one in replies]}
-
-
-def usage(spent: Sequence[Tokens]) -> dict[str, Any]:
-    """Return the sum of all that was spent."""
-    total = Tokens()
-    for one in spent:
-        total = total.plus(one)
-    return {
-        "prompt_tokens": total.prompt,
-        "completion_tokens": total.completion,
-        "total_tokens": total.prompt + total.completion,
-        "prompt_tokens_details": {"cached_tokens": total.cached},
-        "completion_tokens_details": {"reasoning_tokens": total.reasoning},
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -86,6 +87,10 @@ class Conducted:
             PonderError: the run failed.
         """
         return await asyncio.shield(self._task)
+
+    def ended(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` once the run has ended, after its last event."""
+        self._task.add_done_callback(lambda task: tell())
 
     async def stop(self) -> None:
         """End the run now, and wait until its requests have ended and their cost is booked."""

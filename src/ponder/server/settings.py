@@ -25,3 +25,5 @@ class Settings:
     """Most choices (``n``) of one request."""
     trusted: tuple[str, ...] = ()
     """Scripts and files of verifiers that requests may name."""
+    pause: float = 10.0
+    """Seconds of silence after which a stream says that it is alive."""

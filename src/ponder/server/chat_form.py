@@ -1,0 +1,69 @@
+"""The form of Chat Completions: what a completion and the chunks of a stream look like."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ponder.server.answered import Reply, Tokens
+
+FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The members that a completion and each of its chunks share."""
+
+    model: str
+    """The model as the request named it."""
+    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def over(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        """Return an object with these members and choices."""
+        head = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return {**head, "choices": choices, **more}
+
+
+def whole(head: Head, replies: Sequence[Reply]) -> dict[str, Any]:
+    """Return a completion."""
+    choices = [
+        {
+            "index": at,
+            "message": _message(one),
+            "logprobs": None,
+            "finish_reason": FINISH[one.ending],
+        }
+        for at, one in enumerate(replies)
+    ]
+    spent = usage([one.tokens for one in replies])
+    return head.over("chat.completion", choices, usage=spent, ponder=ponder(replies))
+
+
+def _message(one: Reply) -> dict[str, str | None]:
+    message = {"role": "assistant", "content": one.content, "refusal": None}
+    if one.reasoning:
+        message |= {"reasoning": one.reasoning, "reasoning_content": one.reasoning}
+    return message
+
+
+def ponder(replies: Sequence[Reply]) -> dict[str, Any]:
+    """Return the ``ponder`` object: that of the run, or of several in ``runs``."""
+    return replies[0].ponder if len(replies) == 1 else {"runs": [one.ponder for one in replies]}
+
+
+def usage(spent: Sequence[Tokens]) -> dict[str, Any]:
+    """Return the sum of all that was spent."""
+    total = Tokens()
+    for one in spent:
+        total = total.plus(one)
+    return {
+        "prompt_tokens": total.prompt,
+        "completion_tokens": total.completion,
+        "total_tokens": total.prompt + total.completion,
+        "prompt_tokens_details": {"cached_tokens": total.cached},
+        "completion_tokens_details": {"reasoning_tokens": total.reasoning},
+    }

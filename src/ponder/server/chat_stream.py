@@ -1,0 +1,132 @@
+"""The stream of Chat Completions: the thinking while it goes on, then the answer, then the cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from ponder.core.events import Event
+from ponder.server.answered import Reply, reply
+from ponder.server.asked import Asked
+from ponder.server.chat_form import FINISH, Head, ponder, usage
+from ponder.server.conducted import Conducted, House
+from ponder.server.errors import classified
+from ponder.server.facts import fact
+from ponder.server.sse import DONE, KEEP_ALIVE, EventStream, alive, frame
+from ponder.server.told import Said, Telling
+
+CHUNK = "chat.completion.chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run has ended, by its result or by an error."""
+
+
+Heard = tuple[int, Event | Ended]
+
+
+async def streamed(
+    house: House, head: Head, wanted: Sequence[Asked], *, usage: bool, events: bool
+) -> Response:
+    """Return the stream of runs, one for each choice. ``usage``: it ends with what was spent;
+    ``events``: with each event of the runs besides.
+
+    Raises:
+        ApiError, PonderError: a request is refused. Where its model is not open yet, that is told
+            in the stream, since opening it takes longer than a reader should wait.
+    """
+    queue: asyncio.Queue[Heard] = asyncio.Queue()
+
+    def put(at: int, event: Event) -> None:
+        queue.put_nowait((at, event))
+
+    runs = [Conducted(house, one, partial(put, at)) for at, one in enumerate(wanted)]
+
+    async def stop() -> None:
+        await asyncio.gather(*(run.stop() for run in runs))
+
+    try:
+        if house.served.ready(wanted[0].model):
+            await asyncio.gather(*(run.ready() for run in runs))
+    except BaseException:
+        await stop()
+        raise
+    for at, run in enumerate(runs):
+        run.ended(partial(queue.put_nowait, (at, Ended())))
+    stream = _Stream(head, runs, queue, usage=usage, events=events, pause=house.settings.pause)
+    return EventStream(stream.frames(), stop)
+
+
+class _Stream:
+    def __init__(
+        self,
+        head: Head,
+        runs: Sequence[Conducted],
+        queue: asyncio.Queue[Heard],
+        *,
+        usage: bool,
+        events: bool,
+        pause: float,
+    ) -> None:
+        self._head, self._runs, self._queue, self._pause = head, runs, queue, pause
+        self._usage, self._events = usage, events
+        self._telling = [Telling() for _ in runs]
+        self._replies: dict[int, Reply] = {}
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        for at in range(len(self._runs)):
+            yield self._delta(at, {"role": "assistant", "content": ""})
+        try:
+            while len(self._replies) < len(self._runs):
+                heard = await alive(self._queue, self._pause)
+                if heard is None:
+                    yield KEEP_ALIVE
+                    continue
+                for part in await self._heard(*heard):
+                    yield part
+        except Exception as error:
+            yield frame(classified(error).body())
+            return
+        if self._usage:
+            spent = usage([one.tokens for one in self._replies.values()])
+            yield frame(self._head.over(CHUNK, [], usage=spent))
+        yield DONE
+
+    async def _heard(self, at: int, what: Event | Ended) -> list[bytes]:
+        if isinstance(what, Ended):
+            return await self._end(at)
+        planned = await self._runs[at].ready()
+        json = planned.spec.problem.answer_type == "json"
+        parts = [self._said(at, said) for said in self._telling[at].hear(what, json=json)]
+        if self._events:
+            parts.append(self._delta(at, {}, ponder={"event": fact(what)}))
+        return [part for part in parts if part]
+
+    async def _end(self, at: int) -> list[bytes]:
+        run = self._runs[at]
+        result = await run.result()
+        found = self._replies[at] = reply(result, await run.ready())
+        rest = self._said(at, self._telling[at].rest(found.content))
+        last = self._delta(at, {}, FINISH[found.ending], ponder=ponder([found]))
+        return [rest, last] if rest else [last]
+
+    def _said(self, at: int, said: Said) -> bytes:
+        delta = {}
+        if said.reasoning:
+            delta |= {"reasoning": said.reasoning, "reasoning_content": said.reasoning}
+        if said.content:
+            delta["content"] = said.content
+        return self._delta(at, delta) if delta else b""
+
+    def _delta(
+        self, at: int, delta: dict[str, str], finish: str | None = None, **more: Any
+    ) -> bytes:
+        choice = {"index": at, "delta": delta, "logprobs": None, "finish_reason": finish}
+        pending = {"usage": None} if self._usage else {}
+        return frame(self._head.over(CHUNK, [choice], **pending, **more))
