@@ -94,7 +94,8 @@ async def test_the_events_themselves_if_they_are_asked_for() -> None:
     async with serving(answering("so \\boxed{42}")) as server:
         dial = {"ponder": {"events": True, "strategy": "best_of_n", "knobs": {"n": 2}}}
         found = await chunks(await server.chat(NUMBER, stream=True, extra_body=dial))
-    told = [c.model_extra["ponder"].get("event") for c in found if c.model_extra.get("ponder")]  # type: ignore[union-attr]
+    extra = [(chunk.model_extra or {}).get("ponder", {}) for chunk in found]
+    told = [members.get("event") for members in extra]
     kinds = [event["type"] for event in told if event]
     assert kinds[0] == "run_started"
     assert kinds[-1] == "ended"

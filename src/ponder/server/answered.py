@@ -57,36 +57,46 @@ def reply(result: Result, planned: Planned) -> Reply:
     """Return the reply.
 
     Raises:
-        ApiError: JSON was asked for, and no sample gave any that is valid.
+        ApiError: there is no answer, or none that is valid JSON where that was asked for.
     """
     trace = result.trace
+    if trace is None:
+        raise _none(
+            f"the run ended by {result.stopped_by} before a sample was complete: give it a larger "
+            "budget or more time.",
+            "no_answer",
+            result,
+            planned,
+        )
     content = _content(result, planned)
     ending: Ending = "length"
-    if trace is not None and trace.finish == "refusal":
+    if trace.finish == "refusal":
         ending = "refusal"
-    elif trace is not None and (trace.finish == "stop" or trace.answer is not None):
+    elif trace.finish == "stop" or (trace.answer is not None and not planned.plain):
         ending = "stop"
-    reasoning = trace.reasoning if trace else ""
-    return Reply(content, reasoning, ending, tokens(result), told(result, planned))
+    return Reply(content, trace.reasoning, ending, tokens(result), told(result, planned))
 
 
 def _content(result: Result, planned: Planned) -> str:
     answer, text = result.answer, result.trace.text if result.trace else ""
     if planned.spec.problem.answer_type == "json":
         if answer is None:
-            raise ApiError(
-                f"no sample gave JSON of the form that was asked for (run {result.run}): try again "
-                "with more effort, a longer max_completion_tokens, or a simpler schema.",
-                502,
-                "server_error",
-                code="no_valid_answer",
-                headers=ONCE,
-                more={"ponder": told(result, planned)},
+            raise _none(
+                "no sample gave JSON of the form that was asked for: try again with more effort, a "
+                "longer max_completion_tokens, or a simpler schema.",
+                "no_valid_answer",
+                result,
+                planned,
             )
         return answer
     if planned.plain or answer is None or answer in text:
         return text.strip() if text else (answer or "")
     return f"{text.strip()}\n\n{answer}".strip()  # a program's output, or a choice's name
+
+
+def _none(message: str, code: str, result: Result, planned: Planned) -> ApiError:
+    more = {"ponder": told(result, planned)}
+    return ApiError(message, 502, "server_error", code=code, headers=ONCE, more=more)
 
 
 def tokens(result: Result) -> Tokens:

@@ -17,6 +17,8 @@ from ponder.runtime.engine import Engine
 from ponder.server import chat
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError, of_api, of_http
+from ponder.server.gate import Gate
+from ponder.server.keys import guarded
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
@@ -38,9 +40,9 @@ def application(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", _alive, methods=["GET"]),
-            Route("/v1/models", _models, methods=["GET"]),
-            Route("/v1/models/{name:path}", _model, methods=["GET"]),
-            Route("/v1/chat/completions", chat.complete, methods=["POST"]),
+            Route("/v1/models", guarded(_models), methods=["GET"]),
+            Route("/v1/models/{name:path}", guarded(_model), methods=["GET"]),
+            Route("/v1/chat/completions", guarded(chat.complete), methods=["POST"]),
         ],
         exception_handlers={
             ApiError: of_api,
@@ -50,7 +52,9 @@ def application(
             Exception: of_api,
         },
     )
-    app.state.house = House(engine, Served(engine, models, given), settings)
+    app.state.house = House(
+        engine, Served(engine, models, given), settings, Gate(settings.at_once, settings.queue)
+    )
     app.state.since = int(time.time())
     return app
 

@@ -188,6 +188,13 @@ def lowered(*budgets: Budget) -> Budget:
     return Budget(**found)
 
 
+def shared(budget: Budget, count: int) -> Budget:
+    """Return the equal part of a budget that each of several runs at once may spend."""
+    tokens = None if budget.tokens is None else max(1, budget.tokens // count)
+    usd = None if budget.usd is None else budget.usd / count
+    return replace(budget, tokens=tokens, usd=usd)
+
+
 def _check_stop(made: Spec, info: ModelInfo) -> None:
     if "stop" not in info.capabilities:
         raise CapabilityError(f"stop is asked of {info.name}, which takes none: leave it out.")

@@ -25,7 +25,7 @@ async def read(request: Request, form: type[B], limit: int) -> B:
     Raises:
         ApiError: it is too large, not JSON, or a field is unknown or invalid; the message names it.
     """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind.lower() != "application/json":
         raise ApiError(f"the body must be application/json, not {kind[:60]!r}.", 415)
     try:

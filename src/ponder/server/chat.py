@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ponder.core.budget import Budget
-from ponder.server.asked import Asked, budget_of, lowered
+from ponder.server.asked import Asked, budget_of, lowered, shared
 from ponder.server.body import read
 from ponder.server.chat_body import ChatBody
 from ponder.server.chat_form import Head, whole
 from ponder.server.chat_stream import streamed
-from ponder.server.conducted import Conducted, House
+from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError
 from ponder.server.gone import unless_gone
 from ponder.server.turns import messages
@@ -24,17 +24,15 @@ async def complete(request: Request) -> Response:
     """Answer a chat."""
     house: House = request.app.state.house
     body = await read(request, ChatBody, house.settings.body)
-    wanted = [asked(body, house)]
     count = body.n or 1
     if count > house.settings.choices:
         raise ApiError(f"n must be at most {house.settings.choices} here.", param="n")
-    if count > 1:
-        wanted = several(wanted[0], count, house.settings.ceiling)
-    head = Head(body.model)
+    wanted = several(asked(body, house), count, house.settings.ceiling)
+    head, key = Head(body.model), request.state.key
     if body.stream:
-        asked_for = body.stream_options is not None and body.stream_options.include_usage
-        return await streamed(house, head, wanted, usage=asked_for, events=body.ponder.events)
-    replies = await unless_gone(request, [Conducted(house, one) for one in wanted])
+        costs = body.stream_options is not None and body.stream_options.include_usage
+        return await streamed(house, key, head, wanted, usage=costs, events=body.ponder.events)
+    replies = await unless_gone(request, conduct(house, key, wanted))
     return JSONResponse(whole(head, replies))
 
 
@@ -93,19 +91,8 @@ def several(one: Asked, count: int, ceiling: Budget) -> list[Asked]:
     """Return as many independent requests, with seeds of their own and an equal part each of what
     the request may spend.
     """
-    found = []
-    for at in range(count):
-        limits = [
-            replace(
-                budget,
-                **{
-                    unit: value // count if unit == "tokens" else value / count
-                    for unit, value in asdict(budget).items()
-                    if value is not None and unit != "seconds"
-                },
-            )
-            for budget in (one.budget, ceiling)
-        ]
-        seed = None if one.seed is None else (one.seed + at) % 2**31
-        found.append(replace(one, seed=seed, budget=lowered(*limits)))
-    return found
+    if count == 1:
+        return [one]
+    part = lowered(shared(one.budget, count), shared(ceiling, count))
+    seeds = [None if one.seed is None else (one.seed + at) % 2**31 for at in range(count)]
+    return [replace(one, seed=seed, budget=part) for seed in seeds]

@@ -14,9 +14,10 @@ from ponder.core.events import Event
 from ponder.server.answered import Reply, reply
 from ponder.server.asked import Asked
 from ponder.server.chat_form import FINISH, Head, ponder, usage
-from ponder.server.conducted import Conducted, House
+from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
 from ponder.server.facts import fact
+from ponder.server.keys import Key
 from ponder.server.sse import DONE, KEEP_ALIVE, EventStream, alive, frame
 from ponder.server.told import Said, Telling
 
@@ -32,27 +33,27 @@ Heard = tuple[int, Event | Ended]
 
 
 async def streamed(
-    house: House, head: Head, wanted: Sequence[Asked], *, usage: bool, events: bool
+    house: House, key: Key, head: Head, wanted: Sequence[Asked], *, usage: bool, events: bool
 ) -> Response:
     """Return the stream of runs, one for each choice. ``usage``: it ends with what was spent;
     ``events``: with each event of the runs besides.
 
     Raises:
-        ApiError, PonderError: a request is refused. Where its model is not open yet, that is told
-            in the stream, since opening it takes longer than a reader should wait.
+        ApiError, PonderError: a request is refused. If it waits for its turn or for its model,
+            that is told in the stream, since a reader should not wait for its first byte.
     """
     queue: asyncio.Queue[Heard] = asyncio.Queue()
 
     def put(at: int, event: Event) -> None:
         queue.put_nowait((at, event))
 
-    runs = [Conducted(house, one, partial(put, at)) for at, one in enumerate(wanted)]
+    runs = conduct(house, key, wanted, put)
 
     async def stop() -> None:
         await asyncio.gather(*(run.stop() for run in runs))
 
     try:
-        if house.served.ready(wanted[0].model):
+        if house.served.ready(wanted[0].model) and not any(run.queued for run in runs):
             await asyncio.gather(*(run.ready() for run in runs))
     except BaseException:
         await stop()
@@ -110,14 +111,14 @@ class _Stream:
 
     async def _end(self, at: int) -> list[bytes]:
         run = self._runs[at]
-        result = await run.result()
-        found = self._replies[at] = reply(result, await run.ready())
+        planned = await run.ready()
+        found = self._replies[at] = reply(await run.result(), planned)
         rest = self._said(at, self._telling[at].rest(found.content))
         last = self._delta(at, {}, FINISH[found.ending], ponder=ponder([found]))
         return [rest, last] if rest else [last]
 
     def _said(self, at: int, said: Said) -> bytes:
-        delta = {}
+        delta: dict[str, str] = {}
         if said.reasoning:
             delta |= {"reasoning": said.reasoning, "reasoning_content": said.reasoning}
         if said.content:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ponder.api import prepare
-from ponder.core.events import Subscriber
+from ponder.core.events import Event, Subscriber
 from ponder.core.run import ignore
 from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.server.asked import Asked, Planned, plan
+from ponder.server.asked import Asked, Planned, lowered, plan, shared
+from ponder.server.errors import ApiError
+from ponder.server.gate import Gate, Ticket
+from ponder.server.keys import Key
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
@@ -25,21 +29,72 @@ class House:
     engine: Engine
     served: Served
     settings: Settings
+    gate: Gate
+    runs: set[Conducted] = field(default_factory=set)
+    """The runs in progress or in the queue."""
+
+    def close(self) -> None:
+        """End all runs, with their best answers so far."""
+        for run in tuple(self.runs):
+            run.end()
+
+
+def conduct(
+    house: House,
+    key: Key,
+    wanted: Sequence[Asked],
+    publish: Callable[[int, Event], None] | None = None,
+) -> list[Conducted]:
+    """Start a request's runs, within the ceiling of its key. ``publish`` is called with the place
+    of the run and the event.
+
+    Raises:
+        ApiError: the server takes no more runs now.
+    """
+    share = shared(key.ceiling, len(wanted))
+    tickets = house.gate.tickets(key.name, len(wanted))
+    return [
+        Conducted(
+            house,
+            replace(asked, budget=lowered(asked.budget, share)),
+            ticket,
+            ignore if publish is None else partial(publish, at),
+        )
+        for at, (asked, ticket) in enumerate(zip(wanted, tickets, strict=True))
+    ]
+
+
+def _late() -> ApiError:
+    return ApiError(
+        "the deadline of this server passed before the run could begin: try again later.",
+        503,
+        "server_error",
+        code="deadline",
+    )
 
 
 class Conducted:
-    """A run in a task of its own. ``planned`` is there once it is ``ready``."""
+    """A run in a task of its own, once its ``ticket`` is let in."""
 
-    def __init__(self, house: House, asked: Asked, publish: Subscriber = ignore) -> None:
-        self._house, self._asked, self._publish = house, asked, publish
+    def __init__(
+        self, house: House, asked: Asked, ticket: Ticket, publish: Subscriber = ignore
+    ) -> None:
+        self._house, self._asked, self._ticket, self._publish = house, asked, ticket, publish
         self._runner: Runner | None = None
         self._stopped = False
         self._ready: asyncio.Future[Planned] = asyncio.get_running_loop().create_future()
         self._task = asyncio.ensure_future(self._go())
         self._task.add_done_callback(self._settle)
+        house.runs.add(self)
+        self._late = False
+        self._timer: asyncio.TimerHandle | None = None
+        if house.settings.deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(house.settings.deadline, self._expire)
 
     async def _go(self) -> Result:
         house, asked = self._house, self._asked
+        await self._ticket.turn()
         async with house.served.open(asked.model) as used:
             planned = plan(asked, used.model.info, house.settings, house.served.names)
             async with prepare(
@@ -57,20 +112,36 @@ class Conducted:
                 return await runner.go()
 
     def _settle(self, task: asyncio.Future[Result]) -> None:
-        """Wake whoever waits for a run that never became ready."""
+        """Give the place back, and wake whoever waits for a run that never became ready."""
+        self._house.runs.discard(self)
+        self._ticket.leave()
+        if self._timer is not None:
+            self._timer.cancel()
+        error = None if task.cancelled() else task.exception()
         if self._ready.done():
             return
-        error = None if task.cancelled() else task.exception()
-        if error is None:
+        if error is None and not self._late:
             self._ready.cancel()
         else:
-            self._ready.set_exception(error)
+            self._ready.set_exception(error or _late())
             self._ready.exception()  # heard of by ``result`` at the latest
 
+    def _expire(self) -> None:
+        self._late = True
+        self.end()
+
+    def end(self) -> None:
+        """End the run, with its best answer so far."""
+        self._stopped = True
+        if self._runner is None:
+            self._task.cancel()
+        else:
+            self._runner.interrupt()
+
     @property
-    def run(self) -> str:
-        """The run's ID; '' if it is not recorded or not ready."""
-        return self._runner.run if self._runner else ""
+    def queued(self) -> bool:
+        """True if it waits for its turn."""
+        return not self._ticket.inside
 
     async def ready(self) -> Planned:
         """Return the plan once nothing can refuse the run any more.
@@ -94,10 +165,6 @@ class Conducted:
 
     async def stop(self) -> None:
         """End the run now, and wait until its requests have ended and their cost is booked."""
-        self._stopped = True
-        if self._runner is None:
-            self._task.cancel()
-        else:
-            self._runner.interrupt()
+        self.end()
         with suppress(asyncio.CancelledError, Exception):
             await asyncio.shield(self._task)

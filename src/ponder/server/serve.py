@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
 import uvicorn
 
 from ponder.core.errors import UsageError
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
+from ponder.server.conducted import House
+from ponder.server.keys import loopback
 from ponder.server.settings import Settings
 
 GRACE = 10
@@ -29,9 +33,14 @@ async def serve(
     """Serve until a signal ends it. ``ready`` is called with the address once it listens.
 
     Raises:
-        UsageError: the address cannot be used.
+        UsageError: the address cannot be used, or other machines reach it and there are no keys.
         PonderError: a model cannot be opened.
     """
+    if not settings.keys and not loopback(host):
+        raise UsageError(
+            f"{host} can be reached from other machines: give --keys FILE, with a key of "
+            "'ponder serve --new-key NAME', or listen on 127.0.0.1."
+        )
     sock = listening(host, port)
     with sock:
         async with engine, AsyncExitStack() as opened:
@@ -45,11 +54,39 @@ async def serve(
                 lifespan="off",
                 server_header=False,
                 proxy_headers=False,
-                timeout_graceful_shutdown=GRACE,
+                timeout_graceful_shutdown=2 * GRACE,
             )
             place = f"[{host}]" if ":" in host else host
             ready(f"http://{place}:{sock.getsockname()[1]}")
-            await uvicorn.Server(config).serve([sock])
+            await _Server(config, app.state.house).serve([sock])
+
+
+class _Server(uvicorn.Server):
+    """A server that a signal ends in good order: it takes no more connections, gives the runs in
+    progress some time, and then takes the best answer of each.
+    """
+
+    def __init__(self, config: uvicorn.Config, house: House) -> None:
+        super().__init__(config)
+        self._house = house
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handle signals for as long as the server runs."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        if self.should_exit:  # the second signal does not wait
+            self._house.close()
+        self.should_exit = True
+        asyncio.get_running_loop().call_later(GRACE, self._house.close)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ponder.core.budget import Budget
 from ponder.planning.presets import DEFAULT
+from ponder.server.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +26,15 @@ class Settings:
     """Most choices (``n``) of one request."""
     trusted: tuple[str, ...] = ()
     """Scripts and files of verifiers that requests may name."""
+    at_once: int = 32
+    """Most runs in progress."""
+    queue: int = 256
+    """Most runs that wait for their turn."""
+    deadline: float | None = None
+    """Seconds after which a request's run is ended, with its best answer so far; waiting for its
+    turn and for its model counts. None for no such limit.
+    """
+    keys: tuple[Key, ...] = ()
+    """Those who may ask; empty for anybody on this machine."""
     pause: float = 10.0
     """Seconds of silence after which a stream says that it is alive."""

@@ -45,6 +45,30 @@ NEEDED = ("starlette", "uvicorn", "pydantic")
 @click.option("--max-tokens", type=int, metavar="N", help="Ceiling of one request: tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Ceiling of one request: dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Ceiling of one request: seconds.")
+@click.option("--keys", metavar="FILE", help="File of API keys, without which nobody may ask.")
+@click.option("--new-key", metavar="NAME", help="Print a new key and its lines for the file.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Most runs in progress.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(0),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Most runs that wait for their turn.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds after which a run ends with its best answer so far.",
+)
 @click.option(
     "--trust",
     multiple=True,
@@ -62,6 +86,11 @@ def serve(
     max_tokens: int | None,
     max_usd: float | None,
     max_seconds: float | None,
+    keys: str | None,
+    new_key: str | None,
+    at_once: int,
+    queue: int,
+    deadline: float | None,
     trust: tuple[str, ...],
     journal: str | None,
     no_journal: bool,
@@ -69,14 +98,21 @@ def serve(
 ) -> int:
     """Serve models that think, behind the API of OpenAI's Chat Completions.
 
-    Give any client the printed address as its base URL. Ctrl-C ends the server.
+    Give any client the printed address as its base URL. Ctrl-C ends the server, once the runs in
+    progress have ended; pressed again, it takes their best answers so far.
     """
     if journal and no_journal:
         raise UsageError("--journal and --no-journal exclude each other: give one of them.")
     if not all(importlib.util.find_spec(name) for name in NEEDED):
         raise MissingExtra("serve", "the server")
+    from ponder.server import keys as callers
     from ponder.server.serve import serve as run
     from ponder.server.settings import Settings
+
+    if new_key is not None:
+        key, lines = callers.new(new_key)
+        say(f"{key}\n\n{lines}")
+        return 0
 
     engine = Engine(teller=Voice(quiet))
     names = models or (api.model_name(None, engine.config),)
@@ -85,6 +121,10 @@ def serve(
         ceiling=Budget(max_tokens, max_usd, None, max_seconds),
         journal=journal or not no_journal,
         trusted=trust,
+        keys=callers.load(keys) if keys else (),
+        at_once=at_once,
+        queue=queue,
+        deadline=deadline,
     )
 
     def ready(url: str) -> None:
