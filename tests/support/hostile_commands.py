@@ -424,10 +424,21 @@ def nothing_foreign(ponder: Callable[..., str]) -> None:
     """It reads nothing but its arguments."""
 
 
+def serve(ponder: Callable[..., str]) -> None:
+    """Refused before it listens, which it would do until a signal comes."""
+    ponder("serve", "-m", "simulated", "--host", HOSTILE)
+    ponder("serve", "-m", "simulated", "--host", NAME, "--no-journal")
+    ponder("serve", "-m", HOSTILE, "--port", "0")
+    ponder("serve", "--new-key", HOSTILE)
+    for text in (HOSTILE, f"[{TEXT}]", f"[{TEXT}]\nsha256 = {TEXT}", f"{TEXT} = {TEXT}"):
+        ponder("serve", "-m", "simulated", "--keys", file("keys.toml", text))
+
+
 CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "solve": solve,
     "decide": decide,
     "batch": batch,
+    "serve": serve,
     "tune": tune,
     "strategies": nothing_foreign,
     "score": score,

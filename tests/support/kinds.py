@@ -11,6 +11,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "models/openvino/test_model.py",
         "models/reward/test_hf.py",
         "models/test_llamacpp.py",
+        "server/test_app.py::test_a_real_model",
         "test_small_model.py",
     ),
     "sandbox": (
@@ -30,6 +31,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "cli/pool/test_record.py::test_a_recording_killed",
         "cli/commands/test_report.py::test_the_missing_extra",
         "cli/commands/test_runs.py",
+        "cli/commands/test_serve.py::test_a_signal",
         "cli/commands/test_solve.py::test_a_closed_stdin",
         "cli/commands/test_solve.py::test_ctrl_c",
         "cli/tree/test_page.py::test_a_browser",

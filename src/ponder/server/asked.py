@@ -34,7 +34,7 @@ LENGTH = 4096
 """Most tokens of a chat's reply, if the request does not say, beside a model's own thinking."""
 _COMPUTED = re.compile(
     r"\$[^$\n]+\$|\\[a-z]+\{"  # LaTeX
-    r"|[\w)]\s*[-+*/^=<>]\s*[\w(\\]*\d|\d\s*[-+*/^=<>]\s*[\w(\\]"  # a figure at an operator
+    r"|[\w)]\s*[-+*/^=]\s*[\w(\\]*\d|\d\s*[-+*/^=]\s*[\w(\\]"  # a figure at an operator
 )
 """Something to compute, rather than a chat in which a figure stands."""
 

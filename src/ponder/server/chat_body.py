@@ -13,7 +13,6 @@ from ponder.planning.presets import PRESETS
 from ponder.server.body import Form
 
 Count = Annotated[int, Field(ge=1, le=10**6)]
-Number = Annotated[float, Field(strict=False)]
 
 
 class Text(Form):
@@ -89,8 +88,8 @@ class Limits(Form):
     """A request's own budget."""
 
     tokens: Annotated[int, Field(ge=1)] | None = None
-    usd: Annotated[Number, Field(gt=0)] | None = None
-    seconds: Annotated[Number, Field(gt=0)] | None = None
+    usd: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
 
 
 class Dial(Form):
@@ -113,8 +112,8 @@ class ChatBody(Form):
     messages: Annotated[list[Turn], Field(min_length=1)]
     # Honoured.
     reasoning_effort: str | None = None
-    temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[Number, Field(gt=0, le=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     stop: str | list[str] | None = None
@@ -137,9 +136,9 @@ class ChatBody(Form):
     modalities: list[Literal["text"]] | None = None
     logprobs: Literal[False] | None = None
     top_logprobs: Literal[0] | None = None
-    frequency_penalty: Number | None = None
-    presence_penalty: Number | None = None
-    logit_bias: dict[str, Number] | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
     verbosity: Literal["medium"] | None = None
     tools: list[JsonValue] | None = None
     tool_choice: Literal["none", "auto"] | None = None

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 
 import uvicorn
 
@@ -57,8 +58,8 @@ async def serve(
                 timeout_graceful_shutdown=2 * GRACE,
             )
             place = f"[{host}]" if ":" in host else host
-            ready(f"http://{place}:{sock.getsockname()[1]}")
-            await _Server(config, app.state.house).serve([sock])
+            url = f"http://{place}:{sock.getsockname()[1]}"
+            await _Server(config, app.state.house, partial(ready, url)).serve([sock])
 
 
 class _Server(uvicorn.Server):
@@ -66,9 +67,14 @@ class _Server(uvicorn.Server):
     progress some time, and then takes the best answer of each.
     """
 
-    def __init__(self, config: uvicorn.Config, house: House) -> None:
+    def __init__(self, config: uvicorn.Config, house: House, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._house = house
+        self._house, self._ready = house, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._ready()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

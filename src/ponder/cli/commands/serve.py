@@ -111,7 +111,8 @@ def serve(
 
     if new_key is not None:
         key, lines = callers.new(new_key)
-        say(f"{key}\n\n{lines}")
+        for line in (key, "", *lines.splitlines()):
+            say(line)
         return 0
 
     engine = Engine(teller=Voice(quiet))
