@@ -58,8 +58,20 @@ async def test_a_model_of_the_configuration_is_opened_when_it_is_asked() -> None
 async def test_a_real_model(small_engine: OpenVINO, tmp_path: Path) -> None:
     async with serving(small_engine, journal=tmp_path / "runs.sqlite") as server:
         done = await server.chat(
-            [{"role": "user", "content": "Say hello."}], model="smollm2-135m", max_tokens=12, seed=1
+            [{"role": "user", "content": "Say hello."}],
+            model="smollm2-135m",
+            max_tokens=12,
+            temperature=0,
         )
         assert done.choices[0].message.content
         assert 0 < done.usage.completion_tokens <= 12
         assert done.ponder["run"]
+        stream = await server.chat(
+            [{"role": "user", "content": "Say hello."}],
+            model="smollm2-135m",
+            max_tokens=12,
+            temperature=0,
+            stream=True,
+        )
+        parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
+        assert "".join(parts) == done.choices[0].message.content

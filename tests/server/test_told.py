@@ -102,7 +102,7 @@ def test_a_chain_of_each_wave_is_followed() -> None:
 
 def test_a_single_sample_is_passed_on_and_completed() -> None:
     telling = Telling()
-    events = [SINGLE, SampleStarted("0", "generate"), Grew("0", " one\n", "hm", 1)]
+    events: list[Event] = [SINGLE, SampleStarted("0", "generate"), Grew("0", " one\n", "hm", 1)]
     found = [said for event in events for said in telling.hear(event)]
     assert [(s.reasoning, s.content) for s in found if s.reasoning or s.content] == [
         ("hm", ""),
@@ -115,7 +115,7 @@ def test_a_single_sample_is_passed_on_and_completed() -> None:
 
 
 def test_an_attempt_that_broke_is_not_mixed_with_the_next() -> None:
-    events = [
+    events: list[Event] = [
         SINGLE,
         SampleStarted("0", "generate"),
         Grew("0", "one", "", 5),
