@@ -29,6 +29,8 @@ _LONGEST = 1_000_000
 
 def named(calls: Sequence[ToolCall], request: Request) -> tuple[ToolCall, ...]:
     """Return the calls, each with an id: the same for the same calls of the same sample."""
+    if not calls:
+        return ()
 
     def made(at: int, call: ToolCall) -> str:
         seen = f"{request.seed} {len(request.messages)} {at} {call.name} {call.arguments}"
@@ -37,8 +39,10 @@ def named(calls: Sequence[ToolCall], request: Request) -> tuple[ToolCall, ...]:
     return tuple(c if c.id else replace(c, id=made(at, c)) for at, c in enumerate(calls))
 
 
-def length(calls: Iterable[ToolCall]) -> int:
+def length(calls: Sequence[ToolCall]) -> int:
     """Return the number of characters that a model wrote for its calls."""
+    if not calls:
+        return 0
     return sum(len(call.name) + len(call.arguments) for call in calls)
 
 

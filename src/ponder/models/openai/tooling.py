@@ -144,6 +144,8 @@ def _text(arguments: dict[str, Json]) -> str:
 
 def calls_of(message: dict[str, Json]) -> tuple[ToolCall, ...]:
     """Return the calls of a whole message."""
+    if not (message.get("tool_calls") or message.get("function_call")):
+        return ()
     calls = Calls()
     calls.add(message)
     return calls.all()
