@@ -57,6 +57,8 @@ class Trace:
     """
     parent: str = ""
     """Id of the trace that it continues; '' if none."""
+    stopped_at: str = field(default="", repr=False, compare=False, kw_only=True)
+    """The stop string that ended it, if its model says which; it is not recorded."""
     top: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)
     """Natural log-probabilities of the likeliest tokens at each place; None if not requested."""
     reasoning: str = ""

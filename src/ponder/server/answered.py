@@ -51,6 +51,8 @@ class Reply:
     """The tokens that were spent."""
     ponder: dict[str, Any]
     """The run: its ID, what was decided, the confidence, and the receipt."""
+    trace: Trace
+    """The sample that it came from."""
 
 
 def reply(result: Result, planned: Planned) -> Reply:
@@ -74,7 +76,7 @@ def reply(result: Result, planned: Planned) -> Reply:
         ending = "refusal"
     elif trace.finish == "stop" or (trace.answer is not None and not planned.plain):
         ending = "stop"
-    return Reply(content, trace.reasoning, ending, tokens(result), told(result, planned))
+    return Reply(content, trace.reasoning, ending, tokens(result), told(result, planned), trace)
 
 
 def _content(result: Result, planned: Planned) -> str:
@@ -83,7 +85,7 @@ def _content(result: Result, planned: Planned) -> str:
         if answer is None:
             raise _none(
                 "no sample gave JSON of the form that was asked for: try again with more effort, a "
-                "longer max_completion_tokens, or a simpler schema.",
+                "higher limit of tokens, or a simpler schema.",
                 "no_valid_answer",
                 result,
                 planned,

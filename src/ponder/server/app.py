@@ -14,13 +14,15 @@ from starlette.routing import Route
 from ponder.core.errors import PonderError
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server import chat
+from ponder.server import chat, messages
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError, of_api, of_http
 from ponder.server.gate import Gate
 from ponder.server.keys import guarded
+from ponder.server.messages_errors import by_address
 from ponder.server.served import Served
 from ponder.server.settings import Settings
+from ponder.server.signatures import Signatures
 
 
 def application(
@@ -43,18 +45,23 @@ def application(
             Route("/v1/models", guarded(_models), methods=["GET"]),
             Route("/v1/models/{name:path}", guarded(_model), methods=["GET"]),
             Route("/v1/chat/completions", guarded(chat.complete), methods=["POST"]),
+            Route("/v1/messages", guarded(messages.create), methods=["POST"]),
+            Route("/v1/messages/count_tokens", guarded(messages.count), methods=["POST"]),
         ],
-        exception_handlers={
-            ApiError: of_api,
-            PonderError: of_api,
-            HTTPException: of_http,
-            ClientDisconnect: _nobody,
-            Exception: of_api,
-        },
+        exception_handlers=by_address(
+            {
+                ApiError: of_api,
+                PonderError: of_api,
+                HTTPException: of_http,
+                ClientDisconnect: _nobody,
+                Exception: of_api,
+            }
+        ),
     )
     app.state.house = House(
         engine, Served(engine, models, given), settings, Gate(settings.at_once, settings.queue)
     )
+    app.state.signatures = Signatures()
     app.state.since = int(time.time())
     return app
 

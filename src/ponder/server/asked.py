@@ -17,6 +17,7 @@ from typing import Any
 from ponder.core.budget import Budget
 from ponder.core.errors import CapabilityError, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.thinking import Thinking
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.models.thinking import TOKENS
@@ -25,6 +26,7 @@ from ponder.planning.presets import PRESETS
 from ponder.planning.spec import SEEDS, Spec
 from ponder.planning.wishes import spec
 from ponder.server.errors import ApiError
+from ponder.server.own_thinking import wished
 from ponder.server.settings import Settings
 from ponder.strategies import registry as strategies
 from ponder.verifiers import naming
@@ -69,6 +71,8 @@ class Asked:
     """Strings that end the reply."""
     seed: int | None = None
     """The seed; None for one by chance."""
+    thinking: Thinking | None = None
+    """Wish about the model's own thinking; None to have it follow the effort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
         kind = _kind(last.content, asked)
     effort, plain, why = _choose(asked, kind, info, settings)
     made = _plain(asked, effort, info) if plain else _searched(asked, effort, kind)
+    made = wished(made, asked.thinking, info, plain=plain)
     limits = lowered(made.budget, asked.budget, settings.ceiling)
     if made.wish is not None:
         within = lowered(replace(limits, tokens=made.wish.tokens), asked.budget, settings.ceiling)

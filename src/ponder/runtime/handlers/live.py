@@ -137,6 +137,7 @@ def live(
             reasoning,
             "" if start.turn else done.blocks,  # a record of the end alone is none of the turn
             done.calls,
+            stopped_at=done.stopped_at or "",
         )
         return call.trace
 

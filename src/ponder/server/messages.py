@@ -1,0 +1,130 @@
+"""``POST /v1/messages`` and ``POST /v1/messages/count_tokens``."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ponder.core.thinking import Thinking
+from ponder.models.thinking import level_of
+from ponder.server.answered import Reply
+from ponder.server.asked import Asked, budget_of
+from ponder.server.body import read
+from ponder.server.conducted import House, conduct
+from ponder.server.errors import ApiError
+from ponder.server.gone import unless_gone
+from ponder.server.messages_body import CountBody, MessagesBody
+from ponder.server.messages_errors import id_of
+from ponder.server.messages_form import Head, Shown, whole
+from ponder.server.messages_stream import streamed
+from ponder.server.messages_turns import messages
+from ponder.server.signatures import Signatures
+
+
+async def create(request: Request) -> Response:
+    """Answer a chat."""
+    house: House = request.app.state.house
+    signatures: Signatures = request.app.state.signatures
+    key = request.state.key
+    body = await read(request, MessagesBody, house.settings.body)
+    wanted = asked(body, house, signatures, key.name)
+    head = Head(body.model, shown(body))
+
+    def keep(reply: Reply) -> None:
+        if head.shown != "none":
+            signatures.keep(key.name, head.signature, reply.trace.blocks)
+
+    if body.stream:
+        events, request_id = body.ponder.events, id_of(request)
+        return await streamed(
+            house, key, head, wanted, events=events, request_id=request_id, keep=keep
+        )
+    [reply] = await unless_gone(request, conduct(house, key, [wanted]))
+    keep(reply)
+    return JSONResponse(whole(head, reply), headers={"request-id": id_of(request)})
+
+
+async def count(request: Request) -> Response:
+    """Count the tokens of a chat, as far as the model can before it is asked."""
+    house: House = request.app.state.house
+    body = await read(request, CountBody, house.settings.body)
+    name, _ = house.served.split(body.model)
+    record = partial(request.app.state.signatures.record, request.state.key.name)
+    chat = messages(body, record)
+    async with house.served.open(name) as used:
+        most, least = used.model.prompt_bound(chat), used.model.prompt_least(chat)
+    told = {"input_tokens": most, "ponder": {"exact": most == least, "least": least}}
+    return JSONResponse(told, headers={"request-id": id_of(request)})
+
+
+def asked(body: MessagesBody, house: House, signatures: Signatures, key: str) -> Asked:
+    """Return the request in the words of all APIs.
+
+    Raises:
+        ApiError: members contradict each other, or there is no such model.
+    """
+    dial, output = body.ponder, body.output_config
+    model, effort = house.served.split(body.model)
+    said = output.effort if output else None
+    if effort and said and effort != said:
+        raise ApiError(
+            f"the model {body.model!r} names the effort {effort}, and output_config.effort {said}: "
+            "give one of them.",
+            param="output_config.effort",
+        )
+    thinking = _thinking(body)
+    own = {"temperature": body.temperature, "top_p": body.top_p, "length": body.max_tokens}
+    given = {name: value for name, value in own.items() if value is not None}
+    twice = given.keys() | ({"thinking"} if thinking else set())
+    if both := sorted(twice & dial.knobs.keys()):
+        raise ApiError(f"{both[0]} is given twice: leave one out.", param=f"ponder.knobs.{both[0]}")
+    kind, schema = dial.answer_type, ""
+    if output is not None and output.format is not None:
+        if kind not in ("auto", "json"):
+            raise ApiError(
+                f"output_config.format asks for JSON, and ponder.answer_type for {kind}: give one.",
+                param="output_config.format",
+            )
+        kind, schema = "json", json.dumps(output.format.schema_)
+    return Asked(
+        messages(body, partial(signatures.record, key)),
+        model,
+        effort or said or _effort(thinking),
+        dial.strategy,
+        {**given, **dial.knobs},
+        dial.verifier,
+        budget_of(dial.budget.model_dump(exclude_none=True)),
+        dial.worth,
+        kind,
+        tuple(dial.choices),
+        schema,
+        tuple(body.stop_sequences or ()),
+        thinking=thinking,
+    )
+
+
+def shown(body: MessagesBody) -> Shown:
+    """Return the part of the thinking that a request wants to see: none unless it asks."""
+    thinking = body.thinking
+    if thinking is None or thinking.type == "disabled":
+        return "none"
+    return "omitted" if thinking.display == "omitted" else "whole"
+
+
+def _thinking(body: MessagesBody) -> Thinking | None:
+    """Return the model's own thinking that is asked for; None to leave it to the server."""
+    thinking = body.thinking
+    if thinking is None or thinking.type == "adaptive":
+        return None
+    return Thinking(tokens=thinking.budget_tokens) if thinking.budget_tokens else Thinking("off")
+
+
+def _effort(thinking: Thinking | None) -> str | None:
+    """Return the effort that a request means which names only its thinking."""
+    if thinking is None:
+        return None
+    level = level_of(thinking)
+    return "none" if level == "off" else level

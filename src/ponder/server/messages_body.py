@@ -1,0 +1,191 @@
+"""The bodies of ``POST /v1/messages`` and ``/v1/messages/count_tokens``: every field is honoured,
+inert by its nature, or refused with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from ponder.planning.presets import PRESETS
+from ponder.server.body import Form
+from ponder.server.chat_body import Count, Dial
+
+LEAST = 1024
+"""Fewest tokens of thinking that may be asked for."""
+_OWN = {"text": {"text"}, "thinking": {"thinking", "signature"}, "redacted_thinking": {"data"}}
+"""Members of each type of block."""
+
+
+class Cached(Form):
+    """A mark that a prompt may be cached up to there: servers of models cache by themselves."""
+
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
+class Block(Form):
+    """A part of a turn."""
+
+    type: Literal["text", "thinking", "redacted_thinking"]
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    cache_control: Cached | None = None
+    citations: Annotated[list[JsonValue], Field(max_length=0)] | None = None
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _kind(cls, kind: object) -> object:
+        if isinstance(kind, str) and kind not in _OWN:
+            raise ValueError(f"blocks of the type {kind[:40]!r} are not supported yet: send text")
+        return kind
+
+    @model_validator(mode="after")
+    def _own(self) -> Block:
+        members = {"text", "thinking", "signature", "data"}
+        given = {name for name in members if name in self.model_fields_set}
+        if given != _OWN[self.type]:
+            own = " and ".join(map(repr, sorted(_OWN[self.type])))
+            raise ValueError(f"a block of the type {self.type!r} has {own}, and no other content")
+        return self
+
+
+class Turn(Form):
+    """One message."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str | list[Block]
+
+    @model_validator(mode="after")
+    def _thinker(self) -> Turn:
+        blocks = () if isinstance(self.content, str) else self.content
+        if self.role != "assistant" and any(block.type != "text" for block in blocks):
+            raise ValueError("only turns of the assistant have thinking")
+        return self
+
+
+class Thought(Form):
+    """The thinking that is asked for."""
+
+    type: Literal["enabled", "disabled", "adaptive"]
+    budget_tokens: Annotated[int, Field(ge=LEAST, le=10**6)] | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Thought:
+        if (self.type == "enabled") != (self.budget_tokens is not None):
+            raise ValueError("'budget_tokens' belongs to the type 'enabled', and is needed there")
+        if self.type == "disabled" and self.display is not None:
+            raise ValueError("'display' belongs to thinking, which is disabled")
+        return self
+
+
+class Format(Form):
+    """The form of the reply."""
+
+    type: Literal["json_schema"]
+    schema_: Mapping[str, JsonValue] = Field(alias="schema")
+
+
+class Output(Form):
+    """The effort and the form of the reply."""
+
+    effort: str | None = None
+    format: Format | None = None
+
+    @field_validator("effort")
+    @classmethod
+    def _effort(cls, effort: str | None) -> str | None:
+        if effort is not None and effort not in PRESETS:
+            raise ValueError(f"expected one of {', '.join(PRESETS)}, not {effort[:40]!r}")
+        return effort
+
+
+class Metadata(Form):
+    """A caller's own name for its user."""
+
+    user_id: str | None = None
+
+
+class ToolChoice(Form):
+    """The wish about tools, at the values that ask for none."""
+
+    type: Literal["auto", "none"]
+    disable_parallel_tool_use: bool | None = None
+
+
+class CountBody(Form):
+    """The body of a request to count tokens."""
+
+    model: str
+    messages: Annotated[list[Turn], Field(min_length=1)]
+    system: str | list[Block] | None = None
+    thinking: Thought | None = None
+    output_config: Output | None = None
+    # Inert: they say nothing about the reply.
+    cache_control: Cached | None = None
+    # At the only value that can be honoured.
+    tools: list[JsonValue] | None = None
+    tool_choice: ToolChoice | None = None
+    speed: Literal["standard"] | None = None
+    user_profile_id: None = None
+    workspace_id: None = None
+
+    @field_validator("system")
+    @classmethod
+    def _texts(cls, system: str | list[Block] | None) -> str | list[Block] | None:
+        if isinstance(system, list) and any(block.type != "text" for block in system):
+            raise ValueError("the system prompt has blocks of text alone")
+        return system
+
+    @field_validator("tools")
+    @classmethod
+    def _no_tools(cls, tools: list[Any] | None) -> list[Any] | None:
+        if tools:
+            raise ValueError("tools are not supported yet: leave them out")
+        return tools
+
+
+class MessagesBody(CountBody):
+    """The body of a request for a message."""
+
+    max_tokens: Count
+    # Honoured.
+    temperature: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    stop_sequences: Annotated[list[str], Field(max_length=16)] | None = None
+    stream: bool | None = None
+    ponder: Dial = Dial()
+    # Inert: they say nothing about the reply.
+    metadata: Metadata | None = None
+    service_tier: Literal["auto", "standard_only"] | None = None
+    # At the only value that can be honoured.
+    top_k: int | None = None
+    container: None = None
+    diagnostics: None = None
+    inference_geo: None = None
+
+    @field_validator("top_k")
+    @classmethod
+    def _no_top_k(cls, count: int | None) -> int | None:
+        if count is not None:
+            raise ValueError("no model here takes it: leave it out, or take top_p")
+        return count
+
+    @field_validator("stop_sequences")
+    @classmethod
+    def _stops(cls, stops: list[str] | None) -> list[str] | None:
+        if not all(stops or ()):
+            raise ValueError("an empty text would end every reply at once")
+        return stops
+
+    @model_validator(mode="after")
+    def _room(self) -> MessagesBody:
+        tokens = self.thinking.budget_tokens if self.thinking else None
+        if tokens is not None and tokens >= self.max_tokens:
+            raise ValueError("'thinking.budget_tokens' must be less than 'max_tokens'")
+        return self

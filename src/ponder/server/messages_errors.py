@@ -1,0 +1,73 @@
+"""Failures as the Messages API reports them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from ponder.server.errors import INVALID, ApiError, classified
+
+Answer = Callable[[Request, Exception], Awaitable[Response]]
+
+PATH = "/v1/messages"
+"""The address below which errors have this form."""
+OVERLOADED = 529
+"""Status of a server that has no room."""
+_KINDS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+
+
+def id_of(request: Request) -> str:
+    """Return the request's ID, the same whenever it is asked for."""
+    found: str = request.scope.setdefault("ponder.request_id", f"req_{secrets.token_hex(12)}")
+    return found
+
+
+def body(error: ApiError, request_id: str) -> dict[str, Any]:
+    """Return the JSON body of an error, with the ``ponder`` object of a run that has failed."""
+    kind = _KINDS.get(error.status, INVALID if error.status < 500 else "api_error")
+    told = {"type": "error", "error": {"type": kind, "message": error.message}}
+    return {**told, "request_id": request_id, **error.more}
+
+
+def by_address(usual: Mapping[Any, Answer]) -> dict[Any, Answer]:
+    """Return the handlers of errors, each of which answers in this form at this API's addresses."""
+
+    def either(answer: Answer) -> Answer:
+        async def shaped(request: Request, error: Exception) -> Response:
+            path = request.url.path
+            mine = path == PATH or path.startswith(f"{PATH}/")
+            if not mine or isinstance(error, ClientDisconnect):
+                return await answer(request, error)
+            return _response(request, error)
+
+        return shaped
+
+    return {kind: either(answer) for kind, answer in usual.items()}
+
+
+def _response(request: Request, error: Exception) -> Response:
+    found = _of_http(request, error) if isinstance(error, HTTPException) else classified(error)
+    status = OVERLOADED if found.status == 503 else found.status
+    headers = {**found.headers, "request-id": id_of(request)}
+    return JSONResponse(body(found, id_of(request)), status, headers)
+
+
+def _of_http(request: Request, error: HTTPException) -> ApiError:
+    path = request.url.path
+    told = {
+        404: f"there is no {path}: see POST {PATH} and POST {PATH}/count_tokens.",
+        405: f"{request.method} is not a method of {path}.",
+    }.get(error.status_code, str(error.detail))
+    return ApiError(told, error.status_code, headers=error.headers or {})

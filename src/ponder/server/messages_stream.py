@@ -1,0 +1,150 @@
+"""The stream of the Messages API: the thinking while it goes on, the answer, then the cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from starlette.responses import Response
+
+from ponder.core.events import Event
+from ponder.server import messages_errors
+from ponder.server.answered import Reply, Tokens, reply
+from ponder.server.asked import Asked
+from ponder.server.conducted import Conducted, House, conduct
+from ponder.server.errors import classified
+from ponder.server.facts import fact
+from ponder.server.keys import Key
+from ponder.server.messages_form import NOT_ENDED, Head, Shown, ending, usage
+from ponder.server.sse import EventStream, alive, frame
+from ponder.server.told import Telling
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run has ended, by its result or by an error."""
+
+
+Queue = asyncio.Queue[Event | Ended]
+
+
+async def streamed(
+    house: House,
+    key: Key,
+    head: Head,
+    asked: Asked,
+    *,
+    events: bool,
+    request_id: str,
+    keep: Callable[[Reply], None],
+) -> Response:
+    """Return the stream of a run. ``events``: with each event of the run besides; ``keep`` is
+    called with the whole reply.
+
+    Raises:
+        ApiError, PonderError: the request is refused. If it waits for its turn or for its model,
+            that is told in the stream, since a reader should not wait for its first byte.
+    """
+    queue: Queue = asyncio.Queue()
+    [run] = conduct(house, key, [asked], lambda at, event: queue.put_nowait(event))
+    try:
+        if house.served.ready(asked.model) and not run.queued:
+            await run.ready()
+    except BaseException:
+        await run.stop()
+        raise
+    run.ended(partial(queue.put_nowait, Ended()))
+    stream = _Stream(head, run, queue, events, house.settings.pause, request_id, keep)
+    response = EventStream(stream.frames(), run.stop)
+    response.headers["request-id"] = request_id
+    return response
+
+
+@dataclass
+class _Stream:
+    head: Head
+    run: Conducted
+    queue: Queue
+    events: bool
+    pause: float
+    request_id: str
+    keep: Callable[[Reply], None]
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        blocks, telling = _Blocks(self.head), Telling()
+        yield _event("message_start", message=self.head.over([], NOT_ENDED, Tokens()))
+        try:
+            while not isinstance(heard := await alive(self.queue, self.pause), Ended):
+                if heard is None:
+                    yield _event("ping")
+                    continue
+                planned = await self.run.ready()
+                json = planned.spec.problem.answer_type == "json"
+                for said in telling.hear(heard, json=json):
+                    for part in blocks.said(said.reasoning, said.content):
+                        yield part
+                if self.events:
+                    yield _event("ponder", event=fact(heard))
+            planned = await self.run.ready()
+            found = reply(await self.run.result(), planned)
+        except Exception as error:
+            yield frame(messages_errors.body(classified(error), self.request_id), "error")
+            return
+        self.keep(found)
+        for part in [*blocks.said("", telling.rest(found.content).content), *blocks.closed()]:
+            yield part
+        told = {"delta": ending(found), "usage": usage(found.tokens), "ponder": found.ponder}
+        yield _event("message_delta", **told)
+        yield _event("message_stop")
+
+
+class _Blocks:
+    """The blocks of one message: at most one of thinking, then at most one of text."""
+
+    def __init__(self, head: Head) -> None:
+        self._shown: Shown = head.shown
+        self._signature = head.signature
+        self._open: Literal["", "thinking", "text"] = ""
+        self._index = -1
+
+    def said(self, reasoning: str, content: str) -> list[bytes]:
+        """Return the events that add to the thinking and to the text."""
+        found: list[bytes] = []
+        if reasoning and self._shown != "none" and self._open != "text":
+            if not self._open:
+                found += self._begin("thinking", {"thinking": "", "signature": ""})
+            if self._shown == "whole":
+                found.append(self._delta("thinking_delta", thinking=reasoning))
+        if content:
+            if self._open != "text":
+                found += self.closed()
+                found += self._begin("text", {"text": "", "citations": None})
+            found.append(self._delta("text_delta", text=content))
+        return found
+
+    def closed(self) -> list[bytes]:
+        """Return the events that end the block that is open; thinking is signed."""
+        kind, self._open = self._open, ""
+        if not kind:
+            return []
+        stop = _event("content_block_stop", index=self._index)
+        if kind == "text":
+            return [stop]
+        return [self._delta("signature_delta", signature=self._signature), stop]
+
+    def _begin(self, kind: Literal["thinking", "text"], members: dict[str, Any]) -> list[bytes]:
+        self._open = kind
+        self._index += 1
+        block = {"type": kind, **members}
+        return [_event("content_block_start", index=self._index, content_block=block)]
+
+    def _delta(self, kind: str, **members: str) -> bytes:
+        delta = {"type": kind, **members}
+        return _event("content_block_delta", index=self._index, delta=delta)
+
+
+def _event(kind: str, **members: Any) -> bytes:
+    return frame({"type": kind, **members}, kind)
