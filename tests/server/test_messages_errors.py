@@ -13,7 +13,7 @@ from starlette.requests import Request
 from ponder.core.errors import CapabilityError, ModelError, RunFailed
 from ponder.server import keys
 from ponder.server.errors import ApiError, of_api
-from ponder.server.messages_errors import by_address
+from ponder.server.messages_errors import in_its_form
 from ponder.server.settings import Settings
 from tests.support.messaging import request, talking
 from tests.support.serving import Gate, Served, answering, scripted, serving
@@ -85,7 +85,7 @@ async def test_a_full_queue_is_told_as_a_limit() -> None:
 )
 async def test_every_failure_has_a_type(error: Exception, status: int, kind: str) -> None:
     scope = {"type": "http", "path": "/v1/messages", "headers": [], "method": "POST"}
-    found = await by_address({Exception: of_api})[Exception](Request(scope), error)
+    found = await in_its_form({Exception: of_api})[Exception](Request(scope), error)
     told = json.loads(bytes(found.body))
     assert (found.status_code, told["error"]["type"]) == (status, kind)
     assert found.headers["request-id"] == told["request_id"]
@@ -117,4 +117,4 @@ async def test_no_such_model_and_a_body_that_is_too_large() -> None:
             await client.messages.create(**request(model="scriptd"))
         with pytest.raises(anthropic.RequestTooLargeError) as caught:
             await client.messages.create(**request(system="x" * 600))
-    assert caught.value.type == "request_too_large"
+    assert str(caught.value.type) == "request_too_large"

@@ -132,7 +132,7 @@ async def test_the_events_themselves_if_they_are_asked_for() -> None:
                 **request(messages=NUMBER), extra_body={"ponder": dial}
             ) as stream,
         ):
-            seen = [event.type async for event in stream]  # type: ignore[comparison-overlap]
+            seen: list[str] = [event.type async for event in stream]
             assert await stream.get_final_text() == "so \\boxed{42}"
     kinds = [event["event"]["type"] for event in found if event["type"] == "ponder"]
     assert kinds[0] == "run_started"

@@ -19,7 +19,8 @@ from ponder.server.conducted import House
 from ponder.server.errors import ApiError, of_api, of_http
 from ponder.server.gate import Gate
 from ponder.server.keys import guarded
-from ponder.server.messages_errors import by_address
+from ponder.server.messages_errors import in_its_form
+from ponder.server.messages_models import by_version, listed, one
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 from ponder.server.signatures import Signatures
@@ -42,13 +43,13 @@ def application(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", _alive, methods=["GET"]),
-            Route("/v1/models", guarded(_models), methods=["GET"]),
-            Route("/v1/models/{name:path}", guarded(_model), methods=["GET"]),
+            Route("/v1/models", guarded(by_version(_models, listed)), methods=["GET"]),
+            Route("/v1/models/{name:path}", guarded(by_version(_model, one)), methods=["GET"]),
             Route("/v1/chat/completions", guarded(chat.complete), methods=["POST"]),
             Route("/v1/messages", guarded(messages.create), methods=["POST"]),
             Route("/v1/messages/count_tokens", guarded(messages.count), methods=["POST"]),
         ],
-        exception_handlers=by_address(
+        exception_handlers=in_its_form(
             {
                 ApiError: of_api,
                 PonderError: of_api,

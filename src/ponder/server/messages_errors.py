@@ -16,6 +16,8 @@ Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 PATH = "/v1/messages"
 """The address below which errors have this form."""
+VERSION = "anthropic-version"
+"""The header by which clients of this API are known at other addresses."""
 OVERLOADED = 529
 """Status of a server that has no room."""
 _KINDS = {
@@ -41,13 +43,13 @@ def body(error: ApiError, request_id: str) -> dict[str, Any]:
     return {**told, "request_id": request_id, **error.more}
 
 
-def by_address(usual: Mapping[Any, Answer]) -> dict[Any, Answer]:
-    """Return the handlers of errors, each of which answers in this form at this API's addresses."""
+def in_its_form(usual: Mapping[Any, Answer]) -> dict[Any, Answer]:
+    """Return the handlers of errors, each of which answers in this form to this API's clients."""
 
     def either(answer: Answer) -> Answer:
         async def shaped(request: Request, error: Exception) -> Response:
             path = request.url.path
-            mine = path == PATH or path.startswith(f"{PATH}/")
+            mine = path == PATH or path.startswith(f"{PATH}/") or VERSION in request.headers
             if not mine or isinstance(error, ClientDisconnect):
                 return await answer(request, error)
             return _response(request, error)
