@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import pytest
+from anthropic.types import MessageParam
+from pydantic import BaseModel
 
 from ponder.core.budget import Budget
 from ponder.core.problem import Message
@@ -15,6 +19,7 @@ from ponder.core.thinking import Thinking
 from ponder.models.anthropic.families import preset
 from ponder.models.anthropic.messages import Messages
 from ponder.models.base import Completion
+from ponder.models.thinking import TOKENS
 from ponder.server.settings import Settings
 from tests.support.messaging import ADAPTIVE, DISABLED, ask, request, talking, thinking
 from tests.support.serving import NUMBER, USER, Gate, answering, scripted, serving
@@ -177,6 +182,30 @@ async def test_a_schema_gives_json_alone() -> None:
     assert caught.value.body["ponder"]["receipt"]["total"]["calls"] == 1
 
 
+class Counted(BaseModel):
+    n: int
+
+
+async def test_structured_output_and_the_address_of_betas() -> None:
+    say: list[MessageParam] = [{"role": "user", "content": "How many?"}]
+    async with serving(answering('thus {"n": 3}')) as server, talking(server) as client:
+        done = await client.messages.parse(
+            model="scripted:none", max_tokens=50, messages=say, output_format=Counted
+        )
+        async with client.messages.stream(
+            model="scripted:none", max_tokens=50, messages=say, output_format=Counted
+        ) as stream:
+            same = await stream.get_final_message()
+        beta = await client.beta.messages.create(
+            model="scripted",
+            max_tokens=50,
+            messages=[{"role": "user", "content": "How many?"}],
+            betas=["interleaved-thinking-2025-05-14"],
+        )
+    assert done.parsed_output == same.parsed_output == Counted(n=3)
+    assert [block.type for block in beta.content] == ["text"]
+
+
 async def test_the_ponder_object_sets_the_search_within_the_ceiling() -> None:
     model = answering("so \\boxed{42}")
     async with serving(model, Settings(ceiling=Budget(tokens=9_000))) as server:
@@ -325,3 +354,27 @@ async def test_what_cannot_be_honoured_is_refused_with_a_sentence() -> None:
                 await client.messages.create(**request(), extra_body=fields)
             assert caught.value.type == "invalid_request_error"
     assert not model.requests
+
+
+async def test_the_documented_example() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "serve-messages.md").read_text("utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    said: list[object] = []
+    names: dict[str, Any] = {"print": lambda *words, end="": said.extend(words)}
+    async with serving(names=("simulated(accuracy=1)",)) as server:
+        example = example.replace("http://127.0.0.1:8000", server.url)
+        example = example.replace("qwen2.5-coder-1.5b", "simulated(accuracy=1)")
+        await asyncio.to_thread(exec, example, names)
+        names["client"].close()
+    assert str(said[0]).startswith("Searching with self_consistency")
+    assert names["done"].content[1].text
+    assert said[-2] > 0  # type: ignore[operator]
+
+
+def test_the_documented_budgets_are_those_of_the_levels() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "serve-messages.md").read_text("utf-8")
+    levels = re.findall(r"([\d,]{5,}) `(\w+)`", text)
+    assert [(TOKENS[level], level) for _, level in levels] == [
+        (int(tokens.replace(",", "")), level) for tokens, level in levels
+    ]
+    assert [level for _, level in levels] == ["low", "medium", "high", "xhigh"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import anthropic
 import pytest
-from anthropic.types import ErrorResponse
+from anthropic.types import ErrorResponse, MessageParam
 
 from ponder.core.errors import ModelError
 from ponder.models.base import Completion
+from ponder.models.openvino.model import OpenVINO
 from ponder.server.settings import Settings
 from tests.support.messaging import ADAPTIVE, DISABLED, ask, check, events, joined, request, talking
-from tests.support.serving import NUMBER, Gate, answering, scripted, serving
+from tests.support.serving import NUMBER, USER, Gate, answering, scripted, serving
 
 THOUGHTFUL = Completion("Hello.", "stop", 4, 5, reasoning="They greet me.", reasoning_tokens=4)
 
@@ -193,3 +194,21 @@ def test_the_check_of_streams_can_fail() -> None:
     start = {"type": "content_block_start", "index": 1, "content_block": {"type": "text"}}
     with pytest.raises((AssertionError, ValueError)):
         check([start])
+
+
+async def test_a_real_model(small_engine: OpenVINO) -> None:
+    fields = {"model": "smollm2-135m", "max_tokens": 12, "temperature": 0}
+    say: list[MessageParam] = [{"role": "user", "content": USER[0]["content"]}]
+    async with serving(small_engine) as server:
+        found = await events(server, **fields)
+        async with talking(server) as client:
+            done = await client.messages.create(
+                model="smollm2-135m", max_tokens=12, messages=say, extra_body={"temperature": 0}
+            )
+            counted = await client.messages.count_tokens(model="smollm2-135m", messages=say)
+    assert joined(found, "text") == done.content[0].text  # type: ignore[union-attr]
+    assert 0 < done.usage.output_tokens <= 12
+    assert counted.input_tokens == done.usage.input_tokens + (
+        done.usage.cache_read_input_tokens or 0
+    )
+    assert counted.ponder["exact"] is True  # type: ignore[attr-defined]
