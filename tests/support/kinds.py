@@ -12,7 +12,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "models/reward/test_hf.py",
         "models/test_llamacpp.py",
         "server/test_app.py::test_a_real_model",
-        "server/test_messages_stream.py::test_a_real_model",
+        "server/messages/test_stream.py::test_a_real_model",
         "test_small_model.py",
     ),
     "sandbox": (

@@ -14,16 +14,17 @@ from starlette.routing import Route
 from ponder.core.errors import PonderError
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server import chat, messages
+from ponder.server import chat
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError, of_api, of_http
 from ponder.server.gate import Gate
 from ponder.server.keys import guarded
-from ponder.server.messages_errors import in_its_form
-from ponder.server.messages_models import by_version, listed, one
+from ponder.server.messages import handlers as messages
+from ponder.server.messages.errors import in_its_form
+from ponder.server.messages.models import by_version, listed, one
+from ponder.server.messages.signatures import Signatures
 from ponder.server.served import Served
 from ponder.server.settings import Settings
-from ponder.server.signatures import Signatures
 
 
 def application(

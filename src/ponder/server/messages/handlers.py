@@ -16,12 +16,12 @@ from ponder.server.body import read
 from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError
 from ponder.server.gone import unless_gone
-from ponder.server.messages_body import CountBody, MessagesBody
-from ponder.server.messages_errors import id_of
-from ponder.server.messages_form import Head, Shown, whole
-from ponder.server.messages_stream import streamed
-from ponder.server.messages_turns import messages
-from ponder.server.signatures import Signatures
+from ponder.server.messages.body import CountBody, MessagesBody
+from ponder.server.messages.errors import id_of
+from ponder.server.messages.form import Head, Shown, whole
+from ponder.server.messages.signatures import Signatures
+from ponder.server.messages.stream import streamed
+from ponder.server.messages.turns import messages
 
 
 async def create(request: Request) -> Response:

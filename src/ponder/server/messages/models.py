@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.keys import Handler
-from ponder.server.messages_errors import VERSION, id_of
+from ponder.server.messages.errors import VERSION, id_of
 
 PAGE, MOST = 20, 1000
 """Number of models on a page, and the most that a request may ask for."""

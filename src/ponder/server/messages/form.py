@@ -6,8 +6,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ponder.server import signatures
 from ponder.server.answered import Reply, Tokens
+from ponder.server.messages import signatures
 
 Shown = Literal["whole", "omitted", "none"]
 """The part of the thinking that is shown: all of it, a block without its text, or no block."""

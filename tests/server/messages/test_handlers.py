@@ -357,7 +357,7 @@ async def test_what_cannot_be_honoured_is_refused_with_a_sentence() -> None:
 
 
 async def test_the_documented_example() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "serve-messages.md").read_text("utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "serve-messages.md").read_text("utf-8")
     [example] = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
     said: list[object] = []
     names: dict[str, Any] = {"print": lambda *words, end="": said.extend(words)}
@@ -372,7 +372,7 @@ async def test_the_documented_example() -> None:
 
 
 def test_the_documented_budgets_are_those_of_the_levels() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "serve-messages.md").read_text("utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "serve-messages.md").read_text("utf-8")
     levels = re.findall(r"([\d,]{5,}) `(\w+)`", text)
     assert [(TOKENS[level], level) for _, level in levels] == [
         (int(tokens.replace(",", "")), level) for tokens, level in levels

@@ -11,14 +11,14 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from ponder.core.events import Event
-from ponder.server import messages_errors
 from ponder.server.answered import Reply, Tokens, reply
 from ponder.server.asked import Asked
 from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
 from ponder.server.facts import fact
 from ponder.server.keys import Key
-from ponder.server.messages_form import NOT_ENDED, Head, Shown, ending, usage
+from ponder.server.messages import errors
+from ponder.server.messages.form import NOT_ENDED, Head, Shown, ending, usage
 from ponder.server.sse import EventStream, alive, frame
 from ponder.server.told import Telling
 
@@ -91,7 +91,7 @@ class _Stream:
             planned = await self.run.ready()
             found = reply(await self.run.result(), planned)
         except Exception as error:
-            yield frame(messages_errors.body(classified(error), self.request_id), "error")
+            yield frame(errors.body(classified(error), self.request_id), "error")
             return
         self.keep(found)
         for part in [*blocks.said("", telling.rest(found.content).content), *blocks.closed()]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ponder.core.problem import Message
 from ponder.server.errors import ApiError
-from ponder.server.messages_body import Block, CountBody, Turn
+from ponder.server.messages.body import Block, CountBody, Turn
 
 
 def messages(body: CountBody, record: Callable[[str], str]) -> tuple[Message, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.server.signatures import Signatures, new
+from ponder.server.messages.signatures import Signatures, new
 
 
 def test_a_record_is_found_by_its_signature_and_its_key_alone() -> None:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from ponder.core.errors import CapabilityError, ModelError, RunFailed
 from ponder.server import keys
 from ponder.server.errors import ApiError, of_api
-from ponder.server.messages_errors import in_its_form
+from ponder.server.messages.errors import in_its_form
 from ponder.server.settings import Settings
 from tests.support.messaging import request, talking
 from tests.support.serving import Gate, Served, answering, scripted, serving
