@@ -10,7 +10,7 @@ from ponder.runtime.result import Result
 from ponder.server.asked import Planned
 from ponder.server.errors import ONCE, ApiError
 
-Ending = Literal["stop", "length", "refusal"]
+Ending = Literal["stop", "length", "refusal", "calls"]
 """Reason why the reply ended."""
 
 
@@ -59,7 +59,8 @@ def reply(result: Result, planned: Planned) -> Reply:
     """Return the reply.
 
     Raises:
-        ApiError: there is no answer, or none that is valid JSON where that was asked for.
+        ApiError: there is no answer, or none of the form that was asked for: valid JSON, or a
+            call of a tool.
     """
     trace = result.trace
     if trace is None:
@@ -70,17 +71,27 @@ def reply(result: Result, planned: Planned) -> Reply:
             result,
             planned,
         )
-    content = _content(result, planned)
+    content = _content(result, planned, trace)
     ending: Ending = "length"
     if trace.finish == "refusal":
         ending = "refusal"
     elif trace.finish == "stop" or (trace.answer is not None and not planned.plain):
-        ending = "stop"
+        ending = "calls" if trace.calls else "stop"
     return Reply(content, trace.reasoning, ending, tokens(result), told(result, planned), trace)
 
 
-def _content(result: Result, planned: Planned) -> str:
-    answer, text = result.answer, result.trace.text if result.trace else ""
+def _content(result: Result, planned: Planned, trace: Trace) -> str:
+    answer, text, tools = result.answer, trace.text, planned.spec.problem.tools
+    if trace.calls:
+        return text.strip()
+    if tools and tools.forced and trace.finish == "stop":
+        raise _none(
+            "no sample called a tool, as tool_choice asks: try again with more effort, or take a "
+            "model that calls tools more reliably.",
+            "no_valid_answer",
+            result,
+            planned,
+        )
     if planned.spec.problem.answer_type == "json":
         if answer is None:
             raise _none(

@@ -2,8 +2,9 @@
 
 An ordinary chat has no answer that two samples could be compared by. It costs one sample, and the
 model is shown the chat as it is. A question whose answer can be compared (a number, a formula, a
-choice, a program, JSON) is searched at the server's effort. A request that names an effort or a
-strategy gets it.
+choice, a program, JSON) is searched at the server's effort. A step of an agent, which may call
+tools, costs one sample too. A request that names an effort or a strategy gets it: then equal calls
+are one vote.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from ponder.core.budget import Budget
 from ponder.core.errors import CapabilityError, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.thinking import Thinking
+from ponder.core.tools import Toolset
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.models.thinking import TOKENS
 from ponder.planning.infer import infer
 from ponder.planning.presets import PRESETS
+from ponder.planning.problems import problem
 from ponder.planning.spec import SEEDS, Spec
 from ponder.planning.wishes import spec
 from ponder.server.errors import ApiError
@@ -73,6 +76,19 @@ class Asked:
     """The seed; None for one by chance."""
     thinking: Thinking | None = None
     """Wish about the model's own thinking; None to have it follow the effort."""
+    tools: Toolset | None = None
+    """The tools that the model may call."""
+
+    @property
+    def agent(self) -> bool:
+        """True if it is a step of an agent: there are tools, or the result of one."""
+        return self.tools is not None or self.messages[-1].role == "tool"
+
+    @property
+    def chat(self) -> tuple[Message, ...]:
+        """The chat, with the tools that may be called in it."""
+        offered = (Message("system", "", tools=self.tools),) if self.tools else ()
+        return (*offered, *self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +112,11 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
         ApiError, UsageError: it cannot be done as asked.
     """
     _check_names(asked, settings, served)
-    last = asked.messages[-1]
     kind = asked.answer_type
     if kind == "auto":
-        kind = _kind(last.content, asked)
+        kind = _kind(asked.messages[-1].content, asked)
     effort, plain, why = _choose(asked, kind, info, settings)
-    made = _plain(asked, effort, info) if plain else _searched(asked, effort, kind)
+    made = _plain(asked, effort, kind, info) if plain else _searched(asked, effort, kind)
     made = wished(made, asked.thinking, info, plain=plain)
     limits = lowered(made.budget, asked.budget, settings.ceiling)
     if made.wish is not None:
@@ -115,7 +130,11 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
 
 
 def _kind(question: str, asked: Asked) -> str:
-    """Return the type of the answer, guessed by the question's form."""
+    """Return the type of the answer, guessed by the question's form. That of an agent's step is
+    a text, or calls.
+    """
+    if asked.agent and not (asked.choices or asked.schema):
+        return "text"
     kind = infer(question, asked.choices, asked.schema)
     return "text" if kind == "math" and not _COMPUTED.search(question) else kind
 
@@ -127,6 +146,8 @@ def _choose(
     effort = asked.effort
     if asked.strategy is not None:
         return effort or settings.effort, False, f"the request names {asked.strategy}"
+    if effort is None and asked.agent:
+        return None, True, "a step with tools: one sample"
     text = kind == "text" and asked.answer_type == "auto"
     if effort is None and text:
         return None, True, "a chat without an answer that could be compared: one sample"
@@ -140,12 +161,13 @@ def _choose(
     return effort, False, f"the request asks for the effort {effort}"
 
 
-def _plain(asked: Asked, effort: str | None, info: ModelInfo) -> Spec:
+def _plain(asked: Asked, effort: str | None, kind: str, info: ModelInfo) -> Spec:
     thinks = "native_thinking" in info.capabilities
     room = TOKENS["medium"] if thinks and effort is None else 0
     knobs = {"length": LENGTH + room, "temperature": 1.0, **asked.knobs}
+    shown = Problem(asked.messages, tools=asked.tools)
     made = spec(
-        Problem(asked.messages),
+        problem(asked.chat, "json", schema=asked.schema) if kind == "json" else shown,
         model=asked.model,
         effort=effort or "none",
         knobs=knobs,
@@ -156,6 +178,11 @@ def _plain(asked: Asked, effort: str | None, info: ModelInfo) -> Spec:
     )
     if effort is None:  # the model's own default, as if it were asked without Ponder
         return replace(made, wish=None)
+    return _roomy(made, asked)
+
+
+def _roomy(made: Spec, asked: Asked) -> Spec:
+    """Return the plan with room for a model's own thinking beside a whole reply."""
     if made.wish is None or "length" in asked.knobs:
         return made
     length = LENGTH + TOKENS[made.wish.thinking.level if made.wish.thinking else "off"]
@@ -164,12 +191,14 @@ def _plain(asked: Asked, effort: str | None, info: ModelInfo) -> Spec:
 
 def _searched(asked: Asked, effort: str | None, kind: str) -> Spec:
     assert effort is not None
-    return spec(
-        asked.messages,
+    # An agent's chat may be long, and so may its calls: an effort's own limits are for questions.
+    room = {"length": LENGTH} if asked.agent else {}
+    made = spec(
+        asked.chat,
         model=asked.model,
         effort=effort,
         strategy=asked.strategy,
-        knobs=asked.knobs,
+        knobs={**room, **asked.knobs},
         verifier=asked.verifier,
         answer_type=kind,
         choices=asked.choices,
@@ -177,6 +206,7 @@ def _searched(asked: Asked, effort: str | None, kind: str) -> Spec:
         seed=_seed(asked),
         worth=asked.worth,
     )
+    return _roomy(made, asked) if asked.agent else made
 
 
 def _seed(asked: Asked) -> int:

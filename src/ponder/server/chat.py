@@ -14,6 +14,7 @@ from ponder.server.body import read
 from ponder.server.chat_body import ChatBody
 from ponder.server.chat_form import Head, whole
 from ponder.server.chat_stream import streamed
+from ponder.server.chat_tools import toolset
 from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError
 from ponder.server.gone import unless_gone
@@ -84,6 +85,7 @@ def asked(body: ChatBody, house: House) -> Asked:
         schema,
         stop,
         None if body.seed is None else body.seed % 2**31,
+        toolset(body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False),
     )
 
 

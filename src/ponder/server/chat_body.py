@@ -5,30 +5,60 @@ refused with a sentence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from ponder.core.errors import UsageError
+from ponder.core.tools import Image
 from ponder.planning.presets import PRESETS
 from ponder.server.body import Form
+from ponder.server.chat_tools import Call, Choice, Named, Offered, check_choice
 
 Count = Annotated[int, Field(ge=1, le=10**6)]
 
 
-class Text(Form):
-    """A part of a message that is text."""
+class Picture(Form):
+    """An image: its address, which the model's server fetches, or the image itself."""
 
-    type: Literal["text", "input_text", "output_text", "refusal"]
+    url: str
+    detail: Literal["auto", "low", "high", "original"] | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _image(cls, url: str) -> str:
+        try:
+            Image(url)
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        if url.startswith("http://"):
+            raise ValueError("expected an address that begins with https://, or a data: address")
+        return url
+
+
+class Part(Form):
+    """A part of a message: a text, or an image."""
+
+    type: Literal["text", "input_text", "output_text", "refusal", "image_url"]
     text: str = ""
     refusal: str = ""
+    image_url: Picture | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Part:
+        if (self.type == "image_url") != (self.image_url is not None):
+            raise ValueError("'image_url' belongs to the type 'image_url', and is needed there")
+        return self
 
 
 class Turn(Form):
     """One message."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Text] | None = None
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part] | None = None
     name: None = None
+    tool_calls: list[Call] | None = None
+    tool_call_id: str | None = None
     refusal: str | None = None
     # Members that this and other servers put into their replies, which clients send back.
     reasoning: str | None = None
@@ -36,23 +66,45 @@ class Turn(Form):
     annotations: list[JsonValue] | None = None
     audio: None = None
     function_call: None = None
-    tool_calls: None = None
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Its images."""
+        parts = self.content if isinstance(self.content, list) else []
+        return [part.image_url for part in parts if part.image_url is not None]
 
     @field_validator("role", mode="before")
     @classmethod
     def _role(cls, role: object) -> object:
-        if role in ("tool", "function"):
-            raise ValueError(f"messages of the role {role!r} are not supported yet")
+        if role == "function":
+            raise ValueError("the role 'function' is of an older form: send the role 'tool'")
         return role
+
+    @field_validator("function_call", mode="before")
+    @classmethod
+    def _no_older_call(cls, call: object) -> object:
+        if call is not None:
+            raise ValueError("calls of this older form are not supported: send 'tool_calls'")
+        return call
 
     @field_validator("content", mode="before")
     @classmethod
     def _parts(cls, content: object) -> object:
         for part in content if isinstance(content, list) else ():
             kind = part.get("type") if isinstance(part, dict) else None
-            if kind in ("image_url", "input_audio", "file"):
-                raise ValueError(f"parts of the type {kind!r} are not supported yet: send text")
+            if kind in ("input_audio", "file"):
+                raise ValueError(f"parts of the type {kind!r} are not supported: send text")
         return content
+
+    @model_validator(mode="after")
+    def _belong(self) -> Turn:
+        if (self.role == "tool") != bool(self.tool_call_id):
+            raise ValueError("'tool_call_id' belongs to the role 'tool', and is needed there")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("'tool_calls' belong to the role 'assistant'")
+        if self.pictures and self.role != "user":
+            raise ValueError("images belong to the role 'user'")
+        return self
 
 
 class Schema(Form):
@@ -120,6 +172,9 @@ class ChatBody(Form):
     seed: int | None = None
     n: Annotated[int, Field(ge=1)] | None = None
     response_format: Format | None = None
+    tools: list[Offered] | None = None
+    tool_choice: Choice | Named | None = None
+    parallel_tool_calls: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     ponder: Dial = Dial()
@@ -129,7 +184,6 @@ class ChatBody(Form):
     metadata: dict[str, str] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
-    parallel_tool_calls: bool | None = None
     # At the only value that can be honoured.
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
@@ -140,8 +194,6 @@ class ChatBody(Form):
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     verbosity: Literal["medium"] | None = None
-    tools: list[JsonValue] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
     functions: None = None
     function_call: None = None
     audio: None = None
@@ -169,12 +221,17 @@ class ChatBody(Form):
             raise ValueError("no model here takes a bias: leave it out")
         return bias
 
-    @field_validator("tools")
+    @field_validator("tool_choice", mode="before")
     @classmethod
-    def _no_tools(cls, tools: list[Any] | None) -> list[Any] | None:
-        if tools:
-            raise ValueError("tools are not supported yet: leave them out")
-        return tools
+    def _choice(cls, choice: object) -> object:
+        return check_choice(choice)
+
+    @field_validator("functions", "function_call", mode="before")
+    @classmethod
+    def _no_older_tools(cls, given: object) -> object:
+        if given is not None:
+            raise ValueError("this older form is not supported: send 'tools' and 'tool_choice'")
+        return given
 
     @field_validator("logprobs", mode="before")
     @classmethod

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.server.answered import Reply, Tokens
+from ponder.server.chat_tools import written
 
-FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter"}
+FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter", "calls": "tool_calls"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ def whole(head: Head, replies: Sequence[Reply]) -> dict[str, Any]:
     return head.over("chat.completion", choices, usage=spent, ponder=ponder(replies))
 
 
-def _message(one: Reply) -> dict[str, str | None]:
-    message = {"role": "assistant", "content": one.content, "refusal": None}
+def _message(one: Reply) -> dict[str, Any]:
+    content = one.content or (None if one.trace.calls else "")
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    if one.trace.calls:
+        message["tool_calls"] = written(one.trace.calls)
     if one.reasoning:
         message |= {"reasoning": one.reasoning, "reasoning_content": one.reasoning}
     return message

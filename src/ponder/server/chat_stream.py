@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from ponder.core.events import Event
 from ponder.server.answered import Reply, reply
 from ponder.server.asked import Asked
 from ponder.server.chat_form import FINISH, Head, ponder, usage
+from ponder.server.chat_tools import increments
 from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
 from ponder.server.facts import fact
@@ -114,8 +115,9 @@ class _Stream:
         planned = await run.ready()
         found = self._replies[at] = reply(await run.result(), planned)
         rest = self._said(at, self._telling[at].rest(found.content))
+        calls = [self._delta(at, delta) for delta in increments(found.trace.calls)]
         last = self._delta(at, {}, FINISH[found.ending], ponder=ponder([found]))
-        return [rest, last] if rest else [last]
+        return [*([rest] if rest else []), *calls, last]
 
     def _said(self, at: int, said: Said) -> bytes:
         delta: dict[str, str] = {}
@@ -126,7 +128,7 @@ class _Stream:
         return self._delta(at, delta) if delta else b""
 
     def _delta(
-        self, at: int, delta: dict[str, str], finish: str | None = None, **more: Any
+        self, at: int, delta: Mapping[str, Any], finish: str | None = None, **more: Any
     ) -> bytes:
         choice = {"index": at, "delta": delta, "logprobs": None, "finish_reason": finish}
         pending = {"usage": None} if self._usage else {}

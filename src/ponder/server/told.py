@@ -122,7 +122,7 @@ class Telling:
         """Return the part of the final content that was not sent yet."""
         if content.startswith(self.sent):
             return Said(content=content[len(self.sent) :])
-        return Said(content=f"\n\n{content}")
+        return Said(content=f"\n\n{content}" if content else "")
 
     def _sentence(self, text: str) -> Said:
         start, self._line = "" if self._line else "\n", True

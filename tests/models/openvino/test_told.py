@@ -41,6 +41,9 @@ CALLED = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
 SPOKEN = [
     ("I look. " + CALLED, "auto", ("I look. ", "", ["f"])),
     ("<think>use <tool_call>?</think>" + CALLED, "auto", ("", "use <tool_call>?", ["f"])),
+    ('{"name": "f", "arguments": {}}', "auto", ("", "", ["f"])),
+    ('\n```json\n{"name": "f", "arguments": {}}\n```', "auto", ("", "", ["f"])),
+    ('{"no": "call"} at all', "auto", ('{"no": "call"} at all', "", [])),
     ("no <tool_call> at all", "auto", ("no <tool_call> at all", "", [])),
     ("{}}</tool_call>", "required", ("", "", ["f"])),
     ("{}}</tool_call>", "f", ("", "", ["f"])),

@@ -50,7 +50,8 @@ class Told:
 class Spoken:
     """The text of one sample, whole or as it grows: its thinking and its calls of tools apart.
 
-    Text from the beginning of a call on is held back until the end.
+    Text from the beginning of a call on is held back until the end, and so is one that may be the
+    bare JSON of calls.
     """
 
     def __init__(self, request: Request, *, opened: bool) -> None:
@@ -60,12 +61,16 @@ class Spoken:
         self._request, self._opened = request, opened and not self._begun
         self._told = Told((*request.stop, *([calls.OPEN] if self._tools else [])))
         self._growing = Growing(request.prefix, opened=self._opened)
-        self._said, self._thought = 0, 0
+        self._said, self._thought, self._held = 0, 0, ""
 
     def add(self, text: str) -> tuple[str, str]:
         """Return the text and the reasoning that is certain, once ``text`` has been generated."""
         certain = "" if self._begun else self._told.add(text)
         said, thought = self._growing.add(certain) if certain else ("", "")
+        if self._tools and not self._said:
+            self._held += said
+            bare = self._held.lstrip()[:1] in ("", "{", "[", "`")
+            said = "" if bare else self._held
         self._said, self._thought = self._said + len(said), self._thought + len(thought)
         return said, thought
 

@@ -1,0 +1,152 @@
+"""Tools as Chat Completions has them: offered by requests, called by replies, answered by turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from ponder.core import jsontext
+from ponder.core.errors import UsageError
+from ponder.core.tools import CHOICES, Tool, ToolCall, Toolset
+from ponder.server.body import Form
+from ponder.server.errors import ApiError
+
+Choice = Literal["none", "auto", "required"]
+
+
+class Function(Form):
+    """A function that the model may ask to have called."""
+
+    name: str
+    description: str | None = None
+    parameters: Mapping[str, JsonValue] | None = None
+    strict: bool | None = None
+
+
+class Offered(Form):
+    """A tool of a request."""
+
+    type: Literal["function"]
+    function: Function
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _function(cls, kind: object) -> object:
+        if isinstance(kind, str) and kind != "function":
+            raise ValueError(f"tools of the type {kind[:40]!r} are not supported: offer functions")
+        return kind
+
+
+class Name(Form):
+    """The name of a function."""
+
+    name: str
+
+
+class Named(Form):
+    """The choice of one function."""
+
+    type: Literal["function"]
+    function: Name
+
+
+class Called(Form):
+    """A function, and the arguments that it is called with as JSON text."""
+
+    name: str
+    arguments: str
+
+
+class Call(Form):
+    """A call in a turn of the assistant."""
+
+    id: Annotated[str, Field(min_length=1)]
+    type: Literal["function"] = "function"
+    function: Called
+    index: int | None = None  # of a stream's delta, which some clients send back
+
+    @property
+    def call(self) -> ToolCall:
+        """The call in the words of the house."""
+        return ToolCall(self.id, self.function.name, self.function.arguments)
+
+
+def check_choice(choice: object) -> object:
+    """Return a choice of tools that has the right form.
+
+    Raises:
+        ValueError: it has another.
+    """
+    match choice:
+        case None | "none" | "auto" | "required":
+            return choice
+        case {"type": "function", "function": {"name": str(name), **rest}, **more} if not (
+            rest or more or name in CHOICES
+        ):
+            return choice
+        case {"type": str(kind)} if kind != "function":
+            raise ValueError(
+                f"choices of the type {kind[:40]!r} are not supported: offer only the tools that "
+                "may be called"
+            )
+    raise ValueError(
+        'expected "none", "auto", "required", or {"type": "function", "function": {"name": ...}}'
+    )
+
+
+def toolset(
+    offered: Sequence[Offered], choice: Choice | Named | None, *, parallel: bool
+) -> Toolset | None:
+    """Return the tools of a request; None if it offers none.
+
+    Raises:
+        ApiError: a tool is not valid, or the choice is none of them.
+    """
+    named = choice.function.name if isinstance(choice, Named) else ""
+    if not offered:
+        if named or choice == "required":
+            raise ApiError("tool_choice wants a call, and there are no tools.", param="tool_choice")
+        return None
+    try:
+        tools = tuple(
+            Tool(
+                one.function.name,
+                one.function.description or "",
+                jsontext.dumps(one.function.parameters) if one.function.parameters else "",
+                bool(one.function.strict),
+            )
+            for one in offered
+        )
+        found = Toolset(tools, parallel=parallel)
+    except UsageError as error:
+        raise ApiError(str(error), param="tools") from None
+    try:
+        return Toolset(found.tools, named or str(choice or "auto"), parallel)
+    except UsageError as error:
+        raise ApiError(str(error), param="tool_choice") from None
+
+
+def written(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    """Return the calls of a reply."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for call in calls
+    ]
+
+
+def increments(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+    """Return the deltas of a stream in which the calls grow: the head of each, then its arguments,
+    which are known whole.
+    """
+    found = []
+    for index, (call, whole) in enumerate(zip(calls, written(calls), strict=True)):
+        begun = {**whole, "index": index, "function": {"name": call.name, "arguments": ""}}
+        rest = {"index": index, "function": {"arguments": call.arguments}}
+        found += [{"tool_calls": [begun]}, {"tool_calls": [rest]}]
+    return found
