@@ -120,7 +120,7 @@ async def end(server: uvicorn.Server) -> None:
         listening.close()
     for connection in list(server.server_state.connections):
         connection.shutdown()
-    while server.server_state.connections or server.server_state.tasks:
+    while server.server_state.connections or server.server_state.tasks:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 
