@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -15,6 +19,7 @@ from ponder.core.tools import Tool, ToolCall, Toolset
 from ponder.models.base import Completion, Request
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.scripted import Scripted
+from ponder.models.openvino.model import OpenVINO, load
 from tests.support.serving import NUMBER, USER, answering, scripted, serving
 from tests.support.vendors import calling
 from tests.support.vendors.serving import Asked, Book, Reply, application
@@ -139,7 +144,7 @@ async def test_a_text_before_the_calls_is_streamed_before_them() -> None:
 
 async def test_equal_calls_are_one_vote_where_an_effort_is_named() -> None:
     spaced = '{ "city":"Paris" }'
-    replies = [calls(call(LYON, id="x")), calls(call(PARIS, id="y")), "Sunny, I think.",
+    replies: list[Completion | str] = [calls(call(LYON, id="x")), calls(call(PARIS, id="y")), "Sunny, I think.",
                calls(call(spaced, id="z")), calls(call(PARIS, id="w"))]  # fmt: skip
     for streamed in (False, True):
         model = replying(*replies)
@@ -155,7 +160,7 @@ async def test_equal_calls_are_one_vote_where_an_effort_is_named() -> None:
                     told += getattr(chunk.choices[0].delta, "reasoning", None) or ""
                 done = state.get_final_completion()
                 assert f"The vote: get_weather({PARIS}) has 3" in told
-        [made] = done.choices[0].message.tool_calls or ()
+        [made] = done.choices[0].message.tool_calls or []
         assert (made.id, made.function.arguments) == ("y", PARIS)
         assert len(model.requests) == 5
         assert {request.max_tokens for request in model.requests} == {4096}
@@ -278,6 +283,38 @@ async def test_a_model_without_images_or_tools_refuses_them() -> None:
                 assert (said.status_code, error["code"]) == (400, "unsupported_by_model")
                 assert words in error["message"]
     assert not book.requests
+
+
+@pytest.fixture(scope="module")
+def calling_engine(small_model: Path) -> Iterator[OpenVINO]:
+    """Qwen2.5-Coder-0.5B, the smallest model of the catalog that calls tools."""
+    path = small_model.with_name("qwen2.5-coder-0.5b.gguf")
+    if not path.is_file():
+        pytest.skip("no model: 'ponder models pull qwen2.5-coder-0.5b' gets it")
+    if importlib.util.find_spec("openvino_genai") is None:
+        pytest.skip("needs the extra 'local'")
+    model = load(path, name="qwen2.5-coder-0.5b")
+    yield model
+    asyncio.run(model.close())
+
+
+async def test_a_real_model_calls_a_tool(calling_engine: OpenVINO) -> None:
+    asked: dict[str, Any] = {"model": "qwen2.5-coder-0.5b", "tools": [WEATHER], "temperature": 0}
+    state = ChatCompletionStreamState()
+    async with serving(calling_engine) as server:
+        forced = {"tool_choice": "required", "max_tokens": 32, "stream": True}
+        async for chunk in await server.chat(ASK, **asked, **forced):
+            state.handle_chunk(chunk)
+        choice = state.get_final_completion().choices[0]
+        [made] = choice.message.tool_calls or []
+        result = {"role": "tool", "tool_call_id": made.id, "content": "21 degrees"}
+        chat = [*ASK, turn(choice.message), result]
+        told = await server.chat(chat, **asked, tool_choice="none", max_tokens=8)
+    assert choice.finish_reason == "tool_calls"
+    assert made.function.name == "get_weather"
+    assert "Paris" in json.loads(made.function.arguments)["city"]
+    assert told.choices[0].message.content
+    assert told.choices[0].message.tool_calls is None
 
 
 CALLED = {

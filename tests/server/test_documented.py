@@ -8,10 +8,14 @@ import re
 from pathlib import Path
 
 import click
+from openai import OpenAI
 
 from ponder.cli.commands.serve import serve
-from tests.support.serving import NUMBER, serving
+from ponder.core.tools import ToolCall
+from ponder.models.base import Completion, Request
+from tests.support.serving import NUMBER, scripted, serving
 
+PARIS = ToolCall("c", "get_weather", '{"city": "Paris"}')
 TEXT = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
 
 
@@ -20,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_the_example_of_a_client() -> None:
-    [example] = blocks("python")
+    example, _ = blocks("python")
     async with serving(names=("simulated(accuracy=1)",)) as server:
         example = example.replace("http://127.0.0.1:8000", server.url)
         example = example.replace("qwen2.5-coder-1.5b", "simulated(accuracy=1)")
@@ -30,6 +34,24 @@ async def test_the_example_of_a_client() -> None:
         names["client"].close()  # type: ignore[attr-defined]
     assert "42" in str(said[0][0])
     assert said[1][0] > 0  # type: ignore[operator]
+
+
+async def test_the_example_of_tools() -> None:
+    def reply(request: Request) -> Completion | str:
+        last = request.messages[-1]
+        call = ToolCall("c", "get_weather", '{"city": "Paris"}')
+        return (
+            f"It is {last.content}." if last.call else Completion("", "stop", 5, 4, calls=(call,))
+        )
+
+    _, example = blocks("python")
+    said: list[tuple[object, ...]] = []
+    async with serving(scripted(reply)) as server:
+        example = example.replace("qwen2.5-coder-1.5b", "scripted")
+        with OpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+            names = {"print": lambda *words: said.append(words), "client": client}
+            await asyncio.to_thread(exec, example, names)
+    assert said == [("get_weather", {"city": "Paris"}), ("It is 21 degrees, clear sky.",)]
 
 
 async def test_the_example_of_the_dial() -> None:
