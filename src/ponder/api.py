@@ -37,6 +37,7 @@ from ponder.planning.plan import resolve
 from ponder.planning.plans import Plans
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
+from ponder.runtime.continuing import Continuing, begun
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.job import Job
 from ponder.runtime.result import Result
@@ -89,7 +90,7 @@ async def prepare(
             sampling=asked.sampling,
             budget=asked.budget,
             seed=asked.seed,
-            model=used.model,
+            model=Continuing(used.model) if begun(asked.problem.messages) else used.model,
             read=engine.tools.reader.read,
             verifiers=plan.verifiers,
             verifier=asked.verifier,

@@ -60,6 +60,9 @@ async def test_a_question_with_a_comparable_answer_is_searched() -> None:
     assert done.usage.completion_tokens_details.reasoning_tokens == made - 2
 
 
+BEGUN = [*NUMBER, {"role": "assistant", "content": "It is six"}]
+
+
 @pytest.mark.parametrize(
     ("question", "strategy"),
     [
@@ -98,6 +101,17 @@ async def test_every_setting_reaches_the_model() -> None:
     assert done.choices[0].message.content == "one two three"
     assert short.choices[0].message.content == "one two"
     assert short.choices[0].finish_reason == "length"
+
+
+async def test_a_reply_that_has_begun_is_continued() -> None:
+    model = answering(" seven eight")
+    async with serving(model) as server:
+        done = await server.chat(BEGUN)
+        stream = await server.chat(BEGUN, stream=True)
+        parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
+    assert done.choices[0].message.content == "".join(parts) == " seven eight"
+    assert {request.prefix for request in model.requests} == {"It is six"}
+    assert done.ponder["strategy"] == "direct"
 
 
 async def test_equal_seeds_ask_for_equal_samples_and_none_for_different_ones() -> None:
@@ -191,7 +205,9 @@ async def test_a_request_cannot_raise_the_ceiling() -> None:
             "messages[0].content",
             "'file'",
         ),
-        ({"messages": [*USER, {"role": "assistant", "content": "y"}]}, "messages[1]", "user's"),
+        ({"messages": [*USER, {"role": "system", "content": "y"}]}, "messages[1]", "user's"),
+        ({"messages": BEGUN, "reasoning_effort": "low"}, "messages[1]", "has begun"),
+        ({"messages": BEGUN, "response_format": {"type": "json_object"}}, "messages[1]", "begun"),
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_by_name(

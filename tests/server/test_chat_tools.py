@@ -144,8 +144,13 @@ async def test_a_text_before_the_calls_is_streamed_before_them() -> None:
 
 async def test_equal_calls_are_one_vote_where_an_effort_is_named() -> None:
     spaced = '{ "city":"Paris" }'
-    replies: list[Completion | str] = [calls(call(LYON, id="x")), calls(call(PARIS, id="y")), "Sunny, I think.",
-               calls(call(spaced, id="z")), calls(call(PARIS, id="w"))]  # fmt: skip
+    replies: list[Completion | str] = [
+        calls(call(LYON, id="x")),
+        calls(call(PARIS, id="y")),
+        "Sunny, I think.",
+        calls(call(spaced, id="z")),
+        calls(call(PARIS, id="w")),
+    ]
     for streamed in (False, True):
         model = replying(*replies)
         async with serving(model) as server:

@@ -24,6 +24,11 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
     payable(plan.spec.budget, info, priced=priced)
     info.check(plan.spec.sampling.thinking)
     info.takes(plan.spec.problem.shown)
+    if plan.spec.problem.messages[-1].role == "assistant" and "prefill" not in info.capabilities:
+        raise CapabilityError(
+            f"{info.name} cannot go on with a reply that has begun: end the chat with a message of "
+            "the user's, or take the embedded engine or llama.cpp."
+        )
     lacking = [need for need in plan.needs[model] if need not in info.capabilities]
     if lacking:
         raise CapabilityError(

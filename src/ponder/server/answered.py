@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ponder.core.trace import Trace
+from ponder.runtime.continuing import begun
 from ponder.runtime.result import Result
 from ponder.server.asked import Planned
 from ponder.server.errors import ONCE, ApiError
@@ -82,6 +83,8 @@ def reply(result: Result, planned: Planned) -> Reply:
 
 def _content(result: Result, planned: Planned, trace: Trace) -> str:
     answer, text, tools = result.answer, trace.text, planned.spec.problem.tools
+    if begun(planned.spec.problem.messages):
+        return text
     if trace.calls:
         return text.strip()
     if tools and tools.forced and trace.finish == "stop":

@@ -28,6 +28,7 @@ from ponder.planning.presets import PRESETS
 from ponder.planning.problems import problem
 from ponder.planning.spec import SEEDS, Spec
 from ponder.planning.wishes import spec
+from ponder.runtime.continuing import begun
 from ponder.server.errors import ApiError
 from ponder.server.own_thinking import wished
 from ponder.server.settings import Settings
@@ -85,6 +86,11 @@ class Asked:
         return self.tools is not None or self.messages[-1].role == "tool"
 
     @property
+    def begun(self) -> bool:
+        """True if it ends with a reply that is to be continued."""
+        return begun(self.messages)
+
+    @property
     def chat(self) -> tuple[Message, ...]:
         """The chat, with the tools that may be called in it."""
         offered = (Message("system", "", tools=self.tools),) if self.tools else ()
@@ -112,6 +118,7 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
         ApiError, UsageError: it cannot be done as asked.
     """
     _check_names(asked, settings, served)
+    _check_begun(asked)
     kind = asked.answer_type
     if kind == "auto":
         kind = _kind(asked.messages[-1].content, asked)
@@ -146,6 +153,8 @@ def _choose(
     effort = asked.effort
     if asked.strategy is not None:
         return effort or settings.effort, False, f"the request names {asked.strategy}"
+    if asked.begun:
+        return effort, True, "a reply that has begun: one sample"
     if effort is None and asked.agent:
         return None, True, "a step with tools: one sample"
     text = kind == "text" and asked.answer_type == "auto"
@@ -228,6 +237,18 @@ def shared(budget: Budget, count: int) -> Budget:
     tokens = None if budget.tokens is None else max(1, budget.tokens // count)
     usd = None if budget.usd is None else budget.usd / count
     return replace(budget, tokens=tokens, usd=usd)
+
+
+def _check_begun(asked: Asked) -> None:
+    """Refuse a reply that has begun where several would be compared, or its form is given."""
+    more = asked.tools or asked.strategy or asked.answer_type != "auto" or asked.choices
+    if asked.begun and (more or asked.effort not in (None, "none", "minimal")):
+        raise ApiError(
+            "the last message is a reply that has begun, which one sample goes on with: leave out "
+            "tools, response_format, the strategy, the type of the answer, and any effort but "
+            "none, or end with a message of the user's.",
+            param=f"messages[{len(asked.messages) - 1}]",
+        )
 
 
 def _check_stop(made: Spec, info: ModelInfo) -> None:

@@ -29,6 +29,7 @@ from ponder.core.events import (
     Weighed,
 )
 from ponder.core.visible import visible
+from ponder.runtime.continuing import begun
 
 SHOWN = 60
 """Most characters of an answer within a sentence."""
@@ -48,7 +49,7 @@ class Telling:
     def __init__(self) -> None:
         self.sent = ""
         """The content so far."""
-        self._live = False
+        self._live = self._exact = False
         self._followed: str | None = None
         self._tokens = 0
         self._broken = False
@@ -65,7 +66,8 @@ class Telling:
             if not self._live:
                 found.append(self._sentence(f"{_count(count, 'sample')} started."))
         match event:
-            case RunStarted(strategy=strategy, model=model):
+            case RunStarted(strategy=strategy, model=model, problem=problem):
+                self._exact = begun(problem.messages)
                 self._live = strategy == "direct" and not json
                 if strategy != "direct":
                     found.append(self._sentence(f"Searching with {strategy} on {model}."))
@@ -108,10 +110,13 @@ class Telling:
 
     def _content(self, text: str) -> Said:
         """Pass the text on without the space around the whole of it, which is not known before
-        more text has come.
+        more text has come; that of a reply which had begun belongs to it.
         """
         if self._broken:
             return Said()
+        if self._exact:
+            self.sent += text
+            return Said(content=text)
         text = self._space + text if self.sent else text.lstrip()
         kept = text.rstrip()
         self._space = text[len(kept) :]

@@ -14,18 +14,16 @@ def messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
     """Return the chat. The thinking of earlier turns is left out, as its makers do.
 
     Raises:
-        ApiError: it does not end with a message of the user's or with the result of a call, or
-            calls and results do not go together.
+        ApiError: it does not end with a message of the user's, with the result of a call or with
+            a reply that has begun, or calls and results do not go together.
     """
     found = tuple(map(_message, turns))
     _check_results(found)
     last = found[-1]
-    if last.role in ("system", "assistant") or not (
-        last.content.strip() or last.images or last.call
-    ):
+    if last.role == "system" or not (last.content.strip() or last.images or last.call):
         raise ApiError(
-            "the last message must be the user's, with text or an image, or the result of a call: "
-            "a reply that has begun is not continued here.",
+            "the last message must be the user's, with text or an image, or the result of a call, "
+            "or the beginning of a reply.",
             param=f"messages[{len(found) - 1}]",
         )
     return found
