@@ -8,11 +8,13 @@ import pytest
 
 from ponder.core.budget import Budget
 from ponder.core.errors import CapabilityError
-from ponder.core.problem import Message
+from ponder.core.problem import Message, offered
 from ponder.core.thinking import Thinking
+from ponder.core.tools import Tool, Toolset
 from ponder.models.base import ModelInfo
 from ponder.models.fakes.scripted import EVERYTHING
 from ponder.models.thinking import TOKENS
+from ponder.planning.presets import THINKING
 from ponder.server.asked import LENGTH, Asked, Planned, lowered, plan, shared
 from ponder.server.errors import ApiError
 from ponder.server.settings import Settings
@@ -63,6 +65,37 @@ def test_a_chat_leaves_thinking_to_the_model_unless_an_effort_is_named() -> None
     assert (hard.plain, settled.strategy) == (True, "direct")
     assert settled.sampling.thinking == Thinking("high")
     assert settled.sampling.length == LENGTH + TOKENS["high"]
+
+
+TOOLS = Toolset((Tool("get_weather"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "strategy", "plain"),
+    [
+        (HELLO, {}, "direct", True),
+        (NUMBER, {}, "direct", True),
+        (NUMBER, {"effort": "minimal"}, "direct", True),
+        (HELLO, {"effort": "low"}, "self_consistency", False),
+        (NUMBER, {"strategy": "best_of_n"}, "best_of_n", False),
+        (HELLO, {"answer_type": "json"}, "direct", True),
+    ],
+)
+def test_a_step_with_tools_is_searched_if_that_is_asked_for(
+    text: str, more: dict[str, Any], strategy: str, plain: bool
+) -> None:
+    found = planned(text, tools=TOOLS, **more)
+    assert (found.spec.strategy, found.plain) == (strategy, plain)
+    assert bool(found.spec.problem.instruction) is (more.get("answer_type") == "json")
+    assert offered(found.spec.problem.shown) == TOOLS
+    assert (found.spec.sampling.length, found.spec.budget.tokens) == (LENGTH, None)
+
+
+def test_a_step_of_a_model_that_thinks_has_room_for_its_thinking() -> None:
+    for effort in ("high", "max"):
+        settled = planned(NUMBER, THINKS, tools=TOOLS, effort=effort).spec.settled(THINKS)
+        assert settled.sampling.length == LENGTH + TOKENS[THINKING[effort]]
+        assert settled.budget.tokens is None
 
 
 @pytest.mark.parametrize("info", [PLAIN, THINKS])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import openai
@@ -144,6 +145,19 @@ async def test_a_schema_gives_json_alone() -> None:
         with pytest.raises(openai.InternalServerError) as caught:
             await server.chat(response_format=form, reasoning_effort="none")
     assert caught.value.code == "no_valid_answer"
+
+
+async def test_only_what_satisfies_the_schema_can_win() -> None:
+    model = answering('{"n": "3"}', '{"n": "3"}', '{"n": 4}', "no JSON")
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    how = {"extra_body": {"ponder": {"knobs": {"n": 4, "stop": "never"}}}}
+    async with serving(model) as server:
+        done = await server.chat(response_format=form, **how)
+        free = await server.chat(response_format={"type": "json_object"}, **how)
+    assert done.choices[0].message.content == '{"n": 4}'
+    assert free.choices[0].message.content == '{"n": "3"}'
+    assert [request.schema for request in model.requests] == [json.dumps(schema)] * 4 + [""] * 4
 
 
 async def test_several_choices_are_runs_of_their_own() -> None:
