@@ -72,7 +72,12 @@ async def test_a_tool_is_called_and_its_result_answered() -> None:
         first = await server.chat(ASK, tools=TOOLS)
         choice = first.choices[0]
         [made] = choice.message.tool_calls
-        result = {"role": "tool", "tool_call_id": made.id, "content": "sunny"}
+        result = {
+            "role": "tool",
+            "tool_call_id": made.id,
+            "name": "get_weather",
+            "content": "sunny",
+        }
         second = await server.chat([*ASK, turn(choice.message), result], tools=TOOLS)
     ChatCompletion.model_validate(first.model_dump(), strict=True)
     assert (choice.finish_reason, choice.message.content) == ("tool_calls", "I look.")
@@ -172,6 +177,13 @@ async def test_equal_calls_are_one_vote_where_an_effort_is_named() -> None:
         assert all(not request.messages[-1].content.count("boxed") for request in model.requests)
 
 
+async def test_auto_looks_at_calls_as_well() -> None:
+    async with serving(agent()) as server:
+        done = await server.chat(ASK, model="scripted:auto", tools=TOOLS)
+    assert done.ponder["strategy"] == "auto"
+    assert done.choices[0].finish_reason == "tool_calls"
+
+
 async def test_of_a_strategy_that_compares_no_whole_samples_it_is_refused() -> None:
     model = agent()
     async with serving(model) as server:
@@ -245,19 +257,21 @@ async def test_images_reach_the_upstream_unchanged_and_are_not_fetched() -> None
         upstream(application(calling.chat, book)) as url,
         serving(config=endpoint(url, "tools", "images"), names=("mine",)) as server,
     ):
-        done = await server.chat(
-            [{"role": "user", "content": content}], model="mine", tools=TOOLS, tool_choice="auto"
-        )
-    [sent] = [asked.body for asked in book.requests]
+        asked = {"model": "mine", "tools": TOOLS, "tool_choice": "auto"}
+        done = await server.chat([{"role": "user", "content": content}], **asked)
+        state = ChatCompletionStreamState()
+        async for chunk in await server.chat(ASK, **asked, stream=True):
+            state.handle_chunk(chunk)
+    sent = book.requests[0].body
     assert sent["messages"] == [{"role": "user", "content": [*content[1:], content[0]]}]
     assert [tool["function"]["name"] for tool in sent["tools"]] == ["get_weather", "get_time"]
     assert sent["tools"][0]["function"]["parameters"] == CITY
-    made = done.choices[0].message.tool_calls
-    assert [(one.id, one.function.arguments) for one in made] == [
-        ("call_1", calling.PARIS),
-        ("call_2", calling.TIME),
-    ]
-    assert done.choices[0].message.content == calling.TEXT
+    for message in (done.choices[0].message, state.get_final_completion().choices[0].message):
+        assert message.content == calling.TEXT
+        assert [(one.id, one.function.arguments) for one in message.tool_calls or []] == [
+            ("call_1", calling.PARIS),
+            ("call_2", calling.TIME),
+        ]
 
 
 def endpoint(url: str, *able: Any) -> Config:
@@ -366,6 +380,7 @@ def chosen(choice: Any) -> dict[str, Any]:
         ({"messages": [*ASK, CALLED, RESULT, RESULT]}, "messages[3].tool_call_id", "each result"),
         ({"messages": [*ASK, CALLED]}, "messages[1]", "has no result"),
         ({"messages": [*ASK, CALLED, *ASK]}, "messages[1]", "has no result"),
+        ({"messages": [{**USER[0], "name": "Ann"}]}, "messages[0]", "'name' is not supported"),
         ({"messages": [{**CALLED, "role": "user"}]}, "messages[0]", "the role 'assistant'"),
         ({"messages": [{**RESULT, "role": "user"}]}, "messages[0]", "the role 'tool'"),
         (picture(DOT, "assistant"), "messages[0]", "the role 'user'"),

@@ -56,7 +56,7 @@ class Turn(Form):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
-    name: None = None
+    name: str | None = None  # of a tool, which the call's id says already
     tool_calls: list[Call] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
@@ -100,6 +100,8 @@ class Turn(Form):
     def _belong(self) -> Turn:
         if (self.role == "tool") != bool(self.tool_call_id):
             raise ValueError("'tool_call_id' belongs to the role 'tool', and is needed there")
+        if self.name is not None and self.role != "tool":
+            raise ValueError("'name' is not supported here: leave it out")
         if self.tool_calls and self.role != "assistant":
             raise ValueError("'tool_calls' belong to the role 'assistant'")
         if self.pictures and self.role != "user":
