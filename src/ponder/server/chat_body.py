@@ -239,7 +239,10 @@ class ChatBody(Form):
     @classmethod
     def _no_logprobs(cls, asked: object) -> object:
         if asked is True:
-            raise ValueError("log-probabilities are not passed through: leave it out, or say false")
+            raise ValueError(
+                "no texts of tokens are kept that they could be told with: leave it out, or say "
+                "false"
+            )
         return asked
 
     @field_validator("stop")
