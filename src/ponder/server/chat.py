@@ -85,7 +85,9 @@ def asked(body: ChatBody, house: House) -> Asked:
         schema,
         stop,
         None if body.seed is None else body.seed % 2**31,
-        toolset(body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False),
+        tools=toolset(
+            body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False
+        ),
     )
 
 
