@@ -19,6 +19,7 @@ from ponder.experiments.pools.file import Pool
 from ponder.models import config
 from ponder.models.gguf import tensors as gguf
 from ponder.runtime.journal import Journal
+from ponder.server.live.kept import Records
 from ponder.util import sqlite as database
 from ponder.verifiers.human.verifier import Queue
 from ponder.verifiers.learned.scorer import load
@@ -28,6 +29,7 @@ DATABASES: dict[str, Callable[[Path], object]] = {
     "journal": Journal,
     "store": lambda path: Store(path, make=True),
     "queue": Queue,
+    "records": Records,
 }
 TEXTS: dict[str, Callable[[Path], object]] = {
     "pool": lambda path: list(Pool(path)),
@@ -73,6 +75,7 @@ TABLES = {
     "journal": ("runs", "id", "result"),
     "store": ("outcomes", "run", "usd"),
     "queue": ("items", "key", "left"),
+    "records": ("owners", "run", "key"),
 }
 
 

@@ -129,6 +129,8 @@ COVERED_BY = {
     "sandbox/regex.py": "sandbox/test_parts.py",
     "sandbox/seccomp.py": "sandbox/test_parts.py",
     "sandbox/threads.py": "sandbox/test_sandbox.py",
+    "server/live/live.py": "server/runs/test_events.py",
+    "server/runs/shown.py": "server/runs/test_listing.py",
     "strategies/ab_mcts.py": "strategies/test_trees.py",
     "strategies/confident.py": "strategies/test_sequential.py",
     "strategies/looking.py": "strategies/test_decide.py",

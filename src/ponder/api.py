@@ -338,7 +338,7 @@ def resuming(
     run: str,
     engine: Engine,
     *,
-    model: Model | None = None,
+    model: Model | Opened | None = None,
     journal: Path | str | bool = True,
     trust: Collection[str] = (),
     publish: Subscriber = ignore,

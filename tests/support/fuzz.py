@@ -38,6 +38,7 @@ from ponder.models.gguf import metadata as openvino_file
 from ponder.models.gguf import tensors as gguf
 from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
+from ponder.server.live import kept
 from ponder.verifiers.human import verifier as human
 from ponder.verifiers.learned.features import Agreement, Seen
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid, Steps, load
@@ -101,6 +102,19 @@ def queue(folder: Path) -> bytes:
         item = human.item(PROBLEM, [replace(trace, text=text)])
         made.ask(item)
     made.judge(item.key, human.Judgement("choice", (1.0,), "good", "me", 1.0))
+    return _rested(path)
+
+
+def records(folder: Path) -> bytes:
+    """Two owners, a request that is being answered, and one that was."""
+    path = folder / "records"
+    made = kept.Records(path)
+    for run, name in (("a", "k"), ("b", "l")):
+        made.own(run, "ann")
+        made.claim(asked := kept.Repeatable("ann", name, "0" * 64))
+        asked = made.started(asked, 0, run)
+    made.answered(asked, kept.Kept(200, (("content-type", "text/plain"),), b"42"))
+    del made
     return _rested(path)
 
 
@@ -227,6 +241,16 @@ def read_queue(path: Path) -> None:
         assert said.detail
 
 
+def read_records(path: Path) -> None:
+    """All that a server reads."""
+    held = kept.Records(path)
+    for run in held.owned("ann", "", 9):
+        held.owner(run)
+    for name in ("k", "l"):
+        if (asked := held.request("ann", name)) and asked.reply:
+            assert 200 <= asked.reply.status < 600
+
+
 def read_pool(path: Path) -> None:
     """Strictly, with broken lines left out, and as a foreign file."""
     for way in (
@@ -294,6 +318,7 @@ READERS = {
     "journal": Reader(read_journal, (journal,), True),
     "store": Reader(read_store, (store,), True),
     "queue": Reader(read_queue, (queue,), True),
+    "records": Reader(read_records, (records,), True),
     "pool": Reader(read_pool, (pool,)),
     "learned": Reader(read_learned, (learned, stepped)),
     "toml": Reader(read_toml, (toml, grid)),

@@ -103,6 +103,10 @@ class Journal:
             raise UsageError(f"{what} with an ID that starts with {run!r}: see 'ponder runs list'.")
         return found[0]
 
+    def known(self, run: str) -> RunRow | None:
+        """Return the run with exactly this ID; None if there is none."""
+        return next(iter(self._runs("where id = ?", (run,))), None)
+
     def runs(self) -> list[RunRow]:
         """Return all runs, newest first."""
         return self._runs("", ())
@@ -187,6 +191,18 @@ class Journal:
         """
         [(state, why)] = self._execute("select state, why from actions where id = ?", (number,))
         return str(state), str(why)
+
+    def sent(self, run: str, number: int) -> tuple[Action, str, str] | None:
+        """Return one of a run's actions, its state, and the reason of a failure; None if the run
+        has no such action.
+        """
+        rows = self._execute(
+            "select record, state, why from actions where run = ? and id = ?", (run, number)
+        )
+        try:
+            return next(((read_action(r), str(state), str(why)) for r, state, why in rows), None)
+        except Malformed as error:
+            raise self._damaged(run, error) from None
 
     @property
     def changes(self) -> int:

@@ -19,10 +19,13 @@ from ponder.server.conducted import House
 from ponder.server.errors import ApiError, of_api, of_http
 from ponder.server.gate import Gate
 from ponder.server.keys import guarded
+from ponder.server.live.live import Live
 from ponder.server.messages import handlers as messages
 from ponder.server.messages.errors import in_its_form
 from ponder.server.messages.models import by_version, listed, one
 from ponder.server.messages.signatures import Signatures
+from ponder.server.runs.once import once
+from ponder.server.runs.routes import RUNS
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
@@ -46,9 +49,10 @@ def application(
             Route("/readyz", _alive, methods=["GET"]),
             Route("/v1/models", guarded(by_version(_models, listed)), methods=["GET"]),
             Route("/v1/models/{name:path}", guarded(by_version(_model, one)), methods=["GET"]),
-            Route("/v1/chat/completions", guarded(chat.complete), methods=["POST"]),
-            Route("/v1/messages", guarded(messages.create), methods=["POST"]),
+            Route("/v1/chat/completions", guarded(once(chat.complete)), methods=["POST"]),
+            Route("/v1/messages", guarded(once(messages.create)), methods=["POST"]),
             Route("/v1/messages/count_tokens", guarded(messages.count), methods=["POST"]),
+            *RUNS,
         ],
         exception_handlers=in_its_form(
             {
@@ -61,7 +65,11 @@ def application(
         ),
     )
     app.state.house = House(
-        engine, Served(engine, models, given), settings, Gate(settings.at_once, settings.queue)
+        engine,
+        Served(engine, models, given),
+        settings,
+        Gate(settings.at_once, settings.queue),
+        Live(engine, settings.journal),
     )
     app.state.signatures = Signatures()
     app.state.since = int(time.time())

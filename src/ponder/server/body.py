@@ -29,7 +29,7 @@ async def read(request: Request, form: type[B], limit: int) -> B:
     if kind.lower() != "application/json":
         raise ApiError(f"the body must be application/json, not {kind[:60]!r}.", 415)
     try:
-        data = parse(await _bytes(request, limit))
+        data = parse(await bounded(request, limit))
     except (Malformed, UnicodeDecodeError) as error:
         raise ApiError(f"the body cannot be read: {error}.") from None
     if not isinstance(data, dict):
@@ -40,7 +40,7 @@ async def read(request: Request, form: type[B], limit: int) -> B:
         raise _refusal(error) from None
 
 
-async def _bytes(request: Request, limit: int) -> bytes:
+async def bounded(request: Request, limit: int) -> bytes:
     """Return the body; of one that is too large, no more is read than shows that."""
     parts, size = [], 0
     async for part in request.stream():

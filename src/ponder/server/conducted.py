@@ -18,6 +18,7 @@ from ponder.server.asked import Asked, Planned, lowered, plan, shared
 from ponder.server.errors import ApiError
 from ponder.server.gate import Gate, Ticket
 from ponder.server.keys import Key
+from ponder.server.live.live import Live
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
@@ -30,6 +31,7 @@ class House:
     served: Served
     settings: Settings
     gate: Gate
+    live: Live
     runs: set[Conducted] = field(default_factory=set)
     """The runs in progress or in the queue."""
 
@@ -79,7 +81,8 @@ class Conducted:
     def __init__(
         self, house: House, asked: Asked, ticket: Ticket, publish: Subscriber = ignore
     ) -> None:
-        self._house, self._asked, self._ticket, self._publish = house, asked, ticket, publish
+        self._house, self._asked, self._ticket = house, asked, ticket
+        self._going = house.live.start(ticket.key, self, publish)
         self._runner: Runner | None = None
         self._stopped = False
         self._ready: asyncio.Future[Planned] = asyncio.get_running_loop().create_future()
@@ -97,19 +100,24 @@ class Conducted:
         await self._ticket.turn()
         async with house.served.open(asked.model) as used:
             planned = plan(asked, used.model.info, house.settings, house.served.names)
+            planned = self._going.settled(planned)
             async with prepare(
                 planned.spec,
                 house.engine,
                 model=used,
                 journal=house.settings.journal,
-                publish=self._publish,
+                run=self._going.recorded,
+                publish=self._going.hear,
             ) as runner:
-                self._runner = runner
-                if not self._ready.done():
-                    self._ready.set_result(planned)
-                if self._stopped:
-                    runner.interrupt()
-                return await runner.go()
+                return await self._run(runner, planned)
+
+    async def _run(self, runner: Runner, planned: Planned) -> Result:
+        self._runner = runner
+        if not self._ready.done():
+            self._ready.set_result(planned)
+        if self._stopped:
+            runner.interrupt()
+        return await runner.go()
 
     def _settle(self, task: asyncio.Future[Result]) -> None:
         """Give the place back, and wake whoever waits for a run that never became ready."""

@@ -1,0 +1,126 @@
+"""A server that is killed in mid-run, and started again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.commands import QUESTION, start
+from tests.support.killing import recorded
+from tests.support.seeded import Seeded, configure, seeded_server
+
+BODY = {
+    "model": "loop",
+    "messages": [{"role": "user", "content": QUESTION}],
+    "seed": 3,
+    "ponder": {"strategy": "self_consistency", "knobs": {"n": 6, "stop": "never"}},
+}
+KEY = {"Idempotency-Key": "one"}
+CHAT = "/v1/chat/completions"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A server process, and a client of it; killed at the end."""
+    process = start(folder, "serve", "-m", "loop", "--port", "0")
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        [url] = re.findall(r"http://\S+(?=/v1)", said)
+        transport = httpx.HTTPTransport(retries=8)
+        with httpx.Client(base_url=url, timeout=600, transport=transport) as client:
+            yield process, client
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+@contextmanager
+def killed(folder: Path, server: Seeded, body: dict[str, Any]) -> Iterator[None]:
+    """Three of six replies have been recorded; then the server is killed."""
+    server.hold = lambda count: count > 3
+    with served(folder) as (process, client), ThreadPoolExecutor(1) as beside:
+        asking = beside.submit(client.post, CHAT, json=body, headers=KEY)
+        for _ in range(3):
+            assert server.held.acquire(timeout=600)
+        while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        with pytest.raises(httpx.TransportError):
+            asking.result()
+    for _ in range(3):
+        assert server.closed.acquire(timeout=600)
+    server.hold = lambda count: False
+    yield
+
+
+def unbroken(folder: Path) -> dict[str, Any]:
+    with seeded_server() as server:
+        configure(folder, server.url)
+        with served(folder) as (_, client):
+            return dict(client.post(CHAT, json=BODY).json())
+
+
+def test_a_request_that_is_sent_again_after_a_kill_is_not_paid_twice(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    expected = unbroken(tmp_path / "other")
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        with killed(tmp_path, server, BODY), served(tmp_path) as (_, client):
+            paid = server.seeds[:3]
+            [cut] = client.get("/v1/runs").json()["data"]
+            assert cut["state"] == "cut_off"
+            first = client.post(CHAT, json=BODY, headers=KEY)
+            assert first.status_code == 200, first.text
+            again = client.post(CHAT, json=BODY, headers=KEY)
+            assert again.content == first.content
+            assert client.post(CHAT, json=BODY | {"seed": 4}, headers=KEY).status_code == 422
+            [run] = client.get("/v1/runs").json()["data"]
+    done = first.json()
+    assert (run["id"], run["state"]) == (cut["id"], "done")
+    assert done["ponder"]["run"] == cut["id"]
+    assert sorted(server.seeds[3:6]) == sorted(server.seeds[6:]), "asked again: what was lost"
+    assert not {*paid} & {*server.seeds[3:]}
+    assert done["choices"] == expected["choices"]
+    assert done["ponder"]["candidates"] == expected["ponder"]["candidates"]
+
+
+def test_a_run_that_was_cut_off_is_resumed_and_told_anew(tmp_path: Path) -> None:
+    with seeded_server() as server:
+        configure(tmp_path, server.url)
+        with killed(tmp_path, server, BODY | {"stream": True}), served(tmp_path) as (_, client):
+            [run] = client.get("/v1/runs", params={"state": "cut_off"}).json()["data"]
+            path = f"/v1/runs/{run['id']}"
+            before = told(client.get(f"{path}/events").text)
+            assert [kind for _, kind, _ in before].count("sample_finished") == 3
+            assert before[-1][1:] == ("end", before[-1][2])
+            assert before[-1][2]["run"]["state"] == "cut_off"
+            assert client.post(f"{path}/resume").status_code == 202
+            after = told(client.get(f"{path}/events", params={"after": before[-2][0]}).text)
+            whole = client.get(path).json()
+    assert after[0][1] == "restarted"
+    finished = [data for _, kind, data in after if kind == "sample_finished"]
+    assert [data["replayed"] for data in finished] == [True] * 3 + [False] * 3
+    assert after[-1][2]["run"]["state"] == whole["state"] == "done"
+    assert whole["receipt"]["total"]["calls"] == 6
+    assert len(server.seeds) == 9
+
+
+def told(stream: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """The id, kind and data of each event."""
+    found = []
+    for block in stream.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if line[:1] != ":")
+        if fields:
+            found.append((fields.get("id", ""), fields["event"], json.loads(fields["data"])))
+    return found
