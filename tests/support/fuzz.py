@@ -39,6 +39,9 @@ from ponder.models.gguf import tensors as gguf
 from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
 from ponder.server.live import kept
+from ponder.server.responses import store as answered
+from ponder.server.responses.items import messages
+from ponder.util.worker import gone
 from ponder.verifiers.human import verifier as human
 from ponder.verifiers.learned.features import Agreement, Seen
 from ponder.verifiers.learned.scorer import Scorer, Sigmoid, Steps, load
@@ -115,6 +118,19 @@ def records(folder: Path) -> bytes:
         asked = made.started(asked, 0, run)
     made.answered(asked, kept.Kept(200, (("content-type", "text/plain"),), b"42"))
     del made
+    return _rested(path)
+
+
+def responses(folder: Path) -> bytes:
+    """One response that has ended, and one in progress."""
+    path = folder / "responses"
+    made = answered.Store(path, 1e12)
+    said = {"id": "a", "status": "completed", "background": True, "error": None}
+    events = [{"type": "response.created", "sequence_number": 0, "response": said}]
+    turn = {"role": "user", "content": "Hello"}
+    made.put(answered.Stored("a", "", said, [turn], events))
+    made.put(answered.Stored("b", "", {**said, "status": "queued"}, [turn]), works=True)
+    made.close()
     return _rested(path)
 
 
@@ -251,6 +267,18 @@ def read_records(path: Path) -> None:
             assert 200 <= asked.reply.status < 600
 
 
+def read_responses(path: Path) -> None:
+    """As the server reads them."""
+    held = answered.Store(path, 1e12)
+    for name in "ab":
+        one = held.get(name, "")
+        if one is not None:
+            messages(None, [*one.conversation, {"role": "user", "content": "x"}])
+            assert one.response["status"]
+            gone(one.worker)
+    held.close()
+
+
 def read_pool(path: Path) -> None:
     """Strictly, with broken lines left out, and as a foreign file."""
     for way in (
@@ -319,6 +347,7 @@ READERS = {
     "store": Reader(read_store, (store,), True),
     "queue": Reader(read_queue, (queue,), True),
     "records": Reader(read_records, (records,), True),
+    "responses": Reader(read_responses, (responses,), True),
     "pool": Reader(read_pool, (pool,)),
     "learned": Reader(read_learned, (learned, stepped)),
     "toml": Reader(read_toml, (toml, grid)),

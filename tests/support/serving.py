@@ -112,6 +112,7 @@ async def serving(
                     yield Served(url, engine, client, http)
             finally:
                 await end(server)
+                await app.state.responses.close()
 
 
 async def end(server: uvicorn.Server) -> None:

@@ -24,6 +24,8 @@ from ponder.server.messages import handlers as messages
 from ponder.server.messages.errors import in_its_form
 from ponder.server.messages.models import by_version, listed, one
 from ponder.server.messages.signatures import Signatures
+from ponder.server.responses import handlers as responses
+from ponder.server.responses.office import Office
 from ponder.server.runs.once import once
 from ponder.server.runs.routes import RUNS
 from ponder.server.served import Served
@@ -53,6 +55,7 @@ def application(
             Route("/v1/messages", guarded(once(messages.create)), methods=["POST"]),
             Route("/v1/messages/count_tokens", guarded(messages.count), methods=["POST"]),
             *RUNS,
+            *responses.ROUTES,
         ],
         exception_handlers=in_its_form(
             {
@@ -72,6 +75,7 @@ def application(
         Live(engine, settings.journal),
     )
     app.state.signatures = Signatures()
+    app.state.responses = Office(app.state.house)
     app.state.since = int(time.time())
     return app
 

@@ -121,7 +121,7 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
     _check_begun(asked)
     kind = asked.answer_type
     if kind == "auto":
-        kind = _kind(asked.messages[-1].content, asked)
+        kind = kind_of(asked.messages[-1].content, asked)
     effort, plain, why = _choose(asked, kind, info, settings)
     made = _plain(asked, effort, kind, info) if plain else _searched(asked, effort, kind)
     made = wished(made, asked.thinking, info, plain=plain)
@@ -136,7 +136,7 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
     return Planned(made, effort, plain, why)
 
 
-def _kind(question: str, asked: Asked) -> str:
+def kind_of(question: str, asked: Asked) -> str:
     """Return the type of the answer, guessed by the question's form. That of an agent's step is
     a text, or calls.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,9 +30,13 @@ async def read(request: Request, form: type[B], limit: int) -> B:
     if kind.lower() != "application/json":
         raise ApiError(f"the body must be application/json, not {kind[:60]!r}.", 415)
     try:
-        data = parse(await bounded(request, limit))
+        data = parse(raw := await bounded(request, limit))
+        if b"\\u" in raw:
+            json.dumps(data, ensure_ascii=False).encode()
     except (Malformed, UnicodeDecodeError) as error:
         raise ApiError(f"the body cannot be read: {error}.") from None
+    except UnicodeEncodeError:
+        raise ApiError("the body has half of a character (a lone surrogate).") from None
     if not isinstance(data, dict):
         raise ApiError("the body must be a JSON object.")
     try:

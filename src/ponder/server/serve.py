@@ -48,6 +48,7 @@ async def serve(
             app = application(engine, models, settings)
             for name in models:
                 await opened.enter_async_context(app.state.house.served.open(name))
+            opened.push_async_callback(app.state.responses.close, GRACE)
             config = uvicorn.Config(
                 app,
                 log_config=None,

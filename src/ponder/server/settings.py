@@ -38,3 +38,5 @@ class Settings:
     """Those who may ask; empty for anybody on this machine."""
     pause: float = 10.0
     """Seconds of silence after which a stream says that it is alive."""
+    retention: float = 30 * 86_400.0
+    """Seconds for which stored responses are kept."""

@@ -1,0 +1,144 @@
+"""The form of a response: the object that every reply and the first and last events have."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ponder.server.answered import Tokens
+from ponder.server.responses.body import ResponseBody
+
+Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+FINAL: frozenset[str] = frozenset({"completed", "incomplete", "failed", "cancelled"})
+"""The status of a response that changes no more."""
+Reason = Literal["max_output_tokens", "content_filter"]
+CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
+"""Codes of a failed response, by the type of the error."""
+
+
+def name(kind: str) -> str:
+    """Return a new ID, such as ``resp_...``."""
+    return f"{kind}_{secrets.token_hex(24)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state of a response."""
+
+    status: Status
+    usage: Tokens | None = None
+    """What was spent, once it has ended."""
+    reason: Reason | None = None
+    """The reason why it is incomplete."""
+    error: Mapping[str, str] | None = None
+    """The ``code`` and ``message`` of a failure."""
+    ponder: Mapping[str, Any] = field(default_factory=dict)
+    """The run: what was decided, and the receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The members that do not change."""
+
+    body: ResponseBody
+    """The request, much of which a response repeats."""
+    id: str = field(default_factory=lambda: name("resp"))
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def stored(self) -> bool:
+        """True if the response can be retrieved later."""
+        return self.body.store is not False
+
+    def over(self, outcome: Outcome, output: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """Return the response."""
+        body = self.body
+        done = outcome.status == "completed"
+        rare = {"ponder": dict(outcome.ponder)} if outcome.ponder else {}
+        return {
+            "id": self.id,
+            "object": "response",
+            "created_at": self.created,
+            "completed_at": int(time.time()) if done else None,
+            "status": outcome.status,
+            "background": bool(body.background),
+            "error": dict(outcome.error) if outcome.error else None,
+            "incomplete_details": {"reason": outcome.reason} if outcome.reason else None,
+            "instructions": body.instructions,
+            "max_output_tokens": body.max_output_tokens,
+            "max_tool_calls": body.max_tool_calls,
+            "metadata": body.metadata or {},
+            "model": body.model,
+            "output": list(output),
+            "parallel_tool_calls": body.parallel_tool_calls is not False,
+            "previous_response_id": body.previous_response_id,
+            "prompt_cache_key": body.prompt_cache_key,
+            "reasoning": _reasoning(body),
+            "safety_identifier": body.safety_identifier,
+            "service_tier": "default",
+            "store": self.stored,
+            "temperature": body.temperature,
+            "text": {"format": _format(body), "verbosity": "medium"},
+            "tool_choice": body.tool_choice or "auto",
+            "tools": [],
+            "top_logprobs": 0,
+            "top_p": body.top_p,
+            "truncation": "disabled",
+            "usage": usage(outcome.usage) if outcome.usage else None,
+            "user": body.user,
+            **rare,
+        }
+
+
+def _reasoning(body: ResponseBody) -> dict[str, Any]:
+    """Return the settings of the thinking. The official types have no effort ``auto``; ``ponder``
+    names it.
+    """
+    wished = body.reasoning
+    return {
+        "effort": None if wished.effort == "auto" else wished.effort,
+        "summary": wished.told,
+        "mode": wished.mode or "standard",
+        "context": "current_turn",
+    }
+
+
+def _format(body: ResponseBody) -> dict[str, Any]:
+    return body.text.format.model_dump(by_alias=True, exclude_none=True)
+
+
+def usage(spent: Tokens) -> dict[str, Any]:
+    """Return what was spent."""
+    return {
+        "input_tokens": spent.prompt,
+        "input_tokens_details": {"cached_tokens": spent.cached, "cache_write_tokens": 0},
+        "output_tokens": spent.completion,
+        "output_tokens_details": {"reasoning_tokens": spent.reasoning},
+        "total_tokens": spent.prompt + spent.completion,
+    }
+
+
+def message(name: str, text: str, status: str) -> dict[str, Any]:
+    """Return an output item: the answer."""
+    content = [part(text)] if text or status != "in_progress" else []
+    return {
+        "id": name,
+        "type": "message",
+        "role": "assistant",
+        "status": status,
+        "content": content,
+    }
+
+
+def part(text: str) -> dict[str, Any]:
+    """Return the text of an answer."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def reasoning(name: str, text: str, status: str) -> dict[str, Any]:
+    """Return an output item: the thinking before the answer."""
+    summary = [{"type": "summary_text", "text": text}] if text else []
+    return {"id": name, "type": "reasoning", "status": status, "summary": summary}

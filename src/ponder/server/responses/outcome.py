@@ -1,0 +1,54 @@
+"""The end of a response: from the result of its run, or from the reason why there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ponder.runtime.result import Result
+from ponder.server.answered import Reply, Tokens, reply, tokens, told
+from ponder.server.asked import Planned
+from ponder.server.errors import ApiError
+from ponder.server.responses.form import CODES, Outcome
+
+LIMITS = ("tokens", "usd", "flops", "seconds")
+
+
+def ended(result: Result, planned: Planned, *, cancelled: bool) -> tuple[str, Outcome]:
+    """Return the answer and the outcome. ``cancelled``: whoever asked has ended it.
+
+    Raises:
+        ApiError: there is no answer, or none that is valid JSON where that was asked for.
+    """
+    if cancelled and result.stopped_by == "interrupt":
+        return "", Outcome("cancelled", tokens(result), ponder=told(result, planned))
+    if result.trace is None and result.stopped_by in LIMITS:
+        spent = tokens(result)
+        return "", Outcome("incomplete", spent, "max_output_tokens", ponder=told(result, planned))
+    return _answered(reply(result, planned))
+
+
+def _answered(found: Reply) -> tuple[str, Outcome]:
+    match found.ending:
+        case "stop":
+            outcome = Outcome("completed", found.tokens, ponder=found.ponder)
+        case "length":
+            outcome = Outcome("incomplete", found.tokens, "max_output_tokens", ponder=found.ponder)
+        case "refusal":
+            outcome = Outcome("incomplete", found.tokens, "content_filter", ponder=found.ponder)
+    return found.content, outcome
+
+
+def failed(error: ApiError) -> Outcome:
+    """Return the outcome of a failure."""
+    told = {"code": CODES.get(error.kind, "server_error"), "message": error.message}
+    ponder: dict[str, Any] = error.more.get("ponder") or {}
+    return Outcome("failed", _spent(ponder.get("receipt")), error=told, ponder=ponder)
+
+
+def _spent(receipt: dict[str, Any] | None) -> Tokens | None:
+    """Return the tokens of a receipt in JSON. Nothing of them was shown."""
+    if not receipt:
+        return None
+    total = receipt["total"]
+    made = total["completion_tokens"] + total["wasted_tokens"]
+    return Tokens(total["prompt_tokens"], total["cached_tokens"], made, made)
