@@ -15,7 +15,8 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import BudgetTooSmall, RequestRefused
 from ponder.core.problem import Message, Problem
-from ponder.models.base import ModelInfo, Priced, Request, Shape
+from ponder.core.thinking import Thinking
+from ponder.models.base import Completion, ModelInfo, Priced, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.models.fakes.simulated import Simulated
 from ponder.runtime.journal import Journal
@@ -247,3 +248,23 @@ def test_a_thinking_model_that_cannot_continue_is_asked_in_another_turn() -> Non
     model = Scripted(endless, info=info)
     solve(model, sampling=Sampling(10))
     assert len(model.requests) == 1  # it did not think, so there is nothing to go by
+
+
+@pytest.mark.parametrize("text", ["", "Six times seven is"])
+def test_a_model_whose_thinking_is_counted_but_not_shown_is_asked_without_it(text: str) -> None:
+    """Its thinking took the length. The answer's own words go on after what it had said."""
+    info = ModelInfo("thinker", EVERYTHING - {"prefill"}, Shape(1), local=True)
+    took = Completion(text, "length", PROMPT_TOKENS, 10, reasoning_tokens=8)
+    model = Scripted([took, r"\boxed{42}"], info=info)
+    result = solve(model, sampling=Sampling(10))
+    assert (result.answer, result.receipt.total.calls) == ("42", 2)
+    first, second = model.requests
+    assert (first.thinking, second.thinking) == (None, Thinking("off"))
+    assert len(second.messages) == len(first.messages) + (2 if text else 0)
+
+
+def test_one_that_cannot_be_told_not_to_think_is_not_asked_again() -> None:
+    took = Completion("", "length", PROMPT_TOKENS, 10, reasoning_tokens=10)
+    model = Scripted([took], info=PLAIN)
+    assert solve(model, sampling=Sampling(10)).answer is None
+    assert len(model.requests) == 1

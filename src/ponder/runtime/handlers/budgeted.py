@@ -138,7 +138,7 @@ def budgeted(
             effect.messages,
             meter.cue(effect.problem),
             continues=meter.continues,
-            thinks=effect.sampling.thinking is not None,
+            thinks=effect.sampling.thinking is not None or hidden(call, chain, meter),
         )
         asked = replace(
             effect,
@@ -200,7 +200,8 @@ def budgeted(
             trace = await send(call, effect)
             if grant.limit and trace.finish == "length":
                 admission.fired = grant.limit
-            if then and trace.inconclusive and (meter.continues or trace.reasoning):
+            thought = trace.reasoning or hidden(call, trace, meter)
+            if then and trace.inconclusive and (meter.continues or thought):
                 trace = await conclude(call, effect, trace, grant)
             answered = answered or (trace.answer is not None and effect.role == GENERATE)
             return trace
@@ -211,6 +212,11 @@ def budgeted(
             admission.settle(grant, call.spent, allowed)
 
     return handle
+
+
+def hidden(call: Call, chain: Trace, meter: Meter) -> bool:
+    """True if the model thought, can be told not to, and its server only counts the thinking."""
+    return meter.thinks and call.reasoning_tokens > 0 and not chain.reasoning
 
 
 def nothing(length: int) -> Cost:

@@ -44,6 +44,11 @@ class Meter:
         """True if the model can continue a prefix."""
         return "prefill" in self._model.info.capabilities
 
+    @property
+    def thinks(self) -> bool:
+        """True if the model's own thinking can be set."""
+        return "native_thinking" in self._model.info.capabilities
+
     def cue(self, problem: Problem) -> Cue:
         """Return the cue that forces an answer to the problem."""
         return self._cue(problem)
@@ -126,7 +131,7 @@ class Meter:
         """
         shown, turn = effect.messages, effect.start.turn
         forcing, more = self._forcing(shown, effect.start), self.beside
-        if "native_thinking" in self._model.info.capabilities:
+        if self.thinks:
             more += MARKS
         if self._model.prompt_least(shown, turn) == self._model.prompt_bound(shown, turn):
             return lambda length: forcing(length + more)
