@@ -33,7 +33,7 @@ COUNTERS = {
         "sglang:num_queue_reqs",
     ),
 }
-SETTLE = 120.0  # seconds after which a server is given up
+SETTLE = 600.0  # seconds after which a server is given up
 POLL = 0.05  # seconds between two looks at the counters
 
 

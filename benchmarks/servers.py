@@ -60,12 +60,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "decompose": {"split_length": 64},
     "refine": {"rounds": 2, "critique_length": 64},
     "mixture": {"n": 2},
+    "aggregate": {"n": 2, "k": 2, "rounds": 1},
     "sequential_parallel": {"n": 4, "chains": 2},
     "tree_of_thoughts": {"width": 2, "fan": 2, "votes": 1, "expansions": 4},
     "verify_and_backtrack": {"tries": 2, "most": 6},
     "mcts": {"expansions": 4, "fan": 2},
     "ab_mcts": {"n": 4},
     "particle_filter": {"n": 3},
+    "auto": {"n": 4},
 }
 """Knobs that keep each strategy short."""
 SHARE = 2, 3

@@ -90,7 +90,9 @@ def listing(*rows: Json) -> Json:
     return {"object": "list", "data": list(rows)}
 
 
-def chatting(body: Json, text: str = "It is \\boxed{42}.", prompt: int | None = None) -> Reply:
+def chatting(
+    body: Json, text: str = "It is \\boxed{42}.", prompt: int | None = None, thinking: str = ""
+) -> Reply:
     """A chat completion, streamed if that is wanted. One word is one token."""
     words = sum(len(message["content"].split()) for message in body["messages"])
     usage = {"prompt_tokens": words + 4 if prompt is None else prompt, "completion_tokens": 3}
@@ -104,6 +106,8 @@ def chatting(body: Json, text: str = "It is \\boxed{42}.", prompt: int | None = 
         one["logprobs"] = {"content": rows}
     if not body.get("stream"):
         message = {"role": "assistant", "content": text}
+        if thinking:
+            message["reasoning_content"] = thinking
         choices = [{**one, "index": k, "message": message} for k in range(body.get("n") or 1)]
         return {"object": "chat.completion", "choices": choices, "usage": usage}
     events = [
@@ -177,7 +181,7 @@ def llamacpp(method: str, path: str, body: Json) -> Reply:
                 return 400, {"error": {"code": 400, "message": why}}
             return {"prompt": "<|im_start|>user\n?<|im_end|>\n<|im_start|>assistant\n<think>\n"}
         case "POST", "/v1/chat/completions":
-            return chatting(body)
+            return chatting(body, thinking="Six sevens.")
     return None
 
 

@@ -124,6 +124,45 @@ def test_llamacpp_tells_its_context_slots_and_template() -> None:
     assert "n" not in found.found  # its usage counts the first choice alone
 
 
+@pytest.mark.parametrize(
+    ("content", "thinking", "known"),
+    [
+        ("To solve", None, True),
+        ("To solve", "", True),
+        ("</think>", None, True),
+        ("", "To solve", None),
+        ("42", "Six", None),
+        ("\n", None, None),
+        (None, None, None),
+    ],
+)
+def test_a_few_tokens_show_if_llamacpp_takes_thinking_apart(
+    content: Json, thinking: Json, known: bool | None
+) -> None:
+    asked: list[Json] = []
+
+    def speaking(method: str, path: str, body: Json) -> Json:
+        if path == "/v1/chat/completions":
+            asked.append(body)
+            message = {"content": content, "reasoning_content": thinking}
+            return {"choices": [{"message": message, "finish_reason": "length"}]}
+        return servers.llamacpp(method, path, body)
+
+    with at("llamacpp", speaking):
+        used = facts("llamacpp:", wake=lambda line: None)
+    assert used.value("think_open") is known
+    assert [body["max_tokens"] for body in asked] == [4]
+
+
+def test_without_a_prompt_that_begins_to_think_or_use_of_the_model_nothing_is_generated() -> None:
+    with at("llamacpp", continuing) as server:
+        facts("llamacpp:any-name", wake=lambda line: None)
+    assert not any("completions" in path for _, path, _ in server.asked)
+    with at("llamacpp", servers.llamacpp) as server:
+        facts("llamacpp:")
+    assert not any("completions" in path for _, path, _ in server.asked)
+
+
 def continuing(method: str, path: str, body: Json) -> Json:
     """A llama.cpp whose template lets a message be continued."""
     if path == "/apply-template":

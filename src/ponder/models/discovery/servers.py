@@ -21,6 +21,8 @@ QUESTION = {"role": "user", "content": "How many is six times seven?"}
 PREFIX = "Six times seven is"
 LOADING = 600.0
 """Seconds that a server may take to load a model."""
+FEW = 4
+"""Tokens that show if a server takes thinking apart."""
 
 
 async def tell(
@@ -139,9 +141,24 @@ async def _llamacpp(ask: Asker, model: str, row: dict[str, Json], wake: Wake) ->
         facts = facts.having("told", "/props", **templates.read(told["chat_template"]))
     rendered = (await ask.post("/apply-template", {"messages": [QUESTION]})).table.get("prompt")
     if isinstance(rendered, str):
-        # Not think_open: no address tells if the server's parser takes the thinking apart.
-        facts = facts.having("told", "/apply-template", opens=templates.opens(rendered))
+        opens = templates.opens(rendered)
+        facts = facts.having("told", "/apply-template", opens=opens)
+        if opens and wake:
+            facts = await _parsed(ask, model, facts)
     return await _continued(ask, facts)
+
+
+async def _parsed(ask: Asker, model: str, facts: Facts) -> Facts:
+    """Add that the server does not take the thinking apart which its prompt begins, if so.
+
+    No address tells it: a few tokens do.
+    """
+    body = {"model": model, "messages": [QUESTION], "max_tokens": FEW, "temperature": 0}
+    answer = await ask.post("chat/completions", body, LOADING)
+    message = next(iter(answer.rows("choices")), {}).get("message")
+    said = message if isinstance(message, dict) else {}
+    apart = said.get("reasoning_content") or not _text(said.get("content")).strip()
+    return facts if apart else facts.having("probed", "", think_open=True)
 
 
 async def _continued(ask: Asker, facts: Facts) -> Facts:
