@@ -40,6 +40,7 @@ from ponder.models.catalog import Entry, pull, remove, resolve, status
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Source
 from ponder.models.gguf import tensors as gguf
+from ponder.models.presets.providers import PROVIDERS
 from tests.support.gguf import tiny_gguf
 
 PARTS = 2
@@ -101,6 +102,8 @@ def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) 
         monkeypatch.delenv(name, raising=False)
     for name in [n for n in os.environ if n.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
+    for provider in PROVIDERS:  # no server on this machine is among the models
+        monkeypatch.setenv(provider.address, "http://127.0.0.1:1")
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     monkeypatch.setenv("PONDER_HOME", str(tmp_path / "home"))
