@@ -20,7 +20,7 @@ LONGEST = 400
 """Lines that no file of ``src`` has more of."""
 SMALL = 80
 """Lines up to which a file needs no test of its name."""
-IMPORTED_AS = {"scikit-learn": "sklearn"}
+IMPORTED_AS = {"opentelemetry-sdk": "opentelemetry", "scikit-learn": "sklearn"}
 COVERED_BY = {
     "answers/arithmetic.py": "verifiers/test_checkers.py",
     "answers/blocks.py": "answers/test_programs.py",
@@ -109,6 +109,7 @@ COVERED_BY = {
     "server/messages/form.py": "server/messages/test_handlers.py",
     "server/messages/turns.py": "server/messages/test_handlers.py",
     "server/own_thinking.py": "server/messages/test_handlers.py",
+    "server/logs.py": "server/test_watch.py",
     "policies/bandit.py": "policies/test_search.py",
     "runtime/answered.py": "test_batching.py",
     "runtime/handlers/live.py": "runtime/test_runner.py",

@@ -315,3 +315,18 @@ def test_the_price_list_is_loaded_only_when_needed() -> None:
 def test_a_byte_order_mark_is_not_part_of_the_configuration(user: Path) -> None:
     user.write_text("\ufeff[default]\nmodel = 'x'\n", encoding="utf-8")
     assert load().model == "x"
+
+
+def test_how_long_a_server_keeps_runs_is_the_user_s_own_choice(user: Path, project: Path) -> None:
+    user.write_text("[serve]\nkeep_days = 30\n")
+    project.write_text("[default]\nmodel = 'tiny'\n")
+    assert load(project.parent).keep_days == 30
+    for text in ("keep_days = 0", "keep_days = 'long'", "days = 1"):
+        user.write_text(f"[serve]\n{text}\n")
+        with pytest.raises(UsageError, match=r"keep_days|days"):
+            load(user.parent)
+    user.write_text("")
+    assert load(project.parent).keep_days is None
+    project.write_text("[serve]\nkeep_days = 1\n")
+    with pytest.raises(UsageError, match=r"your own ponder\.toml"):
+        load(project.parent)

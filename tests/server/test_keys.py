@@ -17,8 +17,9 @@ from tests.support.serving import USER, answering, serving
 def test_a_new_key_opens_what_its_lines_describe(tmp_path: Path) -> None:
     key, lines = keys.new("team")
     file = tmp_path / "keys.toml"
-    file.write_text(f"{lines}\nmax_usd = 0.5\n")
+    file.write_text(f"{lines}\nmax_usd = 0.5\nday_tokens = 9\nday_usd = 1\nper_minute = 60\n")
     [known] = keys.load(file)
+    assert (known.day_tokens, known.day_usd, known.per_minute) == (9, 1, 60)
     assert (known.name, known.ceiling) == ("team", Budget(usd=0.5))
     assert key not in lines
     assert keys._known({"authorization": f"bearer {key}"}, (known,)) is known
@@ -32,6 +33,10 @@ def test_a_new_key_opens_what_its_lines_describe(tmp_path: Path) -> None:
         ("[a]\nsha256 = 'plain'", "64 hex digits"),
         (f"[a]\nsha256 = '{'0' * 64}'\nurl = 'x'", "64 hex digits"),
         (f"[a]\nsha256 = '{'0' * 64}'\nmax_usd = -1", "greater than zero"),
+        (f"[a]\nsha256 = '{'0' * 64}'\nday_usd = -1", "day_usd must be a number greater"),
+        (f"[a]\nsha256 = '{'0' * 64}'\nday_usd = nan", "day_usd must be a number greater"),
+        (f"[a]\nsha256 = '{'0' * 64}'\nday_tokens = 1.5", "day_tokens must be a whole number"),
+        (f"[a]\nsha256 = '{'0' * 64}'\nper_minute = true", "per_minute must be a whole number"),
         ("key = 'x'", "64 hex digits"),
         ("[a", "not TOML"),
     ],
@@ -100,3 +105,12 @@ async def test_a_page_of_another_place_may_not_ask() -> None:
             for origin in ("https://evil.example", "null", "http://localhost:3000")
         ]
     assert codes == [403, 403, 200]
+
+
+async def test_a_name_that_another_place_gave_this_machine_may_not_be_asked_for() -> None:
+    async with serving(answering("hi")) as server:
+        codes = [
+            (await server.http.get("/v1/models", headers={"host": host})).status_code
+            for host in ("evil.example", "evil.example:8000", "[", "localhost:8000", "[::1]:8000")
+        ]
+    assert codes == [403, 403, 403, 200, 200]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import httpx
 import uvicorn
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from starlette.applications import Starlette
 
 from ponder.models.base import Model, ModelInfo, Request, Shape
 from ponder.models.config import Config
@@ -22,6 +23,7 @@ from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
 from ponder.server.settings import Settings
+from ponder.server.traces import Traces
 
 USER = [{"role": "user", "content": "Say hello to the reader."}]
 NUMBER = [{"role": "user", "content": "How many is six times seven?"}]
@@ -66,6 +68,7 @@ class Served:
     engine: Engine
     openai: AsyncOpenAI
     http: httpx.AsyncClient
+    app: Starlette
 
     async def post(self, path: str = "/v1/chat/completions", **body: Any) -> httpx.Response:
         return await self.http.post(path, json=body)
@@ -86,12 +89,13 @@ async def serving(
     names: tuple[str, ...] = (),
     key: str = "none",
     journal: Path | bool = False,
+    traces: Traces | None = None,
 ) -> AsyncIterator[Served]:
     """Serve a model under its own name; without one, those of the configuration."""
     settings = replace(settings or Settings(), journal=journal)
     given = {model.info.name: Opened(model)} if model else {}
     async with Engine(config or Config()) as engine:
-        app = application(engine, names, settings, given=given)
+        app = application(engine, names, settings, given=given, traces=traces)
         config_of = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         config_of.load()
         server = uvicorn.Server(config_of)
@@ -109,9 +113,11 @@ async def serving(
                         base_url=f"{url}/v1", api_key=key, max_retries=0, http_client=bare
                     ) as client,
                 ):
-                    yield Served(url, engine, client, http)
+                    yield Served(url, engine, client, http, app)
             finally:
                 await end(server)
+                await app.state.house.stop()
+                app.state.house.operation.close()
                 await app.state.responses.close()
 
 

@@ -106,6 +106,8 @@ class Config:
     """The file of plans; None if unset."""
     plans_of_project: bool = False
     """True if the project's file sets ``plans``."""
+    keep_days: float | None = None
+    """Days after which a server removes a run; None to keep all."""
 
 
 def load(cwd: Path | None = None) -> Config:
@@ -133,6 +135,7 @@ def load(cwd: Path | None = None) -> Config:
         model_of_project=bool(own.model),
         plans=own.plans or config.plans,
         plans_of_project=own.plans is not None,
+        keep_days=config.keep_days,
     )
 
 
@@ -158,7 +161,7 @@ def _read(path: Path, trusted: bool) -> Config:
     except (ValueError, RecursionError) as error:  # TOML or UTF-8
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise UsageError(f"{path} is not valid TOML: {why}.") from None
-    tables = {"default": _is_table, "engine": _is_table, "endpoints": _is_table}
+    tables = dict.fromkeys(("default", "engine", "endpoints", "serve"), _is_table)
     _check(path, "", data, {name: ("a table", check) for name, check in tables.items()})
     default = data.get("default", {})
     _check(path, "default", default, dict.fromkeys(("model", "effort", "plans"), _TEXT))
@@ -173,8 +176,17 @@ def _read(path: Path, trusted: bool) -> Config:
             )
         endpoints[name] = _endpoint(path, name, table, trusted)
     plans = path.absolute().parent / default["plans"] if "plans" in default else None
+    serve = data.get("serve", {})
+    _check(path, "serve", serve, {"keep_days": _DAYS})
+    if serve and not trusted:  # it has runs removed
+        raise UsageError(f"{path}: [serve] belongs into your own ponder.toml, not a project's.")
     return Config(
-        default.get("model", ""), default.get("effort", ""), engine, endpoints, plans=plans
+        default.get("model", ""),
+        default.get("effort", ""),
+        engine,
+        endpoints,
+        plans=plans,
+        keep_days=float(serve["keep_days"]) if "keep_days" in serve else None,
     )
 
 
@@ -314,6 +326,7 @@ _FLAG: Check = ("true or false", lambda v: isinstance(v, bool))
 _WHOLE: Check = ("a whole number, 0 or more", _is_whole)
 _COUNT: Check = ("a whole number, 1 or more", lambda v: _is_whole(v) and v > 0)
 _SECONDS: Check = ("a number of seconds above 0", lambda v: _is_number(v) and v > 0)
+_DAYS: Check = ("a number of days above 0", lambda v: _is_number(v) and v > 0)
 _AMOUNT: Check = ("USD per million tokens, 0 or more", lambda v: _is_number(v) and v >= 0)
 _ENDPOINT: dict[str, Check] = {
     "base_url": ("an http or https URL without user name, password, query or fragment", is_url),

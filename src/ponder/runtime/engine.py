@@ -174,6 +174,11 @@ class Engine:
             )
         return self._behind.wait(start())
 
+    @property
+    def open(self) -> bool:
+        """True between its opening and its closing."""
+        return self._loop is not None and not self._closed
+
     def _check_open(self) -> None:
         if self._loop is None:
             raise UsageError("the engine is not open: open it with 'async with' or 'with'.")

@@ -214,6 +214,16 @@ class Journal:
         """Delete a run."""
         self._execute("delete from runs where id = ?", (run,))
 
+    def forget(self, before: float) -> int:
+        """Delete the runs that began before a time, except those that a process works on; return
+        their number.
+        """
+        old = self._execute("select id, worker from runs where created < ?", (before,))
+        found = [run for run, worker in old if not worker or gone(str(worker))]
+        for run in found:
+            self.remove(run)
+        return len(found)
+
     def calls(self, run: str) -> list[Row]:
         """Return the calls of a run, in order of delivery."""
         self.flush()

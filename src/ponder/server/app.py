@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,8 +16,9 @@ from starlette.routing import Route
 from ponder.core.errors import PonderError
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server import chat
+from ponder.server import chat, logs
 from ponder.server.conducted import House
+from ponder.server.edge import Edge
 from ponder.server.errors import ApiError, of_api, of_http
 from ponder.server.gate import Gate
 from ponder.server.keys import guarded
@@ -24,12 +27,17 @@ from ponder.server.messages import handlers as messages
 from ponder.server.messages.errors import in_its_form
 from ponder.server.messages.models import by_version, listed, one
 from ponder.server.messages.signatures import Signatures
+from ponder.server.operation import Operation
 from ponder.server.responses import handlers as responses
 from ponder.server.responses.office import Office
 from ponder.server.runs.once import once
 from ponder.server.runs.routes import RUNS
 from ponder.server.served import Served
 from ponder.server.settings import Settings
+from ponder.server.watch import Watch
+
+if TYPE_CHECKING:
+    from ponder.server.traces import Traces
 
 
 def application(
@@ -38,17 +46,24 @@ def application(
     settings: Settings | None = None,
     *,
     given: Mapping[str, Opened] | None = None,
+    traces: Traces | None = None,
 ) -> Starlette:
     """Return the application on an open engine.
 
     ``models`` are served besides those of ``ponder.toml``; ``given`` are models that are open
     already, by name.
+
+    Raises:
+        UsageError: the record of what keys have spent cannot be used.
     """
     settings = settings or Settings()
+    gate = Gate(settings.at_once, settings.queue)
+    operation = Operation(engine, settings, gate, logs.write, traces)
     app = Starlette(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
-            Route("/readyz", _alive, methods=["GET"]),
+            Route("/readyz", _ready, methods=["GET"]),
+            Route("/metrics", guarded(_metrics), methods=["GET"]),
             Route("/v1/models", guarded(by_version(_models, listed)), methods=["GET"]),
             Route("/v1/models/{name:path}", guarded(by_version(_model, one)), methods=["GET"]),
             Route("/v1/chat/completions", guarded(once(chat.complete)), methods=["POST"]),
@@ -66,12 +81,14 @@ def application(
                 Exception: of_api,
             }
         ),
+        middleware=[Middleware(Watch, operation=operation), Middleware(Edge, settings=settings)],
     )
     app.state.house = House(
         engine,
         Served(engine, models, given),
         settings,
-        Gate(settings.at_once, settings.queue),
+        gate,
+        operation,
         Live(engine, settings.journal),
     )
     app.state.signatures = Signatures()
@@ -83,6 +100,20 @@ def application(
 async def _alive(request: Request) -> Response:
     """Answer that the server runs."""
     return JSONResponse({"status": "ok"})
+
+
+async def _ready(request: Request) -> Response:
+    """Answer that requests are welcome, or that they are not."""
+    house: House = request.app.state.house
+    if house.operation.ready:
+        return JSONResponse({"status": "ready"})
+    return JSONResponse({"status": "ending"}, 503)
+
+
+async def _metrics(request: Request) -> Response:
+    """Return the figures for Prometheus."""
+    house: House = request.app.state.house
+    return house.operation.metrics.response()
 
 
 async def _nobody(request: Request, error: Exception) -> Response:

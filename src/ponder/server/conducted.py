@@ -19,6 +19,7 @@ from ponder.server.errors import ApiError
 from ponder.server.gate import Gate, Ticket
 from ponder.server.keys import Key
 from ponder.server.live.live import Live
+from ponder.server.operation import Operation, Running
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
@@ -31,6 +32,7 @@ class House:
     served: Served
     settings: Settings
     gate: Gate
+    operation: Operation
     live: Live
     runs: set[Conducted] = field(default_factory=set)
     """The runs in progress or in the queue."""
@@ -39,6 +41,10 @@ class House:
         """End all runs, with their best answers so far."""
         for run in tuple(self.runs):
             run.end()
+
+    async def stop(self) -> None:
+        """End all runs, and wait until their cost is booked."""
+        await asyncio.gather(*(run.stop() for run in tuple(self.runs)))
 
 
 def conduct(
@@ -51,8 +57,9 @@ def conduct(
     of the run and the event.
 
     Raises:
-        ApiError: the server takes no more runs now.
+        ApiError: the server takes no more runs now, or its key asks too often.
     """
+    house.operation.admit(key)
     share = shared(key.ceiling, len(wanted))
     tickets = house.gate.tickets(key.name, len(wanted))
     return [
@@ -100,24 +107,27 @@ class Conducted:
         await self._ticket.turn()
         async with house.served.open(asked.model) as used:
             planned = plan(asked, used.model.info, house.settings, house.served.names)
-            planned = self._going.settled(planned)
-            async with prepare(
-                planned.spec,
-                house.engine,
-                model=used,
-                journal=house.settings.journal,
-                run=self._going.recorded,
-                publish=self._going.hear,
-            ) as runner:
-                return await self._run(runner, planned)
+            planned, recorded = self._going.settled(planned), self._going.recorded
+            account = house.operation.run
+            with account(self._ticket.key, planned, used, resumed=bool(recorded)) as running:
+                async with prepare(
+                    running.planned.spec,
+                    house.engine,
+                    model=used,
+                    journal=house.settings.journal,
+                    run=recorded,
+                    publish=running.heard(self._going.hear),
+                ) as runner:
+                    return await self._run(runner, running)
 
-    async def _run(self, runner: Runner, planned: Planned) -> Result:
-        self._runner = runner
+    async def _run(self, runner: Runner, running: Running) -> Result:
+        self._runner = running.runner = runner
         if not self._ready.done():
-            self._ready.set_result(planned)
+            self._ready.set_result(running.planned)
         if self._stopped:
             runner.interrupt()
-        return await runner.go()
+        running.result = await runner.go()
+        return running.result
 
     def _settle(self, task: asyncio.Future[Result]) -> None:
         """Give the place back, and wake whoever waits for a run that never became ready."""

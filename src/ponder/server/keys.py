@@ -23,6 +23,8 @@ from ponder.server.errors import ApiError
 from ponder.util.files import read_regular, text_of
 
 Handler = Callable[[Request], Awaitable[Response]]
+DAILY = ("day_tokens", "day_usd", "per_minute")
+"""Limits of a key over all its requests."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,11 +38,28 @@ class Key:
     """SHA-256 of the key, in hexadecimal. Keys are random, so they need no salt."""
     ceiling: Budget = Budget()
     """Most that one of its requests may spend."""
+    day_tokens: int | None = None
+    """Most tokens that all its requests may spend in a day."""
+    day_usd: float | None = None
+    """Most dollars of the same."""
+    per_minute: int | None = None
+    """Most requests in a minute that start a run."""
+
+    @property
+    def daily(self) -> bool:
+        """True if it has a budget per day."""
+        return self.day_tokens is not None or self.day_usd is not None
+
+    @property
+    def limited(self) -> bool:
+        """True if its requests are counted."""
+        return self.daily or self.per_minute is not None
 
 
 def load(path: Path | str) -> tuple[Key, ...]:
     """Read a file of keys: tables ``[NAME]`` with ``sha256``, and at will ``max_tokens``,
-    ``max_usd`` and ``max_seconds`` of one request.
+    ``max_usd`` and ``max_seconds`` of one request, ``day_tokens`` and ``day_usd`` of all its
+    requests in a day, and ``per_minute``, the number of its requests.
 
     Raises:
         UsageError: it cannot be read, or is no such file.
@@ -57,15 +76,23 @@ def load(path: Path | str) -> tuple[Key, ...]:
 
 def _key(path: Path | str, name: str, table: Any) -> Key:
     units = {"max_tokens": "tokens", "max_usd": "usd", "max_seconds": "seconds"}
-    sound = isinstance(table, dict) and table.keys() <= {"sha256", *units}
+    sound = isinstance(table, dict) and table.keys() <= {"sha256", *units, *DAILY}
     digest = table.get("sha256") if sound else None
     if not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
         raise UsageError(
             f'{path}: [{name}] must have sha256 = "64 hex digits", and at most '
-            f"{', '.join(units)} besides; make one with 'ponder serve --new-key NAME'."
+            f"{', '.join((*units, *DAILY))} besides; make one with 'ponder serve --new-key NAME'."
         )
     limits = {units[unit]: limit for unit, limit in table.items() if unit in units}
-    return Key(name, digest, Budget(**limits))
+    day = {unit: table[unit] for unit in DAILY if unit in table}
+    for unit, limit in day.items():
+        whole = type(limit) is int
+        if not ((whole or (unit == "day_usd" and type(limit) is float)) and 0 < limit < 1e9**2):
+            kind = "number" if unit == "day_usd" else "whole number"
+            raise UsageError(
+                f"{path}: [{name}] {unit} must be a {kind} greater than zero, not {limit!r}."
+            )
+    return Key(name, digest, Budget(**limits), **day)
 
 
 def new(name: str) -> tuple[str, str]:
@@ -127,17 +154,26 @@ def _known(headers: Mapping[str, str], keys: tuple[Key, ...]) -> Key:
 
 
 def _near(headers: Mapping[str, str]) -> Key:
-    """Let anybody on this machine in, except pages of other places in its browsers.
+    """Let anybody on this machine in, except pages of other places in its browsers. Such a page may
+    have its own name lead to this machine; the name then stands in ``host``.
 
     Raises:
         ApiError: the request comes from such a page.
     """
-    origin = headers.get("origin")
-    if origin is not None and not loopback(urllib.parse.urlsplit(origin).hostname or ""):
+    places = [headers.get("origin"), f"http://{headers['host']}" if "host" in headers else None]
+    if not all(place is None or loopback(_host(place)) for place in places):
         raise ApiError(
-            "pages of other places may not ask a server without API keys: start it with --keys.",
+            "pages of other places, and other names of this machine, may not ask a server without "
+            "API keys: start it with --keys.",
             403,
             "permission_error",
             code="foreign_origin",
         )
     return Key()
+
+
+def _host(url: str) -> str:
+    try:
+        return urllib.parse.urlsplit(url).hostname or ""
+    except ValueError:  # brackets that are not an address
+        return ""

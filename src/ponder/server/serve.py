@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ponder.core.errors import UsageError
+from ponder.core.errors import MissingExtra, UsageError
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
 from ponder.server.conducted import House
 from ponder.server.keys import loopback
+from ponder.server.retention import keeping
 from ponder.server.settings import Settings
+
+if TYPE_CHECKING:
+    from ponder.server.traces import Traces
 
 GRACE = 10
 """Seconds that requests in progress have to end by themselves when the server is told to stop."""
+
+SILENCE = 120
+"""Seconds after which the system gives up a connection that takes nothing."""
 
 
 async def serve(
@@ -35,6 +44,7 @@ async def serve(
 
     Raises:
         UsageError: the address cannot be used, or other machines reach it and there are no keys.
+        MissingExtra: traces are wanted, and their package is absent.
         PonderError: a model cannot be opened.
     """
     if not settings.keys and not loopback(host):
@@ -45,9 +55,13 @@ async def serve(
     sock = listening(host, port)
     with sock:
         async with engine, AsyncExitStack() as opened:
-            app = application(engine, models, settings)
+            app = application(engine, models, settings, traces=_traces(settings))
+            house: House = app.state.house
+            opened.callback(house.operation.close)
+            opened.push_async_callback(house.stop)
+            await opened.enter_async_context(keeping(engine, settings))
             for name in models:
-                await opened.enter_async_context(app.state.house.served.open(name))
+                await opened.enter_async_context(house.served.open(name))
             opened.push_async_callback(app.state.responses.close, GRACE)
             config = uvicorn.Config(
                 app,
@@ -61,6 +75,16 @@ async def serve(
             place = f"[{host}]" if ":" in host else host
             url = f"http://{place}:{sock.getsockname()[1]}"
             await _Server(config, app.state.house, partial(ready, url)).serve([sock])
+
+
+def _traces(settings: Settings) -> Traces | None:
+    if not settings.traced:
+        return None
+    try:
+        from ponder.server.traces import Traces
+    except ImportError:
+        raise MissingExtra("otel", "tracing") from None
+    return Traces()
 
 
 class _Server(uvicorn.Server):
@@ -90,6 +114,7 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
+        self._house.operation.draining = True
         if self.should_exit:  # the second signal does not wait
             self._house.close()
         self.should_exit = True
@@ -109,6 +134,8 @@ def listening(host: str, port: int) -> socket.socket:
         raise _unusable(host, port, error) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # a connection whose reader does not read is given up
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE * 1000)
         sock.bind(address)
     except OSError as error:
         sock.close()

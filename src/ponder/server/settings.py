@@ -40,3 +40,13 @@ class Settings:
     """Seconds of silence after which a stream says that it is alive."""
     retention: float = 30 * 86_400.0
     """Seconds for which stored responses are kept."""
+    spending: Path | None = None
+    """File of what each key has spent; None for one in the journal's folder."""
+    upload: float = 60.0
+    """Seconds that the body of a request may take to come."""
+    stall: float = 60.0
+    """Seconds after which a client that does not read what it is sent is given up."""
+    keep_days: float | None = None
+    """Days after which a run is removed from the journal; None to keep all."""
+    traced: bool = False
+    """True to send traces to an OpenTelemetry collector."""

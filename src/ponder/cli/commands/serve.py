@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 
 import click
 
@@ -16,7 +17,7 @@ from ponder.core.errors import MissingExtra, UsageError
 from ponder.planning import presets
 from ponder.runtime.engine import Engine
 
-NEEDED = ("starlette", "uvicorn", "pydantic")
+NEEDED = ("starlette", "uvicorn", "pydantic", "prometheus_client")
 
 
 @click.command(cls=Command)
@@ -77,6 +78,13 @@ NEEDED = ("starlette", "uvicorn", "pydantic")
 )
 @click.option("--journal", metavar="PATH", help="Record the runs in this file.")
 @click.option("--no-journal", is_flag=True, help="Do not record the runs.")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(0, min_open=True),
+    metavar="DAYS",
+    help="Remove runs from the journal that began so many days ago.",
+)
+@click.option("--traces", is_flag=True, help="Send traces to OpenTelemetry, as OTEL_* say.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def serve(
     models: tuple[str, ...],
@@ -94,6 +102,8 @@ def serve(
     trust: tuple[str, ...],
     journal: str | None,
     no_journal: bool,
+    keep_days: float | None,
+    traces: bool,
     quiet: bool,
 ) -> int:
     """Serve models that think, behind the API of OpenAI's Chat Completions.
@@ -106,6 +116,7 @@ def serve(
     if not all(importlib.util.find_spec(name) for name in NEEDED):
         raise MissingExtra("serve", "the server")
     from ponder.server import keys as callers
+    from ponder.server import logs
     from ponder.server.serve import serve as run
     from ponder.server.settings import Settings
 
@@ -126,11 +137,14 @@ def serve(
         at_once=at_once,
         queue=queue,
         deadline=deadline,
+        keep_days=keep_days or engine.config.keep_days,
+        traced=traces,
     )
 
     def ready(url: str) -> None:
         if not quiet:
             say(f"serving {', '.join(names)} on {url}/v1")
 
-    asyncio.run(run(engine, names, settings, host=host, port=port, ready=ready))
+    with logs.written(logging.ERROR if quiet else logging.INFO):
+        asyncio.run(run(engine, names, settings, host=host, port=port, ready=ready))
     return 0

@@ -27,6 +27,7 @@ async def resume(house: House, key: Key, row: RunRow) -> None:
             code="not_resumable",
         )
     house.served.split(shown.spec(row).model)
+    house.operation.admit(key)
     [ticket] = house.gate.tickets(key.name, 1)
     await _Resumed(house, row, ticket).ready()
 
@@ -41,15 +42,15 @@ class _Resumed(Conducted):
         await self._ticket.turn()
         if house.live.going(row.id) is not None:
             raise ApiError(f"run {row.id} is in progress.", 409, code="not_resumable")
-        async with (
-            house.served.open(self._spec.model) as used,
-            resuming(
-                row.id,
-                house.engine,
-                model=used,
-                journal=house.live.path or False,
-                trust=(*house.settings.trusted, *house.served.names),
-                publish=self._going.hear,
-            ) as runner,
-        ):
-            return await self._run(runner, Planned(self._spec, None, False, "resumed"))
+        planned = Planned(self._spec, None, False, "resumed")
+        async with house.served.open(self._spec.model) as used:
+            with house.operation.run(self._ticket.key, planned, used, resumed=True) as running:
+                async with resuming(
+                    row.id,
+                    house.engine,
+                    model=used,
+                    journal=house.live.path or False,
+                    trust=(*house.settings.trusted, *house.served.names),
+                    publish=running.heard(self._going.hear),
+                ) as runner:
+                    return await self._run(runner, running)
