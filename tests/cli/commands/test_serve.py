@@ -79,4 +79,6 @@ def test_a_signal_ends_it_in_good_order(tmp_path: Path) -> None:
         process.kill()
     assert done["ponder"]["answer"] == "42"
     assert done["ponder"]["run"]
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.returncode, out) == (0, "")
+    [line] = err.splitlines()  # of the log
+    assert json.loads(line)["status"] == 200

@@ -441,7 +441,7 @@ async def test_a_field_that_cannot_be_honoured_is_refused(
         ("include_obfuscation=true", "include_obfuscation"),
         ("starting_after=1", "starting_after"),
         ("include=message.output_text.logprobs", "include"),
-        ("key=x", "key"),
+        ("colour=x", "colour"),
     ],
 )
 async def test_a_query_that_cannot_be_honoured_is_refused(query: str, field: str) -> None:

@@ -102,9 +102,7 @@ async def test_an_action_that_comes_too_late_has_failed_with_a_code(tmp_path: Pa
         asking = asyncio.ensure_future(server.chat())
         await gate.reached()
         [run] = [one["id"] for one in (await runs(server))["data"]]
-        body = '{"action": "hint", "text": "be brief \\ud800"}'  # half of a character
-        path, kind = f"/v1/runs/{run}/steer", {"content-type": "application/json"}
-        number = (await server.http.post(path, content=body, headers=kind)).json()["id"]
+        number = await steer(server, run, "hint", text="be brief")
         gate.set()
         await asking
         found = await state(server, run, number)
