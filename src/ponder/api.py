@@ -98,6 +98,7 @@ async def prepare(
             others=others,
             notes=tuple(dict.fromkeys(n for one in (used, *others.values()) for n in one.notes)),
             steps=plan.chosen.stepwise,
+            written=plan.chosen.strategy.written,
             worth=asked.worth,
             outlook=_outlook(asked),
             calibrated=_calibrated(asked, used.model),

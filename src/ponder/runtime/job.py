@@ -57,6 +57,10 @@ class Job:
     """Remarks for the receipt."""
     steps: bool = False
     """True if the strategy grows its traces step by step."""
+    written: bool = True
+    """True if the strategy's answer is written, so that one can be forced; the budget then keeps
+    what that takes.
+    """
     cue: Callable[[Problem], Cue] = boxed
     """Returns the cue that forces an answer to a problem."""
     worth: Worth | None = None

@@ -127,7 +127,7 @@ class Runner:
             run=self.run,
             inbox=self._inbox,
             publish=self._listen,
-            concludes=True,
+            concludes=job.written,
             watched=self._publish is not ignore,
         )
         ledger, self._admission, self._decide = built.ledger, built.admission, built.decide
@@ -210,7 +210,8 @@ class Runner:
         """Force an answer from the best unfinished trace that the remaining budget can afford, or
         from none, if the model can be made to answer.
         """
-        if not self._job.model.info.capabilities & {"prefill", "native_thinking"}:
+        able = self._job.model.info.capabilities & {"prefill", "native_thinking"}
+        if not (able and self._job.written):
             return None
         found = sorted(ends(list(self._traces.values())), key=self._promise, reverse=True)
         with suppress(ModelError):

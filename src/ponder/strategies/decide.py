@@ -34,7 +34,7 @@ from ponder.strategies.knobs import Range
 from ponder.strategies.looking import BLANKS, MOST, YES_NO, Form, Labels, Look, blanks, look
 
 
-@strategy("one look: the choices' probabilities, nothing written", "Zhao 2021")
+@strategy("one look: the choices' probabilities, nothing written", "Zhao 2021", written=False)
 async def decide(
     s: Session,
     problem: Problem,

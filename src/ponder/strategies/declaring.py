@@ -49,6 +49,8 @@ class Strategy:
     """The types of answers that it can give."""
     tools: bool
     """True if its answer may be calls of tools: it draws whole samples and compares answers."""
+    written: bool
+    """True if its answer is one that the model writes, so that one can be forced."""
 
     @property
     def name(self) -> str:
@@ -78,6 +80,7 @@ def strategy(
     executes: bool = False,
     answers: tuple[AnswerType, ...] = ANSWER_TYPES,
     tools: bool = False,
+    written: bool = True,
 ) -> Callable[[Function], Strategy]:
     """Declare the function below to be a strategy; the arguments are the fields of ``Strategy``.
 
@@ -85,7 +88,18 @@ def strategy(
     """
     asked = (lambda values: verifier) if isinstance(verifier, str) else verifier
     return lambda function: Strategy(
-        function, summary, paper, asked, needs, more, check, members, executes, answers, tools
+        function,
+        summary,
+        paper,
+        asked,
+        needs,
+        more,
+        check,
+        members,
+        executes,
+        answers,
+        tools,
+        written,
     )
 
 
