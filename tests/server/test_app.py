@@ -34,6 +34,10 @@ async def test_the_models_are_those_that_its_owner_named_each_with_every_effort(
         assert (await server.openai.models.retrieve("mine:high")).id == "mine:high"
         with pytest.raises(openai.NotFoundError, match="did you mean 'mine'"):
             await server.openai.models.retrieve("mime")
+        with pytest.raises(
+            openai.NotFoundError, match="'gpt-4o' here: expected simulated, scripted"
+        ):
+            await server.openai.models.retrieve("gpt-4o")
         with pytest.raises(openai.NotFoundError, match="there is no model 'project'"):
             await server.chat(model="project")
 
@@ -75,3 +79,10 @@ async def test_a_real_model(small_engine: OpenVINO, tmp_path: Path) -> None:
         )
         parts = [chunk.choices[0].delta.content or "" async for chunk in stream]
         assert "".join(parts) == done.choices[0].message.content
+
+
+async def test_a_body_that_is_not_called_json_is_told_how_to_be() -> None:
+    async with serving(answering("x")) as server:
+        said = await server.http.post("/v1/chat/completions", data={"model": "scripted"})
+    assert said.status_code == 415
+    assert "send it as 'Content-Type: application/json'" in said.json()["error"]["message"]

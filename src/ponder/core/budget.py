@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ponder.core.errors import UsageError
 
@@ -26,7 +26,7 @@ class Budget:
     """Wall time in seconds."""
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name, value in self.units().items():
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -37,3 +37,12 @@ class Budget:
                 )
         if self.tokens is not None and self.tokens != int(self.tokens):
             raise UsageError(f"the budget's tokens must be a whole number, not {self.tokens!r}.")
+
+    def units(self) -> dict[str, int | float | None]:
+        """Return each unit's limit."""
+        return {
+            "tokens": self.tokens,
+            "usd": self.usd,
+            "flops": self.flops,
+            "seconds": self.seconds,
+        }

@@ -273,6 +273,8 @@ class Engine:
 
     def _admit(self) -> None:
         assert self._loop is not None
+        if self._budget == Budget():  # what was spent is a sum over all runs in progress
+            return
         budget, spent = self._budget, self.spent
         for unit, limit, figure in (
             ("tokens", budget.tokens, spent.tokens),

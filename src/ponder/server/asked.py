@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder.core.budget import Budget
@@ -226,7 +226,7 @@ def lowered(*budgets: Budget) -> Budget:
     """Return the lowest limit of each unit."""
     found: dict[str, Any] = {}
     for budget in budgets:
-        for unit, limit in asdict(budget).items():
+        for unit, limit in budget.units().items():
             known = found.get(unit)
             found[unit] = limit if known is None else known if limit is None else min(known, limit)
     return Budget(**found)

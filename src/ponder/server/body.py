@@ -28,7 +28,11 @@ async def read(request: Request, form: type[B], limit: int) -> B:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind.lower() != "application/json":
-        raise ApiError(f"the body must be application/json, not {kind[:60]!r}.", 415)
+        raise ApiError(
+            f"the body must be JSON, not {kind[:60]!r}: send it as "
+            "'Content-Type: application/json'.",
+            415,
+        )
     try:
         data = parse(raw := await bounded(request, limit))
         if b"\\u" in raw:

@@ -48,14 +48,16 @@ async def streamed(
     def put(at: int, event: Event) -> None:
         queue.put_nowait((at, event))
 
-    runs = conduct(house, key, wanted, put)
+    # Under load, the first byte of each stream goes out before the work of all of them begins.
+    runs = conduct(house, key, wanted, put, held=True)
 
     async def stop() -> None:
         await asyncio.gather(*(run.stop() for run in runs))
 
     try:
         if house.served.ready(wanted[0].model) and not any(run.queued for run in runs):
-            await asyncio.gather(*(run.ready() for run in runs))
+            for run in runs:
+                await run.ready()
     except BaseException:
         await stop()
         raise
@@ -84,16 +86,23 @@ class _Stream:
     async def frames(self) -> AsyncGenerator[bytes, None]:
         for at in range(len(self._runs)):
             yield self._delta(at, {"role": "assistant", "content": ""})
+        for run in self._runs:
+            run.begin()
+        parts: list[bytes] = []
         try:
             while len(self._replies) < len(self._runs):
                 heard = await alive(self._queue, self._pause)
                 if heard is None:
                     yield KEEP_ALIVE
                     continue
-                for part in await self._heard(*heard):
-                    yield part
+                parts += await self._heard(*heard)
+                while not self._queue.empty():  # what has come meanwhile goes out in one write
+                    parts += await self._heard(*self._queue.get_nowait())
+                if parts:
+                    yield b"".join(parts)
+                    parts.clear()
         except Exception as error:
-            yield frame(classified(error).body())
+            yield b"".join([*parts, frame(classified(error).body())])
             return
         if self._usage:
             spent = usage([one.tokens for one in self._replies.values()])

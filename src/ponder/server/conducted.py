@@ -52,9 +52,11 @@ def conduct(
     key: Key,
     wanted: Sequence[Asked],
     publish: Callable[[int, Event], None] | None = None,
+    *,
+    held: bool = False,
 ) -> list[Conducted]:
     """Start a request's runs, within the ceiling of its key. ``publish`` is called with the place
-    of the run and the event.
+    of the run and the event. ``held``: each is made ready, and does nothing before ``begin``.
 
     Raises:
         ApiError: the server takes no more runs now, or its key asks too often.
@@ -68,6 +70,7 @@ def conduct(
             replace(asked, budget=lowered(asked.budget, share)),
             ticket,
             ignore if publish is None else partial(publish, at),
+            held=held,
         )
         for at, (asked, ticket) in enumerate(zip(wanted, tickets, strict=True))
     ]
@@ -86,10 +89,19 @@ class Conducted:
     """A run in a task of its own, once its ``ticket`` is let in."""
 
     def __init__(
-        self, house: House, asked: Asked, ticket: Ticket, publish: Subscriber = ignore
+        self,
+        house: House,
+        asked: Asked,
+        ticket: Ticket,
+        publish: Subscriber = ignore,
+        *,
+        held: bool = False,
     ) -> None:
         self._house, self._asked, self._ticket = house, asked, ticket
         self._going = house.live.start(ticket.key, self, publish)
+        self._begun = asyncio.Event()
+        if not held:
+            self._begun.set()
         self._runner: Runner | None = None
         self._stopped = False
         self._ready: asyncio.Future[Planned] = asyncio.get_running_loop().create_future()
@@ -124,6 +136,7 @@ class Conducted:
         self._runner = running.runner = runner
         if not self._ready.done():
             self._ready.set_result(running.planned)
+        await self._begun.wait()
         if self._stopped:
             runner.interrupt()
         running.result = await runner.go()
@@ -148,9 +161,14 @@ class Conducted:
         self._late = True
         self.end()
 
+    def begin(self) -> None:
+        """Let a run begin that was held."""
+        self._begun.set()
+
     def end(self) -> None:
         """End the run, with its best answer so far."""
         self._stopped = True
+        self._begun.set()
         if self._runner is None:
             self._task.cancel()
         else:

@@ -47,7 +47,7 @@ class Served:
         name, _, effort = asked.rpartition(":")
         if name in self.names and effort in PRESETS:
             return name, effort
-        near = get_close_matches(asked, self.listed, n=1, cutoff=0.5)
+        near = get_close_matches(asked, self.names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(self.names)}."
         raise ApiError(
             f"there is no model {asked[:100]!r} here: {hint}",

@@ -53,6 +53,8 @@ class EventStream(StreamingResponse):
 
 async def alive(queue: asyncio.Queue[Any], seconds: float) -> Any:
     """Return the next item of a queue; None if none has come within the seconds."""
+    if not queue.empty():
+        return queue.get_nowait()
     try:
         async with asyncio.timeout(seconds):
             return await queue.get()
