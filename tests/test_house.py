@@ -100,7 +100,6 @@ COVERED_BY = {
     "server/body.py": "server/test_chat.py",
     "server/chat_body.py": "server/test_chat.py",
     "server/chat_form.py": "server/test_chat.py",
-    "server/conducted.py": "server/test_gate.py",
     "server/errors.py": "server/test_chat.py",
     "server/serve.py": "cli/commands/test_serve.py",
     "server/served.py": "server/test_app.py",

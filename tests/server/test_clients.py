@@ -35,9 +35,6 @@ CLIENTS = [
             headers,
             body,
             id=f"{client}: {what}",
-            marks=[pytest.mark.xfail(strict=True, reason="no tools yet")]
-            if "tools" in body
-            else [],
         )
         for client, what, headers, body in CLIENTS
     ],
