@@ -104,6 +104,7 @@ COVERED_BY = {
     "server/serve.py": "cli/commands/test_serve.py",
     "server/served.py": "server/test_app.py",
     "server/sse.py": "server/test_chat_stream.py",
+    "server/messages/blocks.py": "server/messages/test_tools.py",
     "server/messages/body.py": "server/messages/test_handlers.py",
     "server/messages/form.py": "server/messages/test_handlers.py",
     "server/messages/turns.py": "server/messages/test_handlers.py",

@@ -82,7 +82,8 @@ def check(found: Sequence[dict[str, Any]]) -> None:
                 opened[at] = block["type"]
             case {"type": "content_block_delta", "index": at, "delta": delta}:
                 assert at in opened.keys() - closed
-                assert delta["type"].removesuffix("_delta") in (opened[at], "signature")
+                kind = {"input_json_delta": "tool_use", "signature_delta": "thinking"}
+                assert kind.get(delta["type"], delta["type"].removesuffix("_delta")) == opened[at]
             case {"type": "content_block_stop", "index": at}:
                 assert at in opened.keys() - closed
                 closed.add(at)

@@ -20,6 +20,7 @@ def test_the_oldest_are_given_up_and_those_in_use_are_kept() -> None:
     assert kept.record("", "a") == "aaa"
     kept.keep("", "d", "ddd")
     kept.keep("", "e", "e" * 11)
+    kept.keep("", "d", "ddd")
     assert [kept.record("", name) for name in "abcde"] == ["aaa", "", "ccc", "ddd", ""]
 
 

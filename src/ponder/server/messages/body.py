@@ -5,53 +5,18 @@ inert by its nature, or refused with a sentence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ponder.planning.presets import PRESETS
 from ponder.server.body import Form
 from ponder.server.chat_body import Count, Dial
+from ponder.server.messages.blocks import Block, Cached
+from ponder.server.messages.tools import Offered, ToolChoice
 
 LEAST = 1024
 """Fewest tokens of thinking that may be asked for."""
-_OWN = {"text": {"text"}, "thinking": {"thinking", "signature"}, "redacted_thinking": {"data"}}
-"""Members of each type of block."""
-
-
-class Cached(Form):
-    """A mark that a prompt may be cached up to there: servers of models cache by themselves."""
-
-    type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
-
-
-class Block(Form):
-    """A part of a turn."""
-
-    type: Literal["text", "thinking", "redacted_thinking"]
-    text: str | None = None
-    thinking: str | None = None
-    signature: str | None = None
-    data: str | None = None
-    cache_control: Cached | None = None
-    citations: Annotated[list[JsonValue], Field(max_length=0)] | None = None
-
-    @field_validator("type", mode="before")
-    @classmethod
-    def _kind(cls, kind: object) -> object:
-        if isinstance(kind, str) and kind not in _OWN:
-            raise ValueError(f"blocks of the type {kind[:40]!r} are not supported yet: send text")
-        return kind
-
-    @model_validator(mode="after")
-    def _own(self) -> Block:
-        members = {"text", "thinking", "signature", "data"}
-        given = {name for name in members if name in self.model_fields_set}
-        if given != _OWN[self.type]:
-            own = " and ".join(map(repr, sorted(_OWN[self.type])))
-            raise ValueError(f"a block of the type {self.type!r} has {own}, and no other content")
-        return self
 
 
 class Turn(Form):
@@ -61,10 +26,9 @@ class Turn(Form):
     content: str | list[Block]
 
     @model_validator(mode="after")
-    def _thinker(self) -> Turn:
-        blocks = () if isinstance(self.content, str) else self.content
-        if self.role != "assistant" and any(block.type != "text" for block in blocks):
-            raise ValueError("only turns of the assistant have thinking")
+    def _belong(self) -> Turn:
+        for block in () if isinstance(self.content, str) else self.content:
+            block.check_role(self.role)
         return self
 
 
@@ -111,13 +75,6 @@ class Metadata(Form):
     user_id: str | None = None
 
 
-class ToolChoice(Form):
-    """The wish about tools, at the values that ask for none."""
-
-    type: Literal["auto", "none"]
-    disable_parallel_tool_use: bool | None = None
-
-
 class CountBody(Form):
     """The body of a request to count tokens."""
 
@@ -126,11 +83,11 @@ class CountBody(Form):
     system: str | list[Block] | None = None
     thinking: Thought | None = None
     output_config: Output | None = None
+    tools: list[Offered] | None = None
+    tool_choice: ToolChoice | None = None
     # Inert: they say nothing about the reply.
     cache_control: Cached | None = None
     # At the only value that can be honoured.
-    tools: list[JsonValue] | None = None
-    tool_choice: ToolChoice | None = None
     speed: Literal["standard"] | None = None
     user_profile_id: None = None
     workspace_id: None = None
@@ -141,13 +98,6 @@ class CountBody(Form):
         if isinstance(system, list) and any(block.type != "text" for block in system):
             raise ValueError("the system prompt has blocks of text alone")
         return system
-
-    @field_validator("tools")
-    @classmethod
-    def _no_tools(cls, tools: list[Any] | None) -> list[Any] | None:
-        if tools:
-            raise ValueError("tools are not supported yet: leave them out")
-        return tools
 
 
 class MessagesBody(CountBody):
@@ -166,6 +116,7 @@ class MessagesBody(CountBody):
     # At the only value that can be honoured.
     top_k: int | None = None
     container: None = None
+    thread: None = None
     diagnostics: None = None
     inference_geo: None = None
 
@@ -175,6 +126,13 @@ class MessagesBody(CountBody):
         if count is not None:
             raise ValueError("no model here takes it: leave it out, or take top_p")
         return count
+
+    @field_validator("thread", mode="before")
+    @classmethod
+    def _no_thread(cls, thread: object) -> object:
+        if thread is not None:
+            raise ValueError("no chats are kept here: send all messages")
+        return thread
 
     @field_validator("stop_sequences")
     @classmethod

@@ -20,6 +20,8 @@ VERSION = "anthropic-version"
 """The header by which clients of this API are known at other addresses."""
 OVERLOADED = 529
 """Status of a server that has no room."""
+THREAD = "thread"
+"""The field of a chat that the server is to keep: told by its code, clients send all of it."""
 _KINDS = {
     401: "authentication_error",
     403: "permission_error",
@@ -39,8 +41,10 @@ def id_of(request: Request) -> str:
 def body(error: ApiError, request_id: str) -> dict[str, Any]:
     """Return the JSON body of an error, with the ``ponder`` object of a run that has failed."""
     kind = _KINDS.get(error.status, INVALID if error.status < 500 else "api_error")
-    told = {"type": "error", "error": {"type": kind, "message": error.message}}
-    return {**told, "request_id": request_id, **error.more}
+    told: dict[str, Any] = {"type": kind, "message": error.message}
+    if error.param == THREAD:
+        told["details"] = {"error_code": "thread_unsupported_request"}
+    return {"type": "error", "error": told, "request_id": request_id, **error.more}
 
 
 def in_its_form(usual: Mapping[Any, Answer]) -> dict[Any, Answer]:

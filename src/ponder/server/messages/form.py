@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ponder.server.answered import Reply, Tokens
 from ponder.server.messages import signatures
+from ponder.server.messages.tools import used
 
 Shown = Literal["whole", "omitted", "none"]
 """The part of the thinking that is shown: all of it, a block without its text, or no block."""
@@ -50,6 +51,7 @@ def whole(head: Head, reply: Reply) -> dict[str, Any]:
         content.append({"type": "thinking", "thinking": thinking, "signature": head.signature})
     if reply.content:
         content.append({"type": "text", "text": reply.content, "citations": None})
+    content += map(used, reply.trace.calls)
     return {**head.over(content, ending(reply), reply.tokens), "ponder": reply.ponder}
 
 
@@ -61,6 +63,8 @@ def ending(reply: Reply) -> dict[str, Any]:
         return {**found, "stop_reason": "refusal", "stop_details": details}
     if reply.ending == "length":
         return {**found, "stop_reason": "max_tokens"}
+    if reply.ending == "calls":
+        return {**found, "stop_reason": "tool_use"}
     if stop := reply.trace.stopped_at:
         return {**found, "stop_reason": "stop_sequence", "stop_sequence": stop}
     return {**found, "stop_reason": "end_turn"}

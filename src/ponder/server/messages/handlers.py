@@ -21,6 +21,7 @@ from ponder.server.messages.errors import id_of
 from ponder.server.messages.form import Head, Shown, whole
 from ponder.server.messages.signatures import Signatures
 from ponder.server.messages.stream import streamed
+from ponder.server.messages.tools import toolset
 from ponder.server.messages.turns import messages
 
 
@@ -34,8 +35,9 @@ async def create(request: Request) -> Response:
     head = Head(body.model, shown(body))
 
     def keep(reply: Reply) -> None:
-        if head.shown != "none":
-            signatures.keep(key.name, head.signature, reply.trace.blocks)
+        shown = [head.signature] if head.shown != "none" else []
+        for name in [*shown, *(call.id for call in reply.trace.calls[:1])]:
+            signatures.keep(key.name, name, reply.trace.blocks)
 
     if body.stream:
         events, request_id = body.ponder.events, id_of(request)
@@ -53,7 +55,8 @@ async def count(request: Request) -> Response:
     body = await read(request, CountBody, house.settings.body)
     name, _ = house.served.split(body.model)
     record = partial(request.app.state.signatures.record, request.state.key.name)
-    chat = messages(body, record)
+    tools = toolset(body.tools or (), body.tool_choice)
+    chat = Asked(messages(body, record), name, tools=tools).chat
     async with house.served.open(name) as used:
         most, least = used.model.prompt_bound(chat), used.model.prompt_least(chat)
     told = {"input_tokens": most, "ponder": {"exact": most == least, "least": least}}
@@ -103,6 +106,7 @@ def asked(body: MessagesBody, house: House, signatures: Signatures, key: str) ->
         schema,
         tuple(body.stop_sequences or ()),
         thinking=thinking,
+        tools=toolset(body.tools or (), body.tool_choice),
     )
 
 

@@ -1,7 +1,8 @@
 """Signatures of thinking: names under which the server keeps the vendors' records of its turns.
 
 A record may hold a vendor's signature or encrypted thinking, and says where it came from. So it
-does not leave the server: a client gets a name by chance, and sends it back with the turn.
+does not leave the server: a client gets a name by chance, and sends it back with the turn. A turn
+with calls is known by the id of the first one too, since its thinking may not have been shown.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Signatures:
         """Keep a turn's record, if it has one."""
         if not record or len(record) > self._room:
             return
+        self._size += len(record) - len(self._kept.pop((key, signature), ""))
         self._kept[key, signature] = record
-        self._size += len(record)
         while self._size > self._room:
             self._size -= len(self._kept.popitem(last=False)[1])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -11,6 +11,8 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from ponder.core.events import Event
+from ponder.core.jsontext import dumps
+from ponder.core.tools import ToolCall
 from ponder.server.answered import Reply, Tokens, reply
 from ponder.server.asked import Asked
 from ponder.server.conducted import Conducted, House, conduct
@@ -19,6 +21,7 @@ from ponder.server.facts import fact
 from ponder.server.keys import Key
 from ponder.server.messages import errors
 from ponder.server.messages.form import NOT_ENDED, Head, Shown, ending, usage
+from ponder.server.messages.tools import used
 from ponder.server.sse import EventStream, alive, frame
 from ponder.server.told import Telling
 
@@ -94,20 +97,25 @@ class _Stream:
             yield frame(errors.body(classified(error), self.request_id), "error")
             return
         self.keep(found)
-        for part in [*blocks.said("", telling.rest(found.content).content), *blocks.closed()]:
+        rest = blocks.said("", telling.rest(found.content).content)
+        for part in [*rest, *blocks.called(found.trace.calls), *blocks.closed()]:
             yield part
         told = {"delta": ending(found), "usage": usage(found.tokens), "ponder": found.ponder}
         yield _event("message_delta", **told)
         yield _event("message_stop")
 
 
+Kind = Literal["thinking", "text", "tool_use"]
+"""Type of a block."""
+
+
 class _Blocks:
-    """The blocks of one message: at most one of thinking, then at most one of text."""
+    """The blocks of one message: at most one of thinking, at most one of text, then calls."""
 
     def __init__(self, head: Head) -> None:
         self._shown: Shown = head.shown
         self._signature = head.signature
-        self._open: Literal["", "thinking", "text"] = ""
+        self._open: Kind | Literal[""] = ""
         self._index = -1
 
     def said(self, reasoning: str, content: str) -> list[bytes]:
@@ -125,17 +133,27 @@ class _Blocks:
             found.append(self._delta("text_delta", text=content))
         return found
 
+    def called(self, calls: Sequence[ToolCall]) -> list[bytes]:
+        """Return the events of calls; their arguments are known whole."""
+        found: list[bytes] = []
+        for call in calls:
+            block = used(call)
+            found += self.closed()
+            found += self._begin("tool_use", {**block, "input": {}})
+            found.append(self._delta("input_json_delta", partial_json=dumps(block["input"])))
+        return found
+
     def closed(self) -> list[bytes]:
         """Return the events that end the block that is open; thinking is signed."""
         kind, self._open = self._open, ""
         if not kind:
             return []
         stop = _event("content_block_stop", index=self._index)
-        if kind == "text":
+        if kind != "thinking":
             return [stop]
         return [self._delta("signature_delta", signature=self._signature), stop]
 
-    def _begin(self, kind: Literal["thinking", "text"], members: dict[str, Any]) -> list[bytes]:
+    def _begin(self, kind: Kind, members: dict[str, Any]) -> list[bytes]:
         self._open = kind
         self._index += 1
         block = {"type": kind, **members}
