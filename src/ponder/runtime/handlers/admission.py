@@ -76,6 +76,11 @@ class Admission:
         self.refused = False  # True once a call was refused, and not merely shortened
 
     @property
+    def limited(self) -> bool:
+        """True if any unit is limited, but for seconds."""
+        return bool(self._ceilings)
+
+    @property
     def reserved(self) -> Cost:
         """The reservations of all calls in flight."""
         return self._reserved

@@ -57,6 +57,8 @@ def budgeted(
         thinking = effect.sampling.thinking
         if not meter.continues and thinking == OFF:
             return None
+        if not admission.limited:
+            return nothing
         then = meter.answer(effect)
         if thinking in (None, OFF) and admission.ceiling(then(0)):  # none could ever be forced
             return None
