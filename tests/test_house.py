@@ -101,6 +101,8 @@ COVERED_BY = {
     "server/chat_body.py": "server/test_chat.py",
     "server/chat_form.py": "server/test_chat.py",
     "server/errors.py": "server/test_chat.py",
+    "server/mcp_body.py": "server/test_mcp_tools.py",
+    "server/operations.py": "server/test_openapi.py",
     "server/serve.py": "cli/commands/test_serve.py",
     "server/served.py": "server/test_app.py",
     "server/sse.py": "server/test_chat_stream.py",

@@ -19,7 +19,7 @@ from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 from ponder.runtime.answered import left
 from ponder.runtime.engine import Engine, engine_of
-from ponder.runtime.result import StoppedBy
+from ponder.runtime.result import Result, StoppedBy
 from ponder.strategies.looking import MOST, YES_NO, Labels
 
 STRATEGY = "decide"
@@ -224,9 +224,13 @@ async def decided(
 
     async with prepare(asked, engine, model=model, journal=journal, publish=hear) as runner:
         result = await runner.go()
-    choices = asked.problem.choices
+    return concluded(asked.problem.choices, told[-1] if told else None, result)
+
+
+def concluded(choices: Sequence[str], weighed: Weighed | None, result: Result) -> Decision:
+    """Return the decision of a run that has ended; ``weighed`` is its last event of that type."""
     even = 1 / len(choices)
-    last = told[-1] if told else Weighed(choices, (even,) * len(choices), 0.0, None, "interrupted")
+    last = weighed or Weighed((*choices,), (even,) * len(choices), 0.0, None, "interrupted")
     return Decision(
         last.choice,
         dict(zip(last.choices, last.probabilities, strict=True)),

@@ -21,6 +21,7 @@ from ponder.core.trace import Score, Trace
 from ponder.models.base import Model
 from ponder.models.fakes.absent import Absent
 from ponder.models.opening import Opened
+from ponder.planning.capabilities import payable
 from ponder.planning.problems import problem
 from ponder.planning.spec import SEEDS
 from ponder.runtime.engine import Engine, engine_of
@@ -69,7 +70,7 @@ async def world(
     verifier: str,
     engine: Engine,
     *,
-    model: str | Model = "",
+    model: str | Model | Opened = "",
     budget: Budget | None = None,
 ) -> AsyncIterator[World]:
     """Yield the resources of a verifier: its own models, and ``model`` as the run's.
@@ -84,7 +85,8 @@ async def world(
         if isinstance(model, str):
             used = others[model] if model else Opened(Absent())
         else:
-            used = Opened(model)
+            used = model if isinstance(model, Opened) else Opened(model)
+            payable(budget or Budget(), used.model.info, priced=used.pricing is not None)
         yield World(used.model, engine.tools.reader.read, verifiers, used.pricing, others)
 
 
@@ -93,7 +95,7 @@ async def ascore(
     texts: Sequence[str],
     *,
     verifier: str,
-    model: str | Model = "",
+    model: str | Model | Opened = "",
     answer_type: str = "auto",
     budget: Budget | None = None,
     seed: int = 0,

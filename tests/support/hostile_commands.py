@@ -434,11 +434,22 @@ def serve(ponder: Callable[..., str]) -> None:
         ponder("serve", "-m", "simulated", "--keys", file("keys.toml", text))
 
 
+def mcp(ponder: Callable[..., str]) -> None:
+    """Refused before it reads, which it would do until its input ends; what it reads later is not
+    printed but answered, as JSON.
+    """
+    ponder("mcp", "-m", HOSTILE)
+    ponder("mcp", "-m", f"simulated({TEXT})")
+    ponder("mcp", "-m", "simulated", "--trust", HOSTILE, "--max-usd", HOSTILE)
+    ponder("mcp", "-m", "simulated", "--journal", HOSTILE, "--no-journal")
+
+
 CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "solve": solve,
     "decide": decide,
     "batch": batch,
     "serve": serve,
+    "mcp": mcp,
     "tune": tune,
     "strategies": nothing_foreign,
     "score": score,

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from ponder.models.fakes.scripted import EVERYTHING, Reply, Scripted
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
+from ponder.server.mcp_server import mounted
 from ponder.server.settings import Settings
 from ponder.server.traces import Traces
 
@@ -94,8 +95,9 @@ async def serving(
     """Serve a model under its own name; without one, those of the configuration."""
     settings = replace(settings or Settings(), journal=journal)
     given = {model.info.name: Opened(model)} if model else {}
-    async with Engine(config or Config()) as engine:
+    async with Engine(config or Config()) as engine, AsyncExitStack() as opened:
         app = application(engine, names, settings, given=given, traces=traces)
+        await opened.enter_async_context(mounted(app))
         config_of = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         config_of.load()
         server = uvicorn.Server(config_of)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "batch": ("commands.batch", "batch", "Answer many questions within one budget."),
     "decide": ("commands.decide", "decide", "Choose an answer about a text after one look."),
     "serve": ("commands.serve", "serve", "Serve models that think, behind OpenAI's API."),
+    "mcp": ("commands.mcp", "mcp", "Offer thinking to agents as tools, over MCP."),
     "strategies": (
         "commands.strategies",
         "strategies",

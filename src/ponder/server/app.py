@@ -16,18 +16,15 @@ from starlette.routing import Route
 from ponder.core.errors import PonderError
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server import chat, logs
+from ponder.server import chat, decisions, openapi
 from ponder.server.conducted import House
 from ponder.server.edge import Edge
 from ponder.server.errors import ApiError, of_api, of_http
-from ponder.server.gate import Gate
 from ponder.server.keys import guarded
-from ponder.server.live.live import Live
 from ponder.server.messages import handlers as messages
 from ponder.server.messages.errors import in_its_form
 from ponder.server.messages.models import by_version, listed, one
 from ponder.server.messages.signatures import Signatures
-from ponder.server.operation import Operation
 from ponder.server.responses import handlers as responses
 from ponder.server.responses.office import Office
 from ponder.server.runs.once import once
@@ -57,8 +54,7 @@ def application(
         UsageError: the record of what keys have spent cannot be used.
     """
     settings = settings or Settings()
-    gate = Gate(settings.at_once, settings.queue)
-    operation = Operation(engine, settings, gate, logs.write, traces)
+    house = House.of(engine, Served(engine, models, given), settings, traces)
     app = Starlette(
         routes=[
             Route("/healthz", _alive, methods=["GET"]),
@@ -71,6 +67,8 @@ def application(
             Route("/v1/messages/count_tokens", guarded(messages.count), methods=["POST"]),
             *RUNS,
             *responses.ROUTES,
+            Route("/v1/decisions", guarded(decisions.answer), methods=["POST"]),
+            Route("/openapi.json", openapi.answer, methods=["GET"]),
         ],
         exception_handlers=in_its_form(
             {
@@ -81,18 +79,14 @@ def application(
                 Exception: of_api,
             }
         ),
-        middleware=[Middleware(Watch, operation=operation), Middleware(Edge, settings=settings)],
+        middleware=[
+            Middleware(Watch, operation=house.operation),
+            Middleware(Edge, settings=settings),
+        ],
     )
-    app.state.house = House(
-        engine,
-        Served(engine, models, given),
-        settings,
-        gate,
-        operation,
-        Live(engine, settings.journal),
-    )
+    app.state.house = house
     app.state.signatures = Signatures()
-    app.state.responses = Office(app.state.house)
+    app.state.responses = Office(house)
     app.state.since = int(time.time())
     return app
 

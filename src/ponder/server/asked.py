@@ -117,7 +117,7 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
     Raises:
         ApiError, UsageError: it cannot be done as asked.
     """
-    _check_names(asked, settings, served)
+    check_names(asked, settings, served)
     _check_begun(asked)
     kind = asked.answer_type
     if kind == "auto":
@@ -262,8 +262,12 @@ def _check_stop(made: Spec, info: ModelInfo) -> None:
         )
 
 
-def _check_names(asked: Asked, settings: Settings, served: Collection[str]) -> None:
-    """Refuse a verifier's file, script or model that the server does not offer; opens nothing."""
+def check_names(asked: Asked, settings: Settings, served: Collection[str]) -> None:
+    """Refuse a verifier's file, script or model that the server does not offer; opens nothing.
+
+    Raises:
+        ApiError: the server does not offer it.
+    """
     if asked.effort is not None and asked.effort not in PRESETS:
         raise ApiError(
             f"unknown effort {asked.effort[:40]!r}: expected one of {', '.join(PRESETS)}.",

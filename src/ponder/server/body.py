@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
+from ponder.models import sound
 from ponder.server.errors import ApiError
 from ponder.util.decoding import Malformed, parse
 
@@ -34,15 +34,36 @@ async def read(request: Request, form: type[B], limit: int) -> B:
             415,
         )
     try:
-        data = parse(raw := await bounded(request, limit))
-        if b"\\u" in raw:
-            json.dumps(data, ensure_ascii=False).encode()
+        text = (await bounded(request, limit)).decode()
+        data = parse(text)
     except (Malformed, UnicodeDecodeError) as error:
         raise ApiError(f"the body cannot be read: {error}.") from None
-    except UnicodeEncodeError:
-        raise ApiError("the body has half of a character (a lone surrogate).") from None
+    if "\\u" in text:
+        data = _sound(data)
     if not isinstance(data, dict):
         raise ApiError("the body must be a JSON object.")
+    return checked(data, form)
+
+
+def _sound(value: Any) -> Any:
+    """Return a value whose texts can be encoded: a client that cuts a text may send half of a
+    character, as an escape.
+    """
+    if isinstance(value, str):
+        return sound.whole(value)
+    if isinstance(value, list):
+        return [_sound(one) for one in value]
+    if isinstance(value, dict):
+        return {sound.whole(name): _sound(one) for name, one in value.items()}
+    return value
+
+
+def checked(data: object, form: type[B]) -> B:
+    """Return data in an API's form.
+
+    Raises:
+        ApiError: a field is unknown or invalid; the message names it.
+    """
     try:
         return form.model_validate(data)
     except ValidationError as error:
@@ -50,7 +71,12 @@ async def read(request: Request, form: type[B], limit: int) -> B:
 
 
 async def bounded(request: Request, limit: int) -> bytes:
-    """Return the body; of one that is too large, no more is read than shows that."""
+    """Return the body; of one that is too large, no more is read than shows that.
+
+    Raises:
+        ApiError: it is too large.
+        ClientDisconnect: the client is gone.
+    """
     parts, size = [], 0
     async for part in request.stream():
         parts.append(part)
@@ -67,6 +93,7 @@ def _refusal(error: ValidationError) -> ApiError:
     fault = max(error.errors(include_url=False, include_context=False), key=_weight)
     param = _path(fault["loc"])
     if fault["type"] == "extra_forbidden":
+        param = param if _named(fault["loc"][-1]) else str(fault["loc"][-1])[:60]
         return ApiError(
             f"the field {param!r} is not supported here: leave it out.",
             param=param,
@@ -82,6 +109,12 @@ def _weight(fault: Any) -> tuple[bool, int]:
     return fault["type"] == "value_error", len(fault["loc"])
 
 
+def _named(part: int | str) -> bool:
+    """Return True if a part of a place names a member, and is no type, which a union adds."""
+    types = ("str", "list", "float", "int", "bool", "dict")
+    return isinstance(part, str) and part.isidentifier() and part not in types
+
+
 def _path(loc: tuple[int | str, ...]) -> str:
     """Return the path of a field, such as ``messages[0].content``. Names of types, which a union
     adds, are left out.
@@ -90,6 +123,6 @@ def _path(loc: tuple[int | str, ...]) -> str:
     for part in loc:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "list", "float", "int", "bool", "dict"):
+        elif _named(part):
             path += f".{part}" if path else part
     return path or "body"

@@ -141,7 +141,7 @@ class StreamOptions(Form):
 class Limits(Form):
     """A request's own budget."""
 
-    tokens: Annotated[int, Field(ge=1)] | None = None
+    tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
     usd: Annotated[float, Field(gt=0)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
 

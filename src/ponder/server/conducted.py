@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ponder.api import prepare
 from ponder.core.events import Event, Subscriber
@@ -14,6 +15,7 @@ from ponder.core.run import ignore
 from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
+from ponder.server import logs
 from ponder.server.asked import Asked, Planned, lowered, plan, shared
 from ponder.server.errors import ApiError
 from ponder.server.gate import Gate, Ticket
@@ -22,6 +24,9 @@ from ponder.server.live.live import Live
 from ponder.server.operation import Operation, Running
 from ponder.server.served import Served
 from ponder.server.settings import Settings
+
+if TYPE_CHECKING:
+    from ponder.server.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,19 @@ class House:
     live: Live
     runs: set[Conducted] = field(default_factory=set)
     """The runs in progress or in the queue."""
+
+    @classmethod
+    def of(
+        cls, engine: Engine, served: Served, settings: Settings, traces: Traces | None = None
+    ) -> House:
+        """Return what a server needs for its runs.
+
+        Raises:
+            UsageError: the record of what keys have spent cannot be used.
+        """
+        gate = Gate(settings.at_once, settings.queue)
+        operation = Operation(engine, settings, gate, logs.write, traces)
+        return cls(engine, served, settings, gate, operation, Live(engine, settings.journal))
 
     def close(self) -> None:
         """End all runs, with their best answers so far."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from ponder.server.answered import Reply, reply
 from ponder.server.conducted import Conducted
+
+T = TypeVar("T")
 
 
 async def hung_up(receive: Receive) -> None:
@@ -25,8 +28,19 @@ async def unless_gone(request: Request, runs: Sequence[Conducted]) -> list[Reply
         ClientDisconnect: the client is gone.
         ApiError, PonderError: a run was refused or has failed.
     """
+    return await while_there(request, runs, _replies(runs))
+
+
+async def while_there(
+    request: Request, runs: Sequence[Conducted], waiting: Coroutine[Any, Any, T]
+) -> T:
+    """Return the result of ``waiting`` for runs; ends them all if it fails or the client hangs up.
+
+    Raises:
+        ClientDisconnect: the client is gone.
+    """
     watch = asyncio.ensure_future(hung_up(request.receive))
-    work = asyncio.ensure_future(_replies(runs))
+    work = asyncio.ensure_future(waiting)
     try:
         await asyncio.wait((watch, work), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():

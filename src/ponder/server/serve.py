@@ -18,6 +18,7 @@ from ponder.runtime.engine import Engine
 from ponder.server.app import application
 from ponder.server.conducted import House
 from ponder.server.keys import loopback
+from ponder.server.mcp_server import mounted
 from ponder.server.retention import keeping
 from ponder.server.settings import Settings
 
@@ -63,6 +64,7 @@ async def serve(
             for name in models:
                 await opened.enter_async_context(house.served.open(name))
             opened.push_async_callback(app.state.responses.close, GRACE)
+            await opened.enter_async_context(mounted(app))
             config = uvicorn.Config(
                 app,
                 log_config=None,

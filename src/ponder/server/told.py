@@ -41,6 +41,8 @@ class Said:
 
     reasoning: str = ""
     content: str = ""
+    sentence: bool = False
+    """True if the reasoning is a sentence about the progress, and none of the model's."""
 
 
 class Telling:
@@ -131,7 +133,7 @@ class Telling:
 
     def _sentence(self, text: str) -> Said:
         start, self._line = "" if self._line else "\n", True
-        return Said(reasoning=f"{start}{visible(text)}\n")
+        return Said(reasoning=f"{start}{visible(text)}\n", sentence=True)
 
     def _told(self, event: Event) -> list[Said]:
         sentence = self._told_of(event)

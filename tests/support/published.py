@@ -1,0 +1,61 @@
+"""Requests that a server's own document describes, and answers as it says: schemathesis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.core.result import Ok
+from schemathesis.generation.modes import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+"""``not_a_server_error`` is left to the first: a failing model is a status that is declared."""
+
+
+def conform(document: Mapping[str, Any], url: str, examples: int) -> int:
+    """Ask every operation with data that fits and data that does not; returns how often.
+
+    Raises:
+        AssertionError: an answer is not as the document says.
+    """
+    asked = 0
+    schema = schemathesis.openapi.from_dict(dict(document))
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
+        operation = found.ok()
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            if mode.is_negative and not operation.body:
+                continue
+
+            @given(case=operation.as_strategy(generation_mode=mode))
+            @settings(
+                max_examples=examples,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=[*HealthCheck],
+            )
+            def ask(case: Any) -> None:
+                nonlocal asked
+                asked += 1
+                said = case.call(base_url=url, timeout=60)
+                case.validate_response(said, checks=CHECKS)
+
+            ask()
+    return asked
