@@ -100,6 +100,53 @@ def test_a_chain_of_each_wave_is_followed() -> None:
     assert content == ""
 
 
+def test_a_sentence_waits_for_the_end_of_the_chains_line() -> None:
+    begun: list[Event] = [SEARCH, SampleStarted("0", "generate"), Grew("0", "a li", "", 1)]
+    wave: list[Event] = [SampleStarted("1", "generate"), Expanded("0", ("1",))]
+    waiting = "1 sample started.\nExpanded a branch into 1.\n"
+    head = "Searching with beam_search on m.\n1 sample started.\n"
+    assert told(*begun, *wave) == (f"{head}a li", "")
+    assert told(*begun, *wave, Grew("0", "ne", "", 2)) == (f"{head}a line", "")
+    more = Grew("0", "ne\nand more", "", 2)
+    assert told(*begun, *wave, more) == (f"{head}a line\n{waiting}and more", "")
+    whole = Grew("0", "ne\n", "", 2)
+    assert told(*begun, *wave, whole) == (f"{head}a line\n{waiting}", "")
+    over = SampleFinished("0", trace(0), False)
+    assert told(*begun, *wave, over) == (f"{head}a li\n{waiting}", "")
+    again = Grew("0", "a", "", 0)
+    broke = "The connection to the model broke; it begins again.\n"
+    assert told(*begun, *wave, again) == (f"{head}a li\n{waiting}{broke}", "")
+
+
+def test_a_sentence_within_the_thinking_of_a_single_sample_comes_before_its_answer() -> None:
+    events: list[Event] = [
+        SINGLE,
+        SampleStarted("0", "generate"),
+        Grew("0", "", "hm", 1),
+        Decided("stop", "enough"),
+        Grew("0", "", "m", 2),
+        Grew("0", "42", "", 3),
+    ]
+    assert told(*events) == ("hmm\nstop: enough.\n", "42")
+
+
+def test_a_reader_of_sentences_alone_waits_for_no_chain() -> None:
+    telling = Telling(chains=False)
+    events: list[Event] = [
+        SEARCH,
+        SampleStarted("0", "generate"),
+        Grew("0", "a li", "", 1),
+        Expanded("0", ("1",)),
+    ]
+    found = [said for event in events for said in telling.hear(event)]
+    assert [said.reasoning for said in found if said.sentence] == [
+        "Searching with beam_search on m.\n",
+        "1 sample started.\n",
+        "Expanded a branch into 1.\n",
+    ]
+    assert len(found) == 3
+
+
 def test_a_single_sample_is_passed_on_and_completed() -> None:
     telling = Telling()
     events: list[Event] = [SINGLE, SampleStarted("0", "generate"), Grew("0", " one\n", "hm", 1)]

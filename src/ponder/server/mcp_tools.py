@@ -192,7 +192,7 @@ async def _watched(
     queue: asyncio.Queue[Event | None] = asyncio.Queue()
     run = start(queue.put_nowait)
     run.ended(partial(queue.put_nowait, None))
-    telling = Telling()
+    telling = Telling(chains=False)
     try:
         while (event := await queue.get()) is not None:
             for said in telling.hear(event, json=True):

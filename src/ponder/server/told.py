@@ -1,7 +1,8 @@
 """Live progress: from the events of a run to what a reader of a stream sees while it thinks.
 
 A single sample is passed on as it grows. Of a search, readers see sentences about its progress and
-the first chain of each wave as it is written, both as reasoning; its answer follows at the end.
+the first chain of each wave as it is written, both as reasoning; its answer follows at the end. A
+sentence waits until the chain's line has ended, so that it never falls into the midst of its text.
 """
 
 from __future__ import annotations
@@ -46,9 +47,14 @@ class Said:
 
 
 class Telling:
-    """Turns the events of one run into increments of its reply."""
+    """Turns the events of one run into increments of its reply.
 
-    def __init__(self) -> None:
+    Args:
+        chains: False if only the sentences are wanted, each at once.
+    """
+
+    def __init__(self, *, chains: bool = True) -> None:
+        self._chains = chains
         self.sent = ""
         """The content so far."""
         self._live = self._exact = False
@@ -58,7 +64,8 @@ class Telling:
         self._space = ""
         self._begun = 0
         self._best: str | None = None
-        self._line = True
+        self._line, self._writes = True, False
+        self._held: list[str] = []
 
     def hear(self, event: Event, *, json: bool = False) -> list[Said]:
         """Return the increments of an event. ``json``: the answer is only a part of the text."""
@@ -66,13 +73,13 @@ class Telling:
         if self._begun and self._matters(event):
             count, self._begun = self._begun, 0
             if not self._live:
-                found.append(self._sentence(f"{_count(count, 'sample')} started."))
+                found += self._sentence(f"{_count(count, 'sample')} started.")
         match event:
             case RunStarted(strategy=strategy, model=model, problem=problem):
                 self._exact = begun(problem.messages)
                 self._live = strategy == "direct" and not json
                 if strategy != "direct":
-                    found.append(self._sentence(f"Searching with {strategy} on {model}."))
+                    found += self._sentence(f"Searching with {strategy} on {model}.")
             case SampleStarted(path=path, role=role) if role in (GENERATE, PROGRAM):
                 self._begun += 1
                 if self._followed is None:
@@ -82,7 +89,7 @@ class Telling:
             case SampleFinished(path=path) | SampleLost(path=path) if path == self._followed:
                 if not self._live:
                     self._followed = None
-                found += self._told(event)
+                found += [*self._over(), *self._told(event)]
             case _:
                 found += self._told(event)
         return found
@@ -99,16 +106,34 @@ class Telling:
         if event.tokens < self._tokens:  # another attempt, whose text starts again
             self._broken = self._broken or bool(self.sent)
             self._tokens = 0
-            return [self._sentence("The connection to the model broke; it begins again.")]
+            broken = self._sentence("The connection to the model broke; it begins again.")
+            return [*broken, *self._over()]
         self._tokens = max(1, event.tokens)
         if not self._live:
-            return [self._thought(event.reasoning), self._thought(event.text)]
-        return [self._thought(event.reasoning), self._content(event.text)]
+            return [*self._thought(event.reasoning), *self._thought(event.text)]
+        if not event.text:
+            return self._thought(event.reasoning)
+        return [*self._thought(event.reasoning), *self._over(), self._content(event.text)]
 
-    def _thought(self, text: str) -> Said:
+    def _thought(self, text: str) -> list[Said]:
+        """Pass the text of a chain on, with the sentences that waited for the end of its line."""
+        if not (text and self._chains):
+            return []
+        found: list[Said] = []
+        if self._held and "\n" in text:
+            line, _, text = text.partition("\n")
+            self._line = True
+            found = [Said(reasoning=f"{line}\n"), *self._over()]
         if text:
             self._line = text.endswith("\n")
-        return Said(reasoning=text)
+            self._writes = True
+            found.append(Said(reasoning=text))
+        return found
+
+    def _over(self) -> list[Said]:
+        """Return the sentences that waited for the chain, whose line or text is over."""
+        held, self._held, self._writes = self._held, [], False
+        return [said for text in held for said in self._sentence(text)]
 
     def _content(self, text: str) -> Said:
         """Pass the text on without the space around the whole of it, which is not known before
@@ -131,13 +156,16 @@ class Telling:
             return Said(content=content[len(self.sent) :])
         return Said(content=f"\n\n{content}" if content else "")
 
-    def _sentence(self, text: str) -> Said:
+    def _sentence(self, text: str) -> list[Said]:
+        if self._writes and not self._line:
+            self._held.append(text)
+            return []
         start, self._line = "" if self._line else "\n", True
-        return Said(reasoning=f"{start}{visible(text)}\n", sentence=True)
+        return [Said(reasoning=f"{start}{visible(text)}\n", sentence=True)]
 
     def _told(self, event: Event) -> list[Said]:
         sentence = self._told_of(event)
-        return [self._sentence(sentence)] if sentence else []
+        return self._sentence(sentence) if sentence else []
 
     def _told_of(self, event: Event) -> str:
         match event:
