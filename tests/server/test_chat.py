@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import openai
 import pytest
 
 from ponder.core.budget import Budget
-from ponder.core.errors import ModelError
+from ponder.core.errors import ModelError, RateLimited
 from ponder.core.problem import Message
 from ponder.models.base import Completion
 from ponder.server.settings import Settings
@@ -281,6 +282,32 @@ async def test_a_model_that_fails_is_told_once_and_not_repeated_by_the_client() 
     assert said.status_code == 502
     assert said.headers["x-should-retry"] == "false"
     assert said.json()["error"]["message"] == "no sample came back: the wire is cut."
+
+
+@pytest.mark.parametrize(("after", "told"), [(0.0, "5"), (6.5, "7"), (math.inf, "3600")])
+async def test_a_limit_of_the_models_endpoint_is_passed_on(after: float, told: str) -> None:
+    def limited(request: object) -> ModelError:
+        error = RateLimited("endpoint 'a' answered 429: slow down.")
+        error.after = after
+        return error
+
+    async with serving(scripted(limited)) as server:
+        for asked in (USER, NUMBER):
+            said = await server.post(model="scripted", messages=asked)
+            assert said.status_code == 429, said.text
+            assert said.headers["retry-after"] == told
+            assert "x-should-retry" not in said.headers
+            error = said.json()["error"]
+            assert (error["type"], error["code"]) == ("rate_limit_error", "run_failed")
+            assert error["ponder"]["receipt"]["total"]["failed"] >= 1
+
+
+async def test_a_limit_after_something_was_spent_is_not_repeated_by_the_client() -> None:
+    spent = RateLimited("slow down.", prompt_tokens=5)
+    async with serving(scripted(lambda request: spent)) as server:
+        said = await server.post(model="scripted", messages=USER)
+    assert said.status_code == 429
+    assert (said.headers["x-should-retry"], said.headers["retry-after"]) == ("false", "5")
 
 
 async def test_a_client_that_hangs_up_ends_the_run() -> None:

@@ -98,6 +98,9 @@ class ModelUnreachable(ModelError):
 class RateLimited(ModelError):
     """The endpoint answered 429 until the retries were used up."""
 
+    after: float = 0.0
+    """Seconds that it asks to wait; 0 if it named none."""
+
 
 class ServerFault(ModelError):
     """The endpoint answered 5xx until the retries were used up."""

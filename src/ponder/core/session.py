@@ -261,10 +261,10 @@ class Session(Asking):
         """End the strategy, since no sample arrived.
 
         Raises:
-            RunFailed: always.
+            RunFailed: always; its cause is the last loss, if a request to the model failed.
         """
         why = f": {self._run.lost}" if self._run.lost else ""
-        raise RunFailed(f"no sample came back{why}")
+        raise RunFailed(f"no sample came back{why}") from self._run.lost
 
     def unbeatable(self, scored: Node | tuple[Trace, Score]) -> bool:
         """True if nothing can rank above it: it has an answer and the highest possible score.

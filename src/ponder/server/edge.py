@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ponder.server.errors import ApiError
+from ponder.server.messages.errors import refused
 from ponder.server.settings import Settings
 
 SECRETS = frozenset(
@@ -45,7 +47,7 @@ class Edge:
                 code="invalid_api_key",
                 headers={"www-authenticate": "Bearer"},
             )
-            await refusal.response()(scope, client.receive, client.send)
+            await refused(Request(scope), refusal)(scope, client.receive, client.send)
             return
         await self._app(scope, client.receive, client.send)
         if client.stalled:  # also if the application has taken it for one that hung up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ponder.core.cost import Cost
 from ponder.core.errors import (
     BudgetTooSmall,
     CapabilityError,
@@ -23,6 +25,8 @@ from ponder.core.errors import (
 INVALID = "invalid_request_error"
 ONCE = {"x-should-retry": "false"}
 """Tells the official clients not to repeat a request that may have been paid for."""
+WAIT, LONGEST = 5.0, 3600.0
+"""Seconds to wait for a model whose endpoint limits its requests and names none, and the most."""
 
 
 @dataclass
@@ -75,17 +79,15 @@ def classified(error: BaseException) -> ApiError:
 
 
 def _failed(error: RunFailed) -> ApiError:
-    told = {"run": error.run or None}
     receipt = error.receipt.to_json() if error.receipt else None
-    limited = isinstance(error.__cause__, RateLimited)
-    return ApiError(
-        str(error),
-        429 if limited else 502,
-        "rate_limit_error" if limited else "server_error",
-        code="run_failed",
-        headers=ONCE,
-        more={"ponder": {**told, "receipt": receipt}},
-    )
+    told = {"ponder": {"run": error.run or None, "receipt": receipt}}
+    if not isinstance(error.__cause__, RateLimited):
+        return ApiError(str(error), 502, "server_error", None, "run_failed", ONCE, told)
+    seconds = math.ceil(min(error.__cause__.after or WAIT, LONGEST))
+    headers = {"retry-after": str(seconds)}
+    if error.receipt is None or error.receipt.total.cost != Cost():
+        headers |= ONCE
+    return ApiError(str(error), 429, "rate_limit_error", None, "run_failed", headers, told)
 
 
 async def of_http(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from anthropic.types import ErrorResponse
 from starlette.requests import Request
 
-from ponder.core.errors import CapabilityError, ModelError, RunFailed
+from ponder.core.errors import CapabilityError, ModelError, RateLimited, RunFailed
 from ponder.server import keys
 from ponder.server.errors import ApiError, of_api
 from ponder.server.messages.errors import in_its_form
@@ -71,6 +72,40 @@ async def test_a_full_queue_is_told_as_a_limit() -> None:
         error = await failing(server, anthropic.RateLimitError)
     assert error.type == "rate_limit_error"
     assert int(error.response.headers["retry-after"]) >= 1
+
+
+async def test_a_limit_of_the_models_endpoint_is_told_as_one() -> None:
+    async with serving(scripted(lambda request: RateLimited("slow down."))) as server:
+        error = await failing(server, anthropic.RateLimitError)
+    assert error.type == "rate_limit_error"
+    assert error.response.headers["retry-after"] == "5"
+
+
+async def test_a_key_in_the_address_is_refused_in_this_form() -> None:
+    async with serving(answering("hi")) as server:
+        said = await server.http.post("/v1/messages?api_key=SECRET", json=request())
+        version = {"anthropic-version": "2023-06-01"}
+        listed = await server.http.get("/v1/models?api_key=SECRET", headers=version)
+        other = await server.http.get("/v1/models?api_key=SECRET")
+    for one in (said, listed):
+        assert one.status_code == 401
+        ErrorResponse.model_validate(one.json(), strict=True)
+        assert one.json()["error"]["type"] == "authentication_error"
+        assert one.headers["request-id"] == one.json()["request_id"]
+        assert "SECRET" not in one.text
+    assert other.json()["error"]["code"] == "invalid_api_key"
+
+
+async def test_a_body_that_comes_too_slowly_is_refused_in_this_form() -> None:
+    async with serving(answering("hi"), Settings(upload=0.01)) as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = "host: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n"
+        writer.write(f"POST /v1/messages HTTP/1.1\r\n{head}".encode())
+        said = await reader.read()  # the rest never comes
+        writer.close()
+    assert said.startswith(b"HTTP/1.1 408")
+    ErrorResponse.model_validate_json(said.partition(b"\r\n\r\n")[2], strict=True)
 
 
 @pytest.mark.parametrize(

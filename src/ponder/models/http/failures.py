@@ -220,6 +220,8 @@ def lost(failure: Failure, request: Request, callers: list[Caller]) -> Outcomes:
             prompt_tokens=prompt,
             completion_tokens=tokens,
         )
+        if isinstance(error, RateLimited):
+            error.after = failure.after
         outcomes.append((caller, error))
         prompt = 0
     return outcomes

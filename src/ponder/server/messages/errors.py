@@ -52,15 +52,23 @@ def in_its_form(usual: Mapping[Any, Answer]) -> dict[Any, Answer]:
 
     def either(answer: Answer) -> Answer:
         async def shaped(request: Request, error: Exception) -> Response:
-            path = request.url.path
-            mine = path == PATH or path.startswith(f"{PATH}/") or VERSION in request.headers
-            if not mine or isinstance(error, ClientDisconnect):
+            if not _mine(request) or isinstance(error, ClientDisconnect):
                 return await answer(request, error)
             return _response(request, error)
 
         return shaped
 
     return {kind: either(answer) for kind, answer in usual.items()}
+
+
+def refused(request: Request, error: ApiError) -> Response:
+    """Return the response of a refusal, in the form of the API that was asked."""
+    return _response(request, error) if _mine(request) else error.response()
+
+
+def _mine(request: Request) -> bool:
+    path = request.url.path
+    return path == PATH or path.startswith(f"{PATH}/") or VERSION in request.headers
 
 
 def _response(request: Request, error: Exception) -> Response:
