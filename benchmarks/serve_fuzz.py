@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,19 +23,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.malformed import tried
 from tests.support.published import conform
-from tests.support.serving import answering, serving
+from tests.support.serving import lived_in
 
-from ponder.core.budget import Budget
 from ponder.core.visible import visible_line
-from ponder.server.settings import Settings
 
 
 async def conforming(examples: int) -> int:
     """Return how many requests were answered as published."""
-    settings = Settings(ceiling=Budget(tokens=2000))
-    async with serving(answering("so \\boxed{7}"), settings) as server:
-        document = (await server.http.get("/openapi.json")).json()
-        return await asyncio.to_thread(conform, document, server.url, examples)
+    with tempfile.TemporaryDirectory() as folder:
+        async with lived_in(Path(folder) / "journal.sqlite") as (server, known):
+            document = (await server.http.get("/openapi.json")).json()
+            return await asyncio.to_thread(conform, document, server.url, examples, known)
 
 
 def main() -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from starlette.routing import Route
 
-from ponder.core.budget import Budget
 from ponder.server.app import application
 from ponder.server.chat_body import ChatBody
 from ponder.server.keys import Key
@@ -16,9 +16,7 @@ from ponder.server.openapi import document
 from ponder.server.operations import OPERATIONS
 from ponder.server.settings import Settings
 from tests.support.published import conform
-from tests.support.serving import answering, serving
-
-LOW = Settings(ceiling=Budget(tokens=2000))
+from tests.support.serving import answering, lived_in, serving
 
 
 def methods(said: dict[str, Any]) -> set[tuple[str, str]]:
@@ -31,7 +29,12 @@ async def test_every_route_stands_in_the_table_and_the_table_has_no_others() -> 
         app = application(server.engine, ())
     described = {named for named, operation in OPERATIONS.items() if operation is not None}
     assert published == described
-    alike = [route.path for route in app.routes if isinstance(route, Route)]
+    alike = [
+        (route.path, method)
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in route.methods or ()
+    ]
     assert len(alike) == len({*alike})
 
 
@@ -72,8 +75,8 @@ async def test_it_is_published_to_those_who_have_no_key_yet() -> None:
     assert said.status_code == 200
 
 
-async def test_the_server_does_as_its_document_says() -> None:
-    async with serving(answering("so \\boxed{7}"), LOW) as server:
+async def test_the_server_does_as_its_document_says(tmp_path: Path) -> None:
+    async with lived_in(tmp_path / "journal.sqlite") as (server, known):
         said = (await server.http.get("/openapi.json")).json()
-        asked = await asyncio.to_thread(conform, said, server.url, 4)
+        asked = await asyncio.to_thread(conform, said, server.url, 4, known)
     assert asked >= len(methods(said))

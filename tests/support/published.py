@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -27,8 +28,12 @@ CHECKS = [
 """``not_a_server_error`` is left to the first: a failing model is a status that is declared."""
 
 
-def conform(document: Mapping[str, Any], url: str, examples: int) -> int:
+def conform(
+    document: Mapping[str, Any], url: str, examples: int, known: Mapping[str, Sequence[str]]
+) -> int:
     """Ask every operation with data that fits and data that does not; returns how often.
+
+    ``known`` are values of parameters of paths for which there is something.
 
     Raises:
         AssertionError: an answer is not as the document says.
@@ -42,7 +47,11 @@ def conform(document: Mapping[str, Any], url: str, examples: int) -> int:
             if mode.is_negative and not operation.body:
                 continue
 
-            @given(case=operation.as_strategy(generation_mode=mode))
+            fits, names = mode.is_positive, [one.name for one in operation.path_parameters]
+            there = {name: st.sampled_from(known[name]) for name in names if name in known}
+            placed = st.just({}) | st.fixed_dictionaries(there) if fits and there else st.just({})
+
+            @given(case=operation.as_strategy(generation_mode=mode), place=placed)
             @settings(
                 max_examples=examples,
                 deadline=None,
@@ -51,9 +60,11 @@ def conform(document: Mapping[str, Any], url: str, examples: int) -> int:
                 phases=[Phase.generate],
                 suppress_health_check=[*HealthCheck],
             )
-            def ask(case: Any) -> None:
+            def ask(case: Any, place: dict[str, str]) -> None:
                 nonlocal asked
                 asked += 1
+                if place:
+                    case.path_parameters = {**case.path_parameters, **place}
                 said = case.call(base_url=url, timeout=60)
                 case.validate_response(said, checks=CHECKS)
 

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from ponder._version import __version__
 from ponder.server.conducted import House
-from ponder.server.operations import OPERATIONS, Operation
+from ponder.server.operations import EVENTS, JSON, OPERATIONS, TEXT, Operation
 
 SCHEMAS = "#/components/schemas/{model}"
 MEANINGS = {
@@ -22,11 +22,28 @@ MEANINGS = {
     401: "There is no API key, or it is not one of this server's.",
     403: "A page of another place asks, and the server has no API keys.",
     404: "There is no such thing.",
+    408: "The body did not come in time.",
+    409: "Another process of the server answers this request, or a run of it is in progress.",
     413: "The body is too large.",
     415: "The body is not application/json.",
-    429: "The queue is full.",
+    422: "The Idempotency-Key came with another request before.",
+    429: "The queue is full, the key has used its budget or its rate up, or the model's endpoint "
+    "limits its requests.",
     502: "The model failed, or no sample gave an answer.",
     503: "The deadline passed before the run could begin.",
+    529: "The deadline passed before the run could begin.",
+}
+EVENT = {
+    "type": "object",
+    "description": "Each event.",
+    "required": ["data"],
+    "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
+}
+ONCE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A request that is sent again with it gets the reply of the first one.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 
@@ -92,10 +109,15 @@ def _operation(
     named += [
         {"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.query
     ]
+    named += [
+        {"name": name, "in": "header", "schema": {"type": "string"}} for name in operation.headers
+    ]
+    if operation.once:
+        named.append(ONCE)
     if named:
         shown["parameters"] = named
     if operation.body is not None:
-        content = {"application/json": {"schema": bodies[operation.body]}}
+        content = {JSON: {"schema": bodies[operation.body]}}
         shown["requestBody"] = {"required": True, "content": content}
     shown["responses"] = _responses(operation, keyed=keyed)
     if keyed:
@@ -104,15 +126,24 @@ def _operation(
 
 
 def _responses(operation: Operation, *, keyed: bool) -> dict[str, Any]:
-    good: dict[str, Any] = {"type": "object", "required": [*operation.members]}
-    content = {"application/json": {"schema": good}}
-    if operation.streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
-    usual = [400, 413, 415] if operation.body is not None else [400]
+    forms: dict[str, Any] = {
+        JSON: {"type": "object", "required": [*operation.members]},
+        EVENTS: EVENT,
+        TEXT: {"type": "string"},
+    }
+    kinds = (operation.kind, EVENTS) if operation.streams else (operation.kind,)
+    content = {kind: {"schema": forms[kind]} for kind in kinds}
+    usual = [400, 408, 413, 415] if operation.body is not None else [400]
+    if operation.once:
+        usual += [409, 422]
     if operation.guarded:
         usual.append(401 if keyed else 403)
-    found: dict[str, Any] = {"200": {"description": operation.summary, "content": content}}
+    good = {"description": operation.summary, "content": content}
+    found: dict[str, Any] = {str(operation.status): good}
+    if operation.empty:
+        found["204"] = {"description": operation.empty}
     for status in sorted({*usual, *operation.fails}):
-        error = {"application/json": {"schema": operation.error}}
-        found[str(status)] = {"description": MEANINGS[status], "content": error}
+        error = {JSON: {"schema": operation.error}}
+        meaning = operation.meanings.get(status, MEANINGS[status])
+        found[str(status)] = {"description": meaning, "content": error}
     return found
