@@ -44,7 +44,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     given = parser.parse_args()
     began = time.monotonic()
-    faults = asyncio.run(tried(range(given.seed, given.seed + given.examples)))
+    seeds = range(given.seed, given.seed + given.examples)
+    with tempfile.TemporaryDirectory() as folder:
+        faults = asyncio.run(tried(seeds, Path(folder) / "journal.sqlite"))
     for one in faults:
         print(
             f"seed {one.seed}: {visible_line(one.what)}: {one.asked.method} {one.asked.path[:80]}"

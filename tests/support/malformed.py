@@ -14,16 +14,15 @@ import json
 import logging
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import h11
 
-from ponder.core.budget import Budget
-from ponder.server.settings import Settings
-from tests.support.serving import answering, serving
+from tests.support.serving import lived_in
 from tests.support.spoiling import HEADERS, METHODS, PATHS, TEXTS, VALUES
 
 SECONDS = 60.0
@@ -59,6 +58,8 @@ class Raw:
     """The length that its header says, if it is not the body's."""
     spoilt: tuple[str, ...] = ()
     """The ways in which it was spoilt."""
+    place: str = ""
+    """The path as the document writes it, if it is not the same."""
 
     def wire(self) -> bytes:
         """The bytes to send."""
@@ -152,8 +153,12 @@ def _message(method: str, params: Any) -> Any:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
-def malformed(document: Mapping[str, Any], seed: int) -> Raw:
-    """The request of a seed, to the server that published the document."""
+def malformed(
+    document: Mapping[str, Any], seed: int, there: Mapping[str, Sequence[str]] | None = None
+) -> Raw:
+    """The request of a seed, to the server that published the document. ``there`` are values of
+    parameters of paths for which there is something.
+    """
     rng = random.Random(seed)
     parts = document["components"]["schemas"]
     known = [(path, method) for path, one in document["paths"].items() for method in one]
@@ -172,7 +177,11 @@ def malformed(document: Mapping[str, Any], seed: int) -> Raw:
             body = VALUES[way](body, rng)
     text = json.dumps(body, ensure_ascii=rng.random() < 0.8)
     sent = b"" if body is None else text.encode("utf-8", "surrogatepass")
-    made = Raw(method.upper(), re.sub(r"{\w+}", "scripted", path), sent, headers)
+
+    def value(found: re.Match[str]) -> str:
+        return rng.choice(("scripted", *(there or {}).get(found[1], ())))
+
+    made = Raw(method.upper(), re.sub(r"{(\w+)}", value, path), sent, headers, place=path)
     if body is not None and rng.random() < (0.2 if ways else 0.8):
         ways.append(way := rng.choice([*TEXTS]))
         made = replace(made, body=TEXTS[way](sent.decode("utf-8", "replace"), rng))
@@ -184,7 +193,7 @@ def malformed(document: Mapping[str, Any], seed: int) -> Raw:
         made = replace(made, method=rng.choice(METHODS))
     if rng.random() < 0.08:
         ways.append("path")
-        made = replace(made, path=f"{made.path}/{rng.choice(PATHS)}")
+        made = replace(made, path=f"{made.path}/{rng.choice(PATHS)}", place="")
     if rng.random() < 0.03:
         ways.append("length")
         made = replace(made, declared=len(made.body) + rng.choice((-1, 1, 10)))
@@ -208,18 +217,17 @@ async def answer(port: int, asked: Raw) -> bytes:
         writer.close()
 
 
-async def tried(seeds: Iterable[int]) -> list[Fault]:
+async def tried(seeds: Iterable[int], journal: Path) -> list[Fault]:
     """The faults of a server that is asked the requests of the seeds."""
     found: list[Fault] = []
-    settings = Settings(ceiling=Budget(tokens=2000), body=LARGE)
     logged = _Logged()
     logging.getLogger().addHandler(logged)
     try:
-        async with serving(answering("so \\boxed{7}"), settings) as server:
+        async with lived_in(journal, body=LARGE) as (server, known):
             document = (await server.http.get("/openapi.json")).json()
             port = int(server.url.rpartition(":")[2])
             for seed in seeds:
-                asked = malformed(document, seed)
+                asked = malformed(document, seed, known)
                 what = await _fault(port, document, asked) or logged.taken()
                 if what:
                     found.append(Fault(seed, what, asked))
@@ -265,6 +273,6 @@ def unsound(said: bytes, document: Mapping[str, Any], asked: Raw) -> str:
     status = int(head.split(b" ", 2)[1])
     if status < 500:
         return ""
-    known = document["paths"].get(asked.path, {}).get(asked.method.lower(), {})
+    known = document["paths"].get(asked.place or asked.path, {}).get(asked.method.lower(), {})
     declared = str(status) in known.get("responses", {})
     return "" if declared else f"{status}: {body[:200]!r}"

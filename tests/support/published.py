@@ -49,7 +49,9 @@ def conform(
 
             fits, names = mode.is_positive, [one.name for one in operation.path_parameters]
             there = {name: st.sampled_from(known[name]) for name in names if name in known}
-            placed = st.just({}) | st.fixed_dictionaries(there) if fits and there else st.just({})
+            placed: st.SearchStrategy[dict[str, str]] = (
+                st.just({}) | st.fixed_dictionaries(there) if fits and there else st.just({})
+            )
 
             @given(case=operation.as_strategy(generation_mode=mode), place=placed)
             @settings(

@@ -126,14 +126,17 @@ async def serving(
 
 
 @asynccontextmanager
-async def lived_in(journal: Path) -> AsyncIterator[tuple[Served, dict[str, list[str]]]]:
+async def lived_in(
+    journal: Path, **more: Any
+) -> AsyncIterator[tuple[Served, dict[str, list[str]]]]:
     """Serve a scripted model with a low ceiling; one of its runs has failed, one is done, and a
     response is stored. Their IDs come by the names of their parameters in paths.
     """
     replies: Iterator[Reply] = itertools.chain(
         [ModelError("the wire is cut.")], itertools.repeat("so \\boxed{7}")
     )
-    model, low = scripted(lambda request: next(replies)), Settings(ceiling=Budget(tokens=2000))
+    model = scripted(lambda request: next(replies))
+    low = Settings(ceiling=Budget(tokens=2000), **more)
     async with serving(model, low, journal=journal) as server:
         for status in (502, 200):
             said = await server.post(model="scripted", messages=USER)
