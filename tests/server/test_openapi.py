@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from starlette.routing import Route
 
 from ponder.server.app import application
-from ponder.server.chat_body import ChatBody
+from ponder.server.chat.body import ChatBody
 from ponder.server.keys import Key
 from ponder.server.openapi import document
 from ponder.server.operations import OPERATIONS

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ponder.core.problem import Message
 from ponder.server.asked import Asked
 from ponder.server.conducted import conduct
-from ponder.server.logs import LOGGER, Lines, written
+from ponder.server.operation.logs import LOGGER, Lines, written
 from ponder.server.settings import Settings
 from tests.support.keyed import TEAM
 from tests.support.serving import NUMBER, Gate, answering, scripted, serving

@@ -15,7 +15,7 @@ from ponder.models.config import Config
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
 from ponder.server.conducted import House
-from ponder.server.mcp_server import server
+from ponder.server.mcp.server import server
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 

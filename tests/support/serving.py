@@ -24,9 +24,9 @@ from ponder.models.fakes.scripted import EVERYTHING, Reply, Scripted
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
-from ponder.server.mcp_server import mounted
+from ponder.server.mcp.server import mounted
+from ponder.server.operation.traces import Traces
 from ponder.server.settings import Settings
-from ponder.server.traces import Traces
 
 USER = [{"role": "user", "content": "Say hello to the reader."}]
 NUMBER = [{"role": "user", "content": "How many is six times seven?"}]

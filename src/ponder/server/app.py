@@ -16,7 +16,8 @@ from starlette.routing import Route
 from ponder.core.errors import PonderError
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server import chat, decisions, openapi
+from ponder.server import decisions, openapi
+from ponder.server.chat import handlers as chat
 from ponder.server.conducted import House
 from ponder.server.edge import Edge
 from ponder.server.errors import ApiError, of_api, of_http
@@ -34,7 +35,7 @@ from ponder.server.settings import Settings
 from ponder.server.watch import Watch
 
 if TYPE_CHECKING:
-    from ponder.server.traces import Traces
+    from ponder.server.operation.traces import Traces
 
 
 def application(

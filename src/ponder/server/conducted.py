@@ -15,18 +15,18 @@ from ponder.core.run import ignore
 from ponder.runtime.engine import Engine
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.server import logs
 from ponder.server.asked import Asked, Planned, lowered, plan, shared
 from ponder.server.errors import ApiError
-from ponder.server.gate import Gate, Ticket
 from ponder.server.keys import Key
 from ponder.server.live.live import Live
-from ponder.server.operation import Operation, Running
+from ponder.server.operation import logs
+from ponder.server.operation.accounts import Operation, Running
+from ponder.server.operation.gate import Gate, Ticket
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
 if TYPE_CHECKING:
-    from ponder.server.traces import Traces
+    from ponder.server.operation.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)

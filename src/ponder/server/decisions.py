@@ -23,8 +23,8 @@ from ponder.planning.presets import DEFAULT
 from ponder.server.answered import Tokens
 from ponder.server.asked import Asked, budget_of
 from ponder.server.body import Form, read
-from ponder.server.chat_body import Limits
-from ponder.server.chat_form import usage
+from ponder.server.chat.body import Limits
+from ponder.server.chat.form import usage
 from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError
 from ponder.server.gone import while_there

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ponder.server.chat_body import ChatBody
+from ponder.server.chat.body import ChatBody
 from ponder.server.decisions import DecisionBody
 from ponder.server.messages.body import CountBody, MessagesBody
 from ponder.server.responses.body import ResponseBody

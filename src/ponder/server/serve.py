@@ -18,12 +18,12 @@ from ponder.runtime.engine import Engine
 from ponder.server.app import application
 from ponder.server.conducted import House
 from ponder.server.keys import loopback
-from ponder.server.mcp_server import mounted
-from ponder.server.retention import keeping
+from ponder.server.mcp.server import mounted
+from ponder.server.operation.retention import keeping
 from ponder.server.settings import Settings
 
 if TYPE_CHECKING:
-    from ponder.server.traces import Traces
+    from ponder.server.operation.traces import Traces
 
 GRACE = 10
 """Seconds that requests in progress have to end by themselves when the server is told to stop."""
@@ -83,7 +83,7 @@ def _traces(settings: Settings) -> Traces | None:
     if not settings.traced:
         return None
     try:
-        from ponder.server.traces import Traces
+        from ponder.server.operation.traces import Traces
     except ImportError:
         raise MissingExtra("otel", "tracing") from None
     return Traces()

@@ -12,11 +12,11 @@ from starlette.datastructures import Headers
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ponder.server import logs
 from ponder.server.edge import Stalled
 from ponder.server.errors import classified
 from ponder.server.keys import Key
-from ponder.server.operation import SEEN, Operation, Seen
+from ponder.server.operation import logs
+from ponder.server.operation.accounts import SEEN, Operation, Seen
 
 _SANE = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 HEADER = b"x-request-id"

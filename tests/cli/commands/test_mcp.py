@@ -17,7 +17,7 @@ from mcp import Client, StdioServerParameters
 from ponder.cli.commands.mcp import mcp
 from ponder.cli.main import main
 from ponder.runtime.journal import Journal
-from ponder.server.mcp_server import PATH
+from ponder.server.mcp.server import PATH
 from tests.support.agents import text
 
 MODEL = "simulated(accuracy=1)"

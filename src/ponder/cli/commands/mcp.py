@@ -80,7 +80,7 @@ def mcp(
         raise UsageError("--journal and --no-journal exclude each other: give one of them.")
     if not all(importlib.util.find_spec(name) for name in NEEDED):
         raise MissingExtra("mcp", "the server of tools")
-    from ponder.server.mcp_server import speak
+    from ponder.server.mcp.server import speak
     from ponder.server.settings import Settings
 
     engine = Engine(teller=Voice(quiet))

@@ -116,7 +116,7 @@ def serve(
     if not all(importlib.util.find_spec(name) for name in NEEDED):
         raise MissingExtra("serve", "the server")
     from ponder.server import keys as callers
-    from ponder.server import logs
+    from ponder.server.operation import logs
     from ponder.server.serve import serve as run
     from ponder.server.settings import Settings
 

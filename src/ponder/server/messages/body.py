@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ponder.planning.presets import PRESETS
 from ponder.server.body import Form
-from ponder.server.chat_body import Count, Dial
+from ponder.server.chat.body import Count, Dial
 from ponder.server.messages.blocks import Block, Cached
 from ponder.server.messages.tools import Offered, ToolChoice
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import JsonValue, field_validator, model_validator
 
 from ponder.core.tools import CHOICES, ToolCall, Toolset
-from ponder.server import chat_tools as chat
 from ponder.server.body import Form
+from ponder.server.chat import tools as chat
 from ponder.server.messages.blocks import Cached
 
 INVALID = "INVALID_JSON"

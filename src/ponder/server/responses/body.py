@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ponder.planning.presets import PRESETS
 from ponder.server.body import Form
-from ponder.server.chat_body import Dial
+from ponder.server.chat.body import Dial
 from ponder.server.responses.items import Input
 
 Count = Annotated[int, Field(ge=1, le=10**6)]

@@ -8,8 +8,8 @@ from ponder.runtime.result import Result
 from ponder.server.asked import Asked, Planned
 from ponder.server.conducted import Conducted, House
 from ponder.server.errors import ApiError
-from ponder.server.gate import Ticket
 from ponder.server.keys import Key
+from ponder.server.operation.gate import Ticket
 from ponder.server.runs import shown
 
 

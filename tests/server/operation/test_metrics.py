@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ponder.core.errors import ModelError
 from ponder.core.ledger import Item
-from ponder.server.metrics import saved
+from ponder.server.operation.metrics import saved
 from ponder.server.settings import Settings
 from tests.support.keyed import TEAM
 from tests.support.serving import NUMBER, USER, Gate, Served, answering, scripted, serving

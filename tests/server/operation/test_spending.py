@@ -21,7 +21,7 @@ from ponder.core.cost import PICO, Cost
 from ponder.core.errors import UsageError
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key
-from ponder.server.spending import Spending
+from ponder.server.operation.spending import Spending
 from tests.support.keyed import DAILY, TEAM, limited
 from tests.support.serving import NUMBER, USER, Gate, answering, scripted, serving
 
@@ -135,7 +135,7 @@ def test_what_a_killed_process_held_counts_as_spent(tmp_path: Path) -> None:
         import os, signal
         from ponder.core.cost import Cost
         from ponder.server.keys import Key
-        from ponder.server.spending import Spending
+        from ponder.server.operation.spending import Spending
         book = Spending({str(file)!r}, lambda: {Clock.now})
         key = Key("team", day_tokens=1000)
         book.settle(book.hold(key, lambda left: Cost(500))[0], Cost(30))
@@ -169,7 +169,7 @@ def test_a_server_that_is_killed_in_mid_run_loses_nothing(tmp_path: Path) -> Non
 
         asyncio.run(main())
     """
-    here = Path(__file__).parents[2]
+    here = Path(__file__).parents[3]
     ended = subprocess.run([sys.executable, "-c", code], cwd=here, env=os.environ, check=False)
     assert ended.returncode == -9
     book = Spending(tmp_path / "spending.sqlite")

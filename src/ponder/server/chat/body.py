@@ -13,7 +13,7 @@ from ponder.core.errors import UsageError
 from ponder.core.tools import Image
 from ponder.planning.presets import PRESETS
 from ponder.server.body import Form
-from ponder.server.chat_tools import Call, Choice, Named, Offered, check_choice
+from ponder.server.chat.tools import Call, Choice, Named, Offered, check_choice
 
 Count = Annotated[int, Field(ge=1, le=10**6)]
 

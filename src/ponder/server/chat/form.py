@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.server.answered import Reply, Tokens
-from ponder.server.chat_tools import written
+from ponder.server.chat.tools import written
 
 FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter", "calls": "tool_calls"}
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from ponder.core.events import Event
 from ponder.server.answered import Reply, reply
 from ponder.server.asked import Asked
-from ponder.server.chat_form import FINISH, Head, ponder, usage
-from ponder.server.chat_tools import increments
+from ponder.server.chat.form import FINISH, Head, ponder, usage
+from ponder.server.chat.tools import increments
 from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
 from ponder.server.facts import fact

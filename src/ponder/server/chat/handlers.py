@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse, Response
 from ponder.core.budget import Budget
 from ponder.server.asked import Asked, budget_of, lowered, shared
 from ponder.server.body import read
-from ponder.server.chat_body import ChatBody
-from ponder.server.chat_form import Head, whole
-from ponder.server.chat_stream import streamed
-from ponder.server.chat_tools import toolset
+from ponder.server.chat.body import ChatBody
+from ponder.server.chat.form import Head, whole
+from ponder.server.chat.stream import streamed
+from ponder.server.chat.tools import toolset
+from ponder.server.chat.turns import messages
 from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError
 from ponder.server.gone import unless_gone
-from ponder.server.turns import messages
 
 
 async def complete(request: Request) -> Response:

@@ -10,7 +10,7 @@ from ponder.core.budget import Budget
 from ponder.planning.presets import PRESETS
 from ponder.server.asked import budget_of
 from ponder.server.body import Form
-from ponder.server.chat_body import Limits
+from ponder.server.chat.body import Limits
 from ponder.strategies.looking import MOST
 
 CANDIDATES = 256

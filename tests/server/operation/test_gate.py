@@ -8,8 +8,8 @@ import pytest
 
 from ponder.core.budget import Budget
 from ponder.server.errors import ApiError
-from ponder.server.gate import Gate
 from ponder.server.keys import Key
+from ponder.server.operation.gate import Gate
 from ponder.server.settings import Settings
 from tests.support.serving import USER, scripted, serving
 from tests.support.serving import Gate as Barrier

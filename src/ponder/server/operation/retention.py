@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from ponder.api import journal_path
 from ponder.core.errors import PonderError
 from ponder.runtime.engine import Engine
-from ponder.server import logs
+from ponder.server.operation import logs
 from ponder.server.settings import Settings
 
 DAY = 86400.0

@@ -40,17 +40,17 @@ def server(house: House) -> Server[Any]:
     from mcp.server.context import ServerRequestContext
     from mcp.server.lowlevel import Server
 
-    from ponder.server import mcp_tools
+    from ponder.server.mcp import tools
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return await mcp_tools.listed(house)
+        return await tools.listed(house)
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        return await mcp_tools.call(house, context, params)
+        return await tools.call(house, context, params)
 
     return Server(
         "ponder",

@@ -9,7 +9,7 @@ from typing import Any
 from ponder.models.config import Config
 from ponder.runtime.engine import Engine
 from ponder.runtime.journal import Journal
-from ponder.server.retention import DAY, keeping
+from ponder.server.operation.retention import DAY, keeping
 from ponder.server.settings import Settings
 from ponder.util.worker import this_one
 

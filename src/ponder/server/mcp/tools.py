@@ -31,7 +31,7 @@ from ponder.server.decisions import Deciding
 from ponder.server.decisions import asked as decision
 from ponder.server.errors import ApiError, classified
 from ponder.server.keys import Key
-from ponder.server.mcp_body import Call, Decide, Decided, Score, Scores, Solve, Solved
+from ponder.server.mcp.body import Call, Decide, Decided, Score, Scores, Solve, Solved
 from ponder.server.told import Telling
 from ponder.strategies.looking import YES_NO
 from ponder.verification import ascore, problem_from

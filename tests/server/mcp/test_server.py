@@ -12,8 +12,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from ponder.core.budget import Budget
-from ponder.server import keys, mcp_server
+from ponder.server import keys
 from ponder.server.keys import Key
+from ponder.server.mcp import server as mcp_server
 from ponder.server.settings import Settings
 from tests.support.agents import text
 from tests.support.serving import Gate, answering, scripted, serving

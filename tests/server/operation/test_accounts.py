@@ -26,12 +26,12 @@ from ponder.runtime.engine import Engine
 from ponder.server import keys
 from ponder.server.asked import Planned
 from ponder.server.errors import ApiError
-from ponder.server.gate import Gate
-from ponder.server.operation import Operation, beside, most
+from ponder.server.operation.accounts import Operation, beside, most
+from ponder.server.operation.gate import Gate
 from tests.support.keyed import DAILY, limited
 from tests.support.serving import answering, serving
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "serve-operation.md").read_text("utf-8")
 LEFT = Cost(10**6, PICO)
 

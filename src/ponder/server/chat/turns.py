@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ponder.core.problem import Message
 from ponder.core.tools import Image
-from ponder.server.chat_body import Turn
+from ponder.server.chat.body import Turn
 from ponder.server.errors import ApiError
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ponder.core.cost import PICO
 from ponder.core.effects import GENERATE, PROGRAM
 from ponder.core.ledger import Item
-from ponder.server.gate import Gate
+from ponder.server.operation.gate import Gate
 
 WHOLE = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 """Bounds in seconds of the time that a request takes."""

@@ -23,15 +23,15 @@ from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.server.asked import Planned, lowered
-from ponder.server.gate import Gate
 from ponder.server.keys import Key
-from ponder.server.metrics import Metrics, saved
+from ponder.server.operation.gate import Gate
+from ponder.server.operation.metrics import Metrics, saved
+from ponder.server.operation.spending import Spending
 from ponder.server.settings import Settings
-from ponder.server.spending import Spending
 from ponder.strategies import registry as strategies
 
 if TYPE_CHECKING:
-    from ponder.server.traces import RunSpan, Traces
+    from ponder.server.operation.traces import RunSpan, Traces
 
 FILE = "spending.sqlite"
 """Name of the record of spending, in the folder of the journal."""

@@ -13,8 +13,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from ponder.core.errors import MissingExtra, ModelError
 from ponder.server import serve
+from ponder.server.operation.traces import Traces
 from ponder.server.settings import Settings
-from ponder.server.traces import Traces
 from tests.support.serving import NUMBER, USER, Gate, answering, scripted, serving
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -117,7 +117,7 @@ async def test_who_hangs_up_leaves_no_span_open(
 
 def test_the_extra_is_named_where_it_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert serve._traces(Settings()) is None
-    monkeypatch.delitem(sys.modules, "ponder.server.traces")
+    monkeypatch.delitem(sys.modules, "ponder.server.operation.traces")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(MissingExtra, match=r"ponder\[otel\]"):
         serve._traces(Settings(traced=True))
