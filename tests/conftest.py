@@ -36,6 +36,7 @@ settings.register_profile(
     deadline=None,
     derandomize="PONDER_FUZZ" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
+    max_examples=60,
 )
 settings.register_profile("fast", settings.get_profile("untimed"), max_examples=20)
 settings.load_profile("untimed")

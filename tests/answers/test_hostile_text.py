@@ -22,7 +22,7 @@ from ponder.planning.wishes import spec
 from ponder.verifiers.execution.codet import written
 from tests.support.replies import HOSTILE, KINDS, read_reply
 
-EXAMPLES = int(os.environ.get("PONDER_FUZZ", "300"))
+EXAMPLES = int(os.environ.get("PONDER_FUZZ", "100"))
 
 
 @pytest.fixture(scope="module")

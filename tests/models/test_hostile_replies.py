@@ -31,7 +31,7 @@ from tests.support.hostile_replies import (
     streams,
 )
 
-EXAMPLES = int(os.environ.get("PONDER_FUZZ", "200"))
+EXAMPLES = int(os.environ.get("PONDER_FUZZ", "60"))
 LONG = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -229,7 +229,7 @@ def worlds(*limits: str, again: bool = False) -> st.SearchStrategy[World]:
     )
 
 
-FAST = settings(max_examples=350, deadline=None, print_blob=True)
+FAST = settings(max_examples=120, deadline=None, print_blob=True)
 
 
 @FAST
@@ -269,7 +269,7 @@ def test_a_run_without_limits_ends_and_books_every_token(world: World) -> None:
     assert result is None or result.stopped_by in ("done", "interrupt", "lost")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     limit=st.sampled_from(["tokens", "usd", "flops"]),
     room=st.integers(-1, 120),

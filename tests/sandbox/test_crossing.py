@@ -173,7 +173,7 @@ def returned(channel: Channel, value: Any) -> Any:
     return channel("name", None, "f")()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANYTHING)
 def test_what_a_program_returns_comes_out_as_plain_data_or_a_remote(
     channel: Channel, recipe: Any
@@ -181,7 +181,7 @@ def test_what_a_program_returns_comes_out_as_plain_data_or_a_remote(
     assert is_plain(returned(channel, built(recipe)), Remote)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(DATA)
 def test_the_same_data_comes_back_equal(channel: Channel, value: Any) -> None:
     back = returned(channel, value)
@@ -191,7 +191,7 @@ def test_the_same_data_comes_back_equal(channel: Channel, value: Any) -> None:
     assert channel("name", None, "g")(value) == (value, value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANYTHING)
 def test_what_a_test_passes_arrives_as_plain_data_or_is_refused(
     channel: Channel, recipe: Any

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.malformed import Raw, malformed, tried, unsound
 
-EXAMPLES = 250
+EXAMPLES = 120
 """``benchmarks/serve_fuzz.py`` tries 2,000 and more."""
 
 

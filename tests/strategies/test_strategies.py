@@ -214,7 +214,7 @@ class TestSelfConsistency:
 answers = st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=9)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(answers, st.data())
 def test_exact_elects_whom_all_would_have_elected_whatever_arrives_first(
     script: list[str | None], data: st.DataObject
@@ -367,7 +367,7 @@ class TestBestOfN:
         assert (result.answer, result.receipt.total.failed) == ("b", 1)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(
     strategy=st.sampled_from(["best", "weighted", "votes"]),
     script=st.lists(

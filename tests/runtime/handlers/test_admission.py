@@ -80,7 +80,7 @@ def expected(budget: int, wanted: list[tuple[int, int]]) -> list[int | str]:
     return got
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(st.integers(1, 120), calls, st.data())
 def test_grants_follow_from_the_order_of_asking_whatever_finishes_first(
     budget: int, wanted: list[tuple[int, int]], data: st.DataObject
@@ -279,7 +279,7 @@ def test_a_refused_waiter_that_is_cancelled_at_that_moment_leaves_no_complaint()
     run(main())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(
     st.integers(10, 80),
     st.lists(

@@ -26,7 +26,7 @@ from tests.support.vendors.driving import Pauses
 
 Outcome = Completion | ModelError
 LONG = settings(
-    max_examples=int(os.environ.get("PONDER_FUZZ", "100")),
+    max_examples=int(os.environ.get("PONDER_FUZZ", "40")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
