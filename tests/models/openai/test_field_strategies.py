@@ -90,6 +90,12 @@ async def test_half_a_text_gives_no_answer(finish: str, strategy: str) -> None:
     assert (result.answer, result.receipt.total.calls, requests) == (None, 3, 3)
 
 
+async def test_half_a_text_gives_no_answer_after_its_forced_end_was_truncated_too() -> None:
+    half = said("Three dozen: the answer is 3", "length")
+    result, requests = await solve(answer(half, usage=USAGE), "self_consistency")
+    assert (result.answer, result.receipt.total.calls, requests) == (None, 6, 6)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 async def test_a_stream_in_any_form_is_booked_once(strategy: str) -> None:
     end = {"choices": [], "usage": USAGE}

@@ -118,6 +118,8 @@ def live(
             elif not closes(stop):
                 reasoning += stop
         said = text if finish in (None, "stop") else _ended(text, effect.problem)
+        if cut and start.finish is not None:  # forced, and truncated: the chain had no answer
+            said = said[start.text.rfind("\n\n") + 1 :]
         silent = finish is None or effect.role == PROGRAM  # a program answers when it is run
         tools = offered(effect.messages)
         if tools and (done.calls or tools.forced):  # then a text is no answer
