@@ -32,6 +32,7 @@ def test_a_run_answers_within_its_budget_and_books_what_it_spent(model: OpenVINO
         model=model,
         strategy="self_consistency",
         knobs={"n": 6, "length": 96, "stop": "never"},
+        answer_type="text",  # of which nothing is forced that was truncated
         budget=Budget(tokens=3_000),
         journal=False,
     )

@@ -131,7 +131,7 @@ async def test_max_tokens_cuts(subject: Subject) -> None:
 async def test_a_stop_string_ends_the_text_before_it(subject: Subject) -> None:
     whole = (await told(subject.model, ASK)).text
     stop = whole[len(whole) // 3 :][:3]  # it may begin within a token, and end within another
-    done = await told(subject.model, dataclasses.replace(ASK, stop=("", stop)))
+    done = await told(subject.model, dataclasses.replace(ASK, stop=("@@", stop)))
     assert (done.text, done.finish) == (whole[: whole.index(stop)], "stop")
 
 

@@ -135,7 +135,7 @@ async def test_stop_strings_end_the_text_before_them(model: OpenVINO, stop: str)
     text = "Tell me about the moon and the tides."
     whole = await model.generate(ask(text, temperature=0, max_tokens=64))
     assert stop in whole.text, "choose another"
-    cut = await model.generate(ask(text, temperature=0, max_tokens=64, stop=("", stop)))
+    cut = await model.generate(ask(text, temperature=0, max_tokens=64, stop=("@@", stop)))
     assert cut.text == whole.text[: whole.text.index(stop)]
     assert cut.finish == "stop"
     assert cut.completion_tokens < whole.completion_tokens
@@ -238,7 +238,7 @@ def test_cancelling_frees_the_slots_within_two_steps(tmp_path: Path) -> None:
     engine = bare(tmp_path)
     prompt = tuple(range(1000, 1040))
     for id in range(8):
-        engine.add(Job(id, prompt, 100, 0.8, 1.0, id, ("@",), False))
+        engine.add(Job(id, prompt, 100, 0.8, 1.0, id, ("@@@",), False))
     while engine.step().metrics.requests < 8:
         pass
     for id in range(7):
@@ -255,7 +255,7 @@ async def test_cancelled_samples_leave_the_engine_to_the_others(model: OpenVINO)
     long = [
         asyncio.ensure_future(
             model.generate(
-                ask(max_tokens=4000, seed=s, stop=("@",)), lambda d: seen.append(d.tokens)
+                ask(max_tokens=4000, seed=s, stop=("@@@",)), lambda d: seen.append(d.tokens)
             )
         )
         for s in range(40)
@@ -296,7 +296,7 @@ async def test_a_tiny_cache_and_closing() -> None:
     with pytest.raises(RequestRefused, match="the engine's cache holds 256"):
         await model.generate(ask("word " * 300))
     # Three samples that outgrow it together take turns.
-    many = await sample(model, range(3), text="Tell a long story.", max_tokens=150, stop=("@",))
+    many = await sample(model, range(3), text="Tell a long story.", max_tokens=150, stop=("@@@",))
     assert all(done.completion_tokens for done in many)
     running = asyncio.gather(
         *(model.generate(ask(max_tokens=200, seed=s)) for s in range(3)), return_exceptions=True
