@@ -11,7 +11,7 @@ import pytest
 import ponder
 from ponder import Budget, Result
 from ponder.cli.main import main
-from ponder.core.events import Grew
+from ponder.core.events import Event, Grew, SampleFinished
 from ponder.models.base import Request
 from ponder.models.openvino.model import OpenVINO
 
@@ -27,18 +27,21 @@ def model(small_engine: OpenVINO) -> OpenVINO:
 
 
 def test_a_run_answers_within_its_budget_and_books_what_it_spent(model: OpenVINO) -> None:
+    events: list[Event] = []
     result = ponder.solve(
         QUESTION,
         model=model,
         strategy="self_consistency",
         knobs={"n": 6, "length": 96, "stop": "never"},
-        answer_type="text",  # of which nothing is forced that was truncated
         budget=Budget(tokens=3_000),
         journal=False,
+        on_event=events.append,
     )
+    chains = [e.trace for e in events if isinstance(e, SampleFinished)]
+    forced = sum("the final answer is \\boxed{" in chain.text for chain in chains)
     total = result.receipt.total
     assert total.cost.tokens <= 3_000
-    assert total.calls == 6
+    assert (len(chains), total.calls) == (6, 6 + forced)
     assert total.failed == 0
     assert total.completion_tokens == sum(c.tokens for c in result.candidates)
     assert 0 < total.cached_tokens < total.prompt_tokens  # five of six did not evaluate it anew
