@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from ponder.models import sound
@@ -12,6 +12,8 @@ from ponder.server.errors import ApiError
 from ponder.util.decoding import Malformed, parse
 
 B = TypeVar("B", bound=BaseModel)
+Count = Annotated[int, Field(ge=1, le=10**6)]
+"""A number of tokens, samples or calls."""
 
 
 class Form(BaseModel):

@@ -23,9 +23,9 @@ from ponder.planning.presets import DEFAULT
 from ponder.server.answered import Tokens
 from ponder.server.asked import Asked, budget_of
 from ponder.server.body import Form, read
-from ponder.server.chat.body import Limits
 from ponder.server.chat.form import usage
 from ponder.server.conducted import House, conduct
+from ponder.server.dial import Limits
 from ponder.server.errors import ApiError
 from ponder.server.gone import while_there
 from ponder.server.keys import Key

@@ -11,11 +11,9 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ponder.core.errors import UsageError
 from ponder.core.tools import Image
-from ponder.planning.presets import PRESETS
-from ponder.server.body import Form
+from ponder.server.body import Count, Form
 from ponder.server.chat.tools import Call, Choice, Named, Offered, check_choice
-
-Count = Annotated[int, Field(ge=1, le=10**6)]
+from ponder.server.dial import Dial, Effort
 
 
 class Picture(Form):
@@ -138,34 +136,13 @@ class StreamOptions(Form):
     include_obfuscation: bool | None = None
 
 
-class Limits(Form):
-    """A request's own budget."""
-
-    tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
-    usd: Annotated[float, Field(gt=0)] | None = None
-    seconds: Annotated[float, Field(gt=0)] | None = None
-
-
-class Dial(Form):
-    """The ``ponder`` object: the dial, with all its settings."""
-
-    strategy: str | None = None
-    knobs: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    verifier: str | None = None
-    budget: Limits = Limits()
-    worth: float | int | str | None = None
-    answer_type: Literal["auto", "number", "math", "choice", "code", "text", "json"] = "auto"
-    choices: list[str] = Field(default_factory=list)
-    events: bool = False
-
-
 class ChatBody(Form):
     """The body of a request."""
 
     model: str
     messages: Annotated[list[Turn], Field(min_length=1)]
     # Honoured.
-    reasoning_effort: str | None = None
+    reasoning_effort: Effort | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Count | None = None
@@ -201,13 +178,6 @@ class ChatBody(Form):
     audio: None = None
     prediction: None = None
     web_search_options: None = None
-
-    @field_validator("reasoning_effort")
-    @classmethod
-    def _effort(cls, effort: str | None) -> str | None:
-        if effort is not None and effort not in PRESETS:
-            raise ValueError(f"expected one of {', '.join(PRESETS)}, not {effort[:40]!r}")
-        return effort
 
     @field_validator("frequency_penalty", "presence_penalty")
     @classmethod

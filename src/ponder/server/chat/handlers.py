@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ponder.core.budget import Budget
-from ponder.server.asked import Asked, budget_of, lowered, shared
+from ponder.server import dial
+from ponder.server.asked import Asked, lowered, shared
 from ponder.server.body import read
 from ponder.server.chat.body import ChatBody
 from ponder.server.chat.form import Head, whole
@@ -43,48 +44,23 @@ def asked(body: ChatBody, house: House) -> Asked:
     Raises:
         ApiError: members contradict each other, or there is no such model.
     """
-    dial = body.ponder
-    model, effort = house.served.split(body.model)
-    if effort and body.reasoning_effort and effort != body.reasoning_effort:
-        raise ApiError(
-            f"the model {body.model!r} names the effort {effort}, and reasoning_effort "
-            f"{body.reasoning_effort}: give one of them.",
-            param="reasoning_effort",
-        )
-    own = {
-        "temperature": body.temperature,
-        "top_p": body.top_p,
-        "length": body.max_completion_tokens or body.max_tokens,
-    }
-    given = {name: value for name, value in own.items() if value is not None}
-    if twice := sorted(given.keys() & dial.knobs.keys()):
-        raise ApiError(
-            f"{twice[0]} is given twice: leave one out.", param=f"ponder.knobs.{twice[0]}"
-        )
-    form, kind, schema = body.response_format, dial.answer_type, ""
+    form, schema = body.response_format, None
     if form is not None and form.type != "text":
-        if kind not in ("auto", "json"):
-            raise ApiError(
-                f"response_format asks for JSON, and ponder.answer_type for {kind}: give one.",
-                param="response_format",
-            )
-        kind = "json"
         schema = json.dumps(form.json_schema.schema_) if form.json_schema else ""
-    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    return Asked(
+    return dial.asked(
+        body.ponder,
+        house.served,
+        body.model,
         messages(body.messages),
-        model,
-        effort or body.reasoning_effort,
-        dial.strategy,
-        {**given, **dial.knobs},
-        dial.verifier,
-        budget_of(dial.budget.model_dump(exclude_none=True)),
-        dial.worth,
-        kind,
-        tuple(dial.choices),
-        schema,
-        stop,
-        None if body.seed is None else body.seed % 2**31,
+        effort=("reasoning_effort", body.reasoning_effort),
+        form=("response_format", schema),
+        own={
+            "temperature": body.temperature,
+            "top_p": body.top_p,
+            "length": body.max_completion_tokens or body.max_tokens,
+        },
+        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        seed=None if body.seed is None else body.seed % 2**31,
         tools=toolset(
             body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False
         ),

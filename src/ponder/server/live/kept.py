@@ -1,4 +1,4 @@
-"""What a server keeps beside its journal: whose each run is, and requests that may be repeated.
+"""A record beside the journal: the owner of each run, and requests that may be repeated.
 
 A request with an ``Idempotency-Key`` is written down before it begins, with the runs that it starts
 as they start, and at its end its reply. A file of SQLite, so that a process that is killed at any

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from ponder.core.budget import Budget
 from ponder.planning.presets import PRESETS
 from ponder.server.asked import budget_of
 from ponder.server.body import Form
-from ponder.server.chat.body import Limits
+from ponder.server.dial import Effort, Limits
 from ponder.strategies.looking import MOST
 
 CANDIDATES = 256
 """Most candidates of one call."""
 
 
-def _effort(effort: str) -> str:
-    if effort not in PRESETS:
-        raise ValueError(f"expected one of {', '.join(PRESETS)}, not {effort[:40]!r}")
-    return effort
-
-
-Effort = Annotated[str, AfterValidator(_effort), Field(json_schema_extra={"enum": [*PRESETS]})]
+Listed = Annotated[Effort, Field(json_schema_extra={"enum": [*PRESETS]})]
 Kind = Literal["auto", "number", "math", "choice", "code", "text", "json"]
 
 
@@ -47,7 +41,7 @@ class Solve(Call):
         str, Field(min_length=1, description="The whole question: no other context is seen.")
     ]
     effort: Annotated[
-        Effort | None, Field(description="How much to think; the server's own if left out.")
+        Listed | None, Field(description="How much to think; the server's own if left out.")
     ] = None
     answer_type: Annotated[Kind, Field(description="The type of the answer.")] = "auto"
     choices: Annotated[

@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from ponder.planning.presets import PRESETS
-from ponder.server.body import Form
-from ponder.server.chat.body import Count, Dial
+from ponder.server.body import Count, Form
+from ponder.server.dial import Dial, Effort
 from ponder.server.messages.blocks import Block, Cached
 from ponder.server.messages.tools import Offered, ToolChoice
 
@@ -58,15 +57,8 @@ class Format(Form):
 class Output(Form):
     """The effort and the form of the reply."""
 
-    effort: str | None = None
+    effort: Effort | None = None
     format: Format | None = None
-
-    @field_validator("effort")
-    @classmethod
-    def _effort(cls, effort: str | None) -> str | None:
-        if effort is not None and effort not in PRESETS:
-            raise ValueError(f"expected one of {', '.join(PRESETS)}, not {effort[:40]!r}")
-        return effort
 
 
 class Metadata(Form):

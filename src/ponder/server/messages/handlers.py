@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
@@ -10,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from ponder.core.thinking import Thinking
 from ponder.models.thinking import level_of
+from ponder.server import dial
 from ponder.server.answered import Reply
-from ponder.server.asked import Asked, budget_of
+from ponder.server.asked import Asked
 from ponder.server.body import read
 from ponder.server.conducted import House, conduct
-from ponder.server.errors import ApiError
 from ponder.server.gone import unless_gone
 from ponder.server.messages.body import CountBody, MessagesBody
 from ponder.server.messages.errors import id_of
@@ -69,45 +70,23 @@ def asked(body: MessagesBody, house: House, signatures: Signatures, key: str) ->
     Raises:
         ApiError: members contradict each other, or there is no such model.
     """
-    dial, output = body.ponder, body.output_config
-    model, effort = house.served.split(body.model)
-    said = output.effort if output else None
-    if effort and said and effort != said:
-        raise ApiError(
-            f"the model {body.model!r} names the effort {effort}, and output_config.effort {said}: "
-            "give one of them.",
-            param="output_config.effort",
-        )
-    thinking = _thinking(body)
-    own = {"temperature": body.temperature, "top_p": body.top_p, "length": body.max_tokens}
-    given = {name: value for name, value in own.items() if value is not None}
-    twice = given.keys() | ({"thinking"} if thinking else set())
-    if both := sorted(twice & dial.knobs.keys()):
-        raise ApiError(f"{both[0]} is given twice: leave one out.", param=f"ponder.knobs.{both[0]}")
-    kind, schema = dial.answer_type, ""
+    output, thinking, schema = body.output_config, _thinking(body), None
     if output is not None and output.format is not None:
-        if kind not in ("auto", "json"):
-            raise ApiError(
-                f"output_config.format asks for JSON, and ponder.answer_type for {kind}: give one.",
-                param="output_config.format",
-            )
-        kind, schema = "json", json.dumps(output.format.schema_)
-    return Asked(
+        schema = json.dumps(output.format.schema_)
+    found = dial.asked(
+        body.ponder,
+        house.served,
+        body.model,
         messages(body, partial(signatures.record, key)),
-        model,
-        effort or said or _effort(thinking),
-        dial.strategy,
-        {**given, **dial.knobs},
-        dial.verifier,
-        budget_of(dial.budget.model_dump(exclude_none=True)),
-        dial.worth,
-        kind,
-        tuple(dial.choices),
-        schema,
-        tuple(body.stop_sequences or ()),
+        effort=("output_config.effort", output.effort if output else None),
+        form=("output_config.format", schema),
+        own={"temperature": body.temperature, "top_p": body.top_p, "length": body.max_tokens},
+        taken=("thinking",) if thinking else (),
+        stop=tuple(body.stop_sequences or ()),
         thinking=thinking,
         tools=toolset(body.tools or (), body.tool_choice),
     )
+    return replace(found, effort=found.effort or _effort(thinking))
 
 
 def shown(body: MessagesBody) -> Shown:

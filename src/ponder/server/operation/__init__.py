@@ -1,1 +1,1 @@
-"""Who may ask how much, and what is counted, logged and traced of it."""
+"""Operation: limits of API keys, and what is counted, logged and traced of each run."""

@@ -167,7 +167,7 @@ class Running:
 
     @property
     def spent(self) -> Cost:
-        """What it has spent so far."""
+        """Its cost so far."""
         return self.runner.spent if self.runner is not None else Cost()
 
     @contextmanager

@@ -50,7 +50,7 @@ _MOST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a run may cost at most."""
+    """The highest cost that a run may have."""
 
     id: int
     day: str

@@ -9,12 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from ponder.planning.presets import PRESETS
-from ponder.server.body import Form
-from ponder.server.chat.body import Dial
+from ponder.server.body import Count, Form
+from ponder.server.dial import Dial, Effort
 from ponder.server.responses.items import Input
 
-Count = Annotated[int, Field(ge=1, le=10**6)]
 Summary = Literal["auto", "concise", "detailed"]
 LABEL = 64
 """Most characters of a key of the metadata."""
@@ -34,18 +32,11 @@ def _levels(value: object) -> int:
 class Reasoning(Form):
     """Wishes about the thinking."""
 
-    effort: str | None = None
+    effort: Effort | None = None
     summary: Summary | None = None
     generate_summary: Summary | None = None
     mode: Literal["standard", "pro"] | None = None
     context: Literal["auto", "current_turn"] | None = None
-
-    @field_validator("effort")
-    @classmethod
-    def _effort(cls, effort: str | None) -> str | None:
-        if effort is not None and effort not in PRESETS:
-            raise ValueError(f"expected one of {', '.join(PRESETS)}, not {effort[:40]!r}")
-        return effort
 
     @field_validator("context", mode="before")
     @classmethod

@@ -30,7 +30,7 @@ class Outcome:
 
     status: Status
     usage: Tokens | None = None
-    """What was spent, once it has ended."""
+    """Its cost, once it has ended."""
     reason: Reason | None = None
     """The reason why it is incomplete."""
     error: Mapping[str, str] | None = None

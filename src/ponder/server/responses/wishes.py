@@ -9,8 +9,8 @@ from typing import Any
 
 from ponder.core.problem import Message
 from ponder.planning.presets import PRESETS
-from ponder.server.asked import Asked, budget_of, kind_of
-from ponder.server.errors import ApiError
+from ponder.server import dial
+from ponder.server.asked import Asked, kind_of
 from ponder.server.responses.body import ResponseBody
 from ponder.server.served import Served
 from ponder.server.settings import Settings
@@ -29,46 +29,21 @@ def asked(
     Raises:
         ApiError: members contradict each other, or there is no such model.
     """
-    dial = body.ponder
-    model, effort = served.split(body.model)
-    if effort and body.reasoning.effort and effort != body.reasoning.effort:
-        raise ApiError(
-            f"the model {body.model!r} names the effort {effort}, and reasoning.effort "
-            f"{body.reasoning.effort}: give one of them.",
-            param="reasoning.effort",
-        )
-    effort = effort or body.reasoning.effort
-    own = {
-        "temperature": body.temperature,
-        "top_p": body.top_p,
-        "length": body.max_output_tokens,
-    }
-    given = {name: value for name, value in own.items() if value is not None}
-    if twice := sorted(given.keys() & dial.knobs.keys()):
-        raise ApiError(
-            f"{twice[0]} is given twice: leave one out.", param=f"ponder.knobs.{twice[0]}"
-        )
-    form, kind, schema = body.text.format, dial.answer_type, ""
+    form, schema = body.text.format, None
     if form.type != "text":
-        if kind not in ("auto", "json"):
-            raise ApiError(
-                f"text.format asks for JSON, and ponder.answer_type for {kind}: give one.",
-                param="text.format",
-            )
-        kind = "json"
         schema = json.dumps(form.schema_) if form.schema_ is not None else ""
-    found = Asked(
+    found = dial.asked(
+        body.ponder,
+        served,
+        body.model,
         messages,
-        model,
-        effort,
-        dial.strategy,
-        {**given, **dial.knobs},
-        dial.verifier,
-        budget_of(dial.budget.model_dump(exclude_none=True)),
-        dial.worth,
-        kind,
-        tuple(dial.choices),
-        schema,
+        effort=("reasoning.effort", body.reasoning.effort),
+        form=("text.format", schema),
+        own={
+            "temperature": body.temperature,
+            "top_p": body.top_p,
+            "length": body.max_output_tokens,
+        },
     )
     return pro(found, settings) if body.reasoning.mode == "pro" else found
 
