@@ -24,7 +24,8 @@ ARGUMENT = (
 )
 HOSTILE = ARGUMENT.replace("\udcff", "\ud800") + "\n\t\x00"
 CELL = HOSTILE.replace("\ud800", "")  # SQLite takes no surrogate
-TEXT = json.dumps(CELL)
+TAG = "\U000e0041"
+TEXT = json.dumps(CELL).replace(json.dumps(TAG)[1:-1], TAG)  # TOML knows no pairs of surrogates
 NAME = "\x1b[31mevil\x07\u202e\x9b\r"
 Words = list[str | Path]
 
@@ -432,6 +433,8 @@ def serve(ponder: Callable[..., str]) -> None:
     ponder("serve", "--new-key", HOSTILE)
     for text in (HOSTILE, f"[{TEXT}]", f"[{TEXT}]\nsha256 = {TEXT}", f"{TEXT} = {TEXT}"):
         ponder("serve", "-m", "simulated", "--keys", file("keys.toml", text))
+    ponder("serve", "-m", "simulated", "--port", "0", "--journal", Path().absolute())
+    ponder("serve", "-m", "simulated", "--port", "0", "--trust", HOSTILE)
 
 
 def mcp(ponder: Callable[..., str]) -> None:
@@ -442,6 +445,7 @@ def mcp(ponder: Callable[..., str]) -> None:
     ponder("mcp", "-m", f"simulated({TEXT})")
     ponder("mcp", "-m", "simulated", "--trust", HOSTILE, "--max-usd", HOSTILE)
     ponder("mcp", "-m", "simulated", "--journal", HOSTILE, "--no-journal")
+    ponder("mcp", "-m", "simulated", "--trust", f"script:{NAME}:f")
 
 
 CASES: dict[str, Callable[[Callable[..., str]], None]] = {

@@ -49,11 +49,17 @@ class House:
         """Return what a server needs for its runs.
 
         Raises:
-            UsageError: the record of what keys have spent cannot be used.
+            UsageError: the record of what keys have spent cannot be used, or a trusted file is
+                not there.
+            PonderError: the journal cannot be used.
         """
+        settings.check()
+        live = Live(engine, settings.journal)
+        if live.path is not None:
+            engine.journal(live.path)
         gate = Gate(settings.at_once, settings.queue)
         operation = Operation(engine, settings, gate, logs.write, traces)
-        return cls(engine, served, settings, gate, operation, Live(engine, settings.journal))
+        return cls(engine, served, settings, gate, operation, live)
 
     def close(self) -> None:
         """End all runs, with their best answers so far."""

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponder.core.budget import Budget
+from ponder.core.errors import UsageError
+from ponder.core.refs import spelled
 from ponder.planning.presets import DEFAULT
 from ponder.server.keys import Key
+from ponder.verifiers import registry as verifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,18 @@ class Settings:
     """Days after which a run is removed from the journal; None to keep all."""
     traced: bool = False
     """True to send traces to an OpenTelemetry collector."""
+
+    def check(self) -> None:
+        """Refuse a trusted script or file that is not there.
+
+        Raises:
+            UsageError: one is not.
+        """
+        for name in self.trusted:
+            script = next((one for one in verifiers.named(name) if one.kind == "script"), None)
+            file = spelled(script.text).args[0].text if script else name
+            if not Path(file).expanduser().is_file():
+                raise UsageError(
+                    f"cannot trust {name}: there is no file {file}; give script:FILE:FUNCTION, or "
+                    "the path of a verifier's file."
+                )
