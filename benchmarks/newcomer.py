@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import platform
 import random
 import statistics
@@ -109,9 +110,10 @@ def rows(suite: str, name: str, fast: Speed, mbps: float) -> None:
         low, high = intervals.percentile(intervals.resampled_means(right[:, None], 0)[:, 0])
         mean, took = float(right.mean()), seconds(pool, lengths.each, n, fast)
         flops = float(pool.once.mean() + n * pool.each.mean())
+        each = 1 / mean if mean else math.inf  # questions to a right answer
         print(
             f"| {suite} | {name} | {n} | {mean:.1%} ({low:.1%} to {high:.1%}) | {took:.1f} | "
-            f"{took / mean:.0f} | {flops / mean / 1e12:.2f} | {once + took / mean:.0f} |"
+            f"{took * each:.0f} | {flops * each / 1e12:.2f} | {once + took * each:.0f} |"
         )
 
 

@@ -93,7 +93,6 @@ COVERED_BY = {
     "models/opening.py": "models/test_config.py",
     "models/openvino/messages.py": "models/openvino/test_model.py",
     "models/openvino/engine.py": "models/openvino/test_model.py",
-    "models/openvino/process.py": "models/openvino/test_model.py",
     "models/reward/formats.py": "models/reward/test_endpoint.py",
     "planning/spec.py": "test_api.py",
     "server/answered.py": "server/chat/test_handlers.py",

@@ -127,12 +127,18 @@ class Process:
                     if frame.error:
                         error = f"the embedded engine failed: {frame.error}"
                         break
-                    self.metrics = frame.metrics
-                    self._deliver(frame)
+                    self._take(frame)
                     self._first.set()
         except (EOFError, OSError, pickle.UnpicklingError):
             pass
         self._die(error)
+
+    def _take(self, frame: Frame) -> None:
+        with self._lock:
+            if self.error:  # it was under way when the process ended
+                return
+            self.metrics = frame.metrics
+        self._deliver(frame)
 
     def _die(self, error: str) -> None:
         with self._lock:
@@ -140,7 +146,7 @@ class Process:
                 return
             self.error = error
             lost = list(self._waiters)
-        self.metrics = Metrics(steps=self.metrics.steps, tokens=self.metrics.tokens)
+            self.metrics = Metrics(steps=self.metrics.steps, tokens=self.metrics.tokens)
         self._deliver(Frame(done=[Done(id, error=error) for id in lost]))
         self._first.set()
 
