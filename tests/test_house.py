@@ -137,7 +137,6 @@ COVERED_BY = {
     "server/responses/form.py": "server/responses/test_handlers.py",
     "server/responses/items.py": "server/responses/test_handlers.py",
     "server/responses/live.py": "server/responses/test_handlers.py",
-    "server/responses/office.py": "server/responses/test_handlers.py",
     "server/responses/wishes.py": "server/responses/test_handlers.py",
     "strategies/ab_mcts.py": "strategies/test_trees.py",
     "strategies/confident.py": "strategies/test_sequential.py",

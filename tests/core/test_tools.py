@@ -49,7 +49,8 @@ def test_tools_are_part_of_the_question() -> None:
 
 def test_a_journal_gives_the_question_back() -> None:
     seen = Message("user", "And this?", images=(Image("https://h/a.png", "low"),))
-    asked = Problem((ASKED, TURN, RESULT, seen), tools=TOOLS)
+    mapped = replace(RESULT, images=(Image("https://h/map.png"),))
+    asked = Problem((ASKED, TURN, mapped, seen), tools=TOOLS)
     written = spec(asked, model="m")
     assert type(written).from_json(written.to_json()).problem == asked
 
@@ -85,6 +86,10 @@ def test_a_trace_goes_on_with_its_calls() -> None:
     [
         (lambda: Message("tool", "sunny"), "set call to its id"),
         (lambda: Message("user", "?", calls=(CALL,)), "calls belong to .* 'assistant' alone"),
+        (
+            lambda: Message("system", "", images=(Image("https://h/a.png"),)),
+            "images belong to .* 'user' or 'tool' alone",
+        ),
         (lambda: Problem((ASKED, RESULT)), "the result of the call 'c1' has no call before it"),
         (lambda: Tool("get weather"), "'get weather' is no name of a tool"),
         (lambda: Tool("f", parameters="[]"), "the parameters of the tool 'f' must be a JSON"),

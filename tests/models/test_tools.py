@@ -322,6 +322,57 @@ def test_images_are_passed_through(name: str, parts: list[Any]) -> None:
         assert turns == [{"role": "user", "content": parts}]
 
 
+PNG64 = "iVBORw0KGgo="
+SOURCE = {"type": "base64", "media_type": "image/png", "data": PNG64}
+ITEM = {"type": "input_image", "image_url": DATA, "detail": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("name", "turns"),
+    [
+        ("chat", [
+            {"role": "tool", "content": "A map.", "tool_call_id": "call_1"},
+            {"role": "tool", "content": "", "tool_call_id": "call_2"},
+            {"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": DATA}},
+                {"type": "image_url", "image_url": {"url": FAR, "detail": "low"}},
+                {"type": "text", "text": "And?"}]}]),
+        ("responses", [
+            {"type": "function_call_output", "call_id": "call_1",
+             "output": [{"type": "input_text", "text": "A map."}, ITEM]},
+            {"type": "function_call_output", "call_id": "call_2",
+             "output": [{**ITEM, "image_url": FAR, "detail": "low"}]},
+            {"role": "user", "content": "And?"}]),
+        ("messages", [{"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "call_1", "content": [
+                {"type": "text", "text": "A map."}, {"type": "image", "source": SOURCE}]},
+            {"type": "tool_result", "tool_use_id": "call_2", "content": [
+                {"type": "image", "source": {"type": "url", "url": FAR}}]},
+            {"type": "text", "text": "And?"}]}]),
+        ("gemini", [{"role": "user", "parts": [
+            {"functionResponse": {"name": "get_weather", "response": {"result": "A map."},
+                                  "id": "call_1"}},
+            {"inlineData": {"mimeType": "image/png", "data": PNG64}},
+            {"functionResponse": {"name": "get_time", "response": {"result": ""}, "id": "call_2"}},
+            {"fileData": {"fileUri": FAR}},
+            {"text": "And?"}]}]),
+    ],
+)  # fmt: skip
+def test_images_of_results_stand_where_each_vendor_takes_them(name: str, turns: list[Any]) -> None:
+    results = (
+        Message("tool", "A map.", call="call_1", images=(Image(DATA),)),
+        Message("tool", "", call="call_2", images=(Image(FAR, "low"),)),
+    )
+    made = Message("assistant", "", calls=CALLS)
+    place = {"responses": "input", "gemini": "contents"}.get(name, "messages")
+    assert body(name, ASKED, made, *results, Message("user", "And?"))[place][-len(turns) :] == turns
+    if name == "chat":  # nothing of the user's follows, or a turn of the assistant
+        for more in ((), (Message("assistant", "Well."),)):
+            sent = body(name, ASKED, made, *results, *more)["messages"]
+            assert sent[4] == {"role": "user", "content": turns[2]["content"][:2]}
+            assert len(sent) == 5 + len(more)
+
+
 CLOSED = {**json.loads(CITY), "additionalProperties": False}
 
 

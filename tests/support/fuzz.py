@@ -38,6 +38,7 @@ from ponder.models.gguf import metadata as openvino_file
 from ponder.models.gguf import tensors as gguf
 from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
+from ponder.server.errors import ApiError
 from ponder.server.live import kept
 from ponder.server.responses import store as answered
 from ponder.server.responses.items import messages
@@ -125,11 +126,14 @@ def responses(folder: Path) -> bytes:
     """One response that has ended, and one in progress."""
     path = folder / "responses"
     made = answered.Store(path, 1e12)
-    said = {"id": "a", "status": "completed", "background": True, "error": None}
+    said = {
+        "id": "a", "status": "completed", "background": True, "error": None, "created_at": 1,
+    }  # fmt: skip
     events = [{"type": "response.created", "sequence_number": 0, "response": said}]
-    turn = {"role": "user", "content": "Hello"}
+    turn = Message("user", "Hello")
     made.put(answered.Stored("a", "", said, [turn], events))
-    made.put(answered.Stored("b", "", {**said, "status": "queued"}, [turn]), works=True)
+    queued, asked = {**said, "status": "queued"}, {"model": "m"}
+    made.put(answered.Stored("b", "", queued, [turn], request="k", body=asked), works=True)
     made.close()
     return _rested(path)
 
@@ -270,10 +274,12 @@ def read_records(path: Path) -> None:
 def read_responses(path: Path) -> None:
     """As the server reads them."""
     held = answered.Store(path, 1e12)
+    held.unfinished()
     for name in "ab":
         one = held.get(name, "")
         if one is not None:
-            messages(None, [*one.conversation, {"role": "user", "content": "x"}])
+            with suppress(ApiError):
+                messages(None, [*one.conversation, Message("user", "x")])
             assert one.response["status"]
             gone(one.worker)
     held.close()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from ponder.runtime.journal import Journal
-from tests.support.commands import QUESTION
+from tests.support.commands import QUESTION, start
 from tests.support.seeded import Seeded, configure, seeded_server
 
 
@@ -23,6 +28,22 @@ def kill_at(server: Seeded, moment: int, early: bool, process: list[subprocess.P
         server.before = kill
     else:
         server.after = kill
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A server process, and a client of it; killed at the end."""
+    process = start(folder, "serve", "-m", "loop", "--port", "0")
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        [url] = re.findall(r"http://\S+(?=/v1)", said)
+        transport = httpx.HTTPTransport(retries=8)
+        with httpx.Client(base_url=url, timeout=600, transport=transport) as client:
+            yield process, client
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
 
 
 def recorded(path: Path) -> int:

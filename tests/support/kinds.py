@@ -51,6 +51,8 @@ KINDS: dict[str, tuple[str, ...]] = {
         "models/test_catalog.py::test_the_commands",
         "models/openvino/test_converted.py::test_killed_between",
         "runtime/test_engine.py::test_children_of_many_runs",
+        "server/responses/test_kill.py",
+        "server/responses/test_store.py::test_a_response_that_nothing",
         "server/runs/test_kill.py",
         "strategies/test_cancel_each.py",
         "strategies/test_kill_each.py",

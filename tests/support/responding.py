@@ -32,6 +32,15 @@ async def events(server: Served, method: str, path: str, **body: Any) -> AsyncIt
                 yield data
 
 
+def read(text: str) -> list[dict[str, Any]]:
+    """The events of a stream that has come as a whole."""
+    lines = [line for line in text.splitlines() if line.startswith("data: ")]
+    found = [json.loads(line.removeprefix("data: ")) for line in lines]
+    for event in found:
+        EVENT.validate_python(event)
+    return found
+
+
 async def streamed(server: Served, **body: Any) -> list[dict[str, Any]]:
     """The events of a new response, which make sense as a whole."""
     asked = {"model": "scripted", "stream": True, **body}
@@ -45,7 +54,7 @@ def check(found: list[dict[str, Any]], start: int = 0) -> None:
     assert [e["sequence_number"] for e in found] == [*range(start, start + len(found))]
     last = found[-1]["response"]
     RESPONSE.validate_python(last)
-    if start:
+    if found[0]["type"] != "response.created":
         return
     for at, item in enumerate(last["output"]):
         mine = [e for e in found if e.get("output_index") == at]
@@ -54,8 +63,15 @@ def check(found: list[dict[str, Any]], start: int = 0) -> None:
         assert mine[-1]["type"] == "response.output_item.done"
         assert mine[-1]["item"] == item
         assert {e["item_id"] for e in mine[1:-1]} == {item["id"]}
-        parts = item["summary"] if item["type"] == "reasoning" else item["content"]
-        assert "".join(deltas(mine)) == parts[0]["text"]
+        assert "".join(deltas(mine)) == text_of(item)
+
+
+def text_of(item: dict[str, Any]) -> str:
+    """The text of an item, or the arguments of a call."""
+    if item["type"] == "function_call":
+        return str(item["arguments"])
+    parts = item["summary"] if item["type"] == "reasoning" else item["content"]
+    return str(parts[0]["text"])
 
 
 def deltas(found: Iterable[dict[str, Any]], kind: str = "") -> list[str]:

@@ -34,7 +34,7 @@ class Message:
     call: str = ""
     """Id of the call whose result a ``tool`` gives."""
     images: tuple[Image, ...] = ()
-    """Images in a turn of the user, before the text."""
+    """Images in a turn of the user, before the text, or in the result of a call, after it."""
     tools: Toolset | None = None
     """The tools that the model may call from here on, in a message of the system; see
     ``Problem.shown``.
@@ -52,17 +52,23 @@ class Message:
         return f"Message(role={self.role!r}, content={self.content!r}{rare})"
 
     def __post_init__(self) -> None:
-        for name, role in _BELONGS.items():
-            if getattr(self, name) and self.role != role:
-                raise UsageError(f"{name} belong to a message of the role {role!r} alone.")
+        for name, roles in _BELONGS.items():
+            if getattr(self, name) and self.role not in roles:
+                allowed = " or ".join(map(repr, roles))
+                raise UsageError(f"{name} belong to a message of the role {allowed} alone.")
         if self.role == "tool" and not self.call:
             raise UsageError(
                 "a message of the role 'tool' gives the result of a call: set call to its id."
             )
 
 
-_BELONGS = {"calls": "assistant", "call": "tool", "images": "user", "tools": "system"}
-"""Role of the messages that may have a field."""
+_BELONGS: Mapping[str, tuple[Role, ...]] = {
+    "calls": ("assistant",),
+    "call": ("tool",),
+    "images": ("user", "tool"),
+    "tools": ("system",),
+}
+"""Roles of the messages that may have a field."""
 
 
 def offered(messages: Iterable[Message]) -> Toolset | None:

@@ -103,7 +103,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of a user's turn."""
+    """An image of a user's turn, or of the result of a call."""
 
     url: str
     """An address, or the image itself: ``data:image/png;base64,...``."""

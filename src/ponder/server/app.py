@@ -87,7 +87,7 @@ def application(
     )
     app.state.house = house
     app.state.signatures = Signatures()
-    app.state.responses = Office(house)
+    app.state.responses = Office(house, app.state.signatures)
     app.state.since = int(time.time())
     return app
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
+from ponder.core.errors import UsageError
+from ponder.core.tools import Image
 from ponder.models import sound
 from ponder.server.errors import ApiError
 from ponder.util.decoding import Malformed, parse
@@ -20,6 +22,21 @@ class Form(BaseModel):
     """A part of a request's body. A field that is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def picture(url: str) -> str:
+    """Return the address of an image, or an image itself, as it is sent to a model's server.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        Image(url)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    if url.startswith("http://"):
+        raise ValueError("expected an address that begins with https://, or a data: address")
+    return url
 
 
 async def read(request: Request, form: type[B], limit: int) -> B:

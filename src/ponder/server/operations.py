@@ -143,7 +143,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation | None] = {
         error=MESSAGES_ERROR,
     ),
     ("POST", "/v1/responses"): Operation(
-        "Make a response.", ResponseBody, _RESPONSE, streams=True, fails=(404, *RUN)
+        "Make a response.", ResponseBody, _RESPONSE, streams=True, once=True, fails=(404, *RUN)
     ),
     ("GET", "/v1/responses/{name}"): Operation(
         "A stored response, or its stream from any of its events on.",

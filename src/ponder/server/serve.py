@@ -64,6 +64,7 @@ async def serve(
             for name in models:
                 await opened.enter_async_context(house.served.open(name))
             opened.push_async_callback(app.state.responses.close, GRACE)
+            app.state.responses.resume()
             await opened.enter_async_context(mounted(app))
             config = uvicorn.Config(
                 app,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -11,19 +10,19 @@ import pytest
 from anthropic import beta_async_tool
 
 from ponder.core.problem import Message
-from ponder.core.tools import Image, Tool, ToolCall, Toolset
+from ponder.core.tools import Image, Tool, Toolset
 from ponder.models.anthropic.families import preset
 from ponder.models.anthropic.messages import Messages
-from ponder.models.base import Completion, Request
-from ponder.models.fakes.scripted import Scripted
+from ponder.models.base import ModelInfo, Shape
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from tests.support.messaging import ADAPTIVE, ask, events, joined, request, talking, thinking
 from tests.support.serving import NUMBER, USER, answering, scripted, serving
+from tests.support.tooling import CITY, FAR, LYON, PARIS, agent, call, calls, replying
 from tests.support.vendors import calling
 from tests.support.vendors.anthropic import KEY
 from tests.support.vendors.driving import Vendor
 from tests.support.vendors.serving import Book, application
 
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"name": "get_weather", "description": "Weather of a city.", "input_schema": CITY}
 TIME = {"name": "get_time", "type": "custom", "strict": True, "input_schema": {"type": "object"}}
 TOOLS = [WEATHER, TIME]
@@ -35,33 +34,7 @@ TOOLSET = Toolset(
 )
 OFFERED = Message("system", "", tools=TOOLSET)
 ASK = [{"role": "user", "content": "How is Paris?"}]
-PARIS, LYON = '{"city": "Paris"}', '{"city": "Lyon"}'
-FAR = "https://images.example/cat.png?size=9&x=%20y"
 EPHEMERAL = {"type": "ephemeral", "ttl": "1h"}
-
-
-def call(arguments: str, *, id: str = "call_1", name: str = "get_weather") -> ToolCall:
-    return ToolCall(id, name, arguments)
-
-
-def calls(*made: ToolCall, text: str = "", **more: Any) -> Completion:
-    fields: dict[str, Any] = {"finish": "stop", "calls": made} | more
-    return Completion(text, prompt_tokens=5, completion_tokens=4, **fields)
-
-
-def replying(*replies: Completion | str) -> Scripted:
-    script: Iterator[Completion | str] = iter(replies)
-    return scripted(lambda request: next(script))
-
-
-def agent() -> Scripted:
-    """A model that calls a tool, and answers once it has the result."""
-
-    def reply(request: Request) -> Completion | str:
-        last = request.messages[-1]
-        return f"It is {last.content}." if last.call else calls(call(PARIS), text="I look.")
-
-    return scripted(reply)
 
 
 def use(id: str = "call_1", **more: Any) -> dict[str, Any]:
@@ -314,6 +287,25 @@ async def test_images_and_signed_thinking_reach_the_vendor(
     ]
 
 
+async def test_images_of_results_reach_the_vendor_within_them() -> None:
+    book = Book()
+    told = [text("A map."), DOT, LINK]
+    async with upstream().talking(book, "claude-bridge") as model, serving(model) as server:
+        chat = [*ASK, assistant(use()), user(result(content=told), text("And?"))]
+        await ask(server, messages=chat, model=model.info.name, tools=TOOLS)
+    assert book.requests[0].body["messages"][-1]["content"] == chat[-1]["content"]
+
+
+async def test_a_model_that_sees_no_images_is_not_asked_about_one_in_a_result() -> None:
+    info = ModelInfo("scripted", EVERYTHING - {"images"}, Shape(1), local=True)
+    model = Scripted(lambda request: "no", info=info)
+    chat = [*ASK, assistant(use()), user(result(content=[DOT]))]
+    async with serving(model) as server:
+        with pytest.raises(anthropic.BadRequestError, match="not known to see images"):
+            await ask(server, messages=chat, tools=TOOLS)
+    assert not model.requests
+
+
 async def test_tools_and_images_are_counted() -> None:
     async with (
         upstream().talking(Book(), "claude-bridge") as model,
@@ -371,7 +363,7 @@ AT = r"messages\[0\].content\[0\]"
         (chatting(assistant(result())), "'tool_result' belong to turns of the user"),
         (chatting(assistant(LINK)), "'image' belong to turns of the user"),
         (chatting(assistant(use(input=None))), "'tool_use' has 'id' and 'input' and 'name'"),
-        (chatting(user(result(content=[DOT]))), "results of tools are text"),
+        (chatting(user(result(content=[use()]))), "no blocks of the type 'tool_use'"),
         ({"messages": [user({"type": "document", "source": {}})]}, "the type 'document' are not"),
         ({"system": [DOT]}, "'system'.*text alone"),
         (pictured(type="file", file_id="f"), f"{AT}.source.type'.*no files are kept"),

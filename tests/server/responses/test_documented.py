@@ -1,4 +1,4 @@
-"""The example of the page about the Responses API works, on a model of known accuracy."""
+"""The examples of the page about the Responses API work, on models of known accuracy."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import asyncio
 import re
 from pathlib import Path
 
-from tests.support.serving import serving
+from openai import DefaultHttpxClient, OpenAI
 
-DOCS = Path(__file__).parents[3] / "docs"
+from tests.support.serving import serving
+from tests.support.tooling import agent
+
+TEXT = (Path(__file__).parents[3] / "docs" / "serve-responses.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", TEXT, re.M | re.S)
 
 
 async def test_the_example_of_a_client() -> None:
-    text = (DOCS / "serve-responses.md").read_text("utf-8")
-    [example] = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    example, _ = EXAMPLES
     async with serving(names=("simulated(accuracy=1)",)) as server:
         example = example.replace("http://127.0.0.1:8000", server.url)
         example = example.replace("qwen2.5-coder-1.5b", "simulated(accuracy=1)")
@@ -25,3 +28,15 @@ async def test_the_example_of_a_client() -> None:
     assert "\\boxed{42}" in said[-3]
     assert int(said[-2]) > 0
     assert "\\boxed{42}" in said[-1]
+
+
+async def test_the_example_of_tools() -> None:
+    _, example = EXAMPLES
+    said: list[tuple[object, ...]] = []
+    async with serving(agent()) as server:
+        example = example.replace("qwen2.5-coder-1.5b", "scripted")
+        bare = DefaultHttpxClient(verify=False)
+        with OpenAI(base_url=f"{server.url}/v1", api_key="none", http_client=bare) as client:
+            names = {"print": lambda *words: said.append(words), "client": client}
+            await asyncio.to_thread(exec, example, names)
+    assert said == [("get_weather", {"city": "Paris"}), ("It is 21 degrees, clear sky.",)]

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from ponder.core.errors import PonderError
+from ponder.core.problem import Message
 from ponder.server.responses import store
 from ponder.server.responses.store import MEMORY, Store, Stored, place
 from tests.support.serving import answering, serving
 
 
 def made(name: str, owner: str = "", status: str = "completed") -> Stored:
-    response = {"id": name, "status": status, "background": True, "error": None}
-    return Stored(name, owner, response, [{"role": "user", "content": "x"}])
+    response = {"id": name, "status": status, "background": True, "error": None, "created_at": 1}
+    return Stored(name, owner, response, (Message("user", "x"),))
 
 
 def test_a_response_is_kept_replaced_and_dropped_for_its_owner_alone(tmp_path: Path) -> None:
@@ -64,9 +65,16 @@ def test_a_damaged_row_is_told_in_a_sentence(tmp_path: Path) -> None:
     kept.put(made("a"))
     for column, value, why in (
         ("events", '[{"type": 1}]', "the type of an event must be a text"),
+        ("events", '[{"type": "x"}]', "the number of an event must be a whole number"),
+        ("conversation", '[{"role": "user", "content": "x", "call": "c"}]', "call belong to"),
         ("conversation", '[{"role": "user"}]', "has no 'content'"),
         ("response", '{"status": "lost"}', "its status must be one of those"),
         ("response", "{", "not JSON"),
+        (
+            "response",
+            '{"status": "queued", "background": true, "created_at": 1, "output": [3]}',
+            r"its output\[0\] must be an object",
+        ),
     ):
         kept._execute(f"update responses set {column} = ?", (value,))
         with pytest.raises(PonderError, match=f"the stored response 'a' is damaged: .*{why}"):
@@ -82,7 +90,7 @@ def test_the_file_lies_beside_the_journal(tmp_path: Path) -> None:
     assert Path(place(True)).name == "runs-responses.sqlite"
 
 
-async def test_a_response_whose_server_was_killed_has_failed(tmp_path: Path) -> None:
+async def test_a_response_that_nothing_can_go_on_from_has_failed(tmp_path: Path) -> None:
     """One by a process that has ended, one by a former process of this one's number."""
     path = tmp_path / "runs-responses.sqlite"
     script = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ponder.core.tools import ToolCall
 from ponder.server.answered import Tokens
 from ponder.server.responses.body import ResponseBody
 from ponder.server.responses.form import Head, Outcome
@@ -24,11 +25,18 @@ def head(**body: object) -> Head:
     return Head(ResponseBody.model_validate({"model": "m", "input": "x", **body}))
 
 
-@given(STEPS, st.sampled_from(ENDS), st.booleans())
+CALLS = st.lists(st.builds(ToolCall, st.text(), st.text(), st.text(min_size=1)), max_size=3)
+
+
+@given(STEPS, CALLS, st.sampled_from(ENDS), st.booleans(), st.sampled_from([0, 10**6]))
 def test_any_order_of_increments_makes_a_stream_that_is_well_formed(
-    steps: list[tuple[str, str]], outcome: Outcome, queued: bool
+    steps: list[tuple[str, str]],
+    calls: list[ToolCall],
+    outcome: Outcome,
+    queued: bool,
+    first_number: int,
 ) -> None:
-    writer = Writer(head())
+    writer = Writer(head(), first_number)
     writer.begin(queued=queued)
     for kind, text in steps:
         match kind:
@@ -42,10 +50,14 @@ def test_any_order_of_increments_makes_a_stream_that_is_well_formed(
                 writer.start()
         for item in writer.output:
             RESPONSE.validate_python(head().over(Outcome("in_progress"), [item]))
+    for call in calls:
+        writer.call(call, "completed")
+        for item in writer.output:
+            RESPONSE.validate_python(head().over(Outcome("in_progress"), [item]))
     response = writer.end(outcome)
     for event in writer.events:
         EVENT.validate_python(event)
-    check(writer.events)
+    check(writer.events, first_number)
     assert response["status"] == outcome.status
     said = "".join(text for kind, text in steps if kind == "answer")
     assert writer.text == said
@@ -56,6 +68,11 @@ def test_any_order_of_increments_makes_a_stream_that_is_well_formed(
         [thought] if thought else []
     )
     assert ("message" in shown) == bool(said)
+    made = [item for item in response["output"] if item["type"] == "function_call"]
+    assert [(one["call_id"], one["name"], one["arguments"]) for one in made] == [
+        (call.id, call.name, call.arguments) for call in calls
+    ]
+    assert response["output"][len(response["output"]) - len(made) :] == made
 
 
 def test_an_answer_that_is_broken_off_is_incomplete_and_the_thinking_before_it_is_not() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.commands import QUESTION, start
-from tests.support.killing import recorded
+from tests.support.commands import QUESTION
+from tests.support.killing import recorded, served
 from tests.support.seeded import Seeded, configure, seeded_server
 
 BODY = {
@@ -27,22 +25,6 @@ BODY = {
 }
 KEY = {"Idempotency-Key": "one"}
 CHAT = "/v1/chat/completions"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """A server process, and a client of it; killed at the end."""
-    process = start(folder, "serve", "-m", "loop", "--port", "0")
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        [url] = re.findall(r"http://\S+(?=/v1)", said)
-        transport = httpx.HTTPTransport(retries=8)
-        with httpx.Client(base_url=url, timeout=600, transport=transport) as client:
-            yield process, client
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
 
 
 @contextmanager

@@ -32,8 +32,7 @@ def content_of(message: Message) -> Json:
     The API refuses blank text, and a turn that ends with thinking.
     """
     if message.call:
-        result = {"type": "tool_result", "tool_use_id": message.call}
-        return [result | ({"content": message.content} if message.content.strip() else {})]
+        return [_result(message)]
     blocks = [
         block
         for block in json.loads(message.blocks or "[]")
@@ -93,6 +92,15 @@ def choice_of(toolset: Toolset) -> dict[str, Json]:
     if not toolset.parallel and toolset.choice != "none":
         choice["disable_parallel_tool_use"] = True
     return {} if choice == {"type": "auto"} else {"tool_choice": choice}
+
+
+def _result(message: Message) -> dict[str, Json]:
+    result: dict[str, Json] = {"type": "tool_result", "tool_use_id": message.call}
+    text = message.content if message.content.strip() else ""
+    if not message.images:
+        return result | ({"content": text} if text else {})
+    said: list[Json] = [{"type": "text", "text": text}] if text else []
+    return result | {"content": said + [_image(image) for image in message.images]}
 
 
 def _image(image: Image) -> dict[str, Json]:

@@ -107,7 +107,10 @@ def turn_of(message: Message, names: dict[str, str], *, signed: bool) -> dict[st
     """
     if message.call:
         answered = {"name": names.get(message.call, ""), "response": _result(message.content)}
-        return {"role": "user", "parts": [{"functionResponse": answered | _id(message.call)}]}
+        # Only some models take images within a result; all of them do in the same turn.
+        images = [_image(image.url, image.media, image.data) for image in message.images]
+        result = {"functionResponse": answered | _id(message.call)}
+        return {"role": "user", "parts": [result, *images]}
     parts = json.loads(message.blocks or "[]")
     text = texts(part for part in parts if not part.get("thought"))
     made = [call for part in parts if (call := _call(part.get("functionCall")))]

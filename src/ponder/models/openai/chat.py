@@ -25,6 +25,7 @@ from ponder.models.openai.dialects import Dialect, dialect_of
 from ponder.models.openai.tokens import read_tokens
 from ponder.models.openai.tooling import (
     Calls,
+    apart,
     calls_of,
     choice_of,
     form_of,
@@ -54,7 +55,7 @@ class Chat:
 
     def prompt(self, messages: Sequence[Message], prefix: str) -> dict[str, Json]:
         """Return the messages, and the prefix as the assistant's turn."""
-        spoken = said(messages)
+        spoken = apart(said(messages))
         turns = [turn_of(message) for message in spoken]
         for turn, message in zip(turns, spoken, strict=True):
             if message.blocks:

@@ -262,7 +262,7 @@ def items_of(message: Message) -> list[dict[str, Json]]:
     """
     if message.call:
         result = {"type": "function_call_output", "call_id": message.call}
-        return [result | {"output": message.content}]
+        return [result | {"output": _parts(message)}]
     items = [
         {name: value for name, value in item.items() if value is not None}
         for item in json.loads(message.blocks or "[]")
@@ -285,14 +285,20 @@ def items_of(message: Message) -> list[dict[str, Json]]:
         }
         for call in message.calls
     ]
-    content: Json = message.content
-    if message.images:
-        content = [
-            {"type": "input_image", "image_url": image.url, "detail": image.detail or "auto"}
-            for image in message.images
-        ]
-        content += [{"type": "input_text", "text": message.content}] if message.content else []
+    content = _parts(message)
     return ([{"role": message.role, "content": content}] if content or not calls else []) + calls
+
+
+def _parts(message: Message) -> Json:
+    """Return the content of a turn: its text, or the parts of one with images."""
+    if not message.images:
+        return message.content
+    images = [
+        {"type": "input_image", "image_url": image.url, "detail": image.detail or "auto"}
+        for image in message.images
+    ]
+    text = [{"type": "input_text", "text": message.content}] if message.content else []
+    return text + images if message.call else images + text
 
 
 def _tool(tool: Tool) -> dict[str, Json]:

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ponder.core import jsontext
 from ponder.core.problem import Message
-from ponder.core.tools import ToolCall, Toolset
+from ponder.core.tools import Image, ToolCall, Toolset
 
 Json = Any  # what json.loads returns; nothing below trusts it
+
+
+def apart(messages: Sequence[Message]) -> list[Message]:
+    """Return the chat with the images of results in a turn of the user's after all results of the
+    turn: in this API, results are text.
+    """
+    found: list[Message] = []
+    images: tuple[Image, ...] = ()
+    for message in messages:
+        if message.role == "tool":
+            images += message.images
+            found.append(replace(message, images=()))
+            continue
+        if images and message.role == "user":
+            message = replace(message, images=images + message.images)
+        elif images:
+            found.append(Message("user", "", images=images))
+        images = ()
+        found.append(message)
+    return [*found, Message("user", "", images=images)] if images else found
 
 
 def turn_of(message: Message) -> dict[str, Json]:

@@ -9,9 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from ponder.core.errors import UsageError
-from ponder.core.tools import Image
-from ponder.server.body import Count, Form
+from ponder.server.body import Count, Form, picture
 from ponder.server.chat.tools import Call, Choice, Named, Offered, check_choice
 from ponder.server.dial import Dial, Effort
 
@@ -25,13 +23,7 @@ class Picture(Form):
     @field_validator("url")
     @classmethod
     def _image(cls, url: str) -> str:
-        try:
-            Image(url)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-        if url.startswith("http://"):
-            raise ValueError("expected an address that begins with https://, or a data: address")
-        return url
+        return picture(url)
 
 
 class Part(Form):

@@ -25,6 +25,17 @@ class Function(Form):
     strict: bool | None = None
 
 
+def check_kind(kind: object) -> object:
+    """Return the type of a tool that is a function.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if isinstance(kind, str) and kind != "function":
+        raise ValueError(f"tools of the type {kind[:40]!r} are not supported: offer functions")
+    return kind
+
+
 class Offered(Form):
     """A tool of a request."""
 
@@ -34,9 +45,7 @@ class Offered(Form):
     @field_validator("type", mode="before")
     @classmethod
     def _function(cls, kind: object) -> object:
-        if isinstance(kind, str) and kind != "function":
-            raise ValueError(f"tools of the type {kind[:40]!r} are not supported: offer functions")
-        return kind
+        return check_kind(kind)
 
 
 class Name(Form):
@@ -87,12 +96,17 @@ def check_choice(choice: object) -> object:
         ):
             return choice
         case {"type": str(kind)} if kind != "function":
-            raise ValueError(
-                f"choices of the type {kind[:40]!r} are not supported: offer only the tools that "
-                "may be called"
-            )
+            raise unsupported_choice(kind)
     raise ValueError(
         'expected "none", "auto", "required", or {"type": "function", "function": {"name": ...}}'
+    )
+
+
+def unsupported_choice(kind: str) -> ValueError:
+    """Return the refusal of a choice of another type than a function."""
+    return ValueError(
+        f"choices of the type {kind[:40]!r} are not supported: offer only the tools that may be "
+        "called"
     )
 
 

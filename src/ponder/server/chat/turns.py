@@ -8,6 +8,7 @@ from ponder.core.problem import Message
 from ponder.core.tools import Image
 from ponder.server.chat.body import Turn
 from ponder.server.errors import ApiError
+from ponder.server.pairing import check_results
 
 
 def messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
@@ -18,7 +19,12 @@ def messages(turns: Sequence[Turn]) -> tuple[Message, ...]:
             a reply that has begun, or calls and results do not go together.
     """
     found = tuple(map(_message, turns))
-    _check_results(found)
+    check_results(
+        found,
+        stray=lambda at: f"messages[{at}].tool_call_id",
+        missing=lambda at: f"messages[{at - 1}]",
+        advice="send a message of the role 'tool' for each call",
+    )
     last = found[-1]
     if last.role == "system" or not (last.content.strip() or last.images or last.call):
         raise ApiError(
@@ -44,30 +50,3 @@ def _message(turn: Turn) -> Message:
         call=turn.tool_call_id or "",
         images=tuple(Image(one.url, one.detail or "") for one in turn.pictures),
     )
-
-
-def _check_results(chat: Sequence[Message]) -> None:
-    """Refuse a result without its call, and a call whose result does not follow."""
-    open_calls: set[str] = set()
-    for at, message in enumerate(chat):
-        if message.role == "tool":
-            if message.call not in open_calls:
-                raise ApiError(
-                    f"the result of the call {message.call[:100]!r} does not follow the turn with "
-                    "that call: send the turn before it, and each result once.",
-                    param=f"messages[{at}].tool_call_id",
-                )
-            open_calls.remove(message.call)
-            continue
-        _check_answered(open_calls, at)
-        open_calls = {call.id for call in message.calls}
-    _check_answered(open_calls, len(chat))
-
-
-def _check_answered(open_calls: set[str], at: int) -> None:
-    if open_calls:
-        raise ApiError(
-            f"the call {min(open_calls)[:100]!r} has no result: send a message of the role 'tool' "
-            "for each call, right after the turn with the calls.",
-            param=f"messages[{at - 1}]",
-        )

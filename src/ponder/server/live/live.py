@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import cached_property
@@ -43,6 +44,8 @@ class Claim:
 
     def __init__(self, asked: Repeatable) -> None:
         self.asked = asked
+        self.final = False
+        """True if the reply stays as it is although its run may go on."""
         self._places = 0
 
     def next(self) -> tuple[int, str]:
@@ -54,6 +57,17 @@ class Claim:
 
 CLAIM: ContextVar[Claim | None] = ContextVar("claim", default=None)
 """The request that the current task answers, if it may be repeated."""
+
+
+@contextmanager
+def going_on(key: str, run: str) -> Generator[None, None, None]:
+    """Have the next run go on with a recorded one of this API key, unless ``run`` is ''."""
+    token = CLAIM.set(Claim(Repeatable(key, "", "", "", (run,)))) if run else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            CLAIM.reset(token)
 
 
 class Going:

@@ -109,11 +109,11 @@ class Block(Form):
 
     @field_validator("content")
     @classmethod
-    def _texts(cls, content: str | list[Block] | None) -> str | list[Block] | None:
-        if isinstance(content, list) and any(block.type != "text" for block in content):
+    def _told(cls, content: str | list[Block] | None) -> str | list[Block] | None:
+        kinds = {block.type for block in content} if isinstance(content, list) else set()
+        if alien := kinds - {"text", "image"}:
             raise ValueError(
-                "results of tools are text, or blocks of text: send images as blocks of the turn, "
-                "after the results"
+                f"a result of a tool has no blocks of the type {min(alien)!r}: send text and images"
             )
         return content
 

@@ -52,7 +52,12 @@ async def streamed(
             that is told in the stream, since a reader should not wait for its first byte.
     """
     queue: Queue = asyncio.Queue()
-    [run] = conduct(house, key, [asked], lambda at, event: queue.put_nowait(event))
+
+    def put(at: int, event: Event) -> None:
+        queue.put_nowait(event)
+
+    # Under load, the first byte of each stream goes out before the work of all of them begins.
+    [run] = conduct(house, key, [asked], put, held=True)
     try:
         if house.served.ready(asked.model) and not run.queued:
             await run.ready()
@@ -79,6 +84,7 @@ class _Stream:
     async def frames(self) -> AsyncGenerator[bytes, None]:
         blocks, telling = _Blocks(self.head), Telling()
         yield _event("message_start", message=self.head.over([], NOT_ENDED, Tokens()))
+        self.run.begin()
         try:
             while not isinstance(heard := await alive(self.queue, self.pause), Ended):
                 if heard is None:

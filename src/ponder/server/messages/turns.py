@@ -7,7 +7,7 @@ from itertools import groupby
 
 from ponder.core import jsontext
 from ponder.core.problem import Message
-from ponder.core.tools import ToolCall
+from ponder.core.tools import Image, ToolCall
 from ponder.server.errors import ApiError
 from ponder.server.messages.blocks import Block
 from ponder.server.messages.body import CountBody, Turn
@@ -66,16 +66,20 @@ def _parts(turn: Turn, record: Callable[[str], str]) -> Iterator[Message]:
                 for block in group
                 if block.type == "tool_use"
             ),
-            images=tuple(block.source.image for block in group if block.source is not None),
+            images=_images(group),
         )
         if message.content.strip() or message.calls or message.images:
             yield message
 
 
 def _result(block: Block) -> Message:
-    text = _text(block.content or "")
+    content = block.content or ""
+    text = _text(content)
     return Message(
-        "tool", f"Error: {text}" if block.is_error else text, call=block.tool_use_id or ""
+        "tool",
+        f"Error: {text}" if block.is_error else text,
+        call=block.tool_use_id or "",
+        images=_images(content),
     )
 
 
@@ -89,6 +93,11 @@ def _text(content: str | Sequence[Block]) -> str:
     if isinstance(content, str):
         return content
     return "\n\n".join(block.text for block in content if block.text)
+
+
+def _images(content: str | Sequence[Block]) -> tuple[Image, ...]:
+    blocks = () if isinstance(content, str) else content
+    return tuple(block.source.image for block in blocks if block.source is not None)
 
 
 def _record(blocks: Sequence[Block], record: Callable[[str], str]) -> str:

@@ -4,29 +4,21 @@ a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ponder.server.body import Count, Form
 from ponder.server.dial import Dial, Effort
 from ponder.server.responses.items import Input
+from ponder.server.responses.tools import Choice, Offered, check_choice, check_levels
 
 Summary = Literal["auto", "concise", "detailed"]
 LABEL = 64
 """Most characters of a key of the metadata."""
 WORD = 512
 """Most characters of a value of the metadata."""
-LEVELS = 64
-"""Most levels of a schema, which a response repeats within an object of its own."""
-
-
-def _levels(value: object) -> int:
-    inner = value.values() if isinstance(value, Mapping) else value
-    if not isinstance(inner, Iterable) or isinstance(inner, str):
-        return 0
-    return 1 + max(map(_levels, inner), default=0)
 
 
 class Reasoning(Form):
@@ -74,8 +66,7 @@ class Format(Form):
             raise ValueError("the type 'json_schema' needs 'name' and 'schema'")
         if self.type != "json_schema" and any(part is not None for part in parts):
             raise ValueError(f"the type {self.type!r} has no other members: leave them out")
-        if _levels(self.schema_) > LEVELS:
-            raise ValueError(f"the schema has more than {LEVELS} levels")
+        check_levels(self.schema_)
         return self
 
 
@@ -105,17 +96,21 @@ class ResponseBody(Form):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     text: Text = Text()
+    tools: list[Offered] | None = None
+    tool_choice: Choice | None = None
+    parallel_tool_calls: bool | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
     background: bool | None = None
     stream: bool | None = None
     ponder: Dial = Dial()
-    # Inert: they say nothing about the answer, or speak of tools, which there are none of.
+    # Inert: they say nothing about the answer, or speak of tools that the vendor runs, which there
+    # are none of.
     user: str | None = None
     safety_identifier: str | None = None
+    client_metadata: dict[str, str] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
-    parallel_tool_calls: bool | None = None
     max_tool_calls: Count | None = None
     include: list[str] | None = None
     # At the only value that can be honoured.
@@ -123,8 +118,6 @@ class ResponseBody(Form):
     service_tier: Literal["auto", "default"] | None = None
     truncation: Literal["disabled"] | None = None
     top_logprobs: Literal[0] | None = None
-    tools: list[JsonValue] | None = None
-    tool_choice: Literal["none", "auto"] | None = None
     conversation: None = None
     prompt: None = None
     prompt_cache_options: None = None
@@ -171,12 +164,10 @@ class ResponseBody(Form):
             raise ValueError(f"there is no {min(unknown)[:60]!r} to include: leave it out")
         return given
 
-    @field_validator("tools")
+    @field_validator("tool_choice", mode="before")
     @classmethod
-    def _no_tools(cls, tools: list[Any] | None) -> list[Any] | None:
-        if tools:
-            raise ValueError("tools are not supported yet: leave them out")
-        return tools
+    def _choice(cls, choice: object) -> object:
+        return check_choice(choice)
 
     @model_validator(mode="after")
     def _agree(self) -> ResponseBody:
@@ -196,7 +187,7 @@ class ResponseBody(Form):
 INCLUDABLE = {
     # Earlier thinking is shown to no model, so it needs no encrypted copy to be sent back.
     "reasoning.encrypted_content",
-    # Members of items that never come, since there are no tools, or of images.
+    # Members of items that never come, since no tools are run here, or of the input's images.
     "file_search_call.results",
     "web_search_call.results",
     "web_search_call.action.sources",

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ponder.core.tools import ToolCall
 from ponder.server.answered import Tokens
 from ponder.server.responses.body import ResponseBody
+from ponder.server.responses.tools import Named
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 FINAL: frozenset[str] = frozenset({"completed", "incomplete", "failed", "cancelled"})
@@ -22,6 +24,11 @@ CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "in
 def name(kind: str) -> str:
     """Return a new ID, such as ``resp_...``."""
     return f"{kind}_{secrets.token_hex(24)}"
+
+
+def response_of(item: str) -> str:
+    """Return the ID of the response that an item belongs to."""
+    return f"resp_{item.partition('_')[2][:-2]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,17 @@ class Head:
         """True if the response can be retrieved later."""
         return self.body.store is not False
 
+    def item(self, kind: str, at: int) -> str:
+        """Return the ID of the item at a place of the output; ``response_of`` reads it."""
+        return f"{kind}_{self.id.partition('_')[2]}{at:02x}"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The body as JSON, without its input, which is part of the conversation."""
+        return self.body.model_dump(
+            mode="json", by_alias=True, exclude_unset=True, exclude={"input"}
+        )
+
     def over(self, outcome: Outcome, output: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """Return the response."""
         body = self.body
@@ -82,8 +100,8 @@ class Head:
             "store": self.stored,
             "temperature": body.temperature,
             "text": {"format": _format(body), "verbosity": "medium"},
-            "tool_choice": body.tool_choice or "auto",
-            "tools": [],
+            "tool_choice": _choice(body),
+            "tools": [tool.shown for tool in body.tools or ()],
             "top_logprobs": 0,
             "top_p": body.top_p,
             "truncation": "disabled",
@@ -104,6 +122,11 @@ def _reasoning(body: ResponseBody) -> dict[str, Any]:
         "mode": wished.mode or "standard",
         "context": "current_turn",
     }
+
+
+def _choice(body: ResponseBody) -> str | dict[str, Any]:
+    chosen = body.tool_choice
+    return chosen.model_dump() if isinstance(chosen, Named) else chosen or "auto"
 
 
 def _format(body: ResponseBody) -> dict[str, Any]:
@@ -142,3 +165,15 @@ def reasoning(name: str, text: str, status: str) -> dict[str, Any]:
     """Return an output item: the thinking before the answer."""
     summary = [{"type": "summary_text", "text": text}] if text else []
     return {"id": name, "type": "reasoning", "status": status, "summary": summary}
+
+
+def function_call(name: str, call: ToolCall, status: str) -> dict[str, Any]:
+    """Return an output item: the call of a tool, whose arguments are there once it is over."""
+    return {
+        "id": name,
+        "type": "function_call",
+        "status": status,
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": "" if status == "in_progress" else call.arguments,
+    }

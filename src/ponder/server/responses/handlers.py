@@ -15,11 +15,14 @@ from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.gone import hung_up
 from ponder.server.keys import guarded
+from ponder.server.live.live import CLAIM
 from ponder.server.responses.body import INCLUDABLE, ResponseBody
 from ponder.server.responses.items import messages
 from ponder.server.responses.live import Live
 from ponder.server.responses.office import Office
+from ponder.server.responses.store import Stored
 from ponder.server.responses.wishes import asked
+from ponder.server.runs.once import once
 from ponder.server.sse import EventStream, frame
 
 ASKED = ("stream", "starting_after", "include", "include[]", "include_obfuscation")
@@ -30,10 +33,17 @@ async def create(request: Request) -> Response:
     """Make a response."""
     house: House = request.app.state.house
     office: Office = request.app.state.responses
-    body = await read(request, ResponseBody, house.settings.body)
-    items = office.conversation(body, request.state.key)
-    wanted = asked(body, messages(body.instructions, items), house.served, house.settings)
-    live = office.begin(body, request.state.key, items, wanted)
+    body, key = await read(request, ResponseBody, house.settings.body), request.state.key
+    claim = CLAIM.get() if body.background else None
+    name = claim.asked.name if claim else ""
+    if claim is not None:
+        if (before := office.repeated(key, name)) is not None:
+            return _shown(before, streams=bool(body.stream))
+        claim.final = not body.stream  # the reply is its ID, and whoever has that comes back
+    conversation = office.conversation(body, key)
+    chat = messages(body.instructions, conversation)
+    wanted = asked(body, chat, house.served, house.settings)
+    live = office.begin(body, key, conversation, wanted, name)
     if not (body.background or body.stream):
         return JSONResponse(await _whole(request, live))
     try:
@@ -46,6 +56,25 @@ async def create(request: Request) -> Response:
     if not body.stream:
         return JSONResponse(live.response)
     return EventStream(live.follow(), _nothing if body.background else live.stop)
+
+
+def _shown(one: Live | Stored, *, streams: bool, after: int = -1) -> Response:
+    """Return a response, or its stream from the event after that number on.
+
+    Raises:
+        ApiError: its stream cannot be read again.
+    """
+    if not streams:
+        return JSONResponse(one.response)
+    if isinstance(one, Live) and one.start.head.body.stream:
+        return EventStream(one.follow(after), _nothing)
+    if isinstance(one, Live) or one.events is None:
+        raise ApiError(
+            "the stream of a response can be read again if it was created in the background, with "
+            '"stream": true.',
+            param="stream",
+        )
+    return EventStream(_again(one.events, after), _nothing)
 
 
 async def _whole(request: Request, live: Live) -> dict[str, Any]:
@@ -74,17 +103,7 @@ async def retrieve(request: Request) -> Response:
     office: Office = request.app.state.responses
     streams, after = _wanted(request)
     one = office.found(request.path_params["name"], request.state.key)
-    if not streams:
-        return JSONResponse(one.response)
-    if isinstance(one, Live) and one.start.head.body.stream:
-        return EventStream(one.follow(after), _nothing)
-    if isinstance(one, Live) or one.events is None:
-        raise ApiError(
-            "the stream of a response can be read again if it was created in the background, with "
-            '"stream": true.',
-            param="stream",
-        )
-    return EventStream(_again(one.events[max(0, after + 1) :]), _nothing)
+    return _shown(one, streams=streams, after=after)
 
 
 def _wanted(request: Request) -> tuple[bool, int]:
@@ -115,8 +134,10 @@ def _wanted(request: Request) -> tuple[bool, int]:
     return streams, int(after)
 
 
-async def _again(events: Sequence[dict[str, Any]]) -> AsyncGenerator[bytes, None]:
+async def _again(events: Sequence[dict[str, Any]], after: int) -> AsyncGenerator[bytes, None]:
     for event in events:
+        if event["sequence_number"] <= after:
+            continue
         yield frame(event, event["type"])
         await asyncio.sleep(0)  # so that many events at once hold up nobody else
 
@@ -136,7 +157,7 @@ async def drop(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("/v1/responses", guarded(create), methods=["POST"]),
+    Route("/v1/responses", guarded(once(create)), methods=["POST"]),
     Route("/v1/responses/{name}", guarded(retrieve), methods=["GET"]),
     Route("/v1/responses/{name}", guarded(drop), methods=["DELETE"]),
     Route("/v1/responses/{name}/cancel", guarded(cancel), methods=["POST"]),

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ponder.core import events
+from ponder.core.problem import Message
 from ponder.server.answered import Tokens
 from ponder.server.asked import Asked
 from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError, classified
 from ponder.server.facts import fact
 from ponder.server.keys import Key
+from ponder.server.live.live import going_on
 from ponder.server.responses.form import Head, Outcome
-from ponder.server.responses.items import Item
-from ponder.server.responses.outcome import ended, failed
+from ponder.server.responses.outcome import NOTHING, ended, failed
 from ponder.server.responses.store import Stored
 from ponder.server.responses.writer import Writer
 from ponder.server.sse import KEEP_ALIVE, frame
 from ponder.server.told import Said, Telling
+
+ATTEMPT = 10**6
+"""Events of each attempt at a response, so that the numbers of one mean none of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +34,35 @@ class Started:
     head: Head
     key: Key
     """The key that asked."""
-    conversation: tuple[Item, ...]
-    """The items of the conversation, without the answer."""
+    conversation: tuple[Message, ...]
+    """The messages of the conversation, without the answer."""
     asked: Asked
     """The request in the words of all APIs."""
+    request: str = ""
+    """Its ``Idempotency-Key``, if it is in the background; '' if none."""
+    run: str = ""
+    """The recorded run that it goes on with; '' for a new one."""
+    attempt: int = 0
+    """Number of processes that have worked on it before."""
 
 
 class Live:
-    """A response in progress. ``keep`` is called with it once it has ended.
+    """A response in progress. ``keep`` is called with it once its run has begun, if it is in the
+    background, and once it has ended; ``record`` with the turn of the assistant.
 
     Raises:
         ApiError: the server takes no more runs now.
     """
 
-    def __init__(self, house: House, start: Started, keep: Callable[[Live], None]) -> None:
+    def __init__(
+        self,
+        house: House,
+        start: Started,
+        keep: Callable[[Live], None],
+        record: Callable[[Message], None],
+    ) -> None:
         body = start.head.body
-        self.start, self._keep = start, keep
+        self.start, self._keep, self._record = start, keep, record
         self.done = False
         """True once it has ended."""
         self.known = False
@@ -53,11 +70,17 @@ class Live:
         self.error: ApiError | None = None
         """The failure, once it has failed."""
         self._pause = house.settings.pause
-        self._telling, self._writer = Telling(), Writer(start.head)
+        self._run_id, self._turn = start.run, NOTHING
+        self._telling = Telling()
+        self._writer = Writer(start.head, start.attempt * ATTEMPT)
         self._streams, self._summary = bool(body.stream), body.reasoning.told
         self._json, self._cancelled, self._news = False, False, asyncio.Event()
-        watched = self._hear if self._streams or self._summary else None
-        [self._run] = conduct(house, start.key, [start.asked], watched)
+        told = self._streams or self._summary
+        hear = self._hear if told else self._note if body.background else None
+        # Under load, the first byte of each stream goes out before the work of all of them begins.
+        held = self._streams and not body.background
+        with going_on(start.key.name, start.run):
+            [self._run] = conduct(house, start.key, [start.asked], hear, held=held)
         self._writer.begin(queued=self._run.queued)
         self._task = asyncio.ensure_future(self._conclude())
 
@@ -77,15 +100,20 @@ class Live:
     @property
     def stored(self) -> Stored:
         """The response as it is stored now."""
-        head, answer = self.start.head, self._writer.text
-        said = [{"role": "assistant", "content": answer}] if answer else []
-        again = self.done and head.body.background and head.body.stream
+        start, body = self.start, self.start.head.body
+        turn = replace(self._turn, content=self._turn.content or self._writer.text)
+        said = [turn] if self.done and (turn.content or turn.calls) else []
+        again = self.done and body.background and body.stream
         return Stored(
-            head.id,
-            self.start.key.name,
+            start.head.id,
+            start.key.name,
             self.response,
-            [*self.start.conversation, *said],
+            [*start.conversation, *said],
             self._writer.events if again else None,
+            request=start.request,
+            run=self._run_id,
+            attempt=start.attempt,
+            body=None if self.done else start.head.asked,
         )
 
     async def ready(self) -> None:
@@ -113,13 +141,13 @@ class Live:
 
     async def follow(self, after: int = -1) -> AsyncGenerator[bytes, None]:
         """Yield its events as they come, from the one after this number."""
-        at = after + 1
+        at = max(0, after + 1 - self.start.attempt * ATTEMPT)
         while True:
-            for event in self._writer.events[at:]:
-                yield frame(event, event["type"])
-                at += 1
+            if fresh := self._writer.events[at:]:
+                at += len(fresh)
+                yield b"".join(frame(event, event["type"]) for event in fresh)
+                self._run.begin()
                 await asyncio.sleep(0)  # so that many events at once hold up nobody else
-            if at < len(self._writer.events):
                 continue
             if self.done:
                 return
@@ -129,9 +157,16 @@ class Live:
             except TimeoutError:
                 yield KEEP_ALIVE
 
+    def _note(self, at: int, event: events.Event) -> None:
+        """Write down which run goes on with it if this process is killed."""
+        if isinstance(event, events.RunStarted) and self.start.head.body.background:
+            self._run_id = event.run
+            self._keep(self)
+
     def _hear(self, at: int, event: events.Event) -> None:
         writer = self._writer
         writer.start()
+        self._note(at, event)
         if isinstance(event, events.RunStarted):
             self._json = event.problem.answer_type == "json"
         if self._streams and self.start.head.body.ponder.events:
@@ -146,11 +181,11 @@ class Live:
         self._wake()
 
     async def _conclude(self) -> None:
-        answer, outcome = "", Outcome("cancelled", Tokens())
+        outcome = Outcome("cancelled", Tokens())
         try:
             planned = await self._run.ready()
             result = await self._run.result()
-            answer, outcome = ended(result, planned, cancelled=self._cancelled)
+            self._turn, outcome = ended(result, planned, cancelled=self._cancelled)
         except asyncio.CancelledError:  # ended before it began
             pass
         except Exception as error:
@@ -160,15 +195,23 @@ class Live:
                 asyncio.get_running_loop().call_exception_handler(told)
             outcome = failed(self.error)
         self._writer.start()
-        if answer:
-            rest = self._telling.rest(answer) if self._streams else Said(content=answer)
-            self._writer.answer(rest.content)
+        self._answer(whole=outcome.status == "completed")
         self._response = self._writer.end(outcome)
         self.done = True
         try:
+            self._record(self._turn)
             self._keep(self)
         finally:
             self._wake()
+
+    def _answer(self, *, whole: bool) -> None:
+        """Write the rest of the answer, and its calls. ``whole``: nothing of it was cut off."""
+        turn = self._turn
+        if turn.content:
+            rest = self._telling.rest(turn.content) if self._streams else Said(content=turn.content)
+            self._writer.answer(rest.content)
+        for call in turn.calls:
+            self._writer.call(call, "completed" if whole else "incomplete")
 
     def _wake(self) -> None:
         self._news.set()

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from ponder.core.errors import PonderError
+from ponder.core.problem import Message
 from ponder.server.asked import Asked
+from ponder.server.body import checked
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key
+from ponder.server.live.kept import RETENTION
+from ponder.server.messages.signatures import Signatures
 from ponder.server.responses.body import ResponseBody
-from ponder.server.responses.form import FINAL, Head
-from ponder.server.responses.items import Item, listed
+from ponder.server.responses.form import Head, response_of
+from ponder.server.responses.items import Input, messages, turns
 from ponder.server.responses.live import Live, Started
 from ponder.server.responses.outcome import failed
 from ponder.server.responses.store import Store, Stored, place
+from ponder.server.responses.wishes import asked
 from ponder.util.worker import gone, this_one
 
 LOST = ApiError(
-    "the server ended before the response was complete: ask again.", 500, "server_error"
+    "the server ended before the response was complete, and nothing was recorded that it could go "
+    "on from: ask again.",
+    500,
+    "server_error",
 )
+NO_KEY = ApiError(
+    "the server ended before the response was complete, and was started again without the API key "
+    "that asked: ask again.",
+    500,
+    "server_error",
+)
+REFERENCE = "item_reference"
+INPUT = "in the conversation"
+"""The input of a response that goes on: its conversation has it."""
 
 
 class Office:
     """The responses of one server."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: House, signatures: Signatures) -> None:
+        self._house, self._signatures = house, signatures
         self._store = Store(place(house.settings.journal), house.settings.retention)
         self._live: dict[str, Live] = {}
 
@@ -41,13 +62,16 @@ class Office:
         await asyncio.gather(*ends)
         self._store.close()
 
-    def conversation(self, body: ResponseBody, key: Key) -> tuple[Item, ...]:
-        """Return the items of a request, after those that it goes on from.
+    def conversation(self, body: ResponseBody, key: Key) -> tuple[Message, ...]:
+        """Return the messages of a request, after those that it goes on from.
 
         Raises:
             ApiError: the response that it goes on from is not there, or has no answer.
         """
-        own = listed(body.input)
+        given = body.input
+        if not isinstance(given, str):
+            given = [self._item(it.id or "", key) if it.type == REFERENCE else it for it in given]
+        own = turns(given, partial(self._signatures.record, key.name))
         name = body.previous_response_id
         if name is None:
             return tuple(own)
@@ -61,20 +85,72 @@ class Office:
             )
         return (*before.conversation, *own)
 
-    def begin(self, body: ResponseBody, key: Key, items: tuple[Item, ...], asked: Asked) -> Live:
-        """Begin a response.
+    def _item(self, name: str, key: Key) -> Input:
+        """Return a stored item of this key.
+
+        Raises:
+            ApiError: there is none.
+        """
+        one = self._store.get(response_of(name), key.name)
+        for item in one.response.get("output", ()) if one is not None and one.over else ():
+            if item.get("id") == name:
+                return checked(item, Input)
+        raise ApiError(
+            f"there is no stored item {name[:100]!r}: its response is not stored, or is in "
+            "progress, or was deleted, or is too old: send the item itself.",
+            param="input",
+            code="item_not_found",
+        )
+
+    def begin(
+        self,
+        body: ResponseBody,
+        key: Key,
+        conversation: tuple[Message, ...],
+        asked: Asked,
+        request: str = "",
+    ) -> Live:
+        """Begin a response; ``request`` is the ``Idempotency-Key`` of one in the background.
 
         Raises:
             ApiError: the server takes no more runs now.
         """
-        live = Live(self._house, Started(Head(body), key, items, asked), self._keep)
-        self._live[live.start.head.id] = live
+        return self._begun(Started(Head(body), key, conversation, asked, request))
+
+    def _begun(self, start: Started) -> Live:
+        def record(turn: Message) -> None:
+            if turn.calls:
+                self._signatures.keep(start.key.name, turn.calls[0].id, turn.blocks)
+
+        live = Live(self._house, start, self._keep, record)
+        self._live[start.head.id] = live
         return live
 
     def reveal(self, live: Live) -> None:
         """Store a response whose ID is told before it has ended."""
         live.known = True
         self._keep(live)
+
+    def resume(self) -> None:
+        """Go on with the responses that a former process of this server worked on."""
+        for name, owner, worker in self._store.unfinished():
+            if name not in self._live and (worker == this_one() or gone(worker)):
+                try:
+                    kept = self._store.get(name, owner)
+                except PonderError:  # damaged: told to whoever asks for it
+                    continue
+                if kept is not None:
+                    self._settled(kept)
+
+    def repeated(self, key: Key, request: str) -> Live | Stored | None:
+        """Return the response in the background that was asked for with this ``Idempotency-Key``,
+        unless it has failed.
+        """
+        for name in self._store.asked(key.name, request, RETENTION):
+            one = self.found(name, key)
+            if one.response["status"] != "failed":
+                return one
+        return None
 
     def found(self, name: str, key: Key, param: str | None = None) -> Live | Stored:
         """Return a response of this key.
@@ -97,15 +173,51 @@ class Office:
             )
         return self._settled(kept)
 
-    def _settled(self, kept: Stored) -> Stored:
-        """Return a response as it is; one whose process has ended has failed."""
-        if kept.response["status"] in FINAL:
+    def _settled(self, kept: Stored) -> Live | Stored:
+        """Return a response as it is. One whose process has ended goes on here; if it can't, it has
+        failed.
+        """
+        mine = kept.worker == this_one()
+        if kept.over or not (mine or gone(kept.worker)) or not self._store.take(kept):
             return kept
-        if kept.worker != this_one() and not gone(kept.worker):
-            return kept
-        outcome = failed(LOST)
+        try:
+            live = self._begun(self._again(kept))
+        except ApiError as error:
+            if error.status == 429:  # there is no room now: whoever asks for it tries again
+                return kept
+            return self._lost(kept, error)
+        self.reveal(live)
+        return live
+
+    def _again(self, kept: Stored) -> Started:
+        """Return all that a response goes on with whose process has ended.
+
+        Raises:
+            ApiError: it cannot go on here.
+        """
+        house = self._house
+        if kept.body is None:
+            raise LOST
+        keys: Mapping[str, Key] = {key.name: key for key in house.settings.keys or (Key(),)}
+        if kept.owner not in keys:
+            raise NO_KEY
+        body = checked({**kept.body, "input": INPUT}, ResponseBody)
+        conversation = tuple(kept.conversation)
+        chat = messages(body.instructions, conversation)
+        return Started(
+            Head(body, kept.id, kept.response["created_at"]),
+            keys[kept.owner],
+            conversation,
+            asked(body, chat, house.served, house.settings),
+            kept.request,
+            kept.run,
+            kept.attempt + 1,
+        )
+
+    def _lost(self, kept: Stored, error: ApiError) -> Stored:
+        outcome = failed(error)
         response = {**kept.response, "status": outcome.status, "error": dict(outcome.error or {})}
-        ended = Stored(kept.id, kept.owner, response, kept.conversation)
+        ended = replace(kept, response=response, events=None, worker="", body=None)
         self._store.put(ended)
         return ended
 
@@ -122,7 +234,7 @@ class Office:
             )
         if isinstance(one, Live):
             return await one.cancel()
-        if one.response["status"] not in FINAL:
+        if not one.over:
             raise ApiError(
                 f"another process works on the response {name!r}: cancel it there.",
                 409,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ponder.core.problem import Message
 from ponder.runtime.result import Result
 from ponder.server.answered import Reply, Tokens, reply, tokens, told
 from ponder.server.asked import Planned
@@ -13,29 +14,36 @@ from ponder.server.responses.form import CODES, Outcome
 LIMITS = ("tokens", "usd", "flops", "seconds")
 
 
-def ended(result: Result, planned: Planned, *, cancelled: bool) -> tuple[str, Outcome]:
-    """Return the answer and the outcome. ``cancelled``: whoever asked has ended it.
+NOTHING = Message("assistant", "")
+"""The turn of a response without an answer."""
+
+
+def ended(result: Result, planned: Planned, *, cancelled: bool) -> tuple[Message, Outcome]:
+    """Return the assistant's turn and the outcome. ``cancelled``: whoever asked has ended it.
 
     Raises:
         ApiError: there is no answer, or none that is valid JSON where that was asked for.
     """
     if cancelled and result.stopped_by == "interrupt":
-        return "", Outcome("cancelled", tokens(result), ponder=told(result, planned))
+        return NOTHING, Outcome("cancelled", tokens(result), ponder=told(result, planned))
     if result.trace is None and result.stopped_by in LIMITS:
         spent = tokens(result)
-        return "", Outcome("incomplete", spent, "max_output_tokens", ponder=told(result, planned))
+        return NOTHING, Outcome(
+            "incomplete", spent, "max_output_tokens", ponder=told(result, planned)
+        )
     return _answered(reply(result, planned))
 
 
-def _answered(found: Reply) -> tuple[str, Outcome]:
+def _answered(found: Reply) -> tuple[Message, Outcome]:
     match found.ending:
-        case "stop":
+        case "stop" | "calls":
             outcome = Outcome("completed", found.tokens, ponder=found.ponder)
         case "length":
             outcome = Outcome("incomplete", found.tokens, "max_output_tokens", ponder=found.ponder)
         case "refusal":
             outcome = Outcome("incomplete", found.tokens, "content_filter", ponder=found.ponder)
-    return found.content, outcome
+    trace = found.trace
+    return Message("assistant", found.content, trace.blocks, trace.calls), outcome
 
 
 def failed(error: ApiError) -> Outcome:

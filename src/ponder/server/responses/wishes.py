@@ -12,6 +12,7 @@ from ponder.planning.presets import PRESETS
 from ponder.server import dial
 from ponder.server.asked import Asked, kind_of
 from ponder.server.responses.body import ResponseBody
+from ponder.server.responses.tools import toolset
 from ponder.server.served import Served
 from ponder.server.settings import Settings
 
@@ -44,6 +45,9 @@ def asked(
             "top_p": body.top_p,
             "length": body.max_output_tokens,
         },
+        tools=toolset(
+            body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False
+        ),
     )
     return pro(found, settings) if body.reasoning.mode == "pro" else found
 
@@ -51,10 +55,12 @@ def asked(
 def pro(one: Asked, settings: Settings) -> Asked:
     """Return the request as a parallel search: twice the samples of its effort vote; of a text,
     which cannot be voted on, several drafts are written, and each then anew in view of the others.
+    Steps of an agent vote, since calls can.
     """
     effort = one.effort or settings.effort
-    text = one.answer_type == "text" or (
-        one.answer_type == "auto" and kind_of(one.messages[-1].content, one) == "text"
+    text = not one.agent and (
+        one.answer_type == "text"
+        or (one.answer_type == "auto" and kind_of(one.messages[-1].content, one) == "text")
     )
     knobs: Mapping[str, Any] = {"n": WRITERS, "k": WRITERS, "rounds": 1}
     if not text:

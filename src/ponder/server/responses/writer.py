@@ -1,18 +1,21 @@
 """The events of a response, in their order: pure, without a clock or a wire.
 
-A response has at most two items: the thinking, if a summary is asked for, and the answer. The first
-text of an answer closes the thinking.
+A response has the thinking, if a summary is asked for, then the answer, then calls of tools. The
+first text of an answer closes the thinking. Events are numbered from ``first`` on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+from ponder.core.tools import ToolCall
 from ponder.server.responses import form
-from ponder.server.responses.form import Head, Outcome, Status, name
+from ponder.server.responses.form import Head, Outcome, Status
 
 Event = dict[str, Any]
+ItemStatus = Literal["completed", "incomplete"]
+"""Status of an item that has ended."""
 LAST = {"completed": "completed", "failed": "failed"}
 """The word of the last event, by status; of all others it is ``incomplete``. There is no word of
 its own for a cancelled response, whose status says so.
@@ -22,10 +25,10 @@ its own for a cancelled response, whose status says so.
 class Writer:
     """Turns increments of a reply into events, and keeps the items."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, first: int = 0) -> None:
         self.events: list[Event] = []
-        """All events so far; the place of each is its sequence number."""
-        self._head = head
+        """All events so far."""
+        self._head, self._first = head, first
         self._output: list[dict[str, Any]] = []
         self._open, self._name, self._text = "", "", ""  # the item in progress
         self._status: Status = "queued"
@@ -55,7 +58,7 @@ class Writer:
 
     def tell(self, fact: Mapping[str, Any]) -> None:
         """Pass on an event of the run, for a reader that asked for them."""
-        short = self._head.over(Outcome(self._status)) | {"instructions": None}
+        short = self._head.over(Outcome(self._status)) | {"instructions": None, "tools": []}
         self._emit("in_progress", response={**short, "ponder": {"event": dict(fact)}})
 
     def think(self, text: str) -> None:
@@ -81,6 +84,21 @@ class Writer:
         self._text += text
         self._emit("output_text.delta", content_index=0, delta=text, logprobs=[], **self._at)
 
+    def call(self, call: ToolCall, status: ItemStatus) -> None:
+        """Add a call of a tool; its arguments are known whole."""
+        if self._open:
+            self._close("completed")
+        at = len(self._output)
+        self._name = self._head.item("fc", at)
+        begun = form.function_call(self._name, call, "in_progress")
+        self._emit("output_item.added", output_index=at, item=begun)
+        done = {"arguments": call.arguments}
+        self._emit("function_call_arguments.delta", delta=call.arguments, **self._at)
+        self._emit("function_call_arguments.done", name=call.name, **done, **self._at)
+        item = form.function_call(self._name, call, status)
+        self._emit("output_item.done", output_index=at, item=item)
+        self._output.append(item)
+
     def end(self, outcome: Outcome) -> dict[str, Any]:
         """Close the response and return it."""
         if self._open:
@@ -100,7 +118,7 @@ class Writer:
 
     def _add(self, kind: str) -> None:
         self._open, self._text = kind, ""
-        self._name = name("msg" if kind == "message" else "rs")
+        self._name = self._head.item("msg" if kind == "message" else "rs", len(self._output))
         item = self._item("in_progress")
         self._emit("output_item.added", output_index=len(self._output), item=item)
 
@@ -123,6 +141,5 @@ class Writer:
         self._open = ""
 
     def _emit(self, kind: str, **members: Any) -> None:
-        self.events.append(
-            {"type": f"response.{kind}", "sequence_number": len(self.events), **members}
-        )
+        number = self._first + len(self.events)
+        self.events.append({"type": f"response.{kind}", "sequence_number": number, **members})

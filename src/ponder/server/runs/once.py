@@ -141,6 +141,9 @@ async def _make(
 def _keep(house: House, claim: Claim, reply: Recording, error: Exception | None) -> None:
     """Keep a final reply; forget a request that has begun nothing."""
     live = house.live
+    if claim.final and error is None:
+        live.records.answered(claim.asked, reply.kept)
+        return
     runs = [run for run in claim.asked.runs if run]
     if not runs:
         live.records.forget(claim.asked)
