@@ -59,13 +59,14 @@ async def test_one_sample(model: LlamaCpp) -> None:
     assert info.shape.parameters > 10**6
     for prefix in ("", "The answer is"):
         seen: list[tuple[int, int]] = []
-        request = Request(ASK, 8, prefix, seed=1, logprobs=True)
+        request = Request(ASK, 8, prefix, seed=1, logprobs=True, pieces=True)
         completion = await model.generate(request, booking(seen))
         assert completion.prompt_tokens == model.prompt_bound(ASK, prefix)
         assert completion.text
         assert not completion.text.startswith("The answer is")
         assert completion.logprobs
         assert all(value <= 0 for value in completion.logprobs)
+        assert b"".join(completion.pieces or ()).decode() == completion.text
         if completion.finish == "length":
             assert len(completion.logprobs) == completion.completion_tokens == 8
         assert seen[0] == (completion.prompt_tokens, 0)

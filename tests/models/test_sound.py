@@ -204,3 +204,30 @@ def test_a_score_of_a_reward_model_is_within_0_and_1(row: list[float], logits: b
 @pytest.mark.parametrize("count", COUNTS)
 def test_usage_of_a_reward_model_that_is_no_count_is_none(count: Any) -> None:
     assert usage_of({"usage": {"prompt_tokens": count}}) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "pieces"),
+    [
+        ([], ()),
+        ([{"token": "a", "bytes": [97]}, {"token": " é"}], (b"a", " é".encode())),
+        ([{"token": "\ufffd", "bytes": [0xE6]}, {"token": "b", "bytes": None}], (b"\xe6", b"b")),
+        ([{"token": "a", "bytes": [256]}], (b"a",)),
+        ([{"token": "a", "bytes": [True, -1, "x"]}], (b"a",)),
+        ([{"token": "\ud83d\ude00"}, {"token": "\ud83d"}], ("😀".encode(), "\ufffd".encode())),
+        ([{"token": "a"}, {"token": None}], None),
+        ([{"bytes": "ab"}], None),
+        ([{}], None),
+    ],
+)
+def test_the_bytes_of_listed_tokens(rows: list[dict[str, Any]], pieces: Any) -> None:
+    assert sound.pieces(rows) == pieces
+
+
+def test_pieces_without_a_log_probability_each_are_dropped() -> None:
+    def made(logprobs: Any, pieces: Any) -> Any:
+        return Completion("a", "stop", 1, 1, logprobs=logprobs, pieces=pieces).pieces
+
+    assert made((-1.0,), (b"a",)) == (b"a",)
+    for logprobs in (None, (), (-1.0, -1.0), (math.nan,)):
+        assert made(logprobs, (b"a",)) is None

@@ -10,7 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,10 @@ from ponder.core.events import Steered
 from ponder.core.steering import Action
 from ponder.core.trace import Ran, Score, Trace
 from ponder.runtime.journal import Journal
-from ponder.runtime.records import pack, unpack
+from ponder.runtime.records import pack, read_rows, unpack
 from ponder.runtime.tables import VERSION
+from ponder.util.decoding import Malformed
+from tests.support.fuzzing.journal import GENERATED
 from tests.support.jobs import PROBLEM, trace
 from tests.support.journals import GENERATE, ITEM, START, note
 from tests.support.virtual import run
@@ -390,3 +392,23 @@ def test_a_run_that_a_living_process_works_on_is_not_taken_from_it(tmp_path: Pat
     other.communicate(b"")
     journal.claim(run)
     journal.close()
+
+
+def test_tokens_are_kept_where_they_are_asked_for_parts_of_characters_too() -> None:
+    plain = trace(0, "42")
+    assert "pieces" not in pack(plain)
+    rich = replace(plain, logprobs=(-0.5, -1.0), pieces=("é".encode(), b"\xe6\xbc"))
+    packed = json.loads(json.dumps(pack(rich)))
+    assert packed["pieces"] == ["é", [0xE6, 0xBC]]
+    again = unpack(packed, GENERATE)
+    assert isinstance(again, Trace)
+    assert again.pieces == rich.pieces
+
+
+def test_bytes_of_a_token_that_are_none_are_refused() -> None:
+    path, effect, result, *rest = GENERATED
+    [row] = read_rows([(0, json.dumps(GENERATED))])
+    assert row.result is not None
+    for pieces in ([[256]], [[-1]], [[0.5]], [None], "ab"):
+        with pytest.raises(Malformed):
+            read_rows([(0, json.dumps([path, effect, {**result, "pieces": pieces}, *rest]))])

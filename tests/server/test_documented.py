@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 async def test_the_example_of_a_client() -> None:
-    example, _ = blocks("python")
+    example, _, _ = blocks("python")
     async with serving(names=("simulated(accuracy=1)",)) as server:
         example = example.replace("http://127.0.0.1:8000", server.url)
         example = example.replace("qwen2.5-coder-1.5b", "simulated(accuracy=1)")
@@ -44,7 +44,7 @@ async def test_the_example_of_tools() -> None:
             f"It is {last.content}." if last.call else Completion("", "stop", 5, 4, calls=(call,))
         )
 
-    _, example = blocks("python")
+    _, example, _ = blocks("python")
     said: list[tuple[object, ...]] = []
     async with serving(scripted(reply)) as server:
         example = example.replace("qwen2.5-coder-1.5b", "scripted")
@@ -52,6 +52,16 @@ async def test_the_example_of_tools() -> None:
             names = {"print": lambda *words: said.append(words), "client": client}
             await asyncio.to_thread(exec, example, names)
     assert said == [("get_weather", {"city": "Paris"}), ("It is 21 degrees, clear sky.",)]
+
+
+async def test_the_example_of_log_probabilities() -> None:
+    _, _, example = blocks("python")
+    said: list[str] = []
+    async with serving(scripted(lambda request: "No, 7 times 13.")) as server:
+        example = example.replace("qwen2.5-coder-1.5b", "scripted")
+        with OpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+            await asyncio.to_thread(exec, example, {"print": said.append, "client": client})
+    assert said == [f" -0.10 {word!r}" for word in ("No,", " 7", " times", " 13.")]
 
 
 async def test_the_example_of_the_dial() -> None:

@@ -10,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support.vendors.chat import logprobs
+from tests.support.vendors.model import tokens
+
 
 class Seeded:
     """``seeds`` are those asked for, in order; ``before`` and ``after`` are called around a reply
@@ -33,7 +36,9 @@ class Seeded:
     def reply(self, asked: dict[str, Any]) -> bytes:
         text = f"I think it is \\boxed{{{self.answer(asked['seed'])}}}."
         message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
+        if asked.get("logprobs"):
+            choice["logprobs"] = logprobs(tokens(text), asked["top_logprobs"])
         usage = {"prompt_tokens": 20, "completion_tokens": 10}
         return json.dumps({"choices": [choice], "usage": usage}).encode()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -210,3 +211,16 @@ def test_a_model_without_alternatives_is_refused_before_the_first_token() -> Non
     with pytest.raises(UsageError, match="'entropy' needs the alternatives of each token"):
         check(asked, ModelInfo("m", able, Shape(1), local=True), priced=False)
     check(asked, ModelInfo("m", EVERYTHING, Shape(1), local=True), priced=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["self_certainty(2)", "entropy(2)", "lowest_group(2, top=2)", "tail(1, top=2)"]
+)
+async def test_more_alternatives_than_it_asks_for_change_no_score(name: str) -> None:
+    few = ({"a": -0.1, "b": -2.0}, {"c": -0.2, "d": -3.0})
+    many = tuple({"x": -9.0, **place, "y": -8.0} for place in few)
+    traces = [replace(trace(at, "42"), top=top) for at, top in enumerate((few, many))]
+    asked = await ask(registry.find(name), traces, Scripted([]))
+    one, other = asked.values
+    assert one == other
+    assert one

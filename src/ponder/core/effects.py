@@ -40,6 +40,8 @@ class Sampling:
     """
     thinking: Thinking | None = None
     """Limit of the model's own thinking (None: the model's default)."""
+    pieces: bool = False
+    """True to request the text of each sampled token besides, where ``logprobs`` are requested."""
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON. Fields added later are omitted at their defaults, so that old journals
@@ -52,6 +54,8 @@ class Sampling:
             del how["thinking"]
         else:
             how["thinking"] = str(self.thinking)
+        if not self.pieces:
+            del how["pieces"]
         return how
 
 

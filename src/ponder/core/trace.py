@@ -69,6 +69,10 @@ class Trace:
     """
     calls: tuple[ToolCall, ...] = ()
     """The calls of tools that it ends with; they are its answer."""
+    pieces: tuple[bytes, ...] | None = field(default=None, repr=False, compare=False)
+    """UTF-8 bytes of each token, some of which are only a part of a character, beside ``logprobs``;
+    None if not requested. Marks and stop strings may be among them that the text does not have.
+    """
 
     @property
     def message(self) -> Message:

@@ -70,6 +70,8 @@ class Request:
     """
     schema: str = ""
     """A JSON Schema that the whole text must satisfy (needs ``schema``); '' for any text."""
+    pieces: bool = False
+    """True to request the text of each sampled token, beside its log-probability."""
 
     @property
     def json_schema(self) -> dict[str, Any] | None:
@@ -121,6 +123,8 @@ class Completion:
     """The part of ``stored_tokens`` that is kept for an hour."""
     calls: tuple[ToolCall, ...] = ()
     """The calls of tools that it ends with."""
+    pieces: tuple[bytes, ...] | None = None
+    """UTF-8 bytes of each token of ``logprobs``; None if not requested, or not known of each."""
 
     def __post_init__(self) -> None:
         prompt, completion = self.prompt_tokens, self.completion_tokens
@@ -138,6 +142,8 @@ class Completion:
             object.__setattr__(self, "reasoning", sound.whole(self.reasoning))
         if self.logprobs and (chances := sound.chances(self.logprobs)) is not self.logprobs:
             object.__setattr__(self, "logprobs", chances)
+        if self.pieces is not None and len(self.pieces) != len(self.logprobs or ()):
+            object.__setattr__(self, "pieces", None)
         if self.top:
             object.__setattr__(self, "top", sound.alternatives(self.top))
         if self.calls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
 MOST_TOKENS = 2**53
@@ -69,4 +69,20 @@ def alternatives(
         if checked is None:
             return None
         found.append(place if checked is values else dict(zip(place, checked, strict=True)))
+    return tuple(found)
+
+
+def pieces(rows: Sequence[Mapping[str, object]]) -> tuple[bytes, ...] | None:
+    """Return the UTF-8 bytes of each listed token; None unless all are told. The ``bytes`` count
+    before the ``token``, which cannot write a part of a character.
+    """
+    found = []
+    for row in rows:
+        token, listed = row.get("token"), row.get("bytes")
+        if isinstance(listed, list) and all(type(one) is int and 0 <= one < 256 for one in listed):
+            found.append(bytes(listed))
+        elif isinstance(token, str):
+            found.append(whole(token).encode())
+        else:
+            return None
     return tuple(found)

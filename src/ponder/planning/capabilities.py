@@ -36,6 +36,14 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
             "does not have: use the embedded engine or llama.cpp, or, if this endpoint has them, "
             'say prefill = "final_message" and capabilities = ["stop", ...] in ponder.toml.'
         )
+    sampling, able = plan.spec.sampling, info.capabilities
+    wanted = ("logprobs", *(("top_logprobs",) if sampling.top_logprobs else ()))
+    if sampling.pieces and (missing := [name for name in wanted if name not in able]):
+        raise CapabilityError(
+            f"{missing[0]} are asked for, which {info.name} does not give: leave them out, or, if "
+            f'this endpoint has them, say capabilities = ["logprobs", "top_logprobs", ...] in '
+            "ponder.toml."
+        )
     if plan.spec.sampling.logprobs and "logprobs" not in info.capabilities:
         raise CapabilityError(
             f"verifier {plan.spec.verifier!r} needs log-probabilities, which {info.name} does not "

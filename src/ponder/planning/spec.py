@@ -91,6 +91,8 @@ class Spec:
             del written["style"]
         if self.sampling.thinking is None:
             del written["sampling"]["thinking"]
+        if not self.sampling.pieces:
+            del written["sampling"]["pieces"]
         if self.worth is None:
             del written["worth"]
         if self.outlook is None:

@@ -218,6 +218,7 @@ class _Packed:
     reasoning: str = ""
     blocks: str = ""
     calls: tuple[ToolCall, ...] = ()
+    pieces: tuple[str | tuple[int, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,9 @@ def _check_trace(value: Any) -> None:
     _check_path(trace.id)
     _check_path(trace.parent)
     _check_answer(trace.answer)
+    for piece in trace.pieces or ():
+        if not isinstance(piece, str) and not all(0 <= byte <= 255 for byte in piece):
+            raise Malformed("the bytes of a token must be from 0 to 255")
 
 
 def _item(spent: Any) -> Item:
@@ -291,11 +295,20 @@ def pack(result: Result) -> Any:
             **({"reasoning": result.reasoning} if result.reasoning else {}),
             **({"blocks": result.blocks} if result.blocks else {}),
             **({"calls": [asdict(call) for call in result.calls]} if result.calls else {}),
+            **({} if result.pieces is None else {"pieces": list(map(_spelled, result.pieces))}),
         }
     if isinstance(result, Ran):
         said = None if result.answer is None else [result.answer.text, result.answer.key]
         return {"answer": said, "output": result.output, "why": result.why}
     return [asdict(item) for item in result]
+
+
+def _spelled(piece: bytes) -> str | list[int]:
+    """Return a token as text, or by its bytes if they are only a part of a character."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return list(piece)
 
 
 def unpack(packed: Any, effect: Effect) -> Result:
@@ -366,6 +379,7 @@ def _action(value: Any) -> Action:
 def unpack_trace(packed: dict[str, Any], problem: Problem) -> Trace:
     """Return a trace of the problem from JSON."""
     answer, logprobs, top = packed["answer"], packed["logprobs"], packed.get("top")
+    pieces = packed.get("pieces")
     return replace(
         Trace.empty(problem),
         **{
@@ -374,5 +388,11 @@ def unpack_trace(packed: dict[str, Any], problem: Problem) -> Trace:
             "logprobs": None if logprobs is None else tuple(logprobs),
             "top": None if top is None else tuple(top),
             "calls": tuple(ToolCall(**call) for call in packed.get("calls", ())),
+            "pieces": None if pieces is None else tuple(map(_bytes, pieces)),
         },
     )
+
+
+def _bytes(piece: str | list[int]) -> bytes:
+    """Return the bytes of a token; half of a surrogate pair in a damaged file is replaced."""
+    return piece.encode(errors="replace") if isinstance(piece, str) else bytes(piece)

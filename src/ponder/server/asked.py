@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder.core.budget import Budget
+from ponder.core.effects import Sampling
 from ponder.core.errors import CapabilityError, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.thinking import Thinking
@@ -79,6 +80,10 @@ class Asked:
     """Wish about the model's own thinking; None to have it follow the effort."""
     tools: Toolset | None = None
     """The tools that the model may call."""
+    logprobs: int | None = None
+    """Number of alternatives to keep of each token beside its own text and log-probability; None to
+    keep none of these.
+    """
 
     @property
     def agent(self) -> bool:
@@ -129,7 +134,7 @@ def plan(asked: Asked, info: ModelInfo, settings: Settings, served: Collection[s
     if made.wish is not None:
         within = lowered(replace(limits, tokens=made.wish.tokens), asked.budget, settings.ceiling)
         made = replace(made, wish=replace(made.wish, tokens=within.tokens))
-    made = replace(made, budget=limits, sampling=replace(made.sampling, stop=asked.stop))
+    made = replace(made, budget=limits, sampling=_drawn(made.sampling, asked))
     if asked.stop:
         _check_stop(made, info)
     _check_models(made, served)
@@ -216,6 +221,13 @@ def _searched(asked: Asked, effort: str | None, kind: str) -> Spec:
         worth=asked.worth,
     )
     return _roomy(made, asked) if asked.agent else made
+
+
+def _drawn(sampling: Sampling, asked: Asked) -> Sampling:
+    if asked.logprobs is not None:
+        most = max(asked.logprobs, sampling.top_logprobs)
+        sampling = replace(sampling, logprobs=True, pieces=True, top_logprobs=most)
+    return replace(sampling, stop=asked.stop)
 
 
 def _seed(asked: Asked) -> int:

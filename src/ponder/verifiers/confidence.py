@@ -28,10 +28,12 @@ exp(-x) for the entropy. An empty trace has none.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from operator import itemgetter
 
 from ponder.core.problem import Problem
 from ponder.core.session import Session
@@ -152,11 +154,23 @@ class Confidence(Facts):
 
     def _score(self, trace: Trace) -> Score:
         try:
-            value = self.measure(trace)
+            value = self.measure(_within(trace, self.top_logprobs))
         except (ValueError, OverflowError):  # the trace may come from a foreign model
             return Score(None, self.name, "its log-probabilities are invalid", "error")
         places = f"{len(trace.top or ())} places with alternatives" if self.top_logprobs else ""
         return Score(value, self.name, places)
+
+
+def _within(trace: Trace, most: int) -> Trace:
+    """Return the trace with the likeliest alternatives alone, if it has more than ``most``, which
+    somebody else has asked for.
+    """
+    if not most or all(len(place) <= most for place in trace.top or ()):
+        return trace
+    top = tuple(
+        dict(heapq.nlargest(most, place.items(), key=itemgetter(1))) for place in trace.top or ()
+    )
+    return replace(trace, top=top)
 
 
 def sampled(name: str, measure: Callable[[Sequence[float]], float | None]) -> Confidence:

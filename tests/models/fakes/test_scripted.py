@@ -51,9 +51,9 @@ def test_a_function_answers_by_the_request_and_logprobs_come_where_asked_for() -
     async def main() -> None:
         model = Scripted(lambda request: f"seed {request.seed}")
         plain = await model.generate(Request(ASKED.messages, 9, seed=5))
-        rich = await model.generate(Request(ASKED.messages, 9, seed=6, logprobs=True))
-        assert (plain.text, plain.logprobs) == ("seed 5", None)
-        assert (rich.text, rich.logprobs) == ("seed 6", (-0.1, -0.1))
+        rich = await model.generate(Request(ASKED.messages, 9, seed=6, logprobs=True, pieces=True))
+        assert (plain.text, plain.logprobs, plain.pieces) == ("seed 5", None, None)
+        assert (rich.text, rich.logprobs, rich.pieces) == ("seed 6", (-0.1, -0.1), (b"seed", b" 6"))
 
     run(main())
 

@@ -39,7 +39,9 @@ def test_everything_follows_from_the_seed_and_stays_within_the_protocol(
     async def main() -> Completion:
         model = Simulated(length=30)
         told: list[tuple[int, int]] = []
-        request = Request(ASKED, max_tokens, seed=seed, logprobs=logprobs, watched=True)
+        request = Request(
+            ASKED, max_tokens, seed=seed, logprobs=logprobs, watched=True, pieces=logprobs
+        )
         done = await model.generate(request, lambda d: told.append((d.prompt_tokens, d.tokens)))
         assert done.prompt_tokens == model.prompt_bound(ASKED) == 6
         assert 1 <= done.completion_tokens <= max_tokens
@@ -51,8 +53,9 @@ def test_everything_follows_from_the_seed_and_stays_within_the_protocol(
             assert done.logprobs is not None
             assert len(done.logprobs) == done.completion_tokens
             assert all(p <= 0 for p in done.logprobs)
+            assert b"".join(done.pieces or ()).decode() == done.text
         else:
-            assert done.logprobs is None
+            assert (done.logprobs, done.pieces) == (None, None)
         return done
 
     assert run(main()) == run(main())

@@ -309,7 +309,7 @@ def test_log_probabilities_are_read() -> None:
         "finishReason": "STOP",
         "logprobsResult": result,
     }
-    request = dataclasses.replace(ASK, logprobs=True, top_logprobs=2)
+    request = dataclasses.replace(ASK, logprobs=True, top_logprobs=2, pieces=True)
     wire = Generate(Endpoint(name="e", base_url="http://h", model=FLASH))
     [whole] = wire.read({"candidates": [candidate]}, request, 1).choices
     piece = wire.reader(request).read({"candidates": [candidate]})
@@ -317,6 +317,7 @@ def test_log_probabilities_are_read() -> None:
         assert tokens.count == 2
         assert tokens.logprobs == (-0.25, -0.125)
         assert tokens.top == ({"4": -0.25, "5": -1.5}, {"2": -0.125})
+        assert tokens.pieces == (b"4", b"2")
 
 
 @pytest.mark.parametrize("stream", [False, True])

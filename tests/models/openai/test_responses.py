@@ -210,8 +210,9 @@ async def test_a_model_without_thinking_that_is_asked_for_it_answers_without() -
 async def test_log_probabilities_are_those_of_the_text(stream: bool) -> None:
     book = Book()
     async with model("gpt-4.1-mini", book, stream=stream) as client:
-        done = await told(client, logprobs=True, top_logprobs=2)
+        done = await told(client, logprobs=True, top_logprobs=2, pieces=True)
     assert done.logprobs == tuple(-len(word) / 8 for word in tokens(ANSWER))
+    assert done.pieces == tuple(word.encode() for word in tokens(ANSWER))
     assert done.top
     assert done.top[0] == {"Six": -3 / 8, " other1": -2.0}
     assert sent(book)["include"] == ["message.output_text.logprobs"]

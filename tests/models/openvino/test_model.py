@@ -143,12 +143,16 @@ async def test_stop_strings_end_the_text_before_them(model: OpenVINO, stop: str)
 
 async def test_logprobs_only_if_asked(model: OpenVINO) -> None:
     plain, asked = await asyncio.gather(
-        model.generate(ask(seed=3)), model.generate(ask(seed=3, logprobs=True, temperature=2.0))
+        model.generate(ask(seed=3)),
+        model.generate(ask(seed=3, logprobs=True, pieces=True, temperature=2.0)),
     )
     assert plain.logprobs is None
     assert asked.logprobs is not None
     assert len(asked.logprobs) == asked.completion_tokens
     assert all(logprob <= 0 for logprob in asked.logprobs)
+    assert plain.pieces is None
+    assert len(asked.pieces or ()) == asked.completion_tokens
+    assert b"".join(asked.pieces or ()).decode(errors="ignore") == asked.text.rstrip("\ufffd")
 
 
 async def test_the_likeliest_first_tokens_of_a_greedy_sample_of_one(model: OpenVINO) -> None:

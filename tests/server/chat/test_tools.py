@@ -7,10 +7,12 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -20,6 +22,7 @@ from ponder.models.base import Completion, Request
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.scripted import Scripted
 from ponder.models.openvino.model import OpenVINO, load
+from ponder.server.chat.tools import PIECE, PIECES, increments
 from tests.support.serving import NUMBER, USER, answering, scripted, serving
 from tests.support.vendors import calling
 from tests.support.vendors.serving import Asked, Book, Reply, application
@@ -136,6 +139,38 @@ async def test_several_calls_of_one_turn_whole_and_in_a_stream() -> None:
     ]  # fmt: skip
     assert deltas[1].function is not None
     assert (deltas[1].function.name, deltas[1].function.arguments) == (None, PARIS)
+
+
+async def test_arguments_are_streamed_in_pieces_that_the_clients_helper_puts_together() -> None:
+    texts = [f'sentence {at}, with "quotes" and é' for at in range(6)]
+    long = json.dumps({"city": "Paris", "notes": texts}, ensure_ascii=False)
+    both = calls(call(long, id="a"), call(PARIS, id="b"))
+    grown: list[Any] = []
+    async with serving(scripted(lambda request: both)) as server:
+        manager = server.openai.chat.completions.stream(
+            model="scripted", messages=cast(Any, ASK), tools=cast(Any, TOOLS)
+        )
+        async with manager as stream:
+            async for event in stream:
+                if event.type == "tool_calls.function.arguments.delta":
+                    grown.append((event.index, event.arguments_delta))
+            done = await stream.get_final_completion()
+    made = done.choices[0].message.tool_calls or []
+    assert [(one.id, one.function.arguments) for one in made] == [("a", long), ("b", PARIS)]
+    assert [index for index, _ in grown] == sorted(index for index, _ in grown)
+    assert len(grown) > 8
+    assert "".join(piece for index, piece in grown if index == 0) == long
+
+
+@given(st.text(max_size=300), st.integers(0, 40))
+def test_pieces_of_arguments_join_to_them_and_are_not_many(text: str, times: int) -> None:
+    whole = text * times
+    [begun, *rest] = increments([call(whole)])
+    assert begun["tool_calls"][0]["function"] == {"name": "get_weather", "arguments": ""}
+    pieces = [delta["tool_calls"][0]["function"]["arguments"] for delta in rest]
+    assert "".join(pieces) == whole
+    assert all(pieces)
+    assert max(map(len, pieces), default=0) <= max(PIECE, len(whole) // PIECES + 1)
 
 
 async def test_a_text_before_the_calls_is_streamed_before_them() -> None:

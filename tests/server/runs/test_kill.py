@@ -21,9 +21,12 @@ BODY = {
     "model": "loop",
     "messages": [{"role": "user", "content": QUESTION}],
     "seed": 3,
+    "logprobs": True,
+    "top_logprobs": 2,
     "ponder": {"strategy": "self_consistency", "knobs": {"n": 6, "stop": "never"}},
 }
 KEY = {"Idempotency-Key": "one"}
+ABLE = ["seed", "stop", "logprobs", "top_logprobs"]
 CHAT = "/v1/chat/completions"
 
 
@@ -48,7 +51,7 @@ def killed(folder: Path, server: Seeded, body: dict[str, Any]) -> Iterator[None]
 
 def unbroken(folder: Path) -> dict[str, Any]:
     with seeded_server() as server:
-        configure(folder, server.url)
+        configure(folder, server.url, capabilities=ABLE)
         with served(folder) as (_, client):
             return dict(client.post(CHAT, json=BODY).json())
 
@@ -57,7 +60,7 @@ def test_a_request_that_is_sent_again_after_a_kill_is_not_paid_twice(tmp_path: P
     (tmp_path / "other").mkdir()
     expected = unbroken(tmp_path / "other")
     with seeded_server() as server:
-        configure(tmp_path, server.url)
+        configure(tmp_path, server.url, capabilities=ABLE)
         with killed(tmp_path, server, BODY), served(tmp_path) as (_, client):
             paid = server.seeds[:3]
             [cut] = client.get("/v1/runs").json()["data"]
@@ -74,12 +77,14 @@ def test_a_request_that_is_sent_again_after_a_kill_is_not_paid_twice(tmp_path: P
     assert sorted(server.seeds[3:6]) == sorted(server.seeds[6:]), "asked again: what was lost"
     assert not {*paid} & {*server.seeds[3:]}
     assert done["choices"] == expected["choices"]
+    tokens = done["choices"][0]["logprobs"]["content"]
+    assert "".join(token["token"] for token in tokens) == done["choices"][0]["message"]["content"]
     assert done["ponder"]["candidates"] == expected["ponder"]["candidates"]
 
 
 def test_a_run_that_was_cut_off_is_resumed_and_told_anew(tmp_path: Path) -> None:
     with seeded_server() as server:
-        configure(tmp_path, server.url)
+        configure(tmp_path, server.url, capabilities=ABLE)
         with killed(tmp_path, server, BODY | {"stream": True}), served(tmp_path) as (_, client):
             [run] = client.get("/v1/runs", params={"state": "cut_off"}).json()["data"]
             path = f"/v1/runs/{run['id']}"

@@ -50,6 +50,7 @@ GENERATED: list[Any] = [
         "finish": "stop",
         "answer": ["42", "q:42"],
         "logprobs": [-0.5, -0.25],
+        "pieces": ["so", [32, 52, 50]],
     },
     None,
     ["generate", "simulated", 1, 0, 16, 0, 220, 0, 0, 472000000000, 0.001],

@@ -11,7 +11,7 @@ from ponder.core.problem import Message
 from ponder.core.trace import Delta
 from ponder.models.apart import part
 from ponder.models.base import Capability, Completion, ModelInfo, Progress, Request, Shape, silent
-from ponder.models.fakes.words import deltas
+from ponder.models.fakes.words import deltas, spelled
 
 Reply = str | Completion | ModelError
 
@@ -89,6 +89,7 @@ class Scripted:
             top=tuple({word: -0.1} for word in kept) if request.top_logprobs else None,
             stopped_at=stopped_at if len(kept) == len(words) else None,
             reasoning=reasoning,
+            pieces=tuple(spelled(kept)) if request.pieces else None,
         )
 
     async def close(self) -> None:

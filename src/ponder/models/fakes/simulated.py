@@ -17,6 +17,7 @@ import math
 import random
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message
@@ -127,6 +128,9 @@ class Simulated:
             reasoning=" ".join(_WORDS[i % len(_WORDS)] for i in range(thought)),
             reasoning_tokens=thought,
         )
+        if request.pieces:
+            pieces = tuple((thought + word).encode() for thought, word in _pieces(done))
+            done = replace(done, pieces=pieces)
         if request.watched or self._speed:
             for count, (thoughts, word) in enumerate(_pieces(done), 1):
                 shown = (word, thoughts) if request.watched else ("", "")
@@ -146,7 +150,8 @@ class Simulated:
         top = {letter: min(0.0, math.log(p)) for letter, p in chances.items()}
         prompt = self.prompt_bound(request.messages, request.prefix)
         told = (top[best],) if request.logprobs else None
-        return Completion(best, "length", prompt, 1, logprobs=told, top=(top,))
+        piece = (best.encode(),) if request.pieces else None
+        return Completion(best, "length", prompt, 1, logprobs=told, top=(top,), pieces=piece)
 
     def _thought(self, request: Request, rng: random.Random) -> int:
         """Return the number of tokens of thinking."""

@@ -1,8 +1,8 @@
-"""The deltas of a finished reply."""
+"""The deltas and the tokens of a finished reply."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ponder.core.trace import Delta
 from ponder.models.base import Completion
@@ -23,6 +23,12 @@ def deltas(done: Completion, *, watched: bool) -> Iterator[Delta]:
             yield Delta(word, thought, tokens, prompt)
             return
     yield Delta(tokens=tokens, prompt_tokens=prompt)
+
+
+def spelled(words: Sequence[str]) -> Iterator[bytes]:
+    """Yield each word as a token, with the blank before it."""
+    for at, word in enumerate(words):
+        yield f" {word}".encode() if at else word.encode()
 
 
 def _words(text: str) -> list[str]:

@@ -272,7 +272,8 @@ def _read_tokens(candidate: dict[str, Json], request: Request) -> Tokens:
             }
             for place in places
         )
-    return Tokens(len(chosen), chances, top)
+    rows = [row if isinstance(row, dict) else {} for row in chosen]
+    return Tokens(len(chosen), chances, top, sound.pieces(rows) if request.pieces else None)
 
 
 def _list(value: Json) -> list[Json]:

@@ -123,6 +123,8 @@ class Tokens:
     """One per token; NaN for one that is not a number."""
     top: tuple[Mapping[str, float], ...] | None = None
     """The likeliest tokens at each place, at most as many as were requested."""
+    pieces: tuple[bytes, ...] | None = None
+    """The UTF-8 bytes of each; None if not requested, or not listed for each."""
 
 
 NOTHING = Tokens()
@@ -309,6 +311,7 @@ def share_out(
                 stored,
                 hour,
                 named(choice.calls, request),
+                choice.tokens.pieces,
             )
         else:
             outcome = MalformedReply(

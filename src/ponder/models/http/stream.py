@@ -63,6 +63,7 @@ class Stream:
     _growing: Growing | None = field(default=None, init=False)
     _logprobs: list[float] = field(default_factory=list, init=False)
     _top: list[Mapping[str, float]] = field(default_factory=list, init=False)
+    _pieces: list[bytes] = field(default_factory=list, init=False)
     _blocks: str = field(default="", init=False)
     _calls: tuple[ToolCall, ...] = field(default=(), init=False)
     _finish: Finish | None = field(default=None, init=False)
@@ -162,7 +163,12 @@ class Stream:
         choice = Choice(
             "".join(self._text) + self._echo.held,
             "refusal" if self._refused and not overrun else finish,
-            Tokens(len(self._logprobs), tuple(self._logprobs) or None, tuple(self._top)),
+            Tokens(
+                len(self._logprobs),
+                tuple(self._logprobs) or None,
+                tuple(self._top),
+                tuple(self._pieces) or None,
+            ),
             self._stopped_at,
             self._counted,
             "".join(self._reasoning),
@@ -203,6 +209,7 @@ class Stream:
             self._refused = self._refused or bool(piece.refused and not piece.text)
             self._logprobs.extend(piece.tokens.logprobs or ())
             self._top.extend(piece.tokens.top or ())
+            self._pieces.extend(piece.tokens.pieces or ())
         self._answers = self._answers or bool(piece.text)
         if piece.reasoning:  # the server's count where the thinking ends, if it tells it there
             self._thought = 0 if self._answers or counted is None else counted

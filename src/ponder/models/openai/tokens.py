@@ -21,7 +21,7 @@ def read_tokens(listed: Json, request: Request) -> Tokens:
         chances = tuple(sound.number(row.get("logprob")) for row in rows)
     if most:
         top = tuple(_read_place(row.get("top_logprobs"), most) for row in rows)
-    return Tokens(len(rows), chances, top)
+    return Tokens(len(rows), chances, top, sound.pieces(rows) if request.pieces else None)
 
 
 def _read_place(listed: Json, most: int) -> dict[str, float]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +47,7 @@ from ponder.models.openvino.messages import Done, Job, Metrics, Setup, Tokens
 from ponder.models.openvino.process import Process
 from ponder.models.openvino.templates import utf8
 from ponder.models.openvino.told import Spoken
+from ponder.models.openvino.vocabulary import Vocabulary
 from ponder.util.errors import brief
 
 __all__ = ["Metrics", "OpenVINO", "Settings", "can_load", "convert", "load"]
@@ -167,6 +167,7 @@ class _Loaded:
         tell(f"loading {name} ({path.stat().st_size / 1e6:.0f} MB) into the embedded engine.")
         setup = Setup(str(path), "", settings.slots, self.blocks, _properties(settings))
         self.process, self.tokenizer = _start(setup, found, name, self.header, tell)
+        self.vocabulary = Vocabulary(self.tokenizer)
         self.tokens = lru_cache(PROMPTS)(self._tokens)
         self.think_open = marks.opens(
             self.tokenizer.apply_chat_template([{"role": "user", "content": "?"}], True)
@@ -321,8 +322,9 @@ class OpenVINO:
             cached_tokens=done.cached,
             logprobs=done.logprobs if request.logprobs else None,
             seconds=time.perf_counter() - start,
-            top=(self._alternatives(done),) if done.top else None,
+            top=(self._loaded.vocabulary.alternatives(done.top),) if done.top else None,
             stopped_at=stopped_at,
+            pieces=await self._pieces(done) if request.pieces else None,
         )
 
     async def count(self, text: str) -> int | None:
@@ -330,15 +332,8 @@ class OpenVINO:
         encoded = self._loaded.tokenizer.encode(utf8(text), add_special_tokens=False)
         return int(encoded.input_ids.data.size)
 
-    def _alternatives(self, done: Done) -> dict[str, float]:
-        """Return the likeliest first tokens as text; of several with one text, their sum."""
-        chances: dict[str, float] = {}
-        texts = self._loaded.tokenizer.decode([[token] for token, _ in done.top])
-        for text, (_, logprob) in zip(texts, done.top, strict=True):
-            known = chances.get(text)
-            both = logprob if known is None else math.log(math.exp(known) + math.exp(logprob))
-            chances[text] = min(0.0, both)
-        return chances
+    async def _pieces(self, done: Done) -> tuple[bytes, ...] | None:
+        return await asyncio.to_thread(self._loaded.vocabulary.pieces, done.tokens)
 
     @property
     def dead(self) -> bool:

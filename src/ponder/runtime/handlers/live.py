@@ -85,6 +85,7 @@ def live(
     async def generate(call: Call, effect: Generate) -> Trace:
         start, how, model = effect.start, effect.sampling, models[effect.model]
         able = model.info.capabilities
+        chances = how.logprobs or (how.top_logprobs > 0 and "logprobs" in able)
         request = Request(
             effect.messages,
             how.length,
@@ -93,11 +94,12 @@ def live(
             how.top_p,
             effect.seed,
             how.stop,
-            how.logprobs or (how.top_logprobs > 0 and "logprobs" in able),
+            chances,
             _alternatives(how, able),
             how.thinking,
             call.watch is not None,
             _schema(effect, able),
+            chances and how.pieces,
         )
         done = await model.generate(request, call.progress)
         call.prompt_tokens, call.completion_tokens = done.prompt_tokens, done.completion_tokens
@@ -139,6 +141,7 @@ def live(
             reasoning,
             "" if start.turn else done.blocks,  # a record of the end alone is none of the turn
             done.calls,
+            _joined(start.pieces, done.pieces, done),
             stopped_at=done.stopped_at or "",
         )
         return call.trace

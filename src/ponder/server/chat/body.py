@@ -146,6 +146,8 @@ class ChatBody(Form):
     tools: list[Offered] | None = None
     tool_choice: Choice | Named | None = None
     parallel_tool_calls: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     ponder: Dial = Dial()
@@ -159,8 +161,6 @@ class ChatBody(Form):
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
     modalities: list[Literal["text"]] | None = None
-    logprobs: Literal[False] | None = None
-    top_logprobs: Literal[0] | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
@@ -197,16 +197,6 @@ class ChatBody(Form):
             raise ValueError("this older form is not supported: send 'tools' and 'tool_choice'")
         return given
 
-    @field_validator("logprobs", mode="before")
-    @classmethod
-    def _no_logprobs(cls, asked: object) -> object:
-        if asked is True:
-            raise ValueError(
-                "no texts of tokens are kept that they could be told with: leave it out, or say "
-                "false"
-            )
-        return asked
-
     @field_validator("stop")
     @classmethod
     def _stops(cls, stop: str | list[str] | None) -> str | list[str] | None:
@@ -215,12 +205,21 @@ class ChatBody(Form):
             raise ValueError("expected a text, or up to 16 texts, none of them empty")
         return stop
 
+    @property
+    def alternatives(self) -> int | None:
+        """The number of alternatives to tell of each token; None if not even its own
+        log-probability is asked for.
+        """
+        return (self.top_logprobs or 0) if self.logprobs else None
+
     @model_validator(mode="after")
     def _agree(self) -> ChatBody:
         if None not in (given := (self.max_tokens, self.max_completion_tokens)) and (
             given[0] != given[1]
         ):
             raise ValueError("'max_tokens' and 'max_completion_tokens' differ: give one of them")
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("'top_logprobs' belongs to log-probabilities: say \"logprobs\": true")
         if self.stream_options is not None and not self.stream:
             raise ValueError("'stream_options' belongs to a stream: say \"stream\": true")
         return self

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.server.answered import Reply, Tokens
+from ponder.server.chat.logprobs import spelled, told
 from ponder.server.chat.tools import written
 
 FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter", "calls": "tool_calls"}
@@ -29,19 +30,26 @@ class Head:
         return {**head, "choices": choices, **more}
 
 
-def whole(head: Head, replies: Sequence[Reply]) -> dict[str, Any]:
-    """Return a completion."""
+def whole(head: Head, replies: Sequence[Reply], alternatives: int | None = None) -> dict[str, Any]:
+    """Return a completion, with so many ``alternatives`` of each token; None for no
+    log-probabilities.
+    """
     choices = [
         {
             "index": at,
             "message": _message(one),
-            "logprobs": None,
+            "logprobs": None if alternatives is None else _logprobs(one, alternatives),
             "finish_reason": FINISH[one.ending],
         }
         for at, one in enumerate(replies)
     ]
     spent = usage([one.tokens for one in replies])
     return head.over("chat.completion", choices, usage=spent, ponder=ponder(replies))
+
+
+def _logprobs(one: Reply, alternatives: int) -> dict[str, Any] | None:
+    tokens = [token for part in spelled(one, alternatives) for token in part.tokens]
+    return told(tokens) if tokens else None
 
 
 def _message(one: Reply) -> dict[str, Any]:

@@ -35,7 +35,7 @@ async def complete(request: Request) -> Response:
         costs = body.stream_options is not None and body.stream_options.include_usage
         return await streamed(house, key, head, wanted, usage=costs, events=body.ponder.events)
     replies = await unless_gone(request, conduct(house, key, wanted))
-    return JSONResponse(whole(head, replies))
+    return JSONResponse(whole(head, replies, body.alternatives))
 
 
 def asked(body: ChatBody, house: House) -> Asked:
@@ -61,6 +61,7 @@ def asked(body: ChatBody, house: House) -> Asked:
         },
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
         seed=None if body.seed is None else body.seed % 2**31,
+        logprobs=body.alternatives,
         tools=toolset(
             body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False
         ),

@@ -14,6 +14,7 @@ from ponder.core.events import Event
 from ponder.server.answered import Reply, reply
 from ponder.server.asked import Asked
 from ponder.server.chat.form import FINISH, Head, ponder, usage
+from ponder.server.chat.logprobs import spelled
 from ponder.server.chat.tools import increments
 from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
@@ -39,6 +40,8 @@ async def streamed(
     """Return the stream of runs, one for each choice. ``usage``: it ends with what was spent;
     ``events``: with each event of the runs besides.
 
+    With log-probabilities the content is sent at the end, when it is known which tokens spell it.
+
     Raises:
         ApiError, PonderError: a request is refused. If it waits for its turn or for its model,
             that is told in the stream, since a reader should not wait for its first byte.
@@ -63,7 +66,15 @@ async def streamed(
         raise
     for at, run in enumerate(runs):
         run.ended(partial(queue.put_nowait, (at, Ended())))
-    stream = _Stream(head, runs, queue, usage=usage, events=events, pause=house.settings.pause)
+    stream = _Stream(
+        head,
+        runs,
+        queue,
+        usage=usage,
+        events=events,
+        pause=house.settings.pause,
+        alternatives=wanted[0].logprobs,
+    )
     return EventStream(stream.frames(), stop)
 
 
@@ -77,9 +88,10 @@ class _Stream:
         usage: bool,
         events: bool,
         pause: float,
+        alternatives: int | None,
     ) -> None:
         self._head, self._runs, self._queue, self._pause = head, runs, queue, pause
-        self._usage, self._events = usage, events
+        self._usage, self._events, self._alternatives = usage, events, alternatives
         self._telling = [Telling() for _ in runs]
         self._replies: dict[int, Reply] = {}
 
@@ -123,22 +135,36 @@ class _Stream:
         run = self._runs[at]
         planned = await run.ready()
         found = self._replies[at] = reply(await run.result(), planned)
-        rest = self._said(at, self._telling[at].rest(found.content))
         calls = [self._delta(at, delta) for delta in increments(found.trace.calls)]
         last = self._delta(at, {}, FINISH[found.ending], ponder=ponder([found]))
-        return [*([rest] if rest else []), *calls, last]
+        return [*self._rest(at, found), *calls, last]
+
+    def _rest(self, at: int, found: Reply) -> list[bytes]:
+        """Return the content that was not sent yet."""
+        if self._alternatives is None:
+            rest = self._said(at, self._telling[at].rest(found.content))
+            return [rest] if rest else []
+        if parts := spelled(found, self._alternatives):
+            deltas = ((part, {"content": part.content}) for part in parts)
+            return [self._delta(at, delta, logprobs=part.logprobs) for part, delta in deltas]
+        return [self._delta(at, {"content": found.content})] if found.content else []
 
     def _said(self, at: int, said: Said) -> bytes:
         delta: dict[str, str] = {}
         if said.reasoning:
             delta |= {"reasoning": said.reasoning, "reasoning_content": said.reasoning}
-        if said.content:
+        if said.content and self._alternatives is None:
             delta["content"] = said.content
         return self._delta(at, delta) if delta else b""
 
     def _delta(
-        self, at: int, delta: Mapping[str, Any], finish: str | None = None, **more: Any
+        self,
+        at: int,
+        delta: Mapping[str, Any],
+        finish: str | None = None,
+        logprobs: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> bytes:
-        choice = {"index": at, "delta": delta, "logprobs": None, "finish_reason": finish}
+        choice = {"index": at, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         pending = {"usage": None} if self._usage else {}
         return frame(self._head.over(CHUNK, [choice], **pending, **more))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
@@ -14,6 +14,9 @@ from ponder.server.body import Form
 from ponder.server.errors import ApiError
 
 Choice = Literal["none", "auto", "required"]
+PIECE, PIECES = 32, 64
+"""Characters of a piece of a call's arguments in a stream; long ones come in about so many pieces.
+"""
 
 
 class Function(Form):
@@ -155,12 +158,24 @@ def written(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
 
 
 def increments(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
-    """Return the deltas of a stream in which the calls grow: the head of each, then its arguments,
-    which are known whole.
+    """Return the deltas of a stream in which the calls grow: the head of each, then its arguments
+    in pieces.
     """
     found = []
     for index, (call, whole) in enumerate(zip(calls, written(calls), strict=True)):
         begun = {**whole, "index": index, "function": {"name": call.name, "arguments": ""}}
-        rest = {"index": index, "function": {"arguments": call.arguments}}
-        found += [{"tool_calls": [begun]}, {"tool_calls": [rest]}]
+        found.append({"tool_calls": [begun]})
+        for piece in _pieces(call.arguments):
+            found.append({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     return found
+
+
+def _pieces(arguments: str) -> Iterator[str]:
+    """Yield a text of JSON in pieces, which end behind a member or a word if they can."""
+    size, at = max(PIECE, -(-len(arguments) // PIECES)), 0
+    while at < len(arguments):
+        window = arguments[at : at + size]
+        if at + size < len(arguments):
+            window = window[: max(window.rfind(mark) for mark in ",: ") + 1] or window
+        yield window
+        at += len(window)
