@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -378,6 +379,33 @@ def tune(ponder: Callable[..., str]) -> None:
     ponder("tune", "--suite", next(suites()), *how)
 
 
+def learn_export(ponder: Callable[..., str]) -> None:
+    entry = {**pool.ENTRY, "question": "What is 6 * 7?"}
+    how = ("--verifier", "mean_logprob", "--at-least", "0", *OUT)
+    kinds = itertools.cycle(["sft", "preference", "steps", "prompts"])
+    for header in poisoned(pool.HEADER):
+        ponder("learn", "export", lines(f"{NAME}.jsonl", header, entry), *how)
+    for changed, kind in zip(poisoned(entry), kinds, strict=False):
+        path = lines(f"{NAME}.jsonl", pool.HEADER, changed)
+        ponder("learn", "export", path, *how, "--format", kind, "--skip-broken")
+    for i, (path, kind) in enumerate(zip(journals(), kinds, strict=False)):
+        if i % 3 == 0:
+            ponder("learn", "export", path, "--verifier", "arithmetic", *OUT, "--format", kind)
+    ponder("learn", "export", path, "--verifier", HOSTILE, "--json", *OUT)
+    ponder("learn", "export", ARGUMENT, "--verifier", "arithmetic", "--not-in", ARGUMENT, *OUT)
+
+
+def learn_environment(ponder: Callable[..., str]) -> None:
+    for i, suite in enumerate(suites()):
+        if i % 4 == 0:
+            how = ("--verifier", "arithmetic", "-o", Path(f"made{i}"))
+            ponder("learn", "environment", suite, *how)
+            ponder("learn", "environment", suite, *how, "--json", "--force")
+    ponder("learn", "environment", suite, "--verifier", HOSTILE, "-o", NAME)
+    ponder("learn", "environment", ARGUMENT, "--verifier", "arithmetic", "-o", NAME)
+    ponder("learn", "environment", suite, "--verifier", "arithmetic", "-o", NAME)
+
+
 def data_show(ponder: Callable[..., str]) -> None:
     for path in suites():
         for more in ([], ["--gold"], ["--json", "--gold"], ["--index", "1"]):
@@ -473,6 +501,8 @@ CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "pool merge": pool_merge,
     "verifier train": verifier_train,
     "verifier eval": verifier_eval,
+    "learn export": learn_export,
+    "learn environment": learn_environment,
     "review": review,
     "eval": evaluate,
     "eval show": eval_show,

@@ -107,3 +107,12 @@ DEEP = "[" * (DEPTH + 2) + "]" * (DEPTH + 2)
 def test_what_no_float_or_reader_can_hold_is_refused(text: str) -> None:
     with pytest.raises(Malformed):
         parse(text)
+
+
+@pytest.mark.parametrize("kind", [int, Literal["a", "b"], Inner])
+def test_half_a_character_where_no_text_belongs_is_malformed(kind: Any) -> None:
+    with pytest.raises(Malformed, match=r"^it has half of a character"):
+        decode(kind, "\ud800")
+    with pytest.raises(Malformed, match=r"^it has half of a character"):
+        decode(Inner, {"word": "a", "\ud800": 1})
+    assert decode(Mapping[str, str], {"\ud800": "\ud800"}) == {"\ud800": "\ud800"}

@@ -97,6 +97,8 @@ def decode(kind: Any, value: Any, where: str = "it") -> Any:
         made = msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
         raise Malformed(_complaint(str(error), where)) from None
+    except UnicodeEncodeError:  # msgspec reads texts as UTF-8, except where any text will do
+        raise Malformed(f"{where} has half of a character (a lone surrogate)") from None
     _check(made, value, where)
     return made
 

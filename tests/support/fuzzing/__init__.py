@@ -30,5 +30,17 @@ class Reader:
     """What the process may grow by."""
 
 
-NAMES = ("reply", "stream", "journal", "store", "queue", "pool", "learned", "toml", "gguf")
+NAMES = (
+    "reply",
+    "stream",
+    "journal",
+    "store",
+    "queue",
+    "pool",
+    "learned",
+    "toml",
+    "gguf",
+    "lesson",
+    "environment",
+)
 """The readers, which are modules of this package."""
