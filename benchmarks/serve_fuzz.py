@@ -21,19 +21,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.support.lived import lived_in
 from tests.support.malformed import tried
-from tests.support.published import conform
-from tests.support.serving import lived_in
+from tests.support.published import Asked, conform
 
 from ponder.core.visible import visible_line
 
 
-async def conforming(examples: int) -> int:
-    """Return how many requests were answered as published."""
+async def conforming(examples: int) -> Asked:
+    """Return the requests that were answered as published."""
     with tempfile.TemporaryDirectory() as folder:
-        async with lived_in(Path(folder) / "journal.sqlite") as (server, known):
-            document = (await server.http.get("/openapi.json")).json()
-            return await asyncio.to_thread(conform, document, server.url, examples, known)
+        async with lived_in(Path(folder) / "journal.sqlite") as lived:
+            document = (await lived.server.http.get("/openapi.json")).json()
+            return await asyncio.to_thread(
+                conform, document, lived.server.url, examples, lived.places, lived.good
+            )
 
 
 def main() -> int:
@@ -55,7 +57,8 @@ def main() -> int:
     if given.conforming:
         began = time.monotonic()
         asked = asyncio.run(conforming(given.conforming))
-        print(f"{asked} by the document: all as published, {time.monotonic() - began:.0f} s")
+        took, good = time.monotonic() - began, sum(asked.good.values())
+        print(f"{asked.count} by the document, {good} with success: all as published, {took:.0f} s")
     return 1 if faults else 0
 
 

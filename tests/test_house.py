@@ -102,6 +102,8 @@ COVERED_BY = {
     "server/errors.py": "server/chat/test_handlers.py",
     "server/mcp/body.py": "server/mcp/test_tools.py",
     "server/operations.py": "server/test_openapi.py",
+    "server/examples.py": "server/test_openapi.py",
+    "server/replies.py": "server/test_openapi.py",
     "server/serve.py": "cli/commands/test_serve.py",
     "server/served.py": "server/test_app.py",
     "server/sse.py": "server/chat/test_stream.py",

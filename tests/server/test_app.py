@@ -86,3 +86,14 @@ async def test_a_body_that_is_not_called_json_is_told_how_to_be() -> None:
         said = await server.http.post("/v1/chat/completions", data={"model": "scripted"})
     assert said.status_code == 415
     assert "send it as 'Content-Type: application/json'" in said.json()["error"]["message"]
+
+
+async def test_a_compressed_body_is_refused_and_long_addresses_are_not_repeated() -> None:
+    async with serving(answering("x")) as server:
+        packed = {"content-type": "application/json", "content-encoding": "gzip"}
+        said = await server.http.post("/v1/chat/completions", content=b"\x1f\x8b", headers=packed)
+        far = [await server.http.get(f"{at}/{'a' * 9000}") for at in ("", "/v1/messages")]
+    assert said.status_code == 415
+    assert "encoded as 'gzip'" in said.json()["error"]["message"]
+    assert [one.status_code for one in far] == [404, 404]
+    assert max(len(one.text) for one in far) < 400

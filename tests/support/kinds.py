@@ -54,6 +54,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "server/responses/test_kill.py",
         "server/responses/test_store.py::test_a_response_that_nothing",
         "server/runs/test_kill.py",
+        "server/test_programs.py",
         "strategies/test_cancel_each.py",
         "strategies/test_kill_each.py",
         "test_docs.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +16,6 @@ import uvicorn
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from starlette.applications import Starlette
 
-from ponder.core.budget import Budget
-from ponder.core.errors import ModelError
 from ponder.models.base import Model, ModelInfo, Request, Shape
 from ponder.models.config import Config
 from ponder.models.fakes.scripted import EVERYTHING, Reply, Scripted
@@ -123,27 +121,6 @@ async def serving(
                 await app.state.house.stop()
                 app.state.house.operation.close()
                 await app.state.responses.close()
-
-
-@asynccontextmanager
-async def lived_in(
-    journal: Path, **more: Any
-) -> AsyncIterator[tuple[Served, dict[str, list[str]]]]:
-    """Serve a scripted model with a low ceiling; one of its runs has failed, one is done, and a
-    response is stored. Their IDs come by the names of their parameters in paths.
-    """
-    replies: Iterator[Reply] = itertools.chain(
-        [ModelError("the wire is cut.")], itertools.repeat("so \\boxed{7}")
-    )
-    model = scripted(lambda request: next(replies))
-    low = Settings(ceiling=Budget(tokens=2000), **more)
-    async with serving(model, low, journal=journal) as server:
-        for status in (502, 200):
-            said = await server.post(model="scripted", messages=USER)
-            assert said.status_code == status
-        runs = [run["id"] for run in (await server.http.get("/v1/runs")).json()["data"]]
-        kept = (await server.post("/v1/responses", model="scripted", input="Say hello.")).json()
-        yield server, {"run": runs, "name": ["scripted", kept["id"]]}
 
 
 async def end(server: uvicorn.Server) -> None:

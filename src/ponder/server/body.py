@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from ponder.core.errors import UsageError
@@ -14,8 +14,18 @@ from ponder.server.errors import ApiError
 from ponder.util.decoding import Malformed, parse
 
 B = TypeVar("B", bound=BaseModel)
-Count = Annotated[int, Field(ge=1, le=10**6)]
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Marks a whole number, after its bounds: in JSON 4.0 is one, too."""
+Count = Annotated[int, Field(ge=1, le=10**6), WHOLE]
 """A number of tokens, samples or calls."""
+Nucleus = Annotated[float, Field(ge=0.01, le=1)]
+"""The share of the probability mass that tokens are drawn from."""
 
 
 class Form(BaseModel):
@@ -50,6 +60,12 @@ async def read(request: Request, form: type[B], limit: int) -> B:
         raise ApiError(
             f"the body must be JSON, not {kind[:60]!r}: send it as "
             "'Content-Type: application/json'.",
+            415,
+        )
+    coding = request.headers.get("content-encoding", "identity").strip()
+    if coding.lower() not in ("", "identity"):
+        raise ApiError(
+            f"the body is encoded as {coding[:60]!r}, which is not read here: send it as it is.",
             415,
         )
     try:

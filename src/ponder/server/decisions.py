@@ -22,7 +22,7 @@ from ponder.decision import STRATEGY, Decision, concluded, wish
 from ponder.planning.presets import DEFAULT
 from ponder.server.answered import Tokens
 from ponder.server.asked import Asked, budget_of
-from ponder.server.body import Form, read
+from ponder.server.body import WHOLE, Form, read
 from ponder.server.chat.form import usage
 from ponder.server.conducted import House, conduct
 from ponder.server.dial import Limits
@@ -42,16 +42,16 @@ class DecisionBody(Form):
     """The body of a request."""
 
     model: str
-    question: str
+    question: Annotated[str, Field(json_schema_extra={"pattern": r"\S"})]
     input: str = ""
     choices: Annotated[list[str], Field(min_length=2, max_length=MOST)] = Field(
-        default_factory=lambda: [*YES_NO]
+        default_factory=lambda: [*YES_NO], json_schema_extra={"uniqueItems": True}
     )
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
     labels: Literal["letters", "words"] = "letters"
-    permutations: Annotated[int, Field(ge=1, le=MOST)] = 4
+    permutations: Annotated[int, Field(ge=1, le=MOST), WHOLE] = 4
     calibrate: bool = False
-    soften: Annotated[float, Field(gt=0)] = 1.0
+    soften: Annotated[float, Field(ge=0.05, le=20)] = 1.0
     ponder: DecisionDial = DecisionDial()
     # Inert: they say nothing about the decision.
     user: str | None = None

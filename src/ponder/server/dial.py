@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from ponder.core.problem import Message
 from ponder.planning.presets import PRESETS
 from ponder.server.asked import Asked, budget_of
-from ponder.server.body import Form
+from ponder.server.body import WHOLE, Form
 from ponder.server.errors import ApiError
 from ponder.server.served import Served
 
@@ -21,14 +21,16 @@ def _effort(effort: str) -> str:
     return effort
 
 
-Effort = Annotated[str, AfterValidator(_effort)]
+Effort = Annotated[
+    str, AfterValidator(_effort), WithJsonSchema({"type": "string", "enum": [*PRESETS]})
+]
 """The name of an effort."""
 
 
 class Limits(Form):
     """A request's own budget."""
 
-    tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    tokens: Annotated[int, Field(ge=1, le=10**15), WHOLE] | None = None
     usd: Annotated[float, Field(gt=0)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
 

@@ -25,6 +25,8 @@ from ponder.core.errors import (
 INVALID = "invalid_request_error"
 ONCE = {"x-should-retry": "false"}
 """Tells the official clients not to repeat a request that may have been paid for."""
+LONG = 100
+"""Most characters of a word of the client's that a sentence repeats."""
 WAIT, LONGEST = 5.0, 3600.0
 """Seconds to wait for a model whose endpoint limits its requests and names none, and the most."""
 
@@ -93,9 +95,10 @@ def _failed(error: RunFailed) -> ApiError:
 async def of_http(request: Request, error: Exception) -> Response:
     """Answer for an address, a method or a body that the framework refused."""
     assert isinstance(error, HTTPException)
+    path = request.url.path[:LONG]
     told = {
-        404: f"there is no {request.url.path}: see GET /v1/models, or POST /v1/chat/completions.",
-        405: f"{request.method} is not a method of {request.url.path}.",
+        404: f"there is no {path}: see GET /v1/models, or POST /v1/chat/completions.",
+        405: f"{request.method[:LONG]} is not a method of {path}.",
     }.get(error.status_code, str(error.detail))
     return ApiError(told, error.status_code, headers=error.headers or {}).response()
 

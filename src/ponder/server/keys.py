@@ -9,7 +9,7 @@ import re
 import secrets
 import tomllib
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from ponder.util.files import read_regular, text_of
 Handler = Callable[[Request], Awaitable[Response]]
 DAILY = ("day_tokens", "day_usd", "per_minute")
 """Limits of a key over all its requests."""
+LONGEST = 64
+"""Most characters of a key's name."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -71,10 +73,27 @@ def load(path: Path | str) -> tuple[Key, ...]:
     found = tuple(_key(path, name, table) for name, table in data.items())
     if not found:
         raise UsageError(f"{path} has no keys: make one with 'ponder serve --new-key NAME'.")
+    _check_apart(path, found)
     return found
 
 
+def _check_apart(path: Path | str, keys: Sequence[Key]) -> None:
+    """Refuse a key that has two names: the limits of one of them would hold for nobody."""
+    names: dict[str, str] = {}
+    for key in keys:
+        if (other := names.setdefault(key.digest, key.name)) != key.name:
+            raise UsageError(
+                f"{path}: [{other}] and [{key.name}] are one key: make another with 'ponder serve "
+                "--new-key NAME', or leave one out."
+            )
+
+
 def _key(path: Path | str, name: str, table: Any) -> Key:
+    if not (0 < len(name) <= LONGEST and name.isprintable()):
+        raise UsageError(
+            f"{path}: {name[:LONGEST]!r} is no name of a key: expected 1 to {LONGEST} printable "
+            "characters."
+        )
     units = {"max_tokens": "tokens", "max_usd": "usd", "max_seconds": "seconds"}
     sound = isinstance(table, dict) and table.keys() <= {"sha256", *units, *DAILY}
     digest = table.get("sha256") if sound else None
@@ -92,7 +111,11 @@ def _key(path: Path | str, name: str, table: Any) -> Key:
             raise UsageError(
                 f"{path}: [{name}] {unit} must be a {kind} greater than zero, not {limit!r}."
             )
-    return Key(name, digest, Budget(**limits), **day)
+    try:
+        ceiling = Budget(**limits)
+    except UsageError as error:
+        raise UsageError(f"{path}: [{name}] {error}") from None
+    return Key(name, digest, ceiling, **day)
 
 
 def new(name: str) -> tuple[str, str]:
@@ -101,7 +124,7 @@ def new(name: str) -> tuple[str, str]:
     Raises:
         UsageError: the name is not a plain word.
     """
-    if not re.fullmatch(r"[\w-]{1,64}", name, re.ASCII):
+    if not re.fullmatch(rf"[\w-]{{1,{LONGEST}}}", name, re.ASCII):
         raise UsageError(f"a key's name has letters, digits, _ and - alone, not {name!r}.")
     key = f"ponder-{secrets.token_urlsafe(32)}"
     return key, f'[{name}]\nsha256 = "{_digest(key)}"'

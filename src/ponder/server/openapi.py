@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,7 +14,9 @@ from starlette.routing import BaseRoute, Route
 
 from ponder._version import __version__
 from ponder.server.conducted import House
-from ponder.server.operations import EVENTS, JSON, OPERATIONS, TEXT, Operation
+from ponder.server.operations import EVENTS, JSON, OPERATIONS, TEXT, WORD, Operation
+from ponder.server.replies import REPLIES, ref
+from ponder.server.served import listed
 
 SCHEMAS = "#/components/schemas/{model}"
 MEANINGS = {
@@ -25,7 +27,7 @@ MEANINGS = {
     408: "The body did not come in time.",
     409: "Another process of the server answers this request, or a run of it is in progress.",
     413: "The body is too large.",
-    415: "The body is not application/json.",
+    415: "The body is not application/json, or is compressed.",
     422: "The Idempotency-Key came with another request before.",
     429: "The queue is full, the key has used its budget or its rate up, or the model's endpoint "
     "limits its requests.",
@@ -33,17 +35,13 @@ MEANINGS = {
     503: "The deadline passed before the run could begin.",
     529: "The deadline passed before the run could begin.",
 }
-EVENT = {
-    "type": "object",
-    "description": "Each event.",
-    "required": ["data"],
-    "properties": {name: {"type": "string"} for name in ("data", "event", "id")},
-}
+CHUNK = "CompletionChunk"
+"""The form of the events of Chat Completions."""
 ONCE = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "A request that is sent again with it gets the reply of the first one.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "maxLength": 255},
 }
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 
@@ -51,11 +49,14 @@ _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 async def answer(request: Request) -> Response:
     """Return the document of this server."""
     house: House = request.app.state.house
-    return JSONResponse(document(request.app.routes, keyed=bool(house.settings.keys)))
+    keyed = bool(house.settings.keys)
+    return JSONResponse(document(request.app.routes, house.served.names, keyed=keyed))
 
 
-def document(routes: Iterable[BaseRoute], *, keyed: bool) -> dict[str, Any]:
-    """Return the OpenAPI document of routes; ``keyed``: they need an API key."""
+def document(routes: Iterable[BaseRoute], models: Sequence[str], *, keyed: bool) -> dict[str, Any]:
+    """Return the OpenAPI document of routes; ``models`` can be asked there; ``keyed``: they need
+    an API key.
+    """
     described = [*_described(routes)]
     forms = {operation.body for _, _, operation in described if operation.body is not None}
     ordered = sorted(forms, key=lambda form: form.__name__)
@@ -63,9 +64,15 @@ def document(routes: Iterable[BaseRoute], *, keyed: bool) -> dict[str, Any]:
         [(form, "validation") for form in ordered], ref_template=SCHEMAS
     )
     bodies = {form: refs[form, "validation"] for form in ordered}
+    parts: dict[str, Any] = {**schemas.get("$defs", {}), **REPLIES}
+    for _, _, operation in described:
+        if operation.body is not None and "model" in operation.body.model_fields:
+            name = bodies[operation.body]["$ref"].rpartition("/")[2]
+            parts[name]["properties"]["model"]["enum"] = _names(models, operation)
     paths: dict[str, dict[str, Any]] = {}
     for method, path, operation in described:
-        shown = _operation(path, operation, bodies, keyed=keyed and operation.guarded)
+        shown = _operation(path, operation, bodies, models, keyed=keyed and operation.guarded)
+        shown = {"operationId": _id(method, path), **shown}
         paths.setdefault(path, {})[method.lower()] = shown
     return {
         "openapi": "3.1.0",
@@ -77,7 +84,7 @@ def document(routes: Iterable[BaseRoute], *, keyed: bool) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": schemas.get("$defs", {}),
+            "schemas": parts,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -98,27 +105,43 @@ def _described(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str, Operatio
                 yield method, path, found
 
 
+def _names(models: Sequence[str], operation: Operation) -> list[str]:
+    """Return the names that a request may give as its model."""
+    return listed(models) if operation.efforts else [*models]
+
+
+def _id(method: str, path: str) -> str:
+    return re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
+
+
 def _operation(
-    path: str, operation: Operation, bodies: Mapping[type[BaseModel], Any], *, keyed: bool
+    path: str,
+    operation: Operation,
+    bodies: Mapping[type[BaseModel], Any],
+    models: Sequence[str],
+    *,
+    keyed: bool,
 ) -> dict[str, Any]:
     shown: dict[str, Any] = {"summary": operation.summary}
     named = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": WORD}
         for name in _PARAMETER.findall(path)
     ]
     named += [
-        {"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.query
+        {"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()
     ]
-    named += [
-        {"name": name, "in": "header", "schema": {"type": "string"}} for name in operation.headers
-    ]
+    named += [{"name": name, "in": "header", "schema": WORD} for name in operation.headers]
     if operation.once:
         named.append(ONCE)
     if named:
         shown["parameters"] = named
     if operation.body is not None:
-        content = {JSON: {"schema": bodies[operation.body]}}
-        shown["requestBody"] = {"required": True, "content": content}
+        content: dict[str, Any] = {"schema": bodies[operation.body]}
+        own = {"model": models[0]} if models and "model" in operation.body.model_fields else {}
+        content["examples"] = {
+            name: {"value": {**own, **example}} for name, example in operation.examples.items()
+        }
+        shown["requestBody"] = {"required": True, "content": {JSON: content}}
     shown["responses"] = _responses(operation, keyed=keyed)
     if keyed:
         shown["security"] = [{"bearer": []}, {"key": []}]
@@ -126,24 +149,45 @@ def _operation(
 
 
 def _responses(operation: Operation, *, keyed: bool) -> dict[str, Any]:
-    forms: dict[str, Any] = {
-        JSON: {"type": "object", "required": [*operation.members]},
-        EVENTS: EVENT,
-        TEXT: {"type": "string"},
-    }
-    kinds = (operation.kind, EVENTS) if operation.streams else (operation.kind,)
-    content = {kind: {"schema": forms[kind]} for kind in kinds}
+    content: dict[str, Any] = {}
+    if operation.reply:
+        content[JSON] = {"schema": ref(operation.reply)}
+    if operation.event:
+        content[EVENTS] = {"schema": _event(operation.event)}
+    if operation.kind == TEXT:
+        content[TEXT] = {"schema": WORD}
     usual = [400, 408, 413, 415] if operation.body is not None else [400]
     if operation.once:
         usual += [409, 422]
     if operation.guarded:
         usual.append(401 if keyed else 403)
-    good = {"description": operation.summary, "content": content}
+    good: dict[str, Any] = {"description": operation.summary, "content": content}
+    if operation.links:
+        good["links"] = {
+            name: {"operationId": _id(link.method, link.path), "parameters": link.parameters}
+            for name, link in operation.links.items()
+        }
     found: dict[str, Any] = {str(operation.status): good}
     if operation.empty:
         found["204"] = {"description": operation.empty}
     for status in sorted({*usual, *operation.fails}):
-        error = {JSON: {"schema": operation.error}}
+        error = {JSON: {"schema": ref(operation.error)}}
         meaning = operation.meanings.get(status, MEANINGS[status])
         found[str(status)] = {"description": meaning, "content": error}
     return found
+
+
+def _event(form: str) -> dict[str, Any]:
+    """Return the form of one server-sent event. Its data are JSON, but for the last ones of a
+    stream of Chat Completions.
+    """
+    text = {"type": "string"}
+    data: dict[str, Any] = {**text, "contentMediaType": JSON, "contentSchema": ref(form)}
+    if form == CHUNK:
+        data = {"anyOf": [{"const": "[DONE]"}, data]}
+    return {
+        "type": "object",
+        "description": "Each event.",
+        "required": ["data"],
+        "properties": {"data": data, "event": text, "id": text},
+    }

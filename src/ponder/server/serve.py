@@ -50,8 +50,8 @@ async def serve(
     """
     if not settings.keys and not loopback(host):
         raise UsageError(
-            f"{host} can be reached from other machines: give --keys FILE, with a key of "
-            "'ponder serve --new-key NAME', or listen on 127.0.0.1."
+            f"{host or 'every address'} can be reached from other machines: give --keys FILE, with "
+            "a key of 'ponder serve --new-key NAME', or listen on 127.0.0.1."
         )
     sock = listening(host, port)
     with sock:

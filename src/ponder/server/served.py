@@ -33,8 +33,7 @@ class Served:
     @property
     def listed(self) -> list[str]:
         """Every name that a request may give as ``model``."""
-        efforts = [f":{effort}" for effort in PRESETS]
-        return [name + effort for name in self.names for effort in ("", *efforts)]
+        return listed(self.names)
 
     def split(self, asked: str) -> tuple[str, str | None]:
         """Return the model and the effort of ``NAME`` or ``NAME:EFFORT``.
@@ -69,6 +68,12 @@ class Served:
         async with self._engine.model(name) as used:
             self._ready.add(name)
             yield used
+
+
+def listed(names: Sequence[str]) -> list[str]:
+    """Return models by name, and by name with each effort."""
+    efforts = [f":{effort}" for effort in PRESETS]
+    return [name + effort for name in names for effort in ("", *efforts)]
 
 
 def configured(config: Config) -> list[str]:

@@ -27,6 +27,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_it_listens_beyond_this_machine_only_with_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert "give --keys FILE" in refused(capsys, "--host", "0.0.0.0")
+    assert "every address can be reached" in refused(capsys, "--host", "")
+    assert "nan is not a finite number" in refused(capsys, "--deadline", "nan")
+    assert "inf is not a finite number" in refused(capsys, "--keep-days", "inf")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert "name another --host or --port" in refused(capsys, "--port", port)

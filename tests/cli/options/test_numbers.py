@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
-from ponder.cli.options.numbers import number_above_zero, numbers_above_zero, whole_numbers
+from ponder.cli.options.numbers import (
+    AboveZero,
+    number_above_zero,
+    numbers_above_zero,
+    whole_numbers,
+)
 from ponder.core.errors import UsageError
 
 
@@ -29,3 +35,10 @@ def test_what_is_no_number_above_zero_is_refused(text: str) -> None:
         with pytest.raises(UsageError) as refused:
             read("--x", text)
         assert str(refused.value) == f"--x: expected {expected}, not {text!r}."
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "nan", "inf", "1e999"])
+def test_the_type_of_an_option_refuses_what_is_no_finite_number_above_zero(text: str) -> None:
+    assert AboveZero().convert("1e-2", None, None) == 0.01
+    with pytest.raises(click.BadParameter, match=r"finite number|range x>0|valid float"):
+        AboveZero().convert(text, None, None)

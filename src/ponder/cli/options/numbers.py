@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import click
 
 from ponder.core.errors import UsageError
+
+
+class AboveZero(click.FloatRange):
+    """A finite number above zero, as the type of an option."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: it is none.
+        """
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):  # which lies in every range, for click
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic.config import JsonDict
 
-from ponder.server.body import Count, Form, picture
+from ponder.server.body import WHOLE, Count, Form, Nucleus, picture
 from ponder.server.chat.tools import Call, Choice, Named, Offered, check_choice
 from ponder.server.dial import Dial, Effort
 
@@ -17,7 +18,7 @@ from ponder.server.dial import Dial, Effort
 class Picture(Form):
     """An image: its address, which the model's server fetches, or the image itself."""
 
-    url: str
+    url: Annotated[str, Field(json_schema_extra={"pattern": "^(https://|data:image/)"})]
     detail: Literal["auto", "low", "high", "original"] | None = None
 
     @field_validator("url")
@@ -29,6 +30,13 @@ class Picture(Form):
 class Part(Form):
     """A part of a message: a text, or an image."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"const": "image_url"}}},
+            "then": {"properties": {"image_url": {"type": "object"}}, "required": ["image_url"]},
+            "else": {"properties": {"image_url": {"type": "null"}}},
+        }
+    )
     type: Literal["text", "input_text", "output_text", "refusal", "image_url"]
     text: str = ""
     refusal: str = ""
@@ -44,6 +52,18 @@ class Part(Form):
 class Turn(Form):
     """One message."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"role": {"const": "tool"}}},
+            "then": {
+                "properties": {"tool_call_id": {"type": "string", "minLength": 1}},
+                "required": ["tool_call_id"],
+            },
+            "else": {
+                "properties": {"tool_call_id": {"enum": [None, ""]}, "name": {"type": "null"}}
+            },
+        }
+    )
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
     name: str | None = None  # of a tool, which the call's id says already
@@ -128,6 +148,9 @@ class StreamOptions(Form):
     include_obfuscation: bool | None = None
 
 
+_NO_PENALTY: JsonDict = {"enum": [0, None]}
+
+
 class ChatBody(Form):
     """The body of a request."""
 
@@ -136,12 +159,12 @@ class ChatBody(Form):
     # Honoured.
     reasoning_effort: Effort | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Nucleus | None = None
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     stop: str | list[str] | None = None
-    seed: int | None = None
-    n: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, WHOLE] | None = None
+    n: Annotated[int, Field(ge=1), WHOLE] | None = None
     response_format: Format | None = None
     tools: list[Offered] | None = None
     tool_choice: Choice | Named | None = None
@@ -161,9 +184,9 @@ class ChatBody(Form):
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
     modalities: list[Literal["text"]] | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
+    frequency_penalty: float | None = Field(None, json_schema_extra=_NO_PENALTY)
+    presence_penalty: float | None = Field(None, json_schema_extra=_NO_PENALTY)
+    logit_bias: dict[str, float] | None = Field(None, json_schema_extra={"maxProperties": 0})
     verbosity: Literal["medium"] | None = None
     functions: None = None
     function_call: None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from ponder.core.errors import UsageError
 from ponder.core.tools import Image
@@ -20,6 +20,8 @@ _OWN = {
     "tool_result": {"tool_use_id"},
 }
 """Members that each type of block must have."""
+_INERT = {"type", "cache_control", "citations"}
+"""Members that every block may have."""
 _MAY = {"tool_result": {"content", "is_error"}, "tool_use": {"caller"}}
 """Members that it may have besides."""
 _OF = {
@@ -79,9 +81,28 @@ class Caller(Form):
     type: Literal["direct"]
 
 
+def _by_type(schema: dict[str, Any]) -> None:
+    """Say in a published form which members belong to which type of block."""
+    content = schema["properties"].keys() - _INERT
+    schema["anyOf"] = [
+        {
+            "properties": {
+                "type": {"const": kind},
+                **{name: {"not": {"type": "null"}} for name in sorted(own)},
+                **{
+                    name: {"type": "null"} for name in sorted(content - own - _MAY.get(kind, set()))
+                },
+            },
+            "required": ["type", *sorted(own)],
+        }
+        for kind, own in _OWN.items()
+    ]
+
+
 class Block(Form):
     """A part of a turn."""
 
+    model_config = ConfigDict(json_schema_extra=_by_type)
     type: Literal["text", "thinking", "redacted_thinking", "image", "tool_use", "tool_result"]
     text: str | None = None
     thinking: str | None = None
@@ -119,8 +140,7 @@ class Block(Form):
 
     @model_validator(mode="after")
     def _own(self) -> Block:
-        inert = {"type", "cache_control", "citations"}
-        given = {name for name, value in self if value is not None} - inert
+        given = {name for name, value in self if value is not None} - _INERT
         if given - _MAY.get(self.type, set()) != _OWN[self.type]:
             own = " and ".join(map(repr, sorted(_OWN[self.type])))
             raise ValueError(f"a block of the type {self.type!r} has {own}, and no other content")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from ponder.server.body import Count, Form
+from ponder.server.body import WHOLE, Count, Form, Nucleus
 from ponder.server.dial import Dial, Effort
 from ponder.server.messages.blocks import Block, Cached
 from ponder.server.messages.tools import Offered, ToolChoice
@@ -35,7 +35,7 @@ class Thought(Form):
     """The thinking that is asked for."""
 
     type: Literal["enabled", "disabled", "adaptive"]
-    budget_tokens: Annotated[int, Field(ge=LEAST, le=10**6)] | None = None
+    budget_tokens: Annotated[int, Field(ge=LEAST, le=10**6), WHOLE] | None = None
     display: Literal["summarized", "omitted"] | None = None
 
     @model_validator(mode="after")
@@ -98,7 +98,7 @@ class MessagesBody(CountBody):
     max_tokens: Count
     # Honoured.
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Nucleus | None = None
     stop_sequences: Annotated[list[str], Field(max_length=16)] | None = None
     stream: bool | None = None
     ponder: Dial = Dial()
@@ -106,15 +106,15 @@ class MessagesBody(CountBody):
     metadata: Metadata | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
     # At the only value that can be honoured.
-    top_k: int | None = None
+    top_k: None = None
     container: None = None
     thread: None = None
     diagnostics: None = None
     inference_geo: None = None
 
-    @field_validator("top_k")
+    @field_validator("top_k", mode="before")
     @classmethod
-    def _no_top_k(cls, count: int | None) -> int | None:
+    def _no_top_k(cls, count: object) -> object:
         if count is not None:
             raise ValueError("no model here takes it: leave it out, or take top_p")
         return count

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from ponder.server.errors import INVALID, ApiError, classified
+from ponder.server.errors import INVALID, LONG, ApiError, classified
 
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -79,9 +79,9 @@ def _response(request: Request, error: Exception) -> Response:
 
 
 def _of_http(request: Request, error: HTTPException) -> ApiError:
-    path = request.url.path
+    path = request.url.path[:LONG]
     told = {
         404: f"there is no {path}: see POST {PATH} and POST {PATH}/count_tokens.",
-        405: f"{request.method} is not a method of {path}.",
+        405: f"{request.method[:LONG]} is not a method of {path}.",
     }.get(error.status_code, str(error.detail))
     return ApiError(told, error.status_code, headers=error.headers or {})

@@ -5,11 +5,11 @@ a sentence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from ponder.server.body import Count, Form
+from ponder.server.body import Count, Form, Nucleus
 from ponder.server.dial import Dial, Effort
 from ponder.server.responses.items import Input
 from ponder.server.responses.tools import Choice, Offered, check_choice, check_levels
@@ -83,18 +83,22 @@ class StreamOptions(Form):
     include_obfuscation: Literal[False] | None = None
 
 
+def _included(schema: dict[str, Any]) -> None:
+    schema["enum"] = sorted(INCLUDABLE)
+
+
 class ResponseBody(Form):
     """The body of a request."""
 
     model: str
-    input: str | list[Input]
+    input: Annotated[str | list[Input], Field(json_schema_extra={"minLength": 1, "minItems": 1})]
     # Honoured.
     instructions: str | None = None
     previous_response_id: str | None = None
     reasoning: Reasoning = Reasoning()
     max_output_tokens: Count | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Nucleus | None = None
     text: Text = Text()
     tools: list[Offered] | None = None
     tool_choice: Choice | None = None
@@ -112,7 +116,7 @@ class ResponseBody(Form):
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     max_tool_calls: Count | None = None
-    include: list[str] | None = None
+    include: list[Annotated[str, Field(json_schema_extra=_included)]] | None = None
     # At the only value that can be honoured.
     stream_options: StreamOptions | None = None
     service_tier: Literal["auto", "default"] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from ponder.core.problem import Message
 from ponder.core.tools import Image, ToolCall
@@ -92,6 +92,21 @@ class Input(Form):
     item that is stored.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {
+                    "if": {"properties": {"type": {"const": kind}}},
+                    "then": {
+                        "properties": {name: {"not": {"type": "null"}} for name in needed},
+                        "required": [*needed],
+                    },
+                }
+                for kind, needed in _NEEDS.items()
+                if needed
+            ]
+        }
+    )
     type: Kind = "message"
     role: Role | None = None
     content: str | list[Part] | list[Thought] | None = None

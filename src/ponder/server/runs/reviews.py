@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ponder.core.events import RunStarted, SampleFinished
-from ponder.server.body import Form, read
+from ponder.server.body import WHOLE, Form, read
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.live.live import Going
@@ -23,13 +23,13 @@ from ponder.server.runs.reply import Reply
 from ponder.util.threads import in_thread
 from ponder.verifiers.human.verifier import How, Item, Judgement, Queue
 
-Grade = Annotated[int, Field(ge=1, le=5)]
+Grade = Annotated[int, Field(ge=1, le=5), WHOLE]
 
 
 class Judged(Form):
     """A judgement: the number of the best candidate, a grade for each, or that none is good."""
 
-    best: Annotated[int, Field(ge=1)] | None = None
+    best: Annotated[int, Field(ge=1), WHOLE] | None = None
     grades: list[Grade] | None = None
     none: bool = False
     comment: str = ""

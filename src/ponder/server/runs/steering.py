@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +15,7 @@ from ponder.core.steering import KINDS, Action
 from ponder.runtime import history
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
-from ponder.server.body import Form, read
+from ponder.server.body import WHOLE, Form, read
 from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.runs import shown
@@ -25,10 +26,10 @@ from ponder.strategies import registry
 class Steer(Form):
     """An action."""
 
-    action: str
+    action: Annotated[str, Field(json_schema_extra={"enum": [*KINDS]})]
     node: str = ""
     text: str = ""
-    count: int = 0
+    count: Annotated[int, WHOLE] = 0
 
 
 async def steer(request: Request) -> Response:
