@@ -2,12 +2,14 @@
 
 python benchmarks/serve_load.py [--streams 200] [--n 8] [--seconds 60] [--hang-ups 100]
                                 [--no-journal] [--profile FILE]
-python benchmarks/serve_load.py --url URL --model NAME [--plain]      # another server
+python benchmarks/serve_load.py --url URL --model NAME [--plain] [--pid PID]   # another server
 
 The server runs in a process of its own, on loopback, with a model that takes 50 ms for a sample.
 Each stream asks for a vote of N samples, reads to the end and asks again. Afterwards the server
 says what is left of it: runs, places at the gate, samples in flight, tasks, open files, memory.
-``--url`` asks another server with the same client; ``--plain`` leaves out what only Ponder knows.
+``--url`` asks another server with the same client; ``--plain`` leaves out what only Ponder knows;
+``--pid`` is its process, whose processor time is shown for each reply: unlike replies a second,
+that hardly depends on what else the machine does.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from ponder.models.fakes.scripted import Scripted
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
-from ponder.server.serve import listening
+from ponder.server.serve import collecting_seldom, listening
 from ponder.server.settings import Settings
 
 SAMPLE = 0.05
@@ -67,7 +69,7 @@ async def serve(journal: Path | bool) -> None:
     settings = Settings(journal=journal, at_once=1000, queue=0)
     async with Engine(Config()) as engine:
         app = application(engine, (), settings, given={"scripted": Opened(model)})
-        with listening("127.0.0.1", 0) as sock:
+        with listening("127.0.0.1", 0) as sock, collecting_seldom():
             options = {"log_config": None, "access_log": False, "lifespan": "off"}
             server = uvicorn.Server(uvicorn.Config(app, **options))  # type: ignore[arg-type]
             serving = asyncio.ensure_future(server.serve([sock]))
@@ -209,6 +211,19 @@ def shown(what: str, seen: Seen, seconds: float) -> None:
         print(" ", error)
 
 
+def charged(seconds: float, seen: Seen) -> None:
+    each = seconds / max(1, len(seen.whole))
+    print(f"  {each * 1000:.1f} ms of the server's processor for each reply")
+
+
+def worked(pid: int) -> float:
+    """Return the processor time of another process in seconds; 0 if none is named."""
+    if not pid:
+        return 0.0
+    figures = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(figures[11]) + int(figures[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(arguments: argparse.Namespace) -> None:
     body: dict[str, Any] = {
         "model": arguments.model,
@@ -220,8 +235,12 @@ async def measure(arguments: argparse.Namespace) -> None:
         body["ponder"] = {"strategy": "self_consistency", "knobs": knobs}
     body |= json.loads(arguments.body)
     if arguments.url:
+        await load(arguments.url, body, 1, 0.5)
+        began = worked(arguments.pid)
         seen = await load(arguments.url, body, arguments.streams, arguments.seconds)
         shown(arguments.url, seen, arguments.seconds)
+        if arguments.pid:
+            charged(worked(arguments.pid) - began, seen)
         return
     with tempfile.TemporaryDirectory() as folder:
         journal = "" if arguments.no_journal else f"{folder}/runs.sqlite"
@@ -234,8 +253,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             print("during:", await server.held())
         shown("streams", seen := await asking, arguments.seconds)
         print("after:", held := await server.held())
-        each = (held["cpu"] - before["cpu"]) / max(1, len(seen.whole))
-        print(f"  {each * 1000:.1f} ms of the server's processor for each reply")
+        charged(held["cpu"] - before["cpu"], seen)
         if arguments.hang_ups:
             await hang_up(server.url, body, arguments.hang_ups)
             ended = time.perf_counter()
@@ -257,6 +275,7 @@ def main() -> None:
     parser.add_argument("--no-journal", action="store_true")
     parser.add_argument("--profile", default="")
     parser.add_argument("--url", default="")
+    parser.add_argument("--pid", type=int, default=0, help="the other server's process")
     parser.add_argument("--model", default="scripted")
     parser.add_argument("--plain", action="store_true", help="without the ponder object")
     parser.add_argument("--whole", action="store_true", help="not as a stream")
@@ -271,7 +290,7 @@ def main() -> None:
     if not arguments.profile:
         asyncio.run(work)
         return
-    with cProfile.Profile() as profile:
+    with cProfile.Profile(time.process_time) as profile:
         asyncio.run(work)
     profile.dump_stats(arguments.profile)
 

@@ -106,7 +106,6 @@ COVERED_BY = {
     "server/replies.py": "server/test_openapi.py",
     "server/serve.py": "cli/commands/test_serve.py",
     "server/served.py": "server/test_app.py",
-    "server/sse.py": "server/chat/test_stream.py",
     "server/messages/blocks.py": "server/messages/test_tools.py",
     "server/messages/body.py": "server/messages/test_handlers.py",
     "server/messages/form.py": "server/messages/test_handlers.py",

@@ -41,6 +41,7 @@ CACHES = frozenset({
     "core.effects._common",
     "core.effects.digest",
     "core.problem._instructed",
+    "core.refs._parsed",
     "core.trace._order",
     "experiments.suites.grading.gym._tasks",
     "planning.climbing.shipped",

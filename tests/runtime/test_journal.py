@@ -134,6 +134,21 @@ def test_runs_are_listed_newest_first_and_found_by_an_unambiguous_beginning(
     journal.close()
 
 
+def test_a_new_run_commits_nothing_of_others_and_its_end_commits_all(tmp_path: Path) -> None:
+    journal, reader = (Journal(tmp_path / "runs.sqlite") for _ in range(2))
+    running, new = journal.create({}), journal.create({})
+    note(journal, running, 0, trace(0))
+    assert journal.calls(new) == []
+    assert reader.calls(running) == []  # it is durable once it is waited for, and was not yet
+    note(journal, new, 0, trace(0))
+    journal.finish(new, "done", None)
+    assert [len(reader.calls(run)) for run in (running, new)] == [1, 1]
+    note(journal, again := journal.create({}), 0, trace(0))
+    assert len(journal.calls(again)) == 1
+    for one in (journal, reader):
+        one.close()
+
+
 def test_a_run_is_closed_with_its_result_and_forgotten_with_its_calls() -> None:
     journal = Journal(":memory:")
     kept, gone = journal.create({}), journal.create({})

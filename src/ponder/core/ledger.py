@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.cost import PICO, Cost
@@ -69,12 +69,24 @@ class Item:
         """Return the figures as a receipt prints them: dollars as a float, thinking only if there
         was any.
         """
-        figures = asdict(self)
-        thinking = {name: figures.pop(name) for name in ("reasoning_tokens", "estimated_tokens")}
-        rare = {name: tokens for name, tokens in thinking.items() if tokens}
-        usd = figures.pop("picousd") / PICO
-        flops, seconds = figures.pop("flops"), figures.pop("seconds")
-        return {**figures, **rare, "usd": usd, "flops": flops, "seconds": round(seconds, 6)}
+        thinking = {
+            "reasoning_tokens": self.reasoning_tokens,
+            "estimated_tokens": self.estimated_tokens,
+        }
+        return {
+            "role": self.role,
+            "model": self.model,
+            "calls": self.calls,
+            "failed": self.failed,
+            "prompt_tokens": self.prompt_tokens,
+            "cached_tokens": self.cached_tokens,
+            "completion_tokens": self.completion_tokens,
+            "wasted_tokens": self.wasted_tokens,
+            **{name: tokens for name, tokens in thinking.items() if tokens},
+            "usd": self.picousd / PICO,
+            "flops": self.flops,
+            "seconds": round(self.seconds, 6),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,14 @@ class Message:
         names = ("blocks", "calls", "call", "images", "tools")
         return {name: value for name in names if (value := getattr(self, name))}
 
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON, without the fields that are not set."""
+        rare = self.rare
+        if not rare:
+            return {"role": self.role, "content": self.content}
+        fields = asdict(self)
+        return {name: fields[name] for name in ("role", "content", *rare)}
+
     def __repr__(self) -> str:
         """Leave out what is not set: fingerprints are made of it."""
         rare = "".join(f", {name}={value!r}" for name, value in self.rare.items())
@@ -218,15 +226,18 @@ class Problem:
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON. Fields that were added later are left out where they are not set."""
-        described = asdict(self)
-        turns = [*self.messages, *self.examples]
-        said = [*described["messages"], *described["examples"]]
-        for message, fields in zip(turns, said, strict=True):
-            for name in fields.keys() - message.rare.keys() - {"role", "content"}:
-                del fields[name]
-        for name in ("examples", "tools"):
-            if not described[name]:
-                del described[name]
+        described = {
+            "messages": tuple(message.describe() for message in self.messages),
+            "answer_type": self.answer_type,
+            "choices": self.choices,
+            "schema": self.schema,
+            "tests": None if self.tests is None else asdict(self.tests),
+            "instruction": self.instruction,
+        }
+        if self.examples:
+            described["examples"] = tuple(message.describe() for message in self.examples)
+        if self.tools:
+            described["tools"] = asdict(self.tools)
         return described
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ One shorthand saves quotation marks where a kind has a single argument (verifier
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ from ponder.core.errors import UsageError
 
 _PLAIN = re.compile(r'[^\s,()=@"](?:[^,()=@"]*[^\s,()=@"])?')
 _SHORT = re.compile(r"\s*([a-z_]+):\s*(.*\S)\s*", re.DOTALL)
+SHORT = 100
+"""Most characters of a reference that is parsed once and then remembered: the same few come again
+with every run.
+"""
 DEPTH = 16
 """Maximum nesting depth of references."""
 
@@ -73,6 +78,11 @@ def parse(text: str) -> Ref:
     Raises:
         UsageError: it is not a reference; the message gives the place and what was expected.
     """
+    return _parsed(text) if len(text) <= SHORT else _parsed.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> Ref:
     reader = _Reader(text)
     ref = reader.ref(0)
     reader.end()

@@ -17,7 +17,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from operator import mul
 from pathlib import Path
@@ -89,7 +89,7 @@ class Source:
     """Of all problems together."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fit:
     """Outlooks by answer type, and their origin."""
 
@@ -113,7 +113,12 @@ class Fit:
 
     def outlook(self, answer_type: str) -> Mixture:
         """Return the outlook on problems of an answer type."""
-        return Mixture(self.urns.get(answer_type, self.urns[ANY]), self.basis)
+        return self._outlooks.get(answer_type, self._outlooks[ANY])
+
+    @cached_property
+    def _outlooks(self) -> dict[str, Mixture]:
+        """Each outlook; they are kept, since they remember what they have computed."""
+        return {kind: Mixture(urns, self.basis) for kind, urns in self.urns.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return its JSON in a file."""

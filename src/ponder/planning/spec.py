@@ -85,19 +85,26 @@ class Spec:
         """Return it for the journal; thinking, style and worth are omitted if unset, and so is the
         outlook that ships.
         """
-        written = asdict(self) | {"problem": self.problem.describe()}
-        del written["wish"]
-        if self.style == "plain":
-            del written["style"]
+        sampling = asdict(self.sampling)
         if self.sampling.thinking is None:
-            del written["sampling"]["thinking"]
+            del sampling["thinking"]
         if not self.sampling.pieces:
-            del written["sampling"]["pieces"]
-        if self.worth is None:
-            del written["worth"]
-        if self.outlook is None:
-            del written["outlook"]
-        return written
+            del sampling["pieces"]
+        written = {
+            "problem": self.problem.describe(),
+            "model": self.model,
+            "strategy": self.strategy,
+            "knobs": dict(self.knobs),
+            "sampling": sampling,
+            "budget": asdict(self.budget),
+            "verifier": self.verifier,
+            "seed": self.seed,
+        }
+        if self.style != "plain":
+            written["style"] = self.style
+        written["version"] = self.version
+        rare = {"worth": self.worth, "outlook": self.outlook}
+        return written | {name: asdict(value) for name, value in rare.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spec:

@@ -62,6 +62,7 @@ class Journal:
         self._pending: list[tuple[Any, ...]] = []
         self._decided: list[tuple[Any, ...]] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._new: set[str] = set()  # runs that were created here and have no calls yet
         self._db = database.connect(path, replace(JOURNAL, joins=join))
         self._end = weakref.finalize(self, self._db.close)  # at the latest at exit
 
@@ -89,6 +90,7 @@ class Journal:
             "insert into runs (id, created, spec, state, worker) values (?, ?, ?, 'running', ?)",
             (run, time.time(), jsontext.dumps(spec), this_one()),
         )
+        self._new.add(run)
         return run
 
     def run(self, run: str) -> RunRow:
@@ -150,15 +152,18 @@ class Journal:
 
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
         """Close a run: ``state`` is done, incomplete (samples were lost), interrupted or failed."""
-        self.flush()
-        self._execute(
-            "update actions set state = 'failed', why = 'the run has ended' "
-            "where run = ? and state = 'pending'",
-            (run,),
-        )
-        self._execute(
-            "update runs set state = ?, result = ?, worker = null where id = ?",
-            (state, None if result is None else jsontext.dumps(result), run),
+        self._new.discard(run)
+        ended = None if result is None else jsontext.dumps(result)
+        self._commit(
+            (
+                "update actions set state = 'failed', why = 'the run has ended' "
+                "where run = ? and state = 'pending'",
+                (run,),
+            ),
+            (
+                "update runs set state = ?, result = ?, worker = null where id = ?",
+                (state, ended, run),
+            ),
         )
 
     def send(self, run: str, action: Action) -> int:
@@ -226,6 +231,9 @@ class Journal:
 
     def calls(self, run: str) -> list[Row]:
         """Return the calls of a run, in order of delivery."""
+        if run in self._new:
+            self._new.discard(run)
+            return []
         self.flush()
         rows = self._execute("select seq, record from calls where run = ? order by seq", (run,))
         try:
@@ -243,6 +251,7 @@ class Journal:
         lost: str | None,
     ) -> None:
         """Add a row; it is durable once ``settled`` or ``flush`` returns."""
+        self._new.discard(run)
         packed = None if result is None else pack(result)
         spent = None if call.spent is None else _costs(call.spent)
         record = encode((call.path, effect.describe(), packed, lost, spent))
@@ -297,16 +306,22 @@ class Journal:
         Raises:
             PonderError: the disk refuses the write.
         """
+        self._commit()
+
+    def _commit(self, *more: tuple[str, tuple[Any, ...]]) -> None:
+        """Commit pending rows, and further statements after them."""
         rows, self._pending = self._pending, []
         decided, self._decided = self._decided, []
-        if not (rows or decided):
+        if not (rows or decided or more):
             return
         try:
             self._db.execute("begin immediate")
             self._db.executemany("insert into calls values (?, ?, ?)", rows)
             self._db.executemany("insert or replace into decisions values (?, ?, ?, ?)", decided)
+            for sql, values in more:
+                self._db.execute(sql, values)
             self._db.execute("commit")
-        except sqlite3.Error as error:
+        except database.ERRORS as error:
             with suppress(sqlite3.Error):
                 self._db.execute("rollback")
             then = "; make room for it, and take the run up again with 'ponder runs resume'"

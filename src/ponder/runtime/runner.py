@@ -19,6 +19,7 @@ from ponder.core.events import (
     Decision,
     Ended,
     Event,
+    Grew,
     RunStarted,
     SampleFinished,
     SampleLost,
@@ -95,7 +96,9 @@ class Runner:
         self._interrupted = True
 
     def _listen(self, event: Event) -> None:
-        if isinstance(event, SampleFinished) and event.role == GENERATE:
+        if isinstance(event, Grew):  # most events are of this kind
+            pass
+        elif isinstance(event, SampleFinished) and event.role == GENERATE:
             self._traces[event.trace.id] = event.trace
         elif isinstance(event, SampleLost):
             self._lost += event.role in (GENERATE, PROGRAM)

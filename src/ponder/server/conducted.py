@@ -129,6 +129,7 @@ class Conducted:
         self._runner: Runner | None = None
         self._stopped = False
         self._ready: asyncio.Future[Planned] = asyncio.get_running_loop().create_future()
+        self._known = asyncio.Event()  # set with it; waiting for this takes a turn less of the loop
         self._task = asyncio.ensure_future(self._go())
         self._task.add_done_callback(self._settle)
         house.runs.add(self)
@@ -160,6 +161,7 @@ class Conducted:
         self._runner = running.runner = runner
         if not self._ready.done():
             self._ready.set_result(running.planned)
+            self._known.set()
         await self._begun.wait()
         if self._stopped:
             runner.interrupt()
@@ -180,6 +182,7 @@ class Conducted:
         else:
             self._ready.set_exception(error or _late())
             self._ready.exception()  # heard of by ``result`` at the latest
+        self._known.set()
 
     def _expire(self) -> None:
         self._late = True
@@ -209,7 +212,9 @@ class Conducted:
         Raises:
             ApiError, PonderError: it was refused, and nothing was spent.
         """
-        return await asyncio.shield(self._ready)
+        if not self._ready.done():
+            await self._known.wait()
+        return self._ready.result()
 
     async def result(self) -> Result:
         """Return the result.

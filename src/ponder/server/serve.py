@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +31,11 @@ GRACE = 10
 
 SILENCE = 120
 """Seconds after which the system gives up a connection that takes nothing."""
+
+COLLECTIONS = (50_000, 20, 50)
+"""Thresholds of the garbage collector. Under load, most of what it looks at belongs to runs in
+progress; at Python's own thresholds that took a fifth of the processor.
+"""
 
 
 async def serve(
@@ -66,6 +72,7 @@ async def serve(
             opened.push_async_callback(app.state.responses.close, GRACE)
             app.state.responses.resume()
             await opened.enter_async_context(mounted(app))
+            opened.enter_context(collecting_seldom())
             config = uvicorn.Config(
                 app,
                 log_config=None,
@@ -122,6 +129,20 @@ class _Server(uvicorn.Server):
             self._house.close()
         self.should_exit = True
         asyncio.get_running_loop().call_later(GRACE, self._house.close)
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Have the garbage collector run less often, and pass over what there is already."""
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ponder.core import jsontext
 from ponder.server.gone import hung_up
+
+T = TypeVar("T")
 
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 """Tell proxies to pass each event on at once."""
@@ -38,17 +40,57 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they end or the reader hangs up."""
-        work = asyncio.ensure_future(self.stream_response(send))
         watch = asyncio.ensure_future(hung_up(receive))
         try:
-            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+            with suppress(OSError):  # the reader has hung up, or does not read
+                async with asyncio.timeout(None) as there:
+
+                    def left(watch: asyncio.Future[None]) -> None:
+                        if streaming:
+                            there.reschedule(0)
+
+                    streaming = True
+                    watch.add_done_callback(left)
+                    try:
+                        await self.stream_response(send)
+                    finally:
+                        streaming = False
         finally:
             watch.cancel()
-            work.cancel()
-            with suppress(asyncio.CancelledError, OSError):
-                await work
             await self._events.aclose()
             await self._stop()
+
+
+class Arriving(Generic[T]):
+    """Items on their way to one reader."""
+
+    def __init__(self) -> None:
+        self._items: list[T] = []
+        self._bell: asyncio.Future[None] | None = None
+
+    def put(self, item: T) -> None:
+        """Append an item."""
+        self._items.append(item)
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    async def some(self, seconds: float) -> list[T]:
+        """Return all that has come since, at least one item; [] if none has come within the
+        seconds.
+        """
+        if not self._items:
+            loop = asyncio.get_running_loop()
+            self._bell, timer = loop.create_future(), loop.call_later(seconds, self._ring)
+            try:
+                await self._bell
+            finally:
+                timer.cancel()
+                self._bell = None
+        found, self._items = self._items, []
+        return found
 
 
 async def alive(queue: asyncio.Queue[Any], seconds: float) -> Any:

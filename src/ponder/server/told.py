@@ -69,6 +69,8 @@ class Telling:
 
     def hear(self, event: Event, *, json: bool = False) -> list[Said]:
         """Return the increments of an event. ``json``: the answer is only a part of the text."""
+        if isinstance(event, Spent) or (isinstance(event, Grew) and event.path != self._followed):
+            return []  # most events are such, and tell nothing
         found: list[Said] = []
         if self._begun and self._matters(event):
             count, self._begun = self._begun, 0
@@ -84,7 +86,7 @@ class Telling:
                 self._begun += 1
                 if self._followed is None:
                     self._followed, self._tokens = path, 0
-            case Grew(path=path) if path == self._followed:
+            case Grew():
                 found += self._grown(event)
             case SampleFinished(path=path) | SampleLost(path=path) if path == self._followed:
                 if not self._live:
@@ -99,8 +101,8 @@ class Telling:
         until then.
         """
         if isinstance(event, Grew):
-            return event.path == self._followed and bool(event.text or event.reasoning)
-        return not isinstance(event, SampleStarted | SampleFinished | Spent)
+            return bool(event.text or event.reasoning)
+        return not isinstance(event, SampleStarted | SampleFinished)
 
     def _grown(self, event: Grew) -> list[Said]:
         if event.tokens < self._tokens:  # another attempt, whose text starts again

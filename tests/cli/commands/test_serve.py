@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ponder.cli.main import main
+from ponder.server.serve import COLLECTIONS, collecting_seldom
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -53,6 +55,14 @@ def test_the_missing_extra(
         importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name)
     )
     assert "pip install 'ponder[serve]'" in refused(capsys)
+
+
+def test_the_garbage_collector_is_as_before_once_the_server_has_ended() -> None:
+    usual = gc.get_threshold()
+    with collecting_seldom():
+        assert gc.get_threshold() == COLLECTIONS
+        assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == usual
 
 
 def test_a_signal_ends_it_in_good_order(tmp_path: Path) -> None:

@@ -83,6 +83,18 @@ def budgeted(
         if deadline is not None and asyncio.get_running_loop().time() >= deadline:
             raise too_late()
 
+    async def answered_in_time(call: Call) -> Result:
+        """Answer the call, but not after the deadline."""
+        if deadline is None:
+            return await inner(call)
+        try:
+            async with asyncio.timeout_at(deadline) as timer:
+                return await inner(call)
+        except TimeoutError:
+            if timer.expired():
+                raise too_late() from None
+            raise
+
     async def send(call: Call, effect: Generate) -> Trace:
         """Answer the call, and book what it cost."""
         meter = meters[effect.model]
@@ -90,8 +102,7 @@ def budgeted(
         known = False
         mark = ledger.depart()
         try:
-            async with asyncio.timeout_at(deadline) as timer:
-                trace = await inner(call)
+            trace = await answered_in_time(call)
             assert isinstance(trace, Trace)
             prompt, cached, wasted = call.prompt_tokens, call.cached_tokens, call.wasted_tokens
             completion = trace.tokens - effect.start.tokens
@@ -100,11 +111,9 @@ def budgeted(
         except ModelError as error:
             prompt, wasted, failed = error.prompt_tokens, error.completion_tokens, 1
             raise
-        except BaseException as error:
+        except BaseException:
             prompt, cached = call.prompt_tokens, call.cached_tokens
             wasted = call.completion_tokens + call.wasted_tokens
-            if isinstance(error, TimeoutError) and timer.expired():
-                raise too_late() from None
             raise
         finally:
             made = completion + wasted
@@ -178,13 +187,7 @@ def budgeted(
             return await inner(call)
         in_time()
         if not isinstance(effect, Generate):
-            try:
-                async with asyncio.timeout_at(deadline) as timer:
-                    result = await inner(call)
-            except TimeoutError:
-                if not timer.expired():
-                    raise
-                raise too_late() from None
+            result = await answered_in_time(call)
             if isinstance(effect, Execute) and effect.role == GENERATE:
                 assert isinstance(result, Ran)
                 answered = answered or result.answer is not None

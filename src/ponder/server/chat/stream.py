@@ -10,7 +10,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ponder.core.events import Event
+from ponder.core import jsontext
+from ponder.core.events import Event, RunStarted
 from ponder.server.answered import Reply, reply
 from ponder.server.asked import Asked
 from ponder.server.chat.form import FINISH, Head, ponder, usage
@@ -20,10 +21,12 @@ from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
 from ponder.server.facts import fact
 from ponder.server.keys import Key
-from ponder.server.sse import DONE, KEEP_ALIVE, EventStream, alive, frame
+from ponder.server.sse import DONE, KEEP_ALIVE, Arriving, EventStream, frame
 from ponder.server.told import Said, Telling
 
 CHUNK = "chat.completion.chunk"
+EMPTY = b'"delta": {}'
+"""The place of the increment in a chunk; within a text, its quotation marks would be escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,10 @@ async def streamed(
         ApiError, PonderError: a request is refused. If it waits for its turn or for its model,
             that is told in the stream, since a reader should not wait for its first byte.
     """
-    queue: asyncio.Queue[Heard] = asyncio.Queue()
+    arriving: Arriving[Heard] = Arriving()
 
     def put(at: int, event: Event) -> None:
-        queue.put_nowait((at, event))
+        arriving.put((at, event))
 
     # Under load, the first byte of each stream goes out before the work of all of them begins.
     runs = conduct(house, key, wanted, put, held=True)
@@ -65,11 +68,11 @@ async def streamed(
         await stop()
         raise
     for at, run in enumerate(runs):
-        run.ended(partial(queue.put_nowait, (at, Ended())))
+        run.ended(partial(arriving.put, (at, Ended())))
     stream = _Stream(
         head,
         runs,
-        queue,
+        arriving,
         usage=usage,
         events=events,
         pause=house.settings.pause,
@@ -83,16 +86,18 @@ class _Stream:
         self,
         head: Head,
         runs: Sequence[Conducted],
-        queue: asyncio.Queue[Heard],
+        arriving: Arriving[Heard],
         *,
         usage: bool,
         events: bool,
         pause: float,
         alternatives: int | None,
     ) -> None:
-        self._head, self._runs, self._queue, self._pause = head, runs, queue, pause
+        self._head, self._runs, self._arriving, self._pause = head, runs, arriving, pause
         self._usage, self._events, self._alternatives = usage, events, alternatives
         self._telling = [Telling() for _ in runs]
+        self._json = [False] * len(self._telling)
+        self._around = [self._chunk(at, {}).partition(EMPTY) for at in range(len(runs))]
         self._replies: dict[int, Reply] = {}
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
@@ -103,14 +108,15 @@ class _Stream:
         parts: list[bytes] = []
         try:
             while len(self._replies) < len(self._runs):
-                heard = await alive(self._queue, self._pause)
-                if heard is None:
+                arrived = await self._arriving.some(self._pause)
+                if not arrived:
                     yield KEEP_ALIVE
-                    continue
-                parts += await self._heard(*heard)
-                while not self._queue.empty():  # what has come meanwhile goes out in one write
-                    parts += await self._heard(*self._queue.get_nowait())
-                if parts:
+                for at, what in arrived:  # what has come meanwhile goes out in one write
+                    if isinstance(what, Ended):
+                        parts += await self._end(at)
+                    else:
+                        parts += self._heard(at, what)
+                if parts and len(self._replies) < len(self._runs):
                     yield b"".join(parts)
                     parts.clear()
         except Exception as error:
@@ -118,17 +124,16 @@ class _Stream:
             return
         if self._usage:
             spent = usage([one.tokens for one in self._replies.values()])
-            yield frame(self._head.over(CHUNK, [], usage=spent))
-        yield DONE
+            parts.append(frame(self._head.over(CHUNK, [], usage=spent)))
+        yield b"".join([*parts, DONE])
 
-    async def _heard(self, at: int, what: Event | Ended) -> list[bytes]:
-        if isinstance(what, Ended):
-            return await self._end(at)
-        planned = await self._runs[at].ready()
-        json = planned.spec.problem.answer_type == "json"
-        parts = [self._said(at, said) for said in self._telling[at].hear(what, json=json)]
+    def _heard(self, at: int, event: Event) -> list[bytes]:
+        if isinstance(event, RunStarted):
+            self._json[at] = event.problem.answer_type == "json"
+        told = self._telling[at].hear(event, json=self._json[at])
+        parts = [self._said(at, said) for said in told]
         if self._events:
-            parts.append(self._delta(at, {}, ponder={"event": fact(what)}))
+            parts.append(self._delta(at, {}, ponder={"event": fact(event)}))
         return [part for part in parts if part]
 
     async def _end(self, at: int) -> list[bytes]:
@@ -158,6 +163,19 @@ class _Stream:
         return self._delta(at, delta) if delta else b""
 
     def _delta(
+        self,
+        at: int,
+        delta: Mapping[str, Any],
+        finish: str | None = None,
+        logprobs: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> bytes:
+        if finish is None and logprobs is None and not more:  # most chunks differ in delta alone
+            before, _, after = self._around[at]
+            return b'%s"delta": %s%s' % (before, jsontext.dumps(delta).encode(), after)
+        return self._chunk(at, delta, finish, logprobs, **more)
+
+    def _chunk(
         self,
         at: int,
         delta: Mapping[str, Any],
