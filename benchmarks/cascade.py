@@ -30,7 +30,8 @@ from ponder.answers.equivalence import quick_key
 from ponder.experiments.pools.samples import Entry, Sample
 from ponder.planning.climbing import Climbs, Pair, fit
 from ponder.planning.difficulty import Graded, Tally
-from ponder.policies.ladder import EMPTY, Ballots, Climb, Option, choose
+from ponder.policies.climb import Climb
+from ponder.policies.ladder import EMPTY, Ballots, Option, choose
 from published import APART, Benchmark, Model, Published
 
 SIZES = (1, 2, 4, 8)

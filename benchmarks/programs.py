@@ -72,23 +72,33 @@ def items(data: Path, tuning: bool) -> list[Item]:
     easy = [item for item in math500.SUITE.load(data) if item.level in (1, 2, 3)]
     words = gsm8k.TRAIN.load(data)[:60] if tuning else gsm8k.SUITE.load(data)[:100]
     easy = easy[60:100] if tuning else easy[:60]
-    places = [
-        ((i + 0.5) / len(part), item) for part in (words, easy) for i, item in enumerate(part)
-    ]
+    return mixed(words, easy)
+
+
+def mixed(*parts: Sequence[Item]) -> list[Item]:
+    """Return the problems of all parts, so that each is spread evenly over the whole."""
+    places = [((i + 0.5) / len(part), item) for part in parts for i, item in enumerate(part)]
     return [item for _, item in sorted(places, key=lambda pair: pair[0])]
 
 
 # Recording ----------------------------------------------------------------------------------------
 
 
-async def record(path: Path, model: str, problems: Sequence[Item], n: int, heat: float) -> None:
+async def record(
+    path: Path,
+    model: str,
+    problems: Sequence[Item],
+    n: int,
+    heat: float,
+    kinds: Sequence[str] = (TEXT, PROGRAM),
+) -> None:
     """Draw the samples that the pool lacks, and append each when it is graded."""
     have = {(s.problem, s.kind, s.k) for s in read(path)}
     wanted = [
         (item, kind, k)
         for item in problems
         for k in range(n)
-        for kind in STRATEGY
+        for kind in kinds
         if (item.problem_id, kind, k) not in have
     ]
     waiting, done = iter(wanted), 0

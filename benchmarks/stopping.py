@@ -104,11 +104,14 @@ def recorded(path: Path, name: str, model: str, mapped: str) -> Recorded:
     return Recorded(name, model, group.classes, group.right >= 0.5, tokens)
 
 
-def everything(data: Path) -> list[Recorded]:
+def everything(data: Path, only: str = "") -> list[Recorded]:
+    """Read the pools, or those of one benchmark."""
     pools = []
-    for path in sorted((data / "samples/boinf").glob("*.jsonl")):
+    for path in sorted((data / "samples/boinf").glob(f"{only}*.jsonl")):
         name = next(n for n in KINDS if path.stem.startswith(n))
         pools.append(recorded(path, name, path.stem[len(name) + 1 :], "boinf"))
+    if only not in ("", "gsm8k"):
+        return pools
     return [*pools, recorded(data / GSM8K, "gsm8k", "Qwen2.5-0.5B-Instruct", "gsm8k")]
 
 
@@ -130,11 +133,16 @@ class Walk:
         return int(self.at.shape[2])
 
 
-def walk(pool: Recorded, n: int, orders: int) -> Walk:
-    rng = np.random.default_rng(0)
+def shuffled(pool: Recorded, n: int, orders: int) -> Any:
+    """Return places of samples, (orders, problems, n), drawn without replacement."""
     problems, recorded = pool.classes.shape
-    n = min(n, recorded)
-    chosen = np.argsort(rng.random((orders, problems, recorded)), axis=2)[:, :, :n]
+    drawn = np.random.default_rng(0).random((orders, problems, recorded))
+    return np.argsort(drawn, axis=2)[:, :, :n]
+
+
+def walk(pool: Recorded, n: int, orders: int) -> Walk:
+    problems = len(pool.classes)
+    chosen = shuffled(pool, n, orders)
     classes = np.take_along_axis(pool.classes[None].repeat(orders, 0), chosen, 2)
     tokens = np.take_along_axis(pool.tokens[None].repeat(orders, 0), chosen, 2)
     known: dict[Seen, int] = {}

@@ -10,11 +10,17 @@ import pytest
 
 import ponder
 from ponder import Budget, Message, Problem, Result, UsageError
+from ponder.api import prepare
 from ponder.core.events import Event, RunStarted, SampleFinished
 from ponder.models.base import ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.infer import infer
+from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
+from ponder.sandbox.base import Limits
+from ponder.sandbox.choice import Sandboxes
+from ponder.verifiers.base import Tools
+from tests.support.sandboxes import Printing
 
 QUESTION = "How many is six times seven?"
 PLAIN = ModelInfo("plain", EVERYTHING - {"native_thinking"}, Shape(1), local=True)
@@ -203,3 +209,34 @@ def test_a_mixture_has_the_runs_own_model_once() -> None:
     knobs = {"models": "simulated(accuracy=0.9), simulated"}
     with pytest.raises(UsageError, match="simulated is the run's own model and always takes part"):
         ponder.solve("6 x 7 = ?", model="simulated", strategy="mixture", knobs=knobs)
+
+
+class Sandbox(Sandboxes):
+    """Finds one sandbox, or none."""
+
+    def __init__(self, works: bool) -> None:
+        super().__init__()
+        self.works = works
+
+    def find(
+        self,
+        limits: Limits | None = None,
+        *,
+        whole: bool = False,
+        libraries: tuple[str, ...] = (),
+    ) -> Printing:
+        if not self.works:
+            raise UsageError("no sandbox works here.")
+        return Printing()
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_auto_tries_programs_where_a_sandbox_works(works: bool) -> None:
+    asked = spec("What is 6 x 7?", model="qwen2.5-coder-0.5b", effort="auto", answer_type="number")
+    async with ponder.Engine() as engine:
+        engine.tools = Tools(sandboxes=Sandbox(works))
+        model = Scripted(lambda request: "\\boxed{42}", info=PLAIN)
+        async with prepare(asked, engine, model=model, journal=False) as runner:
+            result = await runner.go()
+    assert result.knobs["ways"] == ("direct, program" if works else "direct")
+    assert result.answer == "42"

@@ -73,6 +73,8 @@ async def prepare(
         plan = resolve(asked, engine.tools)
         used = await using.enter_async_context(opened(model or asked.model, engine))
         settled = asked.settled(used.model.info)
+        if settled.may_compute and await engine.tools.calculates():
+            settled = settled.computing()
         if settled != asked:
             asked, plan = settled, resolve(settled, engine.tools)
         check(plan, used.model.info, priced=used.pricing is not None)
@@ -116,11 +118,9 @@ async def prepare(
 
 
 def _calibrated(asked: Spec, model: Model) -> bool:
-    if asked.strategy not in presets.SAMPLING or asked.sampling.temperature <= 0:
-        return False
-    if offered(asked.problem.shown):  # calls are rarer answers than any that was fitted
-        return False
-    return asked.outlook is not None or covered(asked, model)
+    drawn = asked.strategy in presets.SAMPLING and asked.sampling.temperature > 0
+    fitted = asked.outlook is not None or covered(asked, model)
+    return drawn and fitted and not offered(asked.problem.shown)  # no calls were fitted to
 
 
 def covered(asked: Spec, model: Model) -> bool:

@@ -111,3 +111,28 @@ def test_records_of_turns_are_journaled_and_read_again() -> None:
         {"role": "user", "content": "Sure?"},
     ]
     assert Spec.from_json(told) == before
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({}, True),
+        ({"answer_type": "math"}, True),
+        ({"answer_type": "text"}, False),
+        ({"model": "another"}, False),
+        ({"effort": "high"}, False),
+        ({"strategy": "auto"}, False),
+        ({"knobs": {"ways": "direct"}}, False),
+        ({"knobs": {"escalate": "large"}}, False),
+        ({"knobs": {"n": 4}}, True),
+    ],
+)
+def test_auto_may_compute_what_is_a_number_with_a_model_that_was_measured(
+    how: dict[str, Any], expected: bool
+) -> None:
+    usual = {"model": "qwen2.5-coder-0.5b", "effort": "auto", "answer_type": "number"}
+    found = spec("What is 6 x 7?", **(usual | how))
+    assert found.may_compute is expected
+    assert not found.settled(THINKER).may_compute
+    assert found.computing().knobs["ways"] == "direct, program"
+    assert "may_compute" not in found.to_json()

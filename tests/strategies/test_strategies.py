@@ -17,10 +17,13 @@ from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import ModelError, RunFailed, UsageError
 from ponder.core.events import Event, Proposed, SampleFinished, SampleStarted, VoteChanged
+from ponder.core.outlook import Seen
 from ponder.core.problem import Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Completion, ModelInfo, Pace, Shape
+from ponder.core.worth import Worth
+from ponder.models.base import Completion, ModelInfo, Pace, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
+from ponder.policies.value import PRIOR
 from ponder.policies.vote import Vote
 from ponder.runtime.result import Result
 from ponder.verifiers.base import Facts
@@ -433,6 +436,29 @@ def test_a_contested_vote_asks_for_all_that_is_nearly_free_at_once() -> None:
         run(go(model, "self_consistency", publish=note, knobs={"n": 8}))
         sizes.append([waves.count(wave) for wave in dict.fromkeys(waves)])
     assert sizes == [[5, 3], [5, 2, 1]]
+
+
+@pytest.mark.parametrize(("short_of", "forced"), [(-1, 0), (1, 1)])
+def test_a_truncated_chain_gives_a_vote_where_that_is_worth_its_price(
+    short_of: int, forced: int
+) -> None:
+    def reply(request: Request) -> Completion:
+        if request.prefix:
+            return Completion("2}", "stop", 7, 2)
+        return next(chains)
+
+    one = Completion("\\boxed{1}", "stop", 7, 10)
+    chains = iter([one, *[Completion("so", "length", 7, 100)] * 2])
+    model = Scripted(reply)
+    leads = Seen((1,))
+    gain = (PRIOR.after(leads, 2) - PRIOR.right(leads)) / 2  # of a vote
+    most = 7 + 100 + 48  # tokens of the prompt, the chain and the answer
+    worth = Worth((most + short_of) / gain, "tokens")
+    knobs = {"n": 3, "stop": "value"}
+    result = run(go(model, "self_consistency", knobs=knobs, worth=worth))
+    continued = [bool(request.prefix) for request in model.requests]
+    assert continued[:3] == [False, False, *[True] * forced]
+    assert result.silent == 1 - forced
 
 
 @pytest.mark.parametrize("worth", ["2000 tokens", "1000000 tokens"])

@@ -80,12 +80,14 @@ class Asking(Asker):
         model: str = "",
         max_total: int = 0,
         reserve_for: Trace | None = None,
+        concludes: bool = True,
         **how: Any,
     ) -> Trace:
         """Continue a trace from ``start`` to its end, or to the run's length limit.
 
         A whole chain of the role ``GENERATE`` that is truncated before it has given an answer is
-        made to give one (``runtime.handlers.budgeted``), as far as model and budget allow.
+        made to give one (``runtime.handlers.budgeted``), as far as model and budget allow, if it
+        ``concludes``.
 
         ``prompt`` is shown to the model instead of the problem's own messages; the result is still
         an answer to the problem. ``role`` is the role it is booked under: only samples of the role
@@ -112,6 +114,7 @@ class Asking(Asker):
             max_total,
             reserve_for or run.reserve_for,
             shown,
+            concludes,
         )
         try:
             trace = cast(Trace, await run.perform(Call(path, effect)))

@@ -77,6 +77,8 @@ class Generate:
     """Keep enough budget to force an answer from this trace afterwards."""
     prompt: tuple[Message, ...] = ()
     """Shown to the model instead of the problem's own messages, if not empty."""
+    concludes: bool = True
+    """True if a whole chain that is truncated without an answer is made to give one."""
 
     @property
     def problem(self) -> Problem:
@@ -101,6 +103,8 @@ class Generate:
         shown = _fingerprint(self.prompt) if self.prompt else ""
         other = {"model": self.model, "max_total": self.max_total, "prompt": shown}
         rare = {name: value for name, value in other.items() if value}
+        if not self.concludes:
+            rare["concludes"] = False
         return {"start": self.start.id, "seed": self.seed, **common, **rare}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard, get_args
 
@@ -86,6 +87,8 @@ class Economy:
     worth: float | None = None
     """Worth of a right answer; None if the caller did not say."""
 
+    ending: Callable[[Problem, float], float] = lambda problem, tokens: 0.0
+    """Returns the price of forcing an answer from a chain of so many tokens."""
     each: float = 1.0
     """Part of a sample's price that each further one adds if it is requested with it."""
 

@@ -28,7 +28,7 @@ from ponder.planning.difficulty import (
     source,
     subsets,
 )
-from ponder.policies.ladder import Climb
+from ponder.policies.climb import Climb
 from ponder.policies.value import Mixture, Urn
 from ponder.util.decoding import Malformed, decode, parse
 
@@ -71,14 +71,18 @@ class Climbs:
     shared: Mapping[str, float]
     """As in ``Climb``, by answer type."""
 
+    @property
+    def basis(self) -> str:
+        """One line on its origin."""
+        return Fit(self.made, self.pools, {}).basis
+
     def climb(self, answer_type: str) -> Climb:
         """Return what a ladder for an answer type is made of."""
         kind = answer_type if answer_type in self.shares else ANY
         urns = tuple(
             Urn(*urn, share) for urn, share in zip(self.urns, self.shares[kind], strict=True)
         )
-        basis = Fit(self.made, self.pools, {}).basis
-        return Climb(Mixture(urns, basis), self.step, self.shared.get(kind, self.shared[ANY]))
+        return Climb(Mixture(urns, self.basis), self.step, self.shared.get(kind, self.shared[ANY]))
 
     def to_json(self) -> dict[str, Any]:
         """Return its JSON in a file."""

@@ -61,6 +61,16 @@ class Plans:
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
     """File and line of each of ``models``, by effort, for messages."""
 
+    @property
+    def basis(self) -> str:
+        """The data that they were fitted to, in words; '' if the file does not say."""
+        sources = [*_listed(self.fit.get("pools")), *_listed(self.fit.get("results"))]
+        if not sources:
+            return ""
+        problems, made = self.fit.get("problems"), self.fit.get("made")
+        count = f"{problems} problems of " if problems else ""
+        return f"{count}{'; '.join(sources)}{f'; fitted {made}' if made else ''}"
+
     def outlook(self, answer_type: str) -> Mixture | None:
         """Return the outlook on an answer type; None if nothing was fitted to it."""
         if self.difficulty is None or answer_type not in self.difficulty.urns:
@@ -87,6 +97,10 @@ class Plans:
                 "--model."
             ) from None
         return changed
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 def given(plans: Plans | Path | str | None, config: Config) -> Plans | None:

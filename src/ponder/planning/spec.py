@@ -62,6 +62,13 @@ class Spec:
     journaled.
     """
 
+    may_compute: bool = field(default=False, compare=False)
+    """True if ``auto`` may solve it by programs, too, where there is a sandbox; not journaled."""
+
+    def computing(self) -> Spec:
+        """Return the spec with programs as a further way of solving."""
+        return replace(self, knobs={**self.knobs, "ways": presets.WAYS}, may_compute=False)
+
     def settled(self, info: ModelInfo) -> Spec:
         """Return the spec for this model: the wish takes effect if it thinks by itself."""
         if self.wish is None or "native_thinking" not in info.capabilities:
@@ -74,6 +81,7 @@ class Spec:
             sampling=replace(self.sampling, thinking=wish.thinking, length=wish.length),
             budget=replace(self.budget, tokens=wish.tokens),
             wish=None,
+            may_compute=False,
         )
 
     @property

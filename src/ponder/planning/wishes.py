@@ -8,7 +8,7 @@ from typing import Any
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
-from ponder.core.problem import Message, Problem
+from ponder.core.problem import Message, Problem, offered
 from ponder.core.worth import Worth
 from ponder.planning import presets
 from ponder.planning.plans import Plans
@@ -91,4 +91,13 @@ def spec(
         worth=worth,
         wish=preset.wish,
         outlook=plans.outlook(made.answer_type) if plans else None,
+        may_compute=(
+            effort == "auto"
+            and strategy is None
+            and not (plans and effort in plans.efforts)
+            and not {"ways", "escalate"} & (knobs or {}).keys()
+            and model in presets.COMPUTING
+            and made.answer_type in ("number", "math")
+            and not offered(made.shown)
+        ),
     )

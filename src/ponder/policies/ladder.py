@@ -3,7 +3,8 @@
 Each rung is a model with its thinking, or another way of solving, with an urn for each kind of
 problem (``policies.value``). The kind that a problem is on one rung tells its kind on the next
 (a Markov chain): what is hard for the small model is seldom easy for the large one. Given the kinds
-the rungs err independently, but for mistakes that they share. The posterior of each answer is then
+the rungs err independently, but for mistakes that they share. A rung may also be mute: it answers
+no such question, and its silence tells nothing of the problem. The posterior of each answer is then
 a sum over chains of kinds, which is a forward pass.
 
 The next step is the one with the highest expected gain per price, among those whose gain is worth
@@ -22,7 +23,7 @@ from itertools import combinations_with_replacement
 from operator import mul
 
 from ponder.core.outlook import Seen
-from ponder.policies.value import Mixture, Urn
+from ponder.policies.value import Mixture
 
 NEW, OTHER = "\0", "\1"
 """Stand for answers that were not seen yet."""
@@ -90,6 +91,8 @@ class Ladder:
     """
     shared: float = 0.3
     """Probability that a mistake is one that another rung made too."""
+    mute: float = 0.0
+    """Probability that a rung, apart from the others, answers no such question at all."""
 
     def posterior(self, tallies: Sequence[Ballots]) -> Posterior:
         """Return what the samples tell; ``tallies`` are one per rung."""
@@ -135,6 +138,9 @@ class Posterior:
             [urn.evidence(tally.seen) - _scale(tally) for urn in mixture.urns]
             for tally, mixture in zip(tallies, ladder.rungs, strict=True)
         ]
+        odds = ladder.mute / (1.0 - ladder.mute)
+        self.mute = [0.0 if tally.votes else odds for tally in tallies]
+        """Weight of a rung's silence if it is mute; 0 once it has answered."""
         self.priors: dict[Place, list[list[float]]] = {}
         """Weights of the kinds on each rung, by the samples of all other rungs."""
         self.votes: dict[Place, list[list[float]]] = {}
@@ -172,7 +178,7 @@ class Posterior:
         likelihoods = []
         for rung, own in enumerate(self.votes[place]):
             alike = self.alike(rung, place, *self.split(rung, self.tallies[rung].votes))
-            likelihoods.append([alike * one for one in own])
+            likelihoods.append([alike * one + self.mute[rung] for one in own])
         below = [self.ladder.prior(0, [])]
         for rung in rungs[1:]:
             below.append(self.ladder.prior(rung, list(map(mul, below[-1], likelihoods[rung - 1]))))
@@ -228,6 +234,9 @@ class _View:
             place: list(map(mul, priors[rung], now.votes[place][rung]))
             for place, priors in now.priors.items()
         }
+        self._mute = {
+            place: now.mute[rung] * math.fsum(priors[rung]) for place, priors in now.priors.items()
+        }
         self._names = [*list(now.beliefs)[:RIVALS], NEW, None]
         self._looked = lru_cache(self._look)
         self._factors = lru_cache(self._multiplied)
@@ -239,7 +248,8 @@ class _View:
         gain = self._looked(looked)
         if samples > looked:
             seen = self._tally.seen
-            gain += max(0.0, self._alone.after(seen, samples) - self._alone.after(seen, looked))
+            more = self._alone.after(seen, samples) - self._alone.after(seen, looked)
+            gain += self._able * max(0.0, more)
         return min(max(0.0, gain), 1.0 - self._now)
 
     def _look(self, samples: int) -> float:
@@ -281,6 +291,7 @@ class _View:
             many = left[place] + (place == now.unseen)
             if many > 0:
                 weight = alike[place] * sum(map(mul, joint, common))
+                weight += 0.0 if names else self._mute[place]
                 whole += many * weight
                 if place != now.unseen:
                     most = max(most, weight)
@@ -301,6 +312,15 @@ class _View:
         if many == 1:
             return firsts
         return [first * (start + 1) for first, start in zip(firsts, starts, strict=True)]
+
+    @cached_property
+    def _able(self) -> float:
+        """The probability that the rung is not mute."""
+        if not self._all.mute[self._rung]:
+            return 1.0
+        many = {**self._all.many, self._all.unseen: 1}
+        able = math.fsum(many[place] * sum(joint) for place, joint in self._joint.items())
+        return able / (able + math.fsum(many[place] * one for place, one in self._mute.items()))
 
     @cached_property
     def _alone(self) -> Mixture:
@@ -329,43 +349,6 @@ def choose(options: Sequence[Option], worth: float) -> Option | None:
     return max(
         paying, key=lambda one: one.gain / one.price if one.price else math.inf, default=None
     )
-
-
-@dataclass(frozen=True)
-class Climb:
-    """Material of ladders: an outlook on one rung, and what a rung tells of the next."""
-
-    mixture: Mixture
-    """The kinds of problems, and their shares on the first rung."""
-    step: tuple[tuple[float, ...], ...]
-    """Probability of each kind on a rung (columns), given the kind on the rung below (rows)."""
-    shared: float
-    """As in ``Ladder``."""
-
-    @property
-    def basis(self) -> str:
-        """Description of the data that it was fitted on; '' for a stated prior."""
-        return self.mixture.basis
-
-    def right(self, seen: Seen) -> float:
-        """Return the probability that the leading answer of one rung is right."""
-        return self.mixture.right(seen)
-
-    def after(self, seen: Seen, more: int) -> float:
-        """Return the expectation of ``right`` once ``more`` further samples have arrived."""
-        return self.mixture.after(seen, more)
-
-    def ladder(self, rungs: int) -> Ladder:
-        """Return a ladder of so many rungs."""
-        return Ladder((self.mixture,) * rungs, (self.step,) * (rungs - 1), self.shared)
-
-
-EASY = Urn(6.0, 0.5, 0.1, 0.5)
-HARD = Urn(0.7, 2.0, 0.3, 0.5)
-STATED = Climb(Mixture((EASY, HARD)), ((0.9, 0.1), (0.4, 0.6)), 0.3)
-"""Stated, not fitted: half of the problems are easy, where nine samples in ten are right; of the
-hard ones, two in five are easy on the next rung.
-"""
 
 
 def _draws(

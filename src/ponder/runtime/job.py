@@ -85,8 +85,11 @@ class Job:
         def price(problem: Problem, tokens: float, samples: int = 1, model: str = "") -> float:
             return meters[model].price(unit, problem, tokens, samples)
 
+        def ending(problem: Problem, tokens: float) -> float:
+            return meters[""].ending(unit, problem, tokens)
+
         each = self.model.info.pace.each if unit == "seconds" else 1.0
-        return Economy(unit, price, self.worth.amount if self.worth else None, each)
+        return Economy(unit, price, self.worth.amount if self.worth else None, ending, each)
 
     def _scarce(self) -> Limit:
         for unit in ("usd", "seconds", "flops"):

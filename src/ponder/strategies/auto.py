@@ -18,7 +18,8 @@ from ponder.core.refs import Ref, parse_list
 from ponder.core.session import Session
 from ponder.core.trace import Trace
 from ponder.core.worth import EXPECTED_TOKENS
-from ponder.policies.ladder import STATED, Climb, Option, choose
+from ponder.policies.climb import STATED, Climb
+from ponder.policies.ladder import Option, choose
 from ponder.strategies.declaring import Member, Values, strategy
 from ponder.strategies.knobs import Range
 from ponder.strategies.rungs import ballots, kept_of, leader_of, levels_of, rungs_of, sample, tell

@@ -66,13 +66,14 @@ async def self_consistency(
     """
 
     async def ballot(child: Session) -> tuple[Trace, float]:
-        trace = await child.grow(Trace.empty(problem))
+        trace = await child.grow(Trace.empty(problem), concludes=concludes)
         scores = await child.score([trace], BY[weight]) if weight in BY else []
         return trace, scores[0].value or 0.0 if scores else 1.0
 
     closing = rule(stop, s.outlook or PRIOR, threshold=threshold)
     poll = Poll(n, closing)
     while coming := poll.wave(_least(s, batch, poll), _valued(s, problem, closing, poll.traces)):
+        concludes = _concludes(s, problem, closing, poll)
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
                 poll.add(trace, weighs)
@@ -110,6 +111,19 @@ def _valued(s: Session, problem: Problem, closing: Rule, traces: Sequence[Trace]
         return closing
     price = s.economy.price(problem, _tokens(traces)) / worth if traces else math.inf
     return replace(closing, price=price)
+
+
+def _concludes(s: Session, problem: Problem, closing: Rule, poll: Poll) -> bool:
+    """Return True if a vote is worth what it may cost to force it from a truncated chain.
+
+    It is judged before a wave, so that it does not depend on the order of arrival. A vote gains its
+    share of what the best wave gains.
+    """
+    worth = s.economy.worth
+    if worth is None or not isinstance(closing, Value):
+        return True
+    gain = closing.gain(poll.seen, poll.remaining)
+    return gain * worth >= s.economy.ending(problem, s.length)
 
 
 def _tell(s: Session, problem: Problem, closing: Rule, poll: Poll) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
 from ponder.answers.reading import Reader
+from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
 from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
@@ -50,6 +51,14 @@ class Tools:
             UsageError: as ``sandbox``.
         """
         return await asyncio.to_thread(partial(self.sandboxes.find, libraries=folders()))
+
+    async def calculates(self) -> bool:
+        """Return True if there is such a sandbox."""
+        try:
+            await self.calculator()
+        except UsageError:
+            return False
+        return True
 
     def close(self) -> None:
         """End the child processes, and wait until they are gone."""

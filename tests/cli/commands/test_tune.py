@@ -27,6 +27,7 @@ def test_a_table_a_file_and_a_run_by_it(pool: Path, tmp_path: Path, capsys: Capt
     code, out, err = ponder(capsys, "tune", str(pool), "-o", output)
     assert code == 0
     assert out.startswith("fitted to 6 problems, judged on 6 others; cost in tokens")
+    assert "\nfitted on pool: simulated, 8 samples each\n" in out
     assert "fixed plans on the judged problems" in out
     assert "by difficulty" in out
     assert err == f"wrote {output}: use it with 'ponder solve --plans {output}'\n"
@@ -38,6 +39,9 @@ def test_a_table_a_file_and_a_run_by_it(pool: Path, tmp_path: Path, capsys: Capt
     found = json.loads(out)
     assert found["strategy"] == plans.efforts["max"].strategy
     assert found["knobs"]["length"] == 10
+    _, _, err = ponder(capsys, "solve", "What is 6 x 7?", *(one for one in how if one != "--json"))
+    told = "effort max: a plan fitted to 6 problems of pool: simulated, 8 samples each; fitted "
+    assert told in " ".join(err.split())
 
 
 def test_json_is_one_object(pool: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -97,3 +97,19 @@ def test_a_local_model_evaluates_a_prompt_once(unit: Limit) -> None:
     }[unit]
     found = [one.price(unit, PROBLEM, 10, 3) for one in (local, hosted)]
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("unit", ["tokens", "usd", "flops", "seconds"])
+def test_a_forced_answer_is_paid_for_with_its_chain_where_that_is_evaluated_again(
+    unit: Limit,
+) -> None:
+    # It has at most 1024 tokens, as these models cannot continue their turn.
+    local, prompt = measured(local=True)
+    hosted, _ = measured(local=False)
+    expected = {
+        "tokens": (prompt + 50 + 1024, prompt + 50 + 1024),
+        "usd": (2 * 1024 / 10**12, (prompt + 50 + 2 * 1024) / 10**12),
+        "flops": (20 * 1024, 20 * (prompt + 50 + 1024)),
+        "seconds": (512, 512),
+    }[unit]
+    assert [one.ending(unit, PROBLEM, 50) for one in (local, hosted)] == pytest.approx(expected)

@@ -25,6 +25,7 @@ from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.refs import Ref, spelled
 from ponder.core.thinking import LEVELS
+from ponder.core.visible import visible_line
 from ponder.planning.plans import given
 from ponder.planning.presets import DEFAULT, PRESETS, SHARED
 from ponder.planning.problems import labels
@@ -180,6 +181,8 @@ def solve(
     recorded: str | bool = journal or not no_journal
     if not (quiet or as_json):
         tell_of_person(asked.verifier)
+        if read and read.basis and effort in read.efforts and options["strategy"] is None:
+            say(visible_line(f"effort {effort}: a plan fitted to {read.basis}"), err=True)
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:
         return api.prepare(asked, engine, journal=recorded, publish=publish)

@@ -6,7 +6,7 @@ import click
 
 from ponder.cli.options.once import Command
 from ponder.cli.output.terminal import say, say_json
-from ponder.planning import thinkers
+from ponder.planning import climbing, thinkers
 from ponder.planning.presets import SHARED
 from ponder.strategies.declaring import RUN, Strategy
 from ponder.strategies.knobs import Knob
@@ -47,6 +47,7 @@ def strategies(as_json: bool) -> None:
         for line in filter(None, (knobs, needs and f"needs {', '.join(needs)}")):
             say(f"    {line}")
     say(f"all: {', '.join(SHARED)}")
+    say(f"effort auto: expected gains fitted to {climbing.shipped().basis}")
     fitted = thinkers.shipped()
     for effort, vote in fitted.votes.items():
         told = " ".join(f"{knob}={value}" for knob, value in vote.items())

@@ -22,6 +22,7 @@ from ponder.cli.output.voice import Voice
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO
 from ponder.core.errors import MissingExtra, RunFailed, UsageError
+from ponder.core.visible import visible_line
 from ponder.experiments.suites.registry import find
 from ponder.planning import presets
 from ponder.planning.plans import to_toml
@@ -211,6 +212,8 @@ def _print(tuned: Tuned, inputs: Inputs) -> None:
         f"fitted to {tuned.fitted} problems, judged on {tuned.judged} others; cost in "
         f"{tuned.unit}, as multiples of {one} ({tuned.sample:.4g})"
     )
+    for source in inputs.sources:
+        say(visible_line(f"fitted on {source}"))
     rows = [
         {
             "effort": one.name,

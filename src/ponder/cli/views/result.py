@@ -35,6 +35,8 @@ def result(outcome: Result, *, show_trace: bool, quiet: bool) -> None:
         return
     say()
     _show(text((_sure(outcome), "dim")))
+    if outcome.calibrated and outcome.answer is not None:
+        _show(text((visible_line(f"calibrated on {outcome.calibrated}"), "dim")))
     for decision in outcome.decided:
         _show(text((visible_line(decision), "dim")))
     _show(text((_ended(outcome), "dim")))

@@ -285,10 +285,8 @@ def plans(tuned: Tuned, inputs: Inputs, made: str, seed: int) -> tuple[Plans, di
     fit = {
         "made": made,
         "version": __version__,
-        "pools": [
-            f"{p.name}: {p.model or 'unknown model'}, {p.samples} samples each" for p in pools
-        ],
-        "results": [f"{one.name}: {one.model}" for one in inputs.evaluated],
+        "pools": inputs.sources[: len(pools)],
+        "results": inputs.sources[len(pools) :],
         "problems": tuned.fitted,
         "judged_on": tuned.judged,
         "unit": tuned.unit,

@@ -24,6 +24,14 @@ class Inputs:
     left_out: tuple[str, ...] = ()
     """Configurations of the stores that do not fit, and why."""
 
+    @property
+    def sources(self) -> list[str]:
+        """Their names and models, the pools first."""
+        pools = [
+            f"{p.name}: {p.model or 'unknown model'}, {p.samples} samples each" for p in self.pools
+        ]
+        return [*pools, *(f"{one.name}: {one.model}" for one in self.evaluated)]
+
 
 def read(paths: Sequence[Path], unit: str = "", suite: str = "") -> Inputs:
     """Read pools and results stores.

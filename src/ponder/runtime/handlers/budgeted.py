@@ -52,7 +52,7 @@ def budgeted(
         """Return the most that forcing the effect's own answer can cost; None if none is forced."""
         meter = meters[effect.model]
         free = effect.problem.answer_type == "text" and not effect.problem.instruction
-        if not (concludes and effect.whole) or free:
+        if not (concludes and effect.concludes and effect.whole) or free:
             return None
         thinking = effect.sampling.thinking
         if not meter.continues and thinking == OFF:

@@ -88,21 +88,25 @@ class Meter:
         A local model evaluates a prompt once for all of them. The prompt's size is an estimate by
         its length: what the model has counted since is not known to a run that is resumed.
         """
-        info = self._model.info
-        written = sum(len(message.content.encode(errors="replace")) for message in problem.shown)
-        prompt, made = -(-written // BYTES), round(tokens)
+        info, prompt, made = self._model.info, _prompt(problem), round(tokens)
         if unit == "seconds":
             fresh = prompt * info.pace.each * info.pace.seconds
             return fresh + info.pace.time(tokens, samples)
-        first = self.cost(prompt, 0, made)
-        rest = self.cost(prompt, prompt if info.local else 0, made)
-        figures: dict[Limit, tuple[float, float]] = {
-            "tokens": (first.tokens, rest.tokens),
-            "usd": (first.picousd / PICO, rest.picousd / PICO),
-            "flops": (first.flops, rest.flops),
-        }
-        one, more = figures[unit]
+        one = _figure(unit, self.cost(prompt, 0, made))
+        more = _figure(unit, self.cost(prompt, prompt if info.local else 0, made))
         return one + (samples - 1) * more
+
+    def ending(self, unit: Limit, problem: Problem, tokens: float) -> float:
+        """Return the most that it may cost to force an answer from a chain of so many tokens, in a
+        unit of the budget.
+
+        The chain is part of the prompt, which a local model has evaluated already.
+        """
+        info, most = self._model.info, self.longest(problem)
+        if unit == "seconds":
+            return info.pace.time(most, 1)
+        prompt = _prompt(problem) + round(tokens)
+        return _figure(unit, self.cost(prompt, prompt if info.local else 0, most))
 
     def room(self, effect: Generate) -> int:
         """Return the effect's length in tokens, or less if the model's context ends before.
@@ -150,3 +154,15 @@ class Meter:
         """Return the most that the effect can cost, as a function of its length in tokens."""
         prompt, beside = self._model.prompt_bound(effect.messages, effect.start.turn), self.beside
         return lambda length: self.most(prompt, 0, length + beside)
+
+
+def _prompt(problem: Problem) -> int:
+    """Return about the number of the prompt's tokens."""
+    written = sum(len(message.content.encode(errors="replace")) for message in problem.shown)
+    return -(-written // BYTES)
+
+
+def _figure(unit: Limit, cost: Cost) -> float:
+    """Return a cost in tokens, dollars or FLOPs."""
+    figures = {"tokens": cost.tokens, "usd": cost.picousd / PICO, "flops": cost.flops}
+    return figures[unit]
