@@ -75,6 +75,18 @@ def test_seeds_and_knobs_reach_the_samples() -> None:
     assert len(greedy.requests) == 3  # the second one would say the same
 
 
+@pytest.mark.parametrize(("said", "refusal"), [("I will not.", "I will not."), ("", "")])
+def test_a_question_that_the_model_refuses_says_so(said: str, refusal: str) -> None:
+    def reply(request: Request) -> Completion | str:
+        no = request.messages[-1].content.startswith(QUESTIONS[1])
+        return Completion(said, "refusal", 9, 3) if no else "\\boxed{7}"
+
+    first, second, third = batch(model=Scripted(reply, info=PLAIN)).answers
+    assert (second.answer, second.refusal, second.to_json()["refusal"]) == (None, refusal, refusal)
+    assert first.refusal is third.refusal is None
+    assert "refusal" not in first.to_json()
+
+
 def test_a_model_that_thinks_is_given_room_for_it() -> None:
     info = ModelInfo("m", EVERYTHING | {"native_thinking"}, Shape(1), local=True)
     model = Scripted(lambda r: Completion("\\boxed{7}", "stop", 9, 9), info=info)

@@ -46,6 +46,7 @@ COVERED_BY = {
     "core/problem.py": "core/test_values.py",
     "core/run.py": "core/test_session.py",
     "core/steering.py": "strategies/test_steering.py",
+    "core/steps.py": "runtime/test_steps.py",
     "core/trace.py": "core/test_values.py",
     "experiments/evals/export.py": "experiments/evals/test_store.py",
     "experiments/evals/figures.py": "experiments/evals/test_store.py",

@@ -27,7 +27,7 @@ from ponder.runtime.answered import Answered, BatchResult
 from ponder.runtime.batch import Batch, Outcome, Progress, Share
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.journal import Journal
-from ponder.runtime.result import agreement, leader, votes
+from ponder.runtime.result import agreement, leader, refusal, votes
 from ponder.runtime.stack import World
 
 N = 32
@@ -323,6 +323,7 @@ def _answered(asked: Spec, share: Share, model: Model) -> Answered:
         spent.cost.tokens,
         spent.picousd / PICO,
         share.stopped_by,
+        None if chosen else refusal(share.traces),
     )
 
 

@@ -164,6 +164,10 @@ def test_kinds_of_steps() -> None:
         step("paragraf")
     with pytest.raises(UsageError, match="cannot end at an empty text"):
         Step(("",))
+    with pytest.raises(UsageError, match="cannot end at an empty text"):
+        Sampling(stop=("\n", ""))
+    with pytest.raises(UsageError, match="cannot end at an empty text"):
+        Request((), 1, stop=("",))
     with pytest.raises(UsageError, match="at least one token"):
         Step(tokens=0)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
@@ -14,8 +16,9 @@ from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
 from ponder.strategies.registry import STRATEGIES
+from tests.support import virtual
 from tests.support.jobs import job
-from tests.support.strategies import KNOBS, Opinion, reply
+from tests.support.strategies import KNOBS, Delayed, Opinion, reply
 
 
 async def go(name: str, model: Scripted, journal: Journal | None, run: str, **more: Any) -> Result:
@@ -63,6 +66,37 @@ async def test_a_run_cut_off_anywhere_ends_as_the_whole_one(
         lost = sum(row.lost is not None for row in rows)
         assert len(again.requests) <= len(asked) - paid + lost, kept
         journal.close()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@settings(max_examples=10)
+@given(tokens=st.integers(40, 300), salt=st.integers(0, 9))
+def test_whatever_came_first_a_tight_budget_buys_the_same_again(
+    name: str, tokens: int, salt: int
+) -> None:
+    """Killed after each row: the rest asks for what the first run did, at the same lengths."""
+
+    def asked(model: Scripted) -> set[tuple[object, ...]]:
+        return {(r.seed, r.prefix, r.messages, r.max_tokens) for r in model.requests}
+
+    async def main() -> None:
+        whole, model, budget = Journal(":memory:"), Delayed(reply), Budget(tokens=tokens)
+        model.salt = salt
+        run = whole.create({})
+        expected = await go(name, model, whole, run, budget=budget)
+        for kept in range(len(whole.calls(run)) + 1):
+            journal, again = Journal(":memory:"), Delayed(reply)
+            again.salt = salt
+            whole._db.backup(journal._db)
+            journal._execute("delete from calls where seq >= ?", (kept,))
+            result = await go(name, again, journal, run, budget=budget)
+            assert (result.answer, result.stopped_by) == (expected.answer, expected.stopped_by)
+            assert result.candidates == expected.candidates
+            assert asked(again) <= asked(model)
+            journal.close()
+        whole.close()
+
+    virtual.run(main())
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -61,6 +61,15 @@ async def test_a_pruned_beginning_is_not_expanded() -> None:
     assert Dropped(("0.0.0",), "pruned by ann") in events
 
 
+async def test_what_is_kept_is_chosen_of_what_nobody_pruned_while_it_was_written() -> None:
+    """Unsteered, bb and ab are kept. Who prunes b meanwhile gets ab and aa, not ab alone."""
+    knobs = {"width": 2, "fan": 2}
+    _, verifier, _, _ = await steered("beam_search", knobs, {})
+    assert {path[:2] for path in verifier.seen if len(path) == 3} == {"ab", "bb"}
+    _, verifier, _, _ = await steered("beam_search", knobs, {6: Action("prune", "0.1.0")})
+    assert {path[:2] for path in verifier.seen if len(path) == 3} == {"ab", "aa"}
+
+
 async def test_a_pinned_beginning_survives_a_poor_score() -> None:
     result, verifier, _, _ = await steered(*BEAM, {2: Action("pin", "0.1.0")})
     assert {"ba", "bb"} <= set(verifier.seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import Any
 
 from ponder.core.problem import Message, Problem
 from ponder.core.trace import Score, Trace
-from ponder.models.base import Request
+from ponder.models.base import Completion, Progress, Request, silent
+from ponder.models.fakes.scripted import Scripted
 from ponder.verifiers.base import Facts
 
 KNOBS: dict[str, dict[str, Any]] = {
@@ -57,6 +59,16 @@ def reply(request: Request) -> str:
     if draw % 3 == 0 or depth > 2 or not request.stop:
         return f"w{draw % 7} \\boxed{{{draw % 4}}}"
     return f"w{draw % 7}\n\nand more"
+
+
+class Delayed(Scripted):
+    """Replies after a time of each request's own, so that samples come in any order."""
+
+    salt = 0
+
+    async def generate(self, request: Request, progress: Progress = silent) -> Completion:
+        await asyncio.sleep(number("delay", self.salt, request.seed) % 7)
+        return await super().generate(request, progress)
 
 
 class Opinion(Facts):

@@ -324,7 +324,7 @@ class Asking(Asker):
 
     def _stand(self, trace: Trace) -> None:
         """Propose a trace that just arrived, if it has the earliest answer."""
-        if trace.answer is not None and self._earliest(trace):
+        if trace.answer is not None and self._run.stands(trace) and self._earliest(trace):
             self._run.hold(trace, None)  # if the budget ends here
 
     def _earliest(self, trace: Trace) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
 from ponder.core.steering import Action
+from ponder.core.steps import check_stops
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta, Ran, Score, Trace
 
@@ -22,7 +23,11 @@ PROGRAM = "program"
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling parameters of a continuation."""
+    """Sampling parameters of a continuation.
+
+    Raises:
+        UsageError: a stop string is empty.
+    """
 
     length: int = 1024
     """Most tokens to generate."""
@@ -42,6 +47,9 @@ class Sampling:
     """Limit of the model's own thinking (None: the model's default)."""
     pieces: bool = False
     """True to request the text of each sampled token besides, where ``logprobs`` are requested."""
+
+    def __post_init__(self) -> None:
+        check_stops(self.stop)
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON. Fields added later are omitted at their defaults, so that old journals

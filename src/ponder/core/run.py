@@ -119,7 +119,22 @@ class Run:
     @property
     def answered(self) -> bool:
         """True if the run would return an answer if it ended now."""
-        return self.best is not None and self.best[0].answer is not None
+        best = self.best[0] if self.best else None
+        return best is not None and best.answer is not None and self.stands(best)
+
+    def heir(self, trace: Trace) -> Trace | None:
+        """Return the trace, or the edited one that replaced it; None if it was pruned."""
+        steering, tree = self.steering, self.tree
+        if not steering.active:
+            return trace
+        heir = steering.forks.get(trace.id, trace)
+        above = tree.above(trace.id) if tree and trace.id in tree else ()
+        pruned = {trace.id, heir.id, *(node.id for node in above)} & steering.pruned
+        return None if pruned else heir
+
+    def stands(self, trace: Trace) -> bool:
+        """True if the trace was neither pruned nor edited."""
+        return self.heir(trace) is trace
 
     def note(self, event: Event) -> None:
         """Add an event to the tree, without publishing it."""

@@ -8,13 +8,14 @@ and records; ``visit``, ``drop`` and ``revise`` record the strategy's decisions.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NoReturn, TypeVar, cast
 
 from ponder.core import choice
 from ponder.core.asking import Asking
 from ponder.core.effects import Call, Steer
-from ponder.core.errors import RunFailed
+from ponder.core.errors import ModelError, RunFailed
 from ponder.core.events import (
     Decided,
     Dropped,
@@ -40,6 +41,8 @@ Grow = Callable[["Session", Trace], Awaitable[Trace]]
 """Continues a trace, on a session of its own."""
 Judge = Callable[[Sequence[Trace]], Awaitable[list[tuple[Trace, Score]]]]
 """Scores traces; lost ones are left out."""
+Choose = Callable[[Sequence[Node]], list[Node]]
+"""Chooses the nodes that a search keeps."""
 
 
 class Session(Asking):
@@ -138,20 +141,22 @@ class Session(Asking):
         return stay + pinned
 
     async def select(
-        self, nodes: Sequence[Node], kept: Sequence[Node], why: str = "outranked"
+        self, nodes: Sequence[Node], choose: Choose, why: str = "outranked"
     ) -> list[Node]:
-        """Let an observer intervene, ``drop`` all nodes but the ``kept``, and return the frontier.
-
-        Finished traces are not part of the frontier.
+        """Let an observer intervene, ``drop`` all nodes but those that are chosen of the rest, and
+        return these, finished ones too.
         """
-        await self._ask([node.trace for node in nodes], self._next(), kept)
-        stay = self.drop(nodes, why, but=kept)
-        return self._heirs([node for node in stay if not node.done])
+        await self._ask([node.trace for node in nodes], self._next(), choose(nodes))
+        rest = [node for node in nodes if self.heir(node.trace) is not None]
+        stay = self.drop(rest, why, but=choose(rest))
+        return self._heirs(stay if rest else nodes)
 
     # Steering ------------------------------------------------------------------------------------
 
     async def offer(self, frontier: Sequence[Node]) -> list[Node]:
-        """Let an observer intervene, and return the frontier to continue with."""
+        """Let an observer intervene, and return the frontier to continue with: ``elsewhere`` if all
+        of it was pruned.
+        """
         await self._ask([node.trace for node in frontier], self._aside(), frontier)
         return self._heirs(frontier)
 
@@ -160,27 +165,57 @@ class Session(Asking):
 
         A trace whose text was edited is continued from the edited text.
         """
+        return [trace for _, trace in await self.steered(traces)]
+
+    async def steered(self, traces: Sequence[Trace]) -> list[tuple[int, Trace]]:
+        """Do the same, and return each trace with the place of the one that it is or replaces."""
         await self._ask(traces, self._aside(), traces)
-        if not self._run.steering.active:
-            return list(traces)
-        heirs = [heir for trace in traces if (heir := self.heir(trace)) is not None]
-        forks = {fork.id for fork in self._run.steering.forks.values()}
-        return [await self.grow(heir) if heir.id in forks else heir for heir in heirs]
+        stay: list[tuple[int, Trace]] = []
+        for at, trace in enumerate(traces):
+            heir = self.heir(trace)
+            if heir is not None and heir is not trace:
+                with suppress(ModelError):  # a lost one is left out
+                    stay.append((at, await self.grow(heir)))
+            elif heir is not None:
+                stay.append((at, trace))
+        return stay
+
+    async def spare(self, problem: Problem) -> Trace:
+        """Draw a chain in the place of those that were all pruned.
+
+        Raises:
+            RunFailed: none was pruned, so no sample arrived.
+        """
+        return await self.grow(Trace.empty(problem)) if self._run.steering.pruned else self.fail()
 
     def heir(self, trace: Trace) -> Trace | None:
         """Return the trace, or the edited one that replaced it; None if it was pruned."""
-        steering, tree = self._run.steering, self._run.tree
-        heir = steering.forks.get(trace.id, trace)
-        above = tree.above(trace.id) if tree and trace.id in tree else ()
-        pruned = {trace.id, heir.id, *(node.id for node in above)} & steering.pruned
-        return None if pruned else heir
+        return self._run.heir(trace)
+
+    def standing(self, nodes: Sequence[Node]) -> list[Node]:
+        """Return the nodes that were neither pruned nor edited."""
+        return [node for node in nodes if self._run.stands(node.trace)]
+
+    def elsewhere(self) -> Node:
+        """Return the node to go on from if the whole frontier was pruned: the best end of what is
+        left of this session's tree, or the root.
+        """
+        tree = self._run.tree
+        assert tree is not None
+        own = [node for name, node in tree.nodes.items() if name and self._owns(name)]
+        left = [node for node in self.standing(own) if node.why != TWIN]
+        inner = {node.parent for node in left}
+        best = choice.best(node.judged for node in left if node.id not in inner)
+        return tree[best[0].id] if best else tree.root
 
     def granted(self) -> int:
         """Return the number of samples that a person has added since the last call."""
         return self._run.steering.granted()
 
     def _heirs(self, frontier: Sequence[Node]) -> list[Node]:
-        """Return a frontier after steering: without pruned nodes, with edited and added ones."""
+        """Return a frontier after steering: without pruned nodes, with edited and added ones, and
+        never empty if it was not.
+        """
         steering, tree = self._run.steering, self._run.tree
         assert tree is not None
         if not steering.active:
@@ -188,11 +223,14 @@ class Session(Asking):
         wanted = [name for name in steering.more if name in tree and self._owns(name)]
         names = dict.fromkeys([*(node.id for node in frontier), *wanted])
         heirs = [self.heir(tree[name].trace) for name in names]
-        return [tree[heir.id] for heir in heirs if heir is not None]
+        stay = dict.fromkeys(heir.id for heir in heirs if heir is not None)
+        return [tree[name] for name in stay] or [self.elsewhere() for _ in names][:1]
 
     def _owns(self, name: str) -> bool:
-        """True if this session or one of its children made the node."""
-        return not self._path or name.startswith(f"{self._path}.")
+        """True if this session or one of its children made the node, or the one it replaces."""
+        assert self._run.tree is not None
+        made = self._run.tree[name].origin or name
+        return not self._path or made.startswith(f"{self._path}.")
 
     def _aside(self) -> str:
         """Return a path that takes no verb's place, so that steering changes no seed."""
@@ -214,9 +252,9 @@ class Session(Asking):
             hint = action.kind == "hint"
             at = tuple(one.id for one in kept if not one.done) if hint else ()
             self._run.tell(Steered(action, at))
-            await self._obey(action, trace, f"{path}.{i}")
+            await self._obey(action, trace, f"{path}.{i}", offered=action.node in known)
 
-    async def _obey(self, action: Action, trace: Trace | None, path: str) -> None:
+    async def _obey(self, action: Action, trace: Trace | None, path: str, *, offered: bool) -> None:
         run, steering = self._run, self._run.steering
         match action.kind:
             case "hint":
@@ -235,6 +273,8 @@ class Session(Asking):
             case "edit" if trace is not None:
                 steering.forks[trace.id] = trace.forked(path, action.text)
                 run.tell(Forked(path, action.text, trace.id))
+                if not offered:  # the search has left it behind, and goes on from here as well
+                    steering.more.setdefault(path, 0)
                 run.tell(Dropped((trace.id,), f"edited{_by(action)}"))
             case "accept" if trace is not None:
                 raise Accepted(await self.conclude(trace))
@@ -250,12 +290,13 @@ class Session(Asking):
         return min(traces, key=lambda t: t.order) if traces else self.fail()
 
     def best(self, scored: Iterable[Node | tuple[Trace, Score]]) -> tuple[Trace, Score]:
-        """Return the best trace and its score, as defined in ``core.choice``.
+        """Return the best trace that stands and its score, as defined in ``core.choice``.
 
         Raises:
             RunFailed: there is no trace.
         """
-        return choice.best(map(_judged, scored)) or self.fail()
+        pairs = [pair for pair in map(_judged, scored) if self._run.stands(pair[0])]
+        return choice.best(pairs) or self.fail()
 
     def fail(self) -> NoReturn:
         """End the strategy, since no sample arrived.
@@ -267,29 +308,36 @@ class Session(Asking):
         raise RunFailed(f"no sample came back{why}") from self._run.lost
 
     def unbeatable(self, scored: Node | tuple[Trace, Score]) -> bool:
-        """True if nothing can rank above it: it has an answer and the highest possible score.
+        """True if nothing can rank above it: it stands, with an answer and the highest possible
+        score.
 
         Never true of a listwise verifier, whose highest score is only relative.
         """
         trace, score = _judged(scored)
-        return not self.listwise and trace.answer is not None and (score.value or 0.0) >= 1
+        highest = not self.listwise and trace.answer is not None and (score.value or 0.0) >= 1
+        return highest and self._run.stands(trace)
 
     def settle(self, ended: Sequence[Node] | Sequence[tuple[Trace, Score]]) -> bool:
         """Propose the best of the finished traces; True if nothing can beat it."""
-        if not ended:
+        best = choice.best(pair for pair in map(_judged, ended) if self._run.stands(pair[0]))
+        if best is None:
             return False
-        best = self.best(ended)
         self.propose(best[0], best[1].value)
         return self.unbeatable(best)
 
     async def conclude(self, ended: Trace | Sequence[Node]) -> Trace:
         """Return a trace, or the best of some nodes, after greedily forcing an answer if it has
-        none.
+        none. If all of the nodes were pruned, ``elsewhere`` is continued to its end.
 
         Raises:
             RunFailed: there is no node.
         """
-        return await super().conclude(ended if isinstance(ended, Trace) else self.best(ended)[0])
+        if isinstance(ended, Trace):
+            return await super().conclude(ended)
+        if self._run.steering.active and not self.standing(ended):
+            whole = Step((), self.length)
+            return await super().conclude(await self.advance(self.elsewhere().trace, step=whole))
+        return await super().conclude(self.best(ended)[0])
 
     @property
     def outlook(self) -> Outlook | None:

@@ -16,6 +16,7 @@ separator depends on how the model writes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName, UsageError
@@ -34,6 +35,16 @@ MARKS = "at"
 """Kind of step whose arguments are the model's own marks."""
 
 
+def check_stops(stops: Iterable[str]) -> None:
+    """Refuse an empty stop string, which would end every reply before its first token.
+
+    Raises:
+        UsageError: one of them is empty.
+    """
+    if not all(stops):
+        raise UsageError("a step or reply cannot end at an empty text: leave that stop string out.")
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The end of a step: before any of ``stops``, or after ``tokens`` tokens.
@@ -48,8 +59,7 @@ class Step:
     """Most tokens of a step."""
 
     def __post_init__(self) -> None:
-        if not all(self.stops):
-            raise UsageError("a step cannot end at an empty text: leave it out.")
+        check_stops(self.stops)
         if self.tokens < 1:
             raise UsageError(f"a step has at least one token, not {self.tokens}.")
 

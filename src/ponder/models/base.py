@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ponder.core.errors import CapabilityError, MalformedReply
 from ponder.core.problem import Message
+from ponder.core.steps import check_stops
 from ponder.core.thinking import Thinking
 from ponder.core.tools import ToolCall
 from ponder.core.trace import Delta, Finish
@@ -40,7 +41,11 @@ Stores = Literal["", "5m", "1h"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One sample to generate."""
+    """One sample to generate.
+
+    Raises:
+        UsageError: a stop string is empty.
+    """
 
     messages: tuple[Message, ...]
     """The chat so far, with the tools that may be called (``core.problem.offered``)."""
@@ -72,6 +77,9 @@ class Request:
     """A JSON Schema that the whole text must satisfy (needs ``schema``); '' for any text."""
     pieces: bool = False
     """True to request the text of each sampled token, beside its log-probability."""
+
+    def __post_init__(self) -> None:
+        check_stops(self.stop)
 
     @property
     def json_schema(self) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 from ponder.core.search import Node, Tree
+from ponder.policies.select import top_k
 
 Rule = Callable[[Node, Node], float]
 """Priority of the next visit, of (parent, child)."""
@@ -45,6 +46,11 @@ def seal(tree: Tree, node: Node, closed: set[str]) -> None:
         if not all(child.id in closed for child in visited(tree, one)):
             return
         closed.add(one.id)
+
+
+def best_of(nodes: Sequence[Node], count: int) -> list[Node]:
+    """Return the nodes of highest value, the best first."""
+    return top_k(nodes, [node.value for node in nodes], count)
 
 
 def favourite(tree: Tree) -> Node:

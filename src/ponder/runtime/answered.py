@@ -29,10 +29,15 @@ class Answered:
     """Reason why it got no more samples: a limit of the budget, ``settled``, ``n``, ``lost``,
     ``interrupt`` or ``overcharged``.
     """
+    refusal: str | None = None
+    """As in ``Result``: the words in which the model refused to answer, if it gave no answer."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        return asdict(self)
+        """Return it as JSON; ``refusal`` only if the model refused."""
+        found = asdict(self)
+        if self.refusal is None:
+            del found["refusal"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

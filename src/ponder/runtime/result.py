@@ -91,6 +91,13 @@ class Result:
     """Description of the data to which the confidence was calibrated; '' if it was not."""
 
     @property
+    def refusal(self) -> str | None:
+        """The words in which the model refused to answer, '' if it gave none; None if it did not
+        refuse.
+        """
+        return refusal([self.trace]) if self.trace else None
+
+    @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls of tools that the answer is; () if it is a text."""
         return self.trace.calls if self.trace else ()
@@ -99,7 +106,7 @@ class Result:
         """Return the object that ``ponder solve --json`` prints.
 
         ``chosen`` is the path of the call that the answer came from; ``decided``, ``lost``,
-        ``calibrated`` and ``calls`` only if not empty.
+        ``calibrated`` and ``calls`` only if not empty, and ``refusal`` only if the model refused.
         """
         known = {
             "answer": self.answer,
@@ -121,7 +128,15 @@ class Result:
             "calibrated": self.calibrated,
             "calls": [asdict(call) for call in self.calls],
         }
-        return {**known, **{name: value for name, value in rare.items() if value}}
+        refused = {} if self.refusal is None else {"refusal": self.refusal}
+        return {**known, **{name: value for name, value in rare.items() if value}, **refused}
+
+
+def refusal(traces: Sequence[Trace]) -> str | None:
+    """Return the words of the first trace in which the model refused to answer; None if it did in
+    none.
+    """
+    return next((trace.text.strip() for trace in traces if trace.finish == "refusal"), None)
 
 
 def leader(traces: Sequence[Trace]) -> Trace | None:

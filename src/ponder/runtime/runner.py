@@ -184,7 +184,7 @@ class Runner:
                 raise
             stopped = "interrupt"
         except ModelError as error:
-            if not state.answered:
+            if self._best(state) is None:
                 raise self._failed(RunFailed(str(error)), ledger) from error
             stopped = "lost"
         except PonderError as error:
@@ -193,12 +193,12 @@ class Runner:
             else:
                 self._close("failed", None)
             raise
-        silent = not state.answered and (chosen is None or chosen.answer is None)
+        silent = (chosen is None or chosen.answer is None) and self._best(state) is None
         if silent and (stopped in UNITS or (stopped == "done" and self._admission.refused)):
-            chosen = await self._last_word(root) or chosen
-        if chosen is None or (chosen.answer is None and state.answered):
-            voted = None if state.proposed else leader(list(self._traces.values()))
-            chosen = voted or (state.best[0] if state.best else chosen)
+            chosen = await self._last_word(root, state) or chosen
+        if chosen is None or chosen.answer is None:
+            proposed = state.best[0] if state.best and state.stands(state.best[0]) else None
+            chosen = self._best(state) or chosen or proposed
         if stopped == "done" and self._admission.fired is not None:
             stopped = self._admission.fired
         if ledger.overcharged:
@@ -209,14 +209,27 @@ class Runner:
         self._close(_state(result), result)
         return result
 
-    async def _last_word(self, session: Session) -> Trace | None:
+    def _best(self, state: Run) -> Trace | None:
+        """Return the answer so far, if any: the proposal, or else the vote of all traces. A person
+        has pruned neither.
+        """
+        best = state.best[0] if state.best and state.answered else None
+        if best is not None and state.proposed:
+            return best
+        return leader(self._standing(state)) or best
+
+    def _standing(self, state: Run) -> list[Trace]:
+        """Return the traces that a person has neither pruned nor edited."""
+        return [trace for trace in self._traces.values() if state.stands(trace)]
+
+    async def _last_word(self, session: Session, state: Run) -> Trace | None:
         """Force an answer from the best unfinished trace that the remaining budget can afford, or
         from none, if the model can be made to answer.
         """
         able = self._job.model.info.capabilities & {"prefill", "native_thinking"}
         if not (able and self._job.written):
             return None
-        found = sorted(ends(list(self._traces.values())), key=self._promise, reverse=True)
+        found = sorted(ends(self._standing(state)), key=self._promise, reverse=True)
         with suppress(ModelError):
             for chain in (*found, Trace.empty(self._job.problem)):
                 with suppress(LimitReached):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ponder.core.budget import Budget
-from ponder.core.effects import GENERATE, Handler
+from ponder.core.effects import Handler
 from ponder.core.events import Decision, Subscriber
 from ponder.core.ledger import Ledger
 from ponder.core.problem import Problem
@@ -106,18 +106,12 @@ def stack(
         deadline,
         exact_length=exact_length,
         concludes=concludes,
-        answered=any(_answer(row) for row in rows),
     )
     handler = retried(handler)
     decide: Callable[[Decision], None] = ignore
     if journal:
-        book = Book(journal, run, rows, ordered=ordered)
+        paced = ordered and admission.limited
+        book = Book(journal, run, rows, ordered=ordered, paced=paced)
         handler, decide = recorded(handler, book), book.decide
     handler = traced(handler, publish, ledger, loop.time, watched=watched)
     return Stack(handler, ledger, admission, meters, rows, decide)
-
-
-def _answer(row: Row) -> bool:
-    """True if a recorded effect is a trace with an answer that may become the run's."""
-    effect, result = row.effect, row.result
-    return effect.get("role") == GENERATE and bool(result) and result["answer"] is not None

@@ -62,7 +62,7 @@ async def ab_mcts(
         prompt = shown(problem, parent)
         return parent, model, await child.grow(Trace.empty(problem), prompt=prompt, model=model)
 
-    attempts: list[Node] = []
+    attempts: list[Trace] = []
     made = 0
     while made < n:
         count = min(batch, n - made)
@@ -75,13 +75,19 @@ async def ab_mcts(
             node = s.node(trace.id)
             s.visit(node, score(node))
             made_by[model].append(score(node))
-            attempts.append(node)
-        attempts = await s.offer(attempts)
+            attempts.append(trace)
+        stay = await s.steer(attempts)
+        await s.score([trace for trace in stay if trace not in attempts])  # from edited ones
+        for edited in [s.node(trace.id) for trace in stay if trace not in attempts]:
+            s.visit(edited, score(edited))
+        attempts = stay
         n += s.granted()
         tree = s.tree(problem)
-        if s.settle(attempts):
+        if s.settle([s.node(trace.id) for trace in attempts]):
             break
-    return s.best(attempts)[0]
+    if not attempts:
+        return await s.spare(problem)
+    return s.best(s.node(trace.id) for trace in attempts)[0]
 
 
 def descend(tree: Tree, rng: Random) -> Node:

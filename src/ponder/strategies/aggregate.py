@@ -80,7 +80,7 @@ async def aggregate(
     population = await s.sample(problem, n)
     for _ in range(rounds):
         s.settle(_silent(population))  # they vote: the answer if the budget ends here
-        crowd = await s.steer(population) or population
+        crowd = await s.steer(population) or [await s.spare(problem)]
         population = await s.gather([partial(another, crowd=crowd)] * n) or crowd
     s.settle(_silent(population))
     if pick == "best":

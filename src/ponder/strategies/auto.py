@@ -106,4 +106,4 @@ async def auto(
         options = now.options(prices)
         option = choose(options, right)
         tell(s, option, options, rungs, right)
-    return leader or s.first([trace for _, trace in drawn])
+    return leader or (s.first([t for _, t in drawn]) if drawn else await s.spare(problem))

@@ -20,7 +20,7 @@ from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import Step, step
 from ponder.core.trace import Score, Trace
-from ponder.policies.select import top_k
+from ponder.policies.tree import best_of
 from ponder.strategies.declaring import RUN, STEPS, strategy
 from ponder.strategies.knobs import Range, StepKind, StepTokens
 
@@ -43,9 +43,10 @@ async def beam_search(
     while frontier:
         times = fan if frontier[0].depth else width * fan
         grown = await s.expand(frontier, times, unit, judge=judge, unlike=True)
-        kept = top_k(grown, [node.value for node in grown], width - len(ended))
+        ended = s.standing(ended)
+        kept = await s.select(grown, partial(best_of, count=width - len(ended)))
         ended += [node for node in kept if node.done]
-        frontier = await s.select(grown, kept)
+        frontier = [node for node in kept if not node.done]
         if s.settle(ended):
             break
     return await s.conclude(ended)

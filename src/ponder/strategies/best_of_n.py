@@ -44,4 +44,4 @@ async def best_of_n(
                 if ranking.settled and not s.listwise:
                     break
         asked, n = asked + n, s.granted()
-    return ranking.winner or s.fail()
+    return ranking.winner or await s.spare(problem)

@@ -38,7 +38,7 @@ async def budget_forcing(
     """Think, and think again ``waits`` times or up to ``least`` tokens; return the result."""
     chain = await _thought(s, Trace.empty(problem))
     while chain.tokens < s.length and (waits > 0 or chain.tokens < least):
-        [chain] = await s.steer([chain]) or [s.fail()]
+        [chain] = await s.steer([chain]) or [await s.spare(problem)]
         waits -= 1
         longer = _continued(chain, word)
         chain = await _thought(s, longer)

@@ -81,7 +81,7 @@ async def confident(
     if silent and not decided(*lead(poll.standings), len(silent)):
         for trace in await _answered(s, silent):
             count(trace, trace.parent)
-    return poll.winner or s.first(poll.traces)
+    return poll.winner or (s.first(poll.traces) if poll.traces else await s.spare(problem))
 
 
 async def _watched(s: Session, problem: Problem, window: int, least: float) -> Trace:

@@ -14,7 +14,7 @@ from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Trace
-from ponder.policies.select import top_k
+from ponder.policies.tree import best_of
 from ponder.strategies.declaring import RUN, STEPS, strategy
 from ponder.strategies.knobs import Range, StepKind, StepTokens
 
@@ -43,7 +43,7 @@ async def dvts(
         node = root
         while not node.done:
             grown = await child.expand([node], fan, unit)
-            kept = top_k(grown, [one.value for one in grown], 1)
+            kept = best_of(grown, 1)
             node, *_ = child.drop(grown, "outranked by a sibling", but=kept) or [child.fail()]
         return node
 

@@ -30,7 +30,7 @@ async def early_exit(
     """Think until ``probes`` answers in a row agree, or to the end."""
     chain, same, last = Trace.empty(problem), 0, ""
     while not (chain := await s.advance(chain, step=Step((), interval))).done:
-        [chain] = await s.steer([chain]) or [s.fail()]
+        [chain] = await s.steer([chain]) or [await s.spare(problem)]
         probe = partial(Session.conclude, ended=chain)
         for said in await s.gather([probe]):  # a lost probe is ignored
             key = said.answer.key if said.answer else ""

@@ -84,7 +84,9 @@ async def mcts(
             tree = s.tree(problem)
             continue
         new = await s.expand([node], fan, grow=grow, judge=judge)
-        priors |= shares(node, new)
+        parents = [s.node(name) for name in dict.fromkeys(child.parent for child in new)]
+        for parent in parents:  # more than the node, or others, if a person acted
+            priors |= shares(parent, [child for child in new if child.parent == parent.id])
         for child in new:
             s.visit(child, child.value or 0.0)
             if child.done:
@@ -92,11 +94,11 @@ async def mcts(
             if ends[child.id].done:
                 ended.append(s.node(ends[child.id].id))
         tree = s.tree(problem)
-        if new and not alpha:  # otherwise it may get more branches
-            seal(tree, node, closed)
+        for parent in () if alpha else parents:  # with alpha it may get more branches
+            seal(tree, parent, closed)
         if s.settle(ended) and choose == "value":
             break
-    if ended and (choose == "value" or ROOT in closed):
+    if s.standing(ended) and (choose == "value" or ROOT in closed):
         return await s.conclude(ended)
     best = favourite(tree).trace
     end = ends.get(best.id, best)

@@ -96,8 +96,9 @@ async def mixture(
         for place, (kind, weight) in enumerate(seats)
     )
     for _ in range(rounds):
-        stay = await s.steer([agent.trace for agent in agents])
-        agents = [agent for agent in agents if agent.trace in stay] or agents
+        stay = await s.steered([agent.trace for agent in agents])
+        agents = [replace(agents[at], trace=trace) for at, trace in stay]
+        agents = agents or [Agent("", 0, await s.spare(problem), 1.0)]
         turns = [
             partial(answer, agent=agent, others=[a for a in agents if a is not agent])
             for agent in agents

@@ -74,7 +74,10 @@ async def filtered(
 
     particles = [Particle(s.tree(problem).root.trace)] * n
     while not all(p.trace.done for p in particles):
+        reference = particles[0]
         particles = await _steered(s, particles)
+        if particles[0] is not reference:  # it was pruned or edited: what is first now is new
+            kept = ()
         moved = await s.gather(
             partial(move, particle=p, goes=not (p.trace.done or (kept and i == 0)))
             for i, p in enumerate(particles)
@@ -97,4 +100,4 @@ async def _steered(s: Session, particles: list[Particle]) -> list[Particle]:
     await s.offer(list(ahead.values()))
     heirs = [(p, s.heir(p.trace)) for p in particles]
     stay = [p if t is p.trace else replace(p, trace=t) for p, t in heirs if t is not None]
-    return stay or s.fail()
+    return stay or [Particle(s.elsewhere().trace)] * len(particles)

@@ -16,7 +16,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace, rank
 from ponder.strategies.declaring import RUN, strategy
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
+from ponder.strategies.revising import again, steered
 
 FINE = "NO MISTAKES"
 CRITIQUE = (
@@ -56,16 +56,12 @@ async def refine(
         said = await _feedback(s, problem, last, scores[-1], critique_length)
         if FINE in said.upper():
             break
-        stay = await s.steer(attempts)
-        attempts, scores = _kept(judged, stay)
-        prompt = again(problem, [(last, REVISE.format(said=said))])
+        judged = await steered(s, judged)
+        attempts, scores = [trace for trace, _ in judged], [score for _, score in judged]
+        prompt = problem.shown
+        if last in attempts:  # a person neither pruned nor edited it
+            prompt = again(problem, [(last, REVISE.format(said=said))])
     return best
-
-
-def _kept(judged: list[tuple[Trace, Score]], stay: list[Trace]) -> tuple[list[Trace], list[Score]]:
-    """Return the attempts that were not pruned, and their scores."""
-    pairs = [pair for pair in judged if pair[0] in stay]
-    return [trace for trace, _ in pairs], [score for _, score in pairs]
 
 
 async def _feedback(s: Session, problem: Problem, attempt: Trace, score: Score, length: int) -> str:

@@ -1,11 +1,14 @@
-"""Follow-up prompts: the question again, after earlier attempts and feedback."""
+"""Follow-up prompts: the question again, after earlier attempts and feedback; and attempts that a
+person has steered.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ponder.core.problem import Message, Problem
-from ponder.core.trace import Trace
+from ponder.core.session import Session
+from ponder.core.trace import Score, Trace
 
 DEBATE = (
     "These are the solutions of others:\n\n{others}\n\nUse them as advice, with care: they may be "
@@ -13,6 +16,23 @@ DEBATE = (
 )
 SHOWN = 1500
 """Number of characters shown of another's solution: its end, where the answer is."""
+
+
+async def steered(
+    s: Session, judged: Sequence[tuple[Trace, Score]], *, scores: bool = True
+) -> list[tuple[Trace, Score]]:
+    """Let an observer intervene, and return the traces that stay.
+
+    One that was continued from an edited text takes the place of the one that was edited; it is
+    scored if there are ``scores``.
+    """
+    kept: list[tuple[Trace, Score]] = []
+    for at, trace in await s.steered([trace for trace, _ in judged]):
+        known, score = judged[at]
+        if trace is not known:
+            [score] = await s.score([trace]) if scores else [Score(None, "")]
+        kept.append((trace, score))
+    return kept
 
 
 def again(problem: Problem, attempts: Sequence[tuple[Trace, str]]) -> tuple[Message, ...]:

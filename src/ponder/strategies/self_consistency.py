@@ -85,7 +85,7 @@ async def self_consistency(
         poll.keep(await s.steer(poll.traces))
         poll.n += s.granted()
     _tell(s, problem, _valued(s, problem, closing, poll.traces), poll)
-    return poll.winner or s.first(poll.traces)
+    return poll.winner or (s.first(poll.traces) if poll.traces else await s.spare(problem))
 
 
 def _tokens(traces: Sequence[Trace]) -> float:

@@ -17,7 +17,7 @@ from ponder.core.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Range
-from ponder.strategies.revising import again
+from ponder.strategies.revising import again, steered
 
 ASK = (
     "Look at your attempt critically: check each step and the final answer against the question. "
@@ -64,8 +64,11 @@ async def sequential_parallel(
         found += zip(traces, scores, strict=True)
         if s.settle(found):  # without a verifier, they vote
             break
-        stay = await s.steer([trace for trace, _ in found])
-        found = [pair for pair in found if pair[0] in stay]
+        found = await steered(s, found, scores=judged)
+        stay = [trace for trace, _ in found]
+        attempts = [[trace for trace in chain if trace in stay] for chain in attempts]
+    if not found:
+        return await s.spare(problem)
     if pick == "best" and s.listwise:
         traces = [trace for trace, _ in found]
         found = list(zip(traces, await s.score(traces), strict=True))

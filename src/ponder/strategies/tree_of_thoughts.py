@@ -21,7 +21,7 @@ from ponder.core.search import Node
 from ponder.core.session import Session
 from ponder.core.steps import step
 from ponder.core.trace import Score, Trace
-from ponder.policies.select import top_k
+from ponder.policies.tree import best_of
 from ponder.strategies.declaring import RUN, STEPS, Values, strategy
 from ponder.strategies.knobs import Range, StepKind, StepTokens
 
@@ -69,19 +69,25 @@ async def tree_of_thoughts(
         left -= len(now)
         grown = await s.expand(now, fan, unit, judge=judge, unlike=True)
         if search == "bfs":
-            kept = top_k(grown, [node.value for node in grown], width)
-            waiting = await s.select(grown, kept)
+            kept = await s.select(grown, partial(best_of, count=width))
+            waiting = [node for node in kept if not node.done]
             ended += [node for node in kept if node.done]
         else:
-            held = [n for n in grown if n.value is None or n.value >= threshold or n.done]
-            best_last = top_k(held, [node.value for node in held], len(held))[::-1]
-            waiting += await s.select(grown, best_last, f"below {threshold:g}")
-            ended += [node for node in grown if node.done]
+            choose = partial(_promising, least=threshold)
+            kept = await s.select(grown, choose, f"below {threshold:g}")
+            waiting = s.standing(waiting) + [node for node in kept if not node.done]
+            ended += [node for node in kept if node.done]
         s.settle(ended)
     if ended:
         return await s.conclude(ended)
     lead = waiting[:1] if search == "bfs" else waiting[-1:]
     return await s.conclude(lead[0].trace if lead else Trace.empty(problem))
+
+
+def _promising(nodes: Sequence[Node], least: float) -> list[Node]:
+    """Return the nodes to continue or to choose from, the best last."""
+    held = [n for n in nodes if n.value is None or n.value >= least or n.done]
+    return best_of(held, len(held))[::-1]
 
 
 async def _valued(s: Session, traces: Sequence[Trace], *, votes: int) -> list[tuple[Trace, Score]]:

@@ -48,9 +48,12 @@ async def verify_and_backtrack(
     ended: list[Node] = []
     failed: list[Node] = []
     for _ in range(most):
-        held[-1:] = (await s.offer(held[-1:]))[:1]
-        if not held:
-            s.fail()
+        await s.offer(held[-1:])
+        gone = next((at for at, node in enumerate(held) if not s.standing([node])), None)
+        if gone is not None:  # pruned or edited: go back to there
+            heir = s.heir(held[gone].trace)
+            held[gone:] = [s.node(heir.id)] if heir else []
+            wrong = []
         del failures[len(held) :]
         prompt = _warned(problem, wrong)
         grown = await s.advance(held[-1].trace, step=unit, prompt=prompt)
@@ -77,8 +80,8 @@ async def verify_and_backtrack(
             failures[-1] += 1
     if ended:
         return await s.conclude(ended)
-    last = held[-1].trace if held[-1].depth else s.best(failed)[0]
-    return await s.conclude(await s.advance(last, step=Step((), s.length)))
+    last = held[-1] if held[-1].depth else s.elsewhere()
+    return await s.conclude(await s.advance(last.trace, step=Step((), s.length)))
 
 
 def _added(before: Node, after: Node) -> str:

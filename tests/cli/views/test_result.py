@@ -9,6 +9,7 @@ import pytest
 from ponder.cli.views import result as view
 from ponder.core.ledger import Item, Receipt
 from ponder.runtime.result import Result, StoppedBy
+from tests.support.jobs import trace
 
 
 @pytest.mark.parametrize("thought", [0, 6])
@@ -38,3 +39,12 @@ def test_every_end_of_a_run_has_its_words(stopped: StoppedBy) -> None:
     result = Result(None, None, "s", {}, "m", None, 0, stopped, Receipt(()), ())
     assert view._ended(result).startswith("s on m: ")
     assert view._sure(result).startswith("no sample came to an answer: ")
+    assert "refusal" not in result.to_json()
+
+
+@pytest.mark.parametrize(("said", "words"), [("I will not.", ": I will not."), ("", ".")])
+def test_a_refusal_is_told_in_words_and_as_json(said: str, words: str) -> None:
+    refused = trace("0", text=said, finish="refusal")
+    result = Result(None, None, "s", {}, "m", None, 0, "done", Receipt(()), (), trace=refused)
+    assert view._sure(result) == f"the model refused to answer{words}"
+    assert result.to_json()["refusal"] == said

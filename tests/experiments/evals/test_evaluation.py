@@ -352,6 +352,18 @@ def test_the_run_of_a_problem_is_known_before_its_first_token(store: Store) -> N
     assert known == [row.id for row in store.journal().runs()] == [of(store)[0].run]
 
 
+def test_what_is_recorded_is_the_plan_for_a_model_that_thinks(store: Store) -> None:
+    """So that 'ponder runs resume' carries out the same plan."""
+    thinker = Scripted(right, info=ModelInfo("m", EVERYTHING, Shape(1), local=True))
+    planned = Configuration("s", "m", effort="high")
+    run(asked(1, planned), store, thinker)
+    [row] = store.journal().runs()
+    spec = planned.asked(items(1)[0]).settled(thinker.info).to_json()
+    assert spec["sampling"]["thinking"]
+    assert row.spec == json.loads(json.dumps(spec))
+    assert (row.result or {})["strategy"] == spec["strategy"]
+
+
 def test_a_run_that_was_removed_is_begun_anew(store: Store) -> None:
     def failing(request: Request) -> ModelError:
         return RequestRefused("no")

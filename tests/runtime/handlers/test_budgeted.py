@@ -54,9 +54,7 @@ class World:
             return await inner(call)
 
         meters = {"": Meter(Scripted(lambda request: ""))}
-        self.handle: Handler = budgeted(
-            noted, self.admission, self.ledger, meters, deadline, **{"answered": True, **how}
-        )
+        self.handle: Handler = budgeted(noted, self.admission, self.ledger, meters, deadline, **how)
 
 
 async def generous(call: Call) -> Result:

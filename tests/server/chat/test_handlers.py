@@ -103,6 +103,14 @@ async def test_every_setting_reaches_the_model() -> None:
     assert done.choices[0].message.content == "one two three"
     assert short.choices[0].message.content == "one two"
     assert short.choices[0].finish_reason == "length"
+    assert short.choices[0].message.refusal is None
+
+
+async def test_a_refusal_is_where_clients_look_for_it() -> None:
+    async with serving(scripted(lambda request: Completion("No.", "refusal", 4, 1))) as server:
+        done = await server.chat()
+    [choice] = done.choices
+    assert (choice.finish_reason, choice.message.refusal) == ("content_filter", "No.")
 
 
 async def test_a_reply_that_has_begun_is_continued() -> None:

@@ -79,8 +79,8 @@ def _sure(outcome: Result) -> str:
             "overcharged": "the endpoint charged more than it was allowed to",
         }
         stopped = outcome.stopped_by
-        if stopped == "done" and outcome.trace and outcome.trace.finish == "refusal":
-            said = short(outcome.trace.text, 200)
+        if stopped == "done" and outcome.refusal is not None:
+            said = short(outcome.refusal, 200)
             return f"the model refused to answer{f': {said}' if said else '.'}"
         return f"no sample came to an answer: {hints.get(stopped, f'raise --max-{stopped}')}."
     if outcome.confidence is None or chosen is None:

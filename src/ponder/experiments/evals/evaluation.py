@@ -255,7 +255,8 @@ class _Runs:
         if known:
             with suppress(UsageError):  # it was removed from the journal
                 return self.journal.run(known).id
-        new = self.journal.create(task.asked.to_json())
+        info = self.opened[task.configuration.model].model.info
+        new = self.journal.create(task.asked.settled(info).to_json())
         run = self.store.begin(task.id, task.outcome(new, state="open"), known)
         if run != new:
             self.journal.remove(new)

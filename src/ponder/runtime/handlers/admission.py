@@ -5,6 +5,9 @@ may still release unused budget. Only when nothing is in flight is it shortened 
 budget, or refused. So admission and length of a call follow from the costs of the calls before it
 and not from the order in which they finished.
 
+The same holds of a run that is resumed, whose calls in flight were lost but not those asked for
+later: what is kept beside a call stays kept while it flies, and a shortened call flies alone.
+
 An endpoint can charge more than a request allowed. Once one has, admission is closed: every waiting
 and every later call is refused.
 """
@@ -24,6 +27,8 @@ from ponder.core.cost import PICO, Cost
 from ponder.core.errors import Limit, LimitReached, Overcharged
 from ponder.core.ledger import Item, Ledger
 
+NOTHING = Cost()
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -35,6 +40,8 @@ class Grant:
     """Most that it may cost."""
     limit: Limit | None = None
     """The limit that shortened it, if any."""
+    beside: Cost = NOTHING
+    """Headroom that is kept beside it."""
 
 
 @dataclass(slots=True)
@@ -47,9 +54,9 @@ class _Waiting:
     beside: Callable[[int], Cost]
     grant: asyncio.Future[Grant]
 
-    def needs(self, length: int) -> Cost:
-        """Return the budget that must be available for it."""
-        return self.worst(length) + self.beside(length)
+    def at(self, length: int, limit: Limit | None = None) -> Grant:
+        """Return the grant of a length."""
+        return Grant(length, self.worst(length), limit, self.beside(length))
 
 
 class Admission:
@@ -70,6 +77,8 @@ class Admission:
         self._ledger = ledger
         self._reserved = Cost()
         self._flying = 0
+        self._beside: list[Cost] = []  # of the calls in flight that have any
+        self._alone = False  # True while a shortened call is in flight
         self._queue: deque[_Waiting] = deque()
         self._excess = False  # True once a call has cost more than was reserved for it
         self.fired: Limit | None = None
@@ -120,11 +129,11 @@ class Admission:
         if self._ledger.overcharged:
             raise Overcharged(self._ledger.overcharged)
         if not self._ceilings:
-            return self._grant(worst(length), length)
+            return self._granted(Grant(length, worst(length)))
         future = asyncio.get_running_loop().create_future()
         waiting = _Waiting(length, least, worst, beside, future)
-        if not self._queue and self.exceeded(waiting.needs(length)) is None:
-            return self._grant(worst(length), length)
+        if not self._queue and self._fits(waiting.at(length)):
+            return self._granted(waiting.at(length))
         self._queue.append(waiting)
         self._pump()
         try:
@@ -148,6 +157,10 @@ class Admission:
             self.audit(spent, grant.length if most is None else most)
         self._reserved -= grant.reserved
         self._flying -= 1
+        if grant.beside != NOTHING:
+            self._beside.remove(grant.beside)
+        if grant.limit:
+            self._alone = False
         self._pump()
 
     def audit(self, spent: Item, length: int) -> None:
@@ -184,10 +197,26 @@ class Admission:
     def _close(self, reason: str) -> None:
         self._ledger.overcharged = self._ledger.overcharged or reason
 
-    def _grant(self, reserved: Cost, length: int, limit: Limit | None = None) -> Grant:
-        self._reserved += reserved
+    def _granted(self, grant: Grant) -> Grant:
+        self._reserved += grant.reserved
         self._flying += 1
-        return Grant(length, reserved, limit)
+        if grant.beside != NOTHING:
+            self._beside.append(grant.beside)
+        self._alone = grant.limit is not None
+        return grant
+
+    def _fits(self, grant: Grant) -> bool:
+        """True if the grant fits beside the calls in flight."""
+        return not self._alone and self._exceeding(grant) is None
+
+    def _exceeding(self, grant: Grant) -> Limit | None:
+        """Return the limit that the grant would exceed, with the largest headroom of all calls."""
+        besides = [grant.beside, *self._beside]
+        used = self._ledger.spent + self._reserved + grant.reserved
+        for limit, figure, ceiling in self._ceilings:
+            if figure(used) + max(map(figure, besides)) > ceiling:
+                return limit
+        return None
 
     def _pump(self) -> None:
         while self._queue:
@@ -197,9 +226,9 @@ class Admission:
             elif self._ledger.overcharged:
                 self._queue.popleft()
                 head.grant.set_exception(Overcharged(self._ledger.overcharged))
-            elif self.exceeded(head.needs(head.length)) is None:
+            elif self._fits(head.at(head.length)):
                 self._queue.popleft()
-                head.grant.set_result(self._grant(head.worst(head.length), head.length))
+                head.grant.set_result(self._granted(head.at(head.length)))
             elif self._flying:
                 return
             else:
@@ -209,15 +238,12 @@ class Admission:
     def _shorten(self, head: _Waiting) -> None:
         lengths = range(head.least, head.length + 1)
         fitting = bisect.bisect_left(
-            lengths, True, key=lambda n: self.exceeded(head.needs(n)) is not None
+            lengths, True, key=lambda n: self._exceeding(head.at(n)) is not None
         )
-        limit = self.exceeded(
-            head.needs(lengths[fitting])
-        )  # for the shortest length that is too long
+        limit = self._exceeding(head.at(lengths[fitting]))  # for the shortest that is too long
         assert limit is not None
         if fitting:
-            length = lengths[fitting - 1]
-            head.grant.set_result(self._grant(head.worst(length), length, limit))
+            head.grant.set_result(self._granted(head.at(lengths[fitting - 1], limit)))
         else:
             self.fired, self.refused = limit, True
             head.grant.set_exception(LimitReached(limit))

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ponder.core.cost import Cost
-from ponder.core.effects import GENERATE, Call, Execute, Generate, Handler, Result, Steer
+from ponder.core.effects import Call, Generate, Handler, Result, Steer
 from ponder.core.errors import LimitReached, ModelError
 from ponder.core.ledger import Item, Ledger
 from ponder.core.run import forced
 from ponder.core.thinking import Thinking
-from ponder.core.trace import Delta, Ran, Trace
+from ponder.core.trace import Delta, Trace
 from ponder.runtime.handlers.admission import Admission, Grant
 from ponder.runtime.handlers.meter import Meter
 
@@ -35,7 +35,6 @@ def budgeted(
     *,
     exact_length: bool = False,
     concludes: bool = False,
-    answered: bool = False,
 ) -> Handler:
     """Wrap ``inner`` so that no limit is exceeded.
 
@@ -44,8 +43,8 @@ def budgeted(
     event loop. A sample that does not fit is shortened; with ``exact_length`` it is refused.
 
     If it ``concludes``, an answer is forced from a whole chain that is truncated without one, and
-    other requests are admitted only if forcing an answer would still fit in the budget: steps until
-    some trace has one (``answered``), the rest always.
+    other requests are admitted only if forcing an answer would still fit in the budget. That is so
+    by costs alone: a request that was refused is refused again when the run is resumed.
     """
 
     def answer(effect: Generate) -> Callable[[int], Cost] | None:
@@ -70,10 +69,9 @@ def budgeted(
         if not concludes or chain is None or forces or effect.whole:
             return nothing
         then = meters[""].conclusion(chain)  # the run's own model gives the final answer
-        if not effect.max_total:  # by costs alone: one that was refused is refused on resume
-            return nothing if admission.ceiling(then(0)) else lambda length: then(0)
-        # While it waits for its turn, another trace may give an answer.
-        return lambda length: Cost() if answered else then(length)
+        if effect.max_total:
+            return then
+        return nothing if admission.ceiling(then(0)) else lambda length: then(0)
 
     def too_late() -> LimitReached:
         admission.fired = "seconds"
@@ -181,17 +179,12 @@ def budgeted(
         return call.trace
 
     async def handle(call: Call) -> Result:
-        nonlocal answered
         effect = call.effect
         if isinstance(effect, Steer):  # costs nothing
             return await inner(call)
         in_time()
         if not isinstance(effect, Generate):
-            result = await answered_in_time(call)
-            if isinstance(effect, Execute) and effect.role == GENERATE:
-                assert isinstance(result, Ran)
-                answered = answered or result.answer is not None
-            return result
+            return await answered_in_time(call)
         meter, then = meters[effect.model], answer(effect)
         wanted, worst = meter.room(effect), meter.worst(effect)
         least = wanted if exact_length else min(LEAST, wanted)
@@ -207,8 +200,7 @@ def budgeted(
                 admission.fired = grant.limit
             thought = trace.reasoning or hidden(call, trace, meter)
             if then and trace.inconclusive and (meter.continues or thought):
-                trace = await conclude(call, effect, trace, grant)
-            answered = answered or (trace.answer is not None and effect.role == GENERATE)
+                return await conclude(call, effect, trace, grant)
             return trace
         finally:
             allowed = grant.length + meter.beside

@@ -3,6 +3,10 @@
 Results are replayed in order of delivery. Lost calls are not replayed but tried again; their cost
 stays on the ledger. Once one of them succeeds, the run diverges from its record: recorded results
 still answer the calls that they match, but in no order.
+
+Where the budget has limits to which the order of calls matters, results are delivered one at a time,
+the first time too: everything that follows from one is asked for before the next. So the order of
+delivery, which is recorded, tells the order in which calls come to the budget.
 """
 
 from __future__ import annotations
@@ -19,6 +23,11 @@ from ponder.runtime.records import Row, unpack
 
 PATIENCE = 1.0
 """Seconds without progress after which a replay stops to wait for its turn."""
+
+TURNS = 16
+"""Turns of the event loop that it takes until everything that follows from a result was asked for:
+three for each level of branches within branches.
+"""
 
 
 def recorded(inner: Handler, book: Book) -> Handler:
@@ -40,6 +49,7 @@ def recorded(inner: Handler, book: Book) -> Handler:
                 return ()
             book.note(call, call.effect, actions, None)
             await book.settled()
+            await book.deliver()
             return actions
         effect = call.effect  # a handler further in may shorten it
         result, lost = None, "cancelled"
@@ -57,6 +67,7 @@ def recorded(inner: Handler, book: Book) -> Handler:
         await book.settled()
         if call.path in book.lost:
             book.leave()
+        await book.deliver()
         return result
 
     return handle
@@ -66,11 +77,18 @@ class Book:
     """The record of one run: its rows, the position of the replay, and new rows.
 
     ``rows`` are those of an earlier attempt at the run. Unless ``ordered``, they answer in any
-    order, and calls that differ from them are made again.
+    order, and calls that differ from them are made again. If ``paced``, results are delivered one at
+    a time.
     """
 
     def __init__(
-        self, journal: Journal, run: str, rows: Sequence[Row] = (), *, ordered: bool = True
+        self,
+        journal: Journal,
+        run: str,
+        rows: Sequence[Row] = (),
+        *,
+        ordered: bool = True,
+        paced: bool = True,
     ) -> None:
         self._journal, self._run = journal, run
         self._follows, self._place = 0, 0
@@ -83,6 +101,8 @@ class Book:
         self._passed: set[str] = set()
         self._turns: dict[str, asyncio.Future[None]] = {}
         self._seq = max((row.seq for row in rows), default=-1) + 1
+        self._delivering = asyncio.Lock()
+        self._paced = paced
         self.moves = 0
         self.live = 0
 
@@ -103,6 +123,13 @@ class Book:
     async def settled(self) -> None:
         """Wait until all added rows are durable."""
         await self._journal.settled()
+
+    async def deliver(self) -> None:
+        """Wait until everything that follows from earlier results was asked for."""
+        if self._paced:
+            async with self._delivering:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
 
     def answers(self, call: Call) -> bool:
         """True if a recorded result answers the call."""
@@ -144,6 +171,7 @@ class Book:
                         f"the journal of run {self._run} has {self._order[self._next]} before "
                         f"{call.path}, and nobody asked for it: was the strategy changed since?"
                     )
+            await self.deliver()
         finally:
             self._passed.add(call.path)
             self._release()

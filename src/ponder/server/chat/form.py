@@ -54,7 +54,8 @@ def _logprobs(one: Reply, alternatives: int) -> dict[str, Any] | None:
 
 def _message(one: Reply) -> dict[str, Any]:
     content = one.content or (None if one.trace.calls else "")
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": content}
+    message["refusal"] = one.content or None if one.ending == "refusal" else None
     if one.trace.calls:
         message["tool_calls"] = written(one.trace.calls)
     if one.reasoning:
