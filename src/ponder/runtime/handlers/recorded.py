@@ -4,8 +4,8 @@ Results are replayed in order of delivery. Lost calls are not replayed but tried
 stays on the ledger. Once one of them succeeds, the run diverges from its record: recorded results
 still answer the calls that they match, but in no order.
 
-Where the budget has limits to which the order of calls matters, results are delivered one at a time,
-the first time too: everything that follows from one is asked for before the next. So the order of
+Where the order of calls matters to a limit of the budget, results are delivered one at a time, the
+first time too: everything that follows from one is asked for before the next. So the order of
 delivery, which is recorded, tells the order in which calls come to the budget.
 """
 
@@ -77,8 +77,8 @@ class Book:
     """The record of one run: its rows, the position of the replay, and new rows.
 
     ``rows`` are those of an earlier attempt at the run. Unless ``ordered``, they answer in any
-    order, and calls that differ from them are made again. If ``paced``, results are delivered one at
-    a time.
+    order, and calls that differ from them are made again. If ``paced``, results are delivered one
+    at a time.
     """
 
     def __init__(
