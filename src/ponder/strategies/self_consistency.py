@@ -10,9 +10,6 @@ only, so that the outcome does not depend on the order of arrival.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from ponder.core.errors import UsageError
@@ -20,12 +17,12 @@ from ponder.core.problem import Problem
 from ponder.core.refs import parse
 from ponder.core.session import Session
 from ponder.core.trace import Trace
-from ponder.core.worth import EXPECTED_TOKENS, forgone
 from ponder.policies.poll import Poll
-from ponder.policies.stopping import RULES, Rule, Value, rule
+from ponder.policies.stopping import RULES, rule
 from ponder.policies.value import PRIOR
 from ponder.strategies.declaring import RUN, Values, strategy
 from ponder.strategies.knobs import Open, Range
+from ponder.strategies.worth import Weighed
 
 BY = {"confidence": "mean_logprob", "score": ""}
 """Name of the verifier that weighs a vote; '' is the run's."""
@@ -71,9 +68,9 @@ async def self_consistency(
         return trace, scores[0].value or 0.0 if scores else 1.0
 
     closing = rule(stop, s.outlook or PRIOR, threshold=threshold)
-    poll = Poll(n, closing)
-    while coming := poll.wave(_least(s, batch, poll), _valued(s, problem, closing, poll.traces)):
-        concludes = _concludes(s, problem, closing, poll)
+    poll, worth = Poll(n, closing), Weighed(s, problem, closing)
+    while coming := poll.wave(_least(s, batch, poll), worth.rule(poll.traces)):
+        concludes = worth.concludes(poll)
         async with s.as_completed([ballot] * coming) as arriving:
             async for trace, weighs in arriving:
                 poll.add(trace, weighs)
@@ -84,12 +81,8 @@ async def self_consistency(
                     break
         poll.keep(await s.steer(poll.traces))
         poll.n += s.granted()
-    _tell(s, problem, _valued(s, problem, closing, poll.traces), poll)
+    worth.tell(poll)
     return poll.winner or (s.first(poll.traces) if poll.traces else await s.spare(problem))
-
-
-def _tokens(traces: Sequence[Trace]) -> float:
-    return sum(t.tokens for t in traces) / len(traces) if traces else EXPECTED_TOKENS
 
 
 def _least(s: Session, batch: int, poll: Poll) -> int:
@@ -99,38 +92,3 @@ def _least(s: Session, batch: int, poll: Poll) -> int:
     if not poll.traces:
         return batch
     return max(batch, s.economy.wave(poll.remaining))
-
-
-def _valued(s: Session, problem: Problem, closing: Rule, traces: Sequence[Trace]) -> Rule:
-    """Return the rule, with the price of a sample as a share of what a right answer is worth.
-
-    Before the first sample that price is unknown, so that nothing beyond the first is requested.
-    """
-    worth = s.economy.worth
-    if worth is None or not isinstance(closing, Value):
-        return closing
-    price = s.economy.price(problem, _tokens(traces)) / worth if traces else math.inf
-    return replace(closing, price=price)
-
-
-def _concludes(s: Session, problem: Problem, closing: Rule, poll: Poll) -> bool:
-    """Return True if a vote is worth what it may cost to force it from a truncated chain.
-
-    It is judged before a wave, so that it does not depend on the order of arrival. A vote gains its
-    share of what the best wave gains.
-    """
-    worth = s.economy.worth
-    if worth is None or not isinstance(closing, Value):
-        return True
-    gain = closing.gain(poll.seen, poll.remaining)
-    return gain * worth >= s.economy.ending(problem, s.length)
-
-
-def _tell(s: Session, problem: Problem, closing: Rule, poll: Poll) -> None:
-    """Record what further samples would have cost and gained, if the caller gave a worth."""
-    worth, left = s.economy.worth, poll.remaining
-    if worth is None or not left or not isinstance(closing, Value):
-        return
-    more, gain = closing.best(poll.seen, left)
-    price = s.economy.price(problem, _tokens(poll.traces), more)
-    s.decide("stop", forgone(f"another {more} samples", price, gain, s.economy))
