@@ -117,6 +117,18 @@ def test_steering_nothing_is_answered_with_nothing() -> None:
     assert unpack(pack(()), Steer(())) == ()
 
 
+def test_runs_of_one_second_have_ids_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(":memory:")
+    monkeypatch.setattr("ponder.runtime.journal.time.strftime", lambda form: "20261128-120000-")
+    drawn = iter(["aaaaaa", "aaaaaa", "bbbbbb"])
+    monkeypatch.setattr("ponder.runtime.journal.secrets.token_hex", lambda n: next(drawn))
+    first, second = journal.create({"n": 1}), journal.create({"n": 2})
+    assert (first[-6:], second[-6:]) == ("aaaaaa", "bbbbbb")
+    assert journal.run(first).spec == {"n": 1}
+    assert journal.run(second).spec == {"n": 2}
+    journal.close()
+
+
 def test_runs_are_listed_newest_first_and_found_by_an_unambiguous_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

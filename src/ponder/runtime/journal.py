@@ -85,13 +85,16 @@ class Journal:
 
     def create(self, spec: dict[str, Any]) -> str:
         """Begin a run; return its ID."""
-        run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
-        self._execute(
-            "insert into runs (id, created, spec, state, worker) values (?, ?, ?, 'running', ?)",
-            (run, time.time(), jsontext.dumps(spec), this_one()),
-        )
-        self._new.add(run)
-        return run
+        text = jsontext.dumps(spec)
+        while True:
+            run = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+            if self._execute(  # nothing, if another run of this second has that ID
+                "insert or ignore into runs (id, created, spec, state, worker) "
+                "values (?, ?, ?, 'running', ?) returning id",
+                (run, time.time(), text, this_one()),
+            ):
+                self._new.add(run)
+                return run
 
     def run(self, run: str) -> RunRow:
         """Return one run by its ID, or by an unambiguous prefix of it.
