@@ -189,44 +189,50 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'s' if count > 1 else ''}"
 
 
-ROWS = (
-    *(Row(n, 0) for n in range(1, SIZES[-1] + 1)),
-    *(Row(0, n) for n in SIZES),
-    *(Row(n, n, across) for n in SIZES for across in (False, True)),
-)
+def rows_of(most: int) -> list[Row]:
+    """Return the ways that up to so many texts and programs allow."""
+    sizes = [n for n in SIZES if n <= most]
+    return [
+        *(Row(n, 0) for n in range(1, most + 1)),
+        *(Row(0, n) for n in sizes),
+        *(Row(n, n, across) for n in sizes for across in (False, True)),
+    ]
 
 
-def score(path: Path) -> None:
-    """Print the tables of one pool: for each suite and for all problems."""
+def score(path: Path, n: int) -> None:
+    """Print the tables of one pool: for each suite and for all problems, of their first n samples
+    of each kind.
+    """
     samples: dict[str, list[Sample]] = defaultdict(list)
     for sample in read(path):
-        samples[sample.problem].append(sample)
-    full = {k: v for k, v in samples.items() if len(v) == 2 * SIZES[-1]}
+        if sample.k < n:
+            samples[sample.problem].append(sample)
+    full = {name: found for name, found in samples.items() if len(found) == 2 * n}
     print(f"\n## {path.name}: {len(full)} problems of {len(samples)} are complete")
     for suite in ("gsm8k", "math500", ""):
         chosen = [found for name, found in full.items() if name.startswith(suite)]
         if chosen:
-            table(suite or "both", chosen)
+            table(suite or "both", chosen, rows_of(n))
 
 
-def table(title: str, problems: Sequence[Sequence[Sample]]) -> None:
+def table(title: str, problems: Sequence[Sequence[Sample]], rows: Sequence[Row]) -> None:
     """Print accuracy and cost of every row, and differences at equal FLOPs."""
-    rights = np.array([[accuracy(held, row) for row in ROWS] for held in problems])
-    costs = np.array([[cost(held, row) for row in ROWS] for held in problems])
+    rights = np.array([[accuracy(held, row) for row in rows] for held in problems])
+    costs = np.array([[cost(held, row) for row in rows] for held in problems])
     means = intervals.resampled_means(rights, 0)
     spent = costs.mean(axis=0)
     print(f"\n**{title}**, {len(problems)} problems\n")
     print("| | accuracy (95 %) | FLOPs | generated tokens | against | difference (95 %) |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for i, row in enumerate(ROWS):
+    for i, row in enumerate(rows):
         low, high = intervals.percentile(means[:, i])
-        rival = matched(i, spent[:, 0])
+        rival = matched(i, rows, spent[:, 0])
         cells = ["", ""]
         if row.programs and rival is not None:
             gap = paired.difference(rights, means, i, rival)
             doubt = "" if gap.decided else "; undecided"
             cells = [
-                ROWS[rival].name,
+                rows[rival].name,
                 f"{gap.difference:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}{doubt})",
             ]
         figures = [f"{rights[:, i].mean():.3f} ({low:.3f} to {high:.3f})", f"{spent[i, 0]:.2e}"]
@@ -238,9 +244,9 @@ def table(title: str, problems: Sequence[Sequence[Sample]]) -> None:
     print(f"{silent} have no answer.")
 
 
-def matched(i: int, spent: Floats) -> int | None:
+def matched(i: int, rows: Sequence[Row], spent: Floats) -> int | None:
     """Return the smallest vote of texts that costs at least as much as a row; None if none does."""
-    texts = [at for at, row in enumerate(ROWS) if not row.programs and spent[at] >= spent[i]]
+    texts = [at for at, row in enumerate(rows) if not row.programs and spent[at] >= spent[i]]
     return min(texts, key=lambda at: float(spent[at]), default=None)
 
 
@@ -295,7 +301,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.what == "score":
         for path in chosen.pools:
-            score(path)
+            score(path, chosen.n)
         return
     problems = items(chosen.data, chosen.tuning)[: chosen.limit]
     [path] = chosen.pools
