@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 
+from ponder import cli
 from ponder.cli.options.numbers import (
-    AboveZero,
+    ABOVE_ZERO,
+    Finite,
     number_above_zero,
     numbers_above_zero,
     whole_numbers,
@@ -39,6 +43,19 @@ def test_what_is_no_number_above_zero_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "nan", "inf", "1e999"])
 def test_the_type_of_an_option_refuses_what_is_no_finite_number_above_zero(text: str) -> None:
-    assert AboveZero().convert("1e-2", None, None) == 0.01
+    assert ABOVE_ZERO.convert("1e-2", None, None) == 0.01
     with pytest.raises(click.BadParameter, match=r"finite number|range x>0|valid float"):
-        AboveZero().convert(text, None, None)
+        ABOVE_ZERO.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["nan", "1.5", "-inf"])
+def test_a_range_refuses_nan(text: str) -> None:
+    assert Finite(0, 1).convert("0.5", None, None) == 0.5
+    with pytest.raises(click.BadParameter, match=r"finite number|range 0<=x<=1"):
+        Finite(0, 1).convert(text, None, None)
+
+
+def test_no_option_has_a_range_that_takes_nan() -> None:
+    files = Path(cli.__file__).parent.rglob("*.py")
+    found = {path.name for path in files if "click.FloatRange" in path.read_text(encoding="utf-8")}
+    assert found == {"numbers.py"}

@@ -9,6 +9,7 @@ import click
 
 from ponder import api
 from ponder.cli.options.data import DATA
+from ponder.cli.options.numbers import Finite
 from ponder.cli.options.once import Group
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
@@ -52,7 +53,7 @@ def learn() -> None:
 )
 @click.option(
     "--at-least",
-    type=click.FloatRange(0, 1),
+    type=Finite(0, 1),
     default=1.0,
     show_default=True,
     metavar="SCORE",
@@ -79,7 +80,7 @@ def learn() -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Breaks ties.")
 @click.option(
     "--holdout",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     default=0.0,
     metavar="FRACTION",
     help="Share of problems that go to a second file, by a hash of their question.",

@@ -7,7 +7,7 @@ import logging
 
 import click
 
-from ponder.cli.options.numbers import AboveZero
+from ponder.cli.options.numbers import ABOVE_ZERO
 from ponder.cli.options.offering import Offer, need, offering
 from ponder.cli.options.once import Command
 from ponder.cli.output.terminal import say
@@ -43,7 +43,7 @@ NEEDED = ("starlette", "uvicorn", "pydantic", "prometheus_client")
 )
 @click.option(
     "--keep-days",
-    type=AboveZero(),
+    type=ABOVE_ZERO,
     metavar="DAYS",
     help="Remove runs from the journal that began so many days ago.",
 )

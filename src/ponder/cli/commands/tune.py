@@ -12,6 +12,7 @@ import click
 from ponder import api
 from ponder.cli.commands.solve import knob_values
 from ponder.cli.options.data import DATA
+from ponder.cli.options.numbers import Finite
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
@@ -72,7 +73,7 @@ _ALL = "exact"  # the rule of the fixed votes that the table shows
     "--judge",
     default=0.5,
     show_default=True,
-    type=click.FloatRange(0.05, 0.95),
+    type=Finite(0.05, 0.95),
     help="Share of the problems that nothing is fitted to.",
 )
 @click.option(

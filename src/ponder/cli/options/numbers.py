@@ -10,11 +10,8 @@ import click
 from ponder.core.errors import UsageError
 
 
-class AboveZero(click.FloatRange):
-    """A finite number above zero, as the type of an option."""
-
-    def __init__(self) -> None:
-        super().__init__(0, min_open=True)
+class Finite(click.FloatRange):
+    """A finite number within a range, as the type of an option. For click, nan is in every one."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -25,9 +22,12 @@ class AboveZero(click.FloatRange):
             click.BadParameter: it is none.
         """
         number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):  # which lies in every range, for click
+        if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+ABOVE_ZERO = Finite(0, min_open=True)
 
 
 def whole_numbers(option: str, text: str | None) -> list[int]:

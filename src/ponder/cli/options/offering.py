@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ponder import api
-from ponder.cli.options.numbers import AboveZero
+from ponder.cli.options.numbers import ABOVE_ZERO
 from ponder.core.budget import Budget
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.models.config import Config
@@ -124,7 +124,7 @@ def offering(one: str, *, effort: str, at_once: int, waiting: str = "") -> Calla
         ),
         click.option(
             "--deadline",
-            type=AboveZero(),
+            type=ABOVE_ZERO,
             metavar="S",
             help="Seconds after which a run ends with its best answer so far.",
         ),
