@@ -95,6 +95,7 @@ COVERED_BY = {
     "models/openvino/messages.py": "models/openvino/test_model.py",
     "models/openvino/engine.py": "models/openvino/test_model.py",
     "models/reward/formats.py": "models/reward/test_endpoint.py",
+    "planning/problems.py": "test_api.py",
     "planning/spec.py": "test_api.py",
     "server/answered.py": "server/chat/test_handlers.py",
     "server/body.py": "server/chat/test_handlers.py",

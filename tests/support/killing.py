@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from ponder.runtime.journal import Journal
 from tests.support.commands import QUESTION, start
@@ -44,6 +46,23 @@ def served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+def kill_in_mid_run(folder: Path, server: Seeded, ask: Callable[[httpx.Client], object]) -> None:
+    """Start a server, ask it, and kill it when three of six replies have been recorded."""
+    server.hold = lambda count: count > 3
+    with served(folder) as (process, client), ThreadPoolExecutor(1) as beside:
+        asking = beside.submit(ask, client)
+        for _ in range(3):
+            assert server.held.acquire(timeout=600)
+        while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        with pytest.raises(httpx.TransportError):
+            asking.result()
+    for _ in range(3):
+        assert server.closed.acquire(timeout=600)
+    server.hold = lambda count: False
 
 
 def recorded(path: Path) -> int:

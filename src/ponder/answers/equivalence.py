@@ -122,6 +122,11 @@ _OPAQUE = re.compile(
 """Notation of which math-verify would read a part."""
 
 
+def recorded_key(text: str, key: str | None, answer_type: AnswerType) -> str:
+    """Return the key of a recorded answer, made without sympy if none was recorded."""
+    return key or quick_key(text, answer_type) or f"s:{text}"
+
+
 def rational_key(value: Fraction) -> str:
     """Return ``q:n`` or ``q:n/d`` in lowest terms."""
     return f"q:{value}"

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from ponder.answers.arithmetic import steps
-from ponder.answers.equivalence import quick_key
+from ponder.answers.equivalence import recorded_key
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.search import Tree
 
@@ -94,10 +94,8 @@ class Asked:
 
 
 def key_of(answer: str | None, key: str | None, problem: Problem) -> str | None:
-    """Return the key of an answer, made as in a vote where none was recorded."""
-    if answer is None:
-        return None
-    return key or quick_key(answer, problem.answer_type) or f"s:{answer}"
+    """Return the key of an answer, made where none was recorded; None without an answer."""
+    return None if answer is None else recorded_key(answer, key, problem.answer_type)
 
 
 def misstep(turn: str, problem: Problem) -> str:

@@ -25,7 +25,7 @@ from ponder.core.problem import Problem
 from ponder.experiments.suites.base import Item, Suite
 from ponder.experiments.suites.grading import gold as golds
 from ponder.experiments.suites.grading.grade import grade
-from ponder.experiments.suites.registry import SUITES
+from ponder.experiments.suites.registry import measures
 from ponder.learning import questions
 from ponder.learning.exporting import write
 from ponder.learning.rewards import Completion, Rewards, text_of
@@ -240,7 +240,7 @@ def check(suite: Suite, verifier: str, folder: Path) -> None:
         )
     if verifier != REFERENCE:
         registry.find(verifier)
-    elif suite.name in SUITES and not suite.name.endswith("/train"):
+    elif measures(suite.name):
         raise UsageError(
             f"models are measured on {suite.name}, so its references are no rewards: name a "
             "verifier, or another suite."

@@ -32,7 +32,7 @@ from typing import Any, Literal, get_args
 
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import Problem
-from ponder.experiments.suites.registry import SUITES, find
+from ponder.experiments.suites.registry import find, measures
 from ponder.learning import questions
 from ponder.learning.chains import AGREEMENT, Asked, Chain, left_out, to_json
 from ponder.learning.picking import Choice
@@ -185,7 +185,7 @@ def _grouped(
             scores.update(score for chain in voted.chains for score in chain.scores)
             scored |= any(asked.choice.score(chain) is not None for chain in voted.chains)
             _take(groups, name, voted, asked, summary)
-    summary.evaluation = tuple(sorted(s for s in suites if s in SUITES and _evaluates(s)))
+    summary.evaluation = tuple(sorted(filter(measures, suites)))
     if asked.format != "prompts" and summary.chains and not scored:
         there = ", ".join(sorted(scores - {AGREEMENT}))
         raise UsageError(
@@ -216,11 +216,6 @@ def _take(
         group.chains += [*right, *filter(asked.choice.wrong, one.chains)]
     else:
         group.chains += right
-
-
-def _evaluates(suite: str) -> bool:
-    """Return True if a suite of Ponder's is one that models are measured on."""
-    return not suite.endswith("/train")
 
 
 def _nothing(asked: Export, summary: Summary) -> str:

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ponder.core.errors import UsageError
-from ponder.core.refs import spelled
 from ponder.learning.chains import Chain
+from ponder.verifiers.naming import canonical
 
 Pick = Literal["shortest", "diverse", "best", "random"]
 PICKS: tuple[Pick, ...] = get_args(Pick)
@@ -51,16 +51,17 @@ class Choice:
     seed: int = 0
     any_steps: bool = False
     """True to keep right chains with a step that is false."""
-    _spelled: str = field(init=False, default="", repr=False)
+    _recorded: str = field(init=False, default="", repr=False)
+    """The verifier's name as records have it: ``regex:4`` is ``regex(4)``."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_spelled", _spelled(self.verifier))
+        object.__setattr__(self, "_recorded", canonical(self.verifier))
         if self.most < 1:
             raise UsageError(f"at most {self.most} rows of a problem are none: give 1 or more.")
 
     def score(self, chain: Chain) -> float | None:
         """Return the score that decides; None for an abstention."""
-        return chain.scores.get(self.verifier, chain.scores.get(self._spelled))
+        return chain.scores.get(self.verifier, chain.scores.get(self._recorded))
 
     def passed(self, chain: Chain) -> bool:
         """Return True if the verifier passed the chain's answer."""
@@ -100,14 +101,6 @@ class Choice:
                 wrong.remove(nearest)
                 found.append((right, nearest))
         return found
-
-
-def _spelled(name: str) -> str:
-    """Return a verifier's name as it is recorded: ``regex:4`` is ``regex(4)``."""
-    try:
-        return str(spelled(name))
-    except UsageError:
-        return name  # a score of another program
 
 
 def _sorted(chains: Iterable[Chain]) -> list[Chain]:

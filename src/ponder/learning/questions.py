@@ -21,10 +21,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ponder.core.errors import UsageError
-from ponder.core.problem import AnswerType, Message, Problem, Role, read_tests
+from ponder.core.problem import Message, Problem
+from ponder.planning.problems import Described
 from ponder.util.decoding import Malformed, decode, parse
 
 GRAM = 13
@@ -122,7 +122,7 @@ def grams(text: str) -> Iterator[str]:
 
 def plain(problem: Problem) -> bool:
     """Return True if the problem is text alone: no images, no tools, no calls."""
-    return problem.tools is None and not any(m.rare for m in problem.messages)
+    return problem.tools is None and not any(m.rare for m in (*problem.messages, *problem.examples))
 
 
 def turns(messages: Iterable[Message]) -> list[dict[str, str]]:
@@ -147,36 +147,13 @@ def problem_from_text(text: str) -> Problem:
         UsageError: the text is something else.
     """
     try:
-        read: _Written = decode(_Written, parse(text), "it")
-    except Malformed as error:
+        described: Described = decode(Described, parse(text), "it")
+        problem = described.read()
+        if not plain(problem):
+            raise Malformed("it has images, tools or calls")
+    except (Malformed, UsageError) as error:
         raise UsageError(
-            f"a row's problem is damaged: {error}; export the rows again with 'ponder learn'."
+            f"a row's problem is damaged: {str(error).rstrip('.')}; export the rows again with "
+            "'ponder learn'."
         ) from None
-    return Problem(
-        tuple(Message(m.role, m.content) for m in read.messages),
-        read.answer_type,
-        read.choices,
-        read.schema,
-        read_tests(read.tests),
-        read.instruction,
-        tuple(Message(m.role, m.content) for m in read.examples),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    role: Role
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A plain problem as ``Problem.describe`` writes it."""
-
-    messages: tuple[_Turn, ...]
-    answer_type: AnswerType
-    choices: tuple[str, ...]
-    schema: str
-    tests: dict[str, Any] | None = None
-    instruction: str = ""
-    examples: tuple[_Turn, ...] = ()
+    return problem

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ponder.answers.extract import instruction
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem, offered
+from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem, offered, read_tests
+from ponder.core.tools import Toolset
 from ponder.planning.infer import infer
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A problem in the form of ``Problem.describe``, as it is decoded."""
+
+    messages: tuple[Message, ...]
+    answer_type: AnswerType
+    choices: tuple[str, ...]
+    schema: str
+    tests: Mapping[str, Any] | None = None
+    instruction: str = ""
+    examples: tuple[Message, ...] = ()
+    tools: Toolset | None = None
+
+    def read(self) -> Problem:
+        """Return the problem.
+
+        Raises:
+            Malformed, UsageError: its parts do not go together.
+        """
+        return Problem(
+            self.messages,
+            self.answer_type,
+            self.choices,
+            self.schema,
+            read_tests(self.tests),
+            self.instruction,
+            self.examples,
+            self.tools,
+        )
 
 
 def problem(

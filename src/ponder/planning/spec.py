@@ -10,11 +10,11 @@ from ponder._version import __version__
 from ponder.core.budget import Budget
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
-from ponder.core.problem import AnswerType, Message, Problem, read_tests
-from ponder.core.tools import Toolset
+from ponder.core.problem import Problem
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.planning import difficulty, presets
+from ponder.planning.problems import Described
 from ponder.planning.styles import Style
 from ponder.policies.value import Mixture
 from ponder.strategies import registry
@@ -138,7 +138,6 @@ class Spec:
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> Spec:
         words: _Words = decode(_Words, dict(data), "it")
-        asked = words.problem
         drawn = {name: getattr(words.sampling, name) for name in presets.COMMON}
         read(presets.COMMON, drawn)
         if words.seed not in SEEDS or not words.budget.keys() <= asdict(Budget()).keys():
@@ -146,16 +145,7 @@ class Spec:
         if words.outlook is not None:
             difficulty.check(words.outlook)
         return cls(
-            Problem(
-                asked.messages,
-                asked.answer_type,
-                asked.choices,
-                asked.schema,
-                read_tests(asked.tests),
-                asked.instruction,
-                asked.examples,
-                asked.tools,
-            ),
+            words.problem.read(),
             words.model,
             words.strategy,
             registry.choose(words.strategy, words.knobs).values,
@@ -171,24 +161,10 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """A problem in the journal's form; ``read_tests`` reads its tests."""
-
-    messages: tuple[Message, ...]
-    answer_type: AnswerType
-    choices: tuple[str, ...]
-    schema: str
-    tests: Mapping[str, Any] | None = None
-    instruction: str = ""
-    examples: tuple[Message, ...] = ()
-    tools: Toolset | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Words:
     """A spec in the journal's form."""
 
-    problem: _Question
+    problem: Described
     model: str
     strategy: str
     knobs: Mapping[str, Any]

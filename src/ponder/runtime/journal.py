@@ -62,7 +62,6 @@ class Journal:
         self._pending: list[tuple[Any, ...]] = []
         self._decided: list[tuple[Any, ...]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._new: set[str] = set()  # runs that were created here and have no calls yet
         self._db = database.connect(path, replace(JOURNAL, joins=join))
         self._end = weakref.finalize(self, self._db.close)  # at the latest at exit
 
@@ -93,7 +92,6 @@ class Journal:
                 "values (?, ?, ?, 'running', ?) returning id",
                 (run, time.time(), text, this_one()),
             ):
-                self._new.add(run)
                 return run
 
     def run(self, run: str) -> RunRow:
@@ -155,7 +153,6 @@ class Journal:
 
     def finish(self, run: str, state: str, result: dict[str, Any] | None) -> None:
         """Close a run: ``state`` is done, incomplete (samples were lost), interrupted or failed."""
-        self._new.discard(run)
         ended = None if result is None else jsontext.dumps(result)
         self._commit(
             (
@@ -234,10 +231,8 @@ class Journal:
 
     def calls(self, run: str) -> list[Row]:
         """Return the calls of a run, in order of delivery."""
-        if run in self._new:
-            self._new.discard(run)
-            return []
-        self.flush()
+        if any(row[0] == run for row in self._pending):  # those of other runs can wait
+            self.flush()
         rows = self._execute("select seq, record from calls where run = ? order by seq", (run,))
         try:
             return read_rows(rows)
@@ -254,7 +249,6 @@ class Journal:
         lost: str | None,
     ) -> None:
         """Add a row; it is durable once ``settled`` or ``flush`` returns."""
-        self._new.discard(run)
         packed = None if result is None else pack(result)
         spent = None if call.spent is None else _costs(call.spent)
         record = encode((call.path, effect.describe(), packed, lost, spent))

@@ -20,6 +20,7 @@ from ponder.core.events import Event, Subscriber, Weighed
 from ponder.core.run import ignore
 from ponder.decision import STRATEGY, Decision, concluded, wish
 from ponder.planning.presets import DEFAULT
+from ponder.policies.decisions import TEMPERATURES
 from ponder.server.answered import Tokens
 from ponder.server.asked import Asked, budget_of
 from ponder.server.body import WHOLE, Form, read
@@ -51,7 +52,7 @@ class DecisionBody(Form):
     labels: Literal["letters", "words"] = "letters"
     permutations: Annotated[int, Field(ge=1, le=MOST), WHOLE] = 4
     calibrate: bool = False
-    soften: Annotated[float, Field(ge=0.05, le=20)] = 1.0
+    soften: Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])] = 1.0
     ponder: DecisionDial = DecisionDial()
     # Inert: they say nothing about the decision.
     user: str | None = None

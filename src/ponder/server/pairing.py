@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from ponder.core.problem import Message
+from ponder.server.body import Form
 from ponder.server.errors import ApiError
+
+
+class Caller(Form):
+    """The caller of a tool: the model itself."""
+
+    type: Literal["direct"]
 
 
 def check_results(

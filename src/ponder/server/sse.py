@@ -91,14 +91,3 @@ class Arriving(Generic[T]):
                 self._bell = None
         found, self._items = self._items, []
         return found
-
-
-async def alive(queue: asyncio.Queue[Any], seconds: float) -> Any:
-    """Return the next item of a queue; None if none has come within the seconds."""
-    if not queue.empty():
-        return queue.get_nowait()
-    try:
-        async with asyncio.timeout(seconds):
-            return await queue.get()
-    except TimeoutError:
-        return None

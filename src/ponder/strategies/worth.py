@@ -16,7 +16,9 @@ from ponder.policies.stopping import Rule, Value
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What samples of a vote gain and cost. Without a worth, or by another rule, nothing counts."""
+    """The gain and the price of a vote's samples; without a worth, or by another rule, neither
+    counts.
+    """
 
     session: Session
     problem: Problem

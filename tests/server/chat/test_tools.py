@@ -17,18 +17,17 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ponder.core.problem import Message
-from ponder.core.tools import Tool, ToolCall, Toolset
-from ponder.models.base import Completion, Request
+from ponder.core.tools import Tool, Toolset
+from ponder.models.base import Completion
 from ponder.models.config import Config, EndpointConfig
-from ponder.models.fakes.scripted import Scripted
 from ponder.models.openvino.model import OpenVINO, load
 from ponder.server.chat.tools import PIECE, PIECES, increments
 from tests.support.serving import NUMBER, USER, answering, scripted, serving
+from tests.support.tooling import CITY, LYON, PARIS, PNG, agent, call, calls, replying
 from tests.support.vendors import calling
 from tests.support.vendors.serving import Asked, Book, Reply, application
 from tests.support.vendors.serving import serving as upstream
 
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {
     "type": "function",
     "function": {"name": "get_weather", "description": "Weather of a city.", "parameters": CITY},
@@ -36,32 +35,6 @@ WEATHER = {
 TIME = {"type": "function", "function": {"name": "get_time", "strict": True}}
 TOOLS = [WEATHER, TIME]
 ASK = [{"role": "user", "content": "How is Paris?"}]
-PARIS, LYON = '{"city": "Paris"}', '{"city": "Lyon"}'
-DOT = "data:image/png;base64,iVBORw0KGgo="
-
-
-def call(arguments: str, *, id: str = "call_1", name: str = "get_weather") -> ToolCall:
-    return ToolCall(id, name, arguments)
-
-
-def calls(*made: ToolCall, text: str = "", **more: Any) -> Completion:
-    fields: dict[str, Any] = {"finish": "stop", "calls": made} | more
-    return Completion(text, prompt_tokens=5, completion_tokens=4, **fields)
-
-
-def replying(*replies: Completion | str) -> Scripted:
-    script = iter(replies)
-    return scripted(lambda request: next(script))
-
-
-def agent() -> Scripted:
-    """A model that calls a tool, and answers once it has the result."""
-
-    def reply(request: Request) -> Completion | str:
-        last = request.messages[-1]
-        return f"It is {last.content}." if last.call else calls(call(PARIS), text="I look.")
-
-    return scripted(reply)
 
 
 def turn(message: Any) -> dict[str, Any]:
@@ -286,7 +259,7 @@ async def test_images_reach_the_upstream_unchanged_and_are_not_fetched() -> None
     content = [
         {"type": "text", "text": "Which is a cat?"},
         {"type": "image_url", "image_url": {"url": far, "detail": "low"}},
-        {"type": "image_url", "image_url": {"url": DOT}},
+        {"type": "image_url", "image_url": {"url": PNG}},
     ]
     async with (
         upstream(application(calling.chat, book)) as url,
@@ -317,7 +290,7 @@ def endpoint(url: str, *able: Any) -> Config:
 
 
 async def test_a_model_without_images_or_tools_refuses_them() -> None:
-    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": DOT}}]}]
+    picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]
 
     def never(asked: Asked) -> Reply:
         raise AssertionError("nothing is asked")
@@ -418,11 +391,11 @@ def chosen(choice: Any) -> dict[str, Any]:
         ({"messages": [{**USER[0], "name": "Ann"}]}, "messages[0]", "'name' is not supported"),
         ({"messages": [{**CALLED, "role": "user"}]}, "messages[0]", "the role 'assistant'"),
         ({"messages": [{**RESULT, "role": "user"}]}, "messages[0]", "the role 'tool'"),
-        (picture(DOT, "assistant"), "messages[0]", "the role 'user'"),
+        (picture(PNG, "assistant"), "messages[0]", "the role 'user'"),
         (picture("http://h/a.png"), "messages[0].content[0].image_url.url", "https://"),
         (picture("file:///etc/passwd"), "messages[0].content[0].image_url.url", "no image"),
         (picture("data:text/html,x"), "messages[0].content[0].image_url.url", "no image"),
-        (picture(DOT, detail="huge"), "messages[0].content[0].image_url.detail", "'auto'"),
+        (picture(PNG, detail="huge"), "messages[0].content[0].image_url.detail", "'auto'"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "messages[0].content[0]",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.support.commands import QUESTION
-from tests.support.killing import recorded, served
+from tests.support.killing import kill_in_mid_run, served
 from tests.support.responding import RESPONSE, check, read
 from tests.support.seeded import configure, seeded_server
 
@@ -39,19 +37,7 @@ def test_a_response_whose_server_was_killed_goes_on_and_nothing_is_paid_twice(
     heard: list[str] = []
     with seeded_server() as server:
         configure(tmp_path, server.url)
-        server.hold = lambda count: count > 3
-        with served(tmp_path) as (process, client), ThreadPoolExecutor(1) as beside:
-            listening = beside.submit(lines, client, heard)
-            for _ in range(3):
-                assert server.held.acquire(timeout=60)
-            while recorded(tmp_path / "runs.sqlite") < 3:  # sent is not yet received
-                assert process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            with pytest.raises(httpx.TransportError):
-                listening.result()
-        for _ in range(3):
-            assert server.closed.acquire(timeout=60)
-        server.hold = lambda count: False
+        kill_in_mid_run(tmp_path, server, partial(lines, into=heard))
         whole = threading.Event()
         server.after = lambda count: whole.set() if count == 9 else None
         paid = server.seeds[:3]

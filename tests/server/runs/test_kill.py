@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.support.commands import QUESTION
-from tests.support.killing import recorded, served
-from tests.support.seeded import Seeded, configure, seeded_server
+from tests.support.killing import kill_in_mid_run, served
+from tests.support.seeded import configure, seeded_server
 
 BODY = {
     "model": "loop",
@@ -30,23 +26,8 @@ ABLE = ["seed", "stop", "logprobs", "top_logprobs"]
 CHAT = "/v1/chat/completions"
 
 
-@contextmanager
-def killed(folder: Path, server: Seeded, body: dict[str, Any]) -> Iterator[None]:
-    """Three of six replies have been recorded; then the server is killed."""
-    server.hold = lambda count: count > 3
-    with served(folder) as (process, client), ThreadPoolExecutor(1) as beside:
-        asking = beside.submit(client.post, CHAT, json=body, headers=KEY)
-        for _ in range(3):
-            assert server.held.acquire(timeout=600)
-        while recorded(folder / "runs.sqlite") < 3:  # sent is not yet received
-            assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        with pytest.raises(httpx.TransportError):
-            asking.result()
-    for _ in range(3):
-        assert server.closed.acquire(timeout=600)
-    server.hold = lambda count: False
-    yield
+def ask(client: httpx.Client, **more: Any) -> httpx.Response:
+    return client.post(CHAT, json=BODY | more, headers=KEY)
 
 
 def unbroken(folder: Path) -> dict[str, Any]:
@@ -61,15 +42,16 @@ def test_a_request_that_is_sent_again_after_a_kill_is_not_paid_twice(tmp_path: P
     expected = unbroken(tmp_path / "other")
     with seeded_server() as server:
         configure(tmp_path, server.url, capabilities=ABLE)
-        with killed(tmp_path, server, BODY), served(tmp_path) as (_, client):
+        kill_in_mid_run(tmp_path, server, ask)
+        with served(tmp_path) as (_, client):
             paid = server.seeds[:3]
             [cut] = client.get("/v1/runs").json()["data"]
             assert cut["state"] == "cut_off"
-            first = client.post(CHAT, json=BODY, headers=KEY)
+            first = ask(client)
             assert first.status_code == 200, first.text
-            again = client.post(CHAT, json=BODY, headers=KEY)
+            again = ask(client)
             assert again.content == first.content
-            assert client.post(CHAT, json=BODY | {"seed": 4}, headers=KEY).status_code == 422
+            assert ask(client, seed=4).status_code == 422
             [run] = client.get("/v1/runs").json()["data"]
     done = first.json()
     assert (run["id"], run["state"]) == (cut["id"], "done")
@@ -85,7 +67,8 @@ def test_a_request_that_is_sent_again_after_a_kill_is_not_paid_twice(tmp_path: P
 def test_a_run_that_was_cut_off_is_resumed_and_told_anew(tmp_path: Path) -> None:
     with seeded_server() as server:
         configure(tmp_path, server.url, capabilities=ABLE)
-        with killed(tmp_path, server, BODY | {"stream": True}), served(tmp_path) as (_, client):
+        kill_in_mid_run(tmp_path, server, partial(ask, stream=True))
+        with served(tmp_path) as (_, client):
             [run] = client.get("/v1/runs", params={"state": "cut_off"}).json()["data"]
             path = f"/v1/runs/{run['id']}"
             before = told(client.get(f"{path}/events").text)

@@ -15,7 +15,7 @@ from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import UsageError
 from ponder.core.refs import texts
-from ponder.experiments.suites.registry import SUITES, find
+from ponder.experiments.suites.registry import find, measures
 from ponder.learning import environments, exporting
 from ponder.learning.picking import PICKS, Choice, Pick
 from ponder.learning.sources import Reader
@@ -196,7 +196,7 @@ def environment(
     _free(output, force)
     items = list(found.load(folder))[::every][:limit]
     count = environments.export(found, items, verifier, output)
-    measured = found.name in SUITES and not found.name.endswith("/train")
+    measured = measures(found.name)
     if as_json:
         say_json(
             {

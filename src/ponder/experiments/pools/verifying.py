@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ponder.answers.equivalence import quick_key
+from ponder.answers.equivalence import recorded_key
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
 from ponder.core.cost import PICO
@@ -131,7 +131,7 @@ def _traces(entry: Entry, problem: Problem) -> list[Trace]:
 def _trace(sample: Sample, problem: Problem, k: int) -> Trace:
     answer = None
     if sample.answer is not None:
-        key = sample.key or quick_key(sample.answer, problem.answer_type) or f"s:{sample.answer}"
+        key = recorded_key(sample.answer, sample.key, problem.answer_type)
         answer = Answer(sample.answer, key)
     finish: Any = "length" if sample.cut else "stop"
     return Trace(

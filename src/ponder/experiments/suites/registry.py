@@ -108,5 +108,10 @@ def find(name: str) -> Suite:
     )
 
 
+def measures(name: str) -> bool:
+    """Return True if models are measured on a suite of Ponder's: it is none for training."""
+    return name in SUITES and not name.endswith("/train")
+
+
 def _unwanted(ref: Ref) -> str:
     return repr(str(ref.args[0])) if ref.args else repr(f"{next(iter(ref.options))}=")

@@ -297,7 +297,7 @@ class OpenVINO:
                 request.temperature,
                 request.top_p,
                 request.seed,
-                tuple(stop for stop in map(utf8, request.stop) if stop),
+                tuple(map(utf8, request.stop)),
                 request.logprobs,
                 request.watched,
                 request.top_logprobs if request.max_tokens == 1 and not request.temperature else 0,
@@ -371,7 +371,7 @@ class OpenVINO:
     def _text(self, done: Done, stops: Sequence[str]) -> tuple[str, str]:
         """Return the text up to the first stop string, and that string."""
         text: str = self._loaded.tokenizer.decode(list(done.tokens)) if done.tokens else ""
-        found = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
+        found = [(at, stop) for stop in stops if (at := text.find(stop)) >= 0]
         at, stop = min(found, key=lambda pair: pair[0], default=(len(text), ""))
         return text[:at], stop
 

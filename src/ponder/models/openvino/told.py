@@ -15,7 +15,7 @@ class Told:
     """Holds back the end of a text as long as a stop string may start there."""
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = [stop for stop in stops if stop]
+        self._stops = [*stops]
         self._held = ""
         self._told = 0
         self._stopped = False

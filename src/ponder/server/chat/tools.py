@@ -113,6 +113,17 @@ def unsupported_choice(kind: str) -> ValueError:
     )
 
 
+def function(
+    name: str,
+    description: str | None,
+    parameters: Mapping[str, JsonValue] | None,
+    strict: bool | None,
+) -> Offered:
+    """Return a tool as this API offers it."""
+    named = Function(name=name, description=description, parameters=parameters, strict=strict)
+    return Offered(type="function", function=named)
+
+
 def toolset(
     offered: Sequence[Offered], choice: Choice | Named | None, *, parallel: bool
 ) -> Toolset | None:

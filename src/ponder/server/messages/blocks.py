@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 from ponder.core.errors import UsageError
 from ponder.core.tools import Image
 from ponder.server.body import Form
+from ponder.server.pairing import Caller
 
 _OWN = {
     "text": {"text"},
@@ -73,12 +74,6 @@ class Source(Form):
     def image(self) -> Image:
         """The image in the words of the house."""
         return Image(self.url or f"data:{self.media_type};base64,{self.data}")
-
-
-class Caller(Form):
-    """The caller of a tool: the model itself."""
-
-    type: Literal["direct"]
 
 
 def _by_type(schema: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,16 +21,13 @@ from ponder.server.keys import Key
 from ponder.server.messages import errors
 from ponder.server.messages.form import NOT_ENDED, Head, Shown, ending, usage
 from ponder.server.messages.tools import used
-from ponder.server.sse import EventStream, alive, frame
+from ponder.server.sse import Arriving, EventStream, frame
 from ponder.server.told import Telling
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The run has ended, by its result or by an error."""
-
-
-Queue = asyncio.Queue[Event | Ended]
 
 
 async def streamed(
@@ -51,10 +47,10 @@ async def streamed(
         ApiError, PonderError: the request is refused. If it waits for its turn or for its model,
             that is told in the stream, since a reader should not wait for its first byte.
     """
-    queue: Queue = asyncio.Queue()
+    arriving: Arriving[Event | Ended] = Arriving()
 
     def put(at: int, event: Event) -> None:
-        queue.put_nowait(event)
+        arriving.put(event)
 
     # Under load, the first byte of each stream goes out before the work of all of them begins.
     [run] = conduct(house, key, [asked], put, held=True)
@@ -64,8 +60,8 @@ async def streamed(
     except BaseException:
         await run.stop()
         raise
-    run.ended(partial(queue.put_nowait, Ended()))
-    stream = _Stream(head, run, queue, events, house.settings.pause, request_id, keep)
+    run.ended(partial(arriving.put, Ended()))
+    stream = _Stream(head, run, arriving, events, house.settings.pause, request_id, keep)
     response = EventStream(stream.frames(), run.stop)
     response.headers["request-id"] = request_id
     return response
@@ -75,28 +71,27 @@ async def streamed(
 class _Stream:
     head: Head
     run: Conducted
-    queue: Queue
+    arriving: Arriving[Event | Ended]
     events: bool
     pause: float
     request_id: str
     keep: Callable[[Reply], None]
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
-        blocks, telling = _Blocks(self.head), Telling()
+        blocks, telling, going = _Blocks(self.head), Telling(), True
         yield _event("message_start", message=self.head.over([], NOT_ENDED, Tokens()))
         self.run.begin()
         try:
-            while not isinstance(heard := await alive(self.queue, self.pause), Ended):
-                if heard is None:
+            while going:
+                arrived = await self.arriving.some(self.pause)
+                if not arrived:
                     yield _event("ping")
-                    continue
-                planned = await self.run.ready()
-                json = planned.spec.problem.answer_type == "json"
-                for said in telling.hear(heard, json=json):
-                    for part in blocks.said(said.reasoning, said.content):
+                for heard in arrived:
+                    if isinstance(heard, Ended):
+                        going = False
+                        break
+                    for part in await self._heard(heard, blocks, telling):
                         yield part
-                if self.events:
-                    yield _event("ponder", event=fact(heard))
             planned = await self.run.ready()
             found = reply(await self.run.result(), planned)
         except Exception as error:
@@ -109,6 +104,16 @@ class _Stream:
         told = {"delta": ending(found), "usage": usage(found.tokens), "ponder": found.ponder}
         yield _event("message_delta", **told)
         yield _event("message_stop")
+
+    async def _heard(self, event: Event, blocks: _Blocks, telling: Telling) -> list[bytes]:
+        planned = await self.run.ready()
+        json = planned.spec.problem.answer_type == "json"
+        found = [
+            part
+            for said in telling.hear(event, json=json)
+            for part in blocks.said(said.reasoning, said.content)
+        ]
+        return [*found, _event("ponder", event=fact(event))] if self.events else found
 
 
 Kind = Literal["thinking", "text", "tool_use"]

@@ -71,15 +71,7 @@ def toolset(offered: Sequence[Offered], choice: ToolChoice | None) -> Toolset | 
         "auto": "auto", "any": "required", "tool": named, "none": "none",
     }  # fmt: skip
     functions = [
-        chat.Offered(
-            type="function",
-            function=chat.Function(
-                name=tool.name,
-                description=tool.description,
-                parameters=tool.input_schema,
-                strict=tool.strict,
-            ),
-        )
+        chat.function(tool.name, tool.description, tool.input_schema, tool.strict)
         for tool in offered
     ]
     parallel = not choice.disable_parallel_tool_use

@@ -12,7 +12,7 @@ from ponder.core.problem import Message
 from ponder.core.tools import Image, ToolCall
 from ponder.server.body import Form, picture
 from ponder.server.errors import ApiError
-from ponder.server.pairing import check_results
+from ponder.server.pairing import Caller, check_results
 
 Role = Literal["system", "developer", "user", "assistant"]
 Kind = Literal["message", "reasoning", "function_call", "function_call_output", "item_reference"]
@@ -79,12 +79,6 @@ class Thought(Form):
 
     type: Literal["summary_text", "reasoning_text"]
     text: str
-
-
-class Caller(Form):
-    """The caller of a tool: the model itself."""
-
-    type: Literal["direct"]
 
 
 class Input(Form):

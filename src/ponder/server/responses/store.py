@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ class Store:
         """Keep a response, in place of what was kept of it before. ``works``: this process goes on
         with it. Responses that are too old are dropped.
         """
-        conversation = [_written(message) for message in one.conversation]
+        conversation = [message.describe() for message in one.conversation]
         parts = (one.body, one.response, conversation, one.events)
         texts = [None if part is None else jsontext.dumps(part) for part in parts]
         now = time.time()
@@ -205,11 +205,6 @@ def _response(value: Any) -> dict[str, Any]:
     decode(int, found.get("created_at"), "its time")
     decode(tuple[dict[str, Any], ...], found.get("output", []), "its output")
     return found
-
-
-def _written(message: Message) -> dict[str, Any]:
-    kept = asdict(message)
-    return {name: kept[name] for name in ("role", "content", *message.rare)}
 
 
 def _events(value: Any) -> list[dict[str, Any]]:

@@ -103,16 +103,7 @@ def toolset(offered: Sequence[Offered], choice: Choice | None, *, parallel: bool
         ApiError: a tool is not valid, or the choice is none of them.
     """
     functions = [
-        chat.Offered(
-            type="function",
-            function=chat.Function(
-                name=tool.name,
-                description=tool.description,
-                parameters=tool.parameters,
-                strict=tool.strict,
-            ),
-        )
-        for tool in offered
+        chat.function(tool.name, tool.description, tool.parameters, tool.strict) for tool in offered
     ]
     if not isinstance(choice, Named):
         return chat.toolset(functions, choice, parallel=parallel)
