@@ -27,6 +27,7 @@ COVERED_BY = {
     "answers/schemas.py": "answers/test_hostile_text.py",
     "answers/symbolic.py": "answers/test_equivalence.py",
     "answers/worker.py": "answers/test_mathworker.py",
+    "cli/learning/command.py": "cli/learning/test_export.py",
     "cli/pool/command.py": "cli/pool/test_record.py",
     "cli/root.py": "cli/test_main.py",
     "cli/views/frontier.py": "cli/views/test_screen.py",

@@ -6,8 +6,8 @@ import pytest
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
-from ponder.learning.questions import problem_to_text
 from ponder.learning.rewards import Completion, Rewards, text_of
+from ponder.learning.rows.questions import problem_to_text
 from tests.support.lessons import SUM, asks
 
 PUZZLE = problem_to_text(

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.problem import Message, Problem
-from ponder.learning.chains import Chain, Origin
-from ponder.learning.exporting import Export, Format, Summary, export
-from ponder.learning.picking import Choice
-from ponder.learning.sources import Reader
+from ponder.learning.rows.chains import Chain, Origin
+from ponder.learning.rows.exporting import Export, Format, Summary, export
+from ponder.learning.rows.picking import Choice
+from ponder.learning.rows.sources import Reader
 from tests.support.pools import lines
 
 SUM = "What is six times seven?"

@@ -35,7 +35,7 @@ _COMMANDS = {
     ),
     "tune": ("commands.tune", "tune", "Fit the efforts to recorded samples of your own problems."),
     "verifier": ("commands.verifier", "verifier", "Train a verifier from recorded samples."),
-    "learn": ("commands.learn", "learn", "Make training data and environments of recorded runs."),
+    "learn": ("learning.command", "learn", "Make training data and environments of recorded runs."),
     "review": ("commands.review", "review", "Judge candidates that runs wait for."),
     "eval": ("evaluation.command", "evaluate", "Run configurations on a suite, compare them."),
     "report": ("commands.report", "report", "Draw curves and economics of pools and results."),

@@ -26,9 +26,9 @@ from ponder.experiments.suites.base import Item, Suite
 from ponder.experiments.suites.grading import gold as golds
 from ponder.experiments.suites.grading.grade import grade
 from ponder.experiments.suites.registry import measures
-from ponder.learning import questions
-from ponder.learning.exporting import write
 from ponder.learning.rewards import Completion, Rewards, text_of
+from ponder.learning.rows import questions
+from ponder.learning.rows.exporting import write
 from ponder.util.decoding import Malformed, decode, parse
 from ponder.util.files import open_regular, raw_rows, read_regular
 from ponder.verifiers import registry

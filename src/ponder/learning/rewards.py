@@ -16,7 +16,7 @@ from typing import Any
 
 from ponder.core.problem import Problem
 from ponder.core.refs import spelled
-from ponder.learning.questions import problem_from_text
+from ponder.learning.rows.questions import problem_from_text
 from ponder.runtime.engine import Engine
 from ponder.util.bounded import bounded
 from ponder.verification import ascore

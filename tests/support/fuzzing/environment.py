@@ -9,7 +9,7 @@ from typing import Any
 from ponder.core.errors import PonderError
 from ponder.core.problem import ArithmeticTests, Message, Problem
 from ponder.learning.environments import ABOUT, PROBLEMS, Environment
-from ponder.learning.questions import problem_to_text
+from ponder.learning.rows.questions import problem_to_text
 from tests.support.fuzzing import Reader
 from tests.support.fuzzing.hostile import hostile, json_text, lines
 from tests.support.fuzzing.places import file_of

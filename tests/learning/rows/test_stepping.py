@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from ponder.core.events import Revised
 from ponder.core.search import Tree, apply
-from ponder.learning.chains import Asked, Chain
-from ponder.learning.picking import Choice
-from ponder.learning.stepping import stepped
+from ponder.learning.rows.chains import Asked, Chain
+from ponder.learning.rows.picking import Choice
+from ponder.learning.rows.stepping import stepped
 from tests.support.jobs import PROBLEM
 from tests.support.lessons import chain
 from tests.support.trees import at, grow, name_of, planted

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ponder.core.errors import UsageError
-from ponder.learning.chains import Chain
+from ponder.learning.rows.chains import Chain
 from ponder.verifiers.naming import canonical
 
 Pick = Literal["shortest", "diverse", "best", "random"]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import ponder
 from ponder.core.errors import PonderError, UsageError
-from ponder.learning.exporting import Export, held_out_path, write
-from ponder.learning.picking import Choice
-from ponder.learning.questions import problem_from_text, side
+from ponder.learning.rows.exporting import Export, held_out_path, write
+from ponder.learning.rows.picking import Choice
+from ponder.learning.rows.questions import problem_from_text, side
 from ponder.models.fakes.scripted import Scripted
 from tests.support.lessons import HEADER, SUM, asked, asks, exported, pool, rows, sample
 from tests.support.searching import Tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ponder.core.problem import ArithmeticTests, Message, Problem
-from ponder.learning.chains import AGREEMENT, Asked, key_of, left_out, misstep
+from ponder.learning.rows.chains import AGREEMENT, Asked, key_of, left_out, misstep
 from tests.support.jobs import PROBLEM
 from tests.support.lessons import chain
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.errors import UsageError
-from ponder.learning.chains import Chain
-from ponder.learning.picking import PICKS, Choice, Pick, distance
+from ponder.learning.rows.chains import Chain
+from ponder.learning.rows.picking import PICKS, Choice, Pick, distance
 from tests.support.lessons import chain
 
 SHORT, MIDDLE, LONG = "a b c", "a b c d", "u v w x y z"

@@ -33,11 +33,11 @@ from typing import Any, Literal, get_args
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import Problem
 from ponder.experiments.suites.registry import find, measures
-from ponder.learning import questions
-from ponder.learning.chains import AGREEMENT, Asked, Chain, left_out, to_json
-from ponder.learning.picking import Choice
-from ponder.learning.sources import Reader
-from ponder.learning.stepping import Stepped, stepped
+from ponder.learning.rows import questions
+from ponder.learning.rows.chains import AGREEMENT, Asked, Chain, left_out, to_json
+from ponder.learning.rows.picking import Choice
+from ponder.learning.rows.sources import Reader
+from ponder.learning.rows.stepping import Stepped, stepped
 from ponder.verifiers import registry
 
 Format = Literal["sft", "messages", "preference", "steps", "prompts"]

@@ -19,7 +19,7 @@ from ponder.core.problem import (
     Tests,
 )
 from ponder.core.tools import Tool, Toolset
-from ponder.learning.questions import (
+from ponder.learning.rows.questions import (
     GRAM,
     TEMPLATE,
     Known,

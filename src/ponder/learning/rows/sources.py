@@ -24,7 +24,7 @@ from ponder.experiments.evals.store import Store
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.pools.samples import Entry, Header, Sample
 from ponder.experiments.suites.registry import SUITES, find
-from ponder.learning.chains import Asked, Chain, Origin, key_of, misstep
+from ponder.learning.rows.chains import Asked, Chain, Origin, key_of, misstep
 from ponder.planning.problems import problem
 from ponder.planning.spec import Spec
 from ponder.planning.styles import Style, styled

@@ -9,9 +9,9 @@ import pytest
 
 import ponder
 from ponder.core.errors import UsageError
-from ponder.learning.chains import Asked, Chain
-from ponder.learning.questions import side
-from ponder.learning.sources import Reader
+from ponder.learning.rows.chains import Asked, Chain
+from ponder.learning.rows.questions import side
+from ponder.learning.rows.sources import Reader
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 from tests.support.lessons import HEADER, SUM, asked, asks, pool, sample

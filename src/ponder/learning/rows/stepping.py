@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ponder.core.search import ROOT, Tree
-from ponder.learning.chains import Asked, Chain
-from ponder.learning.picking import Choice
+from ponder.learning.rows.chains import Asked, Chain
+from ponder.learning.rows.picking import Choice
 
 
 @dataclass(frozen=True, slots=True)

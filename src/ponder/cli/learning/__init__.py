@@ -1,0 +1,1 @@
+"""``ponder learn``: training data, environments."""

@@ -1,0 +1,1 @@
+"""Training data from recorded chains: sources, what decides, which are picked, and the rows."""
