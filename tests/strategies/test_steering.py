@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from ponder.core.answer import Answer
 from ponder.core.errors import UsageError
 from ponder.core.events import Dropped, Event, SampleFinished, Steered
 from ponder.core.search import fold
 from ponder.core.steering import Action
-from ponder.models.base import Request
-from ponder.models.fakes.scripted import Scripted
+from ponder.core.worth import Worth
+from ponder.models.base import ModelInfo, Priced, Request, Shape
+from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime import history
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result
@@ -186,6 +188,46 @@ async def test_a_pruned_voter_has_no_vote_and_more_samples_are_asked_for() -> No
         "self_consistency", knobs | {"batch": 3}, script, reply=_in_turn(replies)
     )
     assert (result.answer, len(model.requests)) == ("a", 4)
+
+
+async def test_a_chain_of_attempts_goes_on_from_the_one_that_was_edited() -> None:
+    replies = ["\\boxed{a}", "\\boxed{b}", "Instead: \\boxed{c}", "\\boxed{d}", "\\boxed{e}"]
+    knobs = {"n": 4, "chains": 2}
+    script: Script = {2: Action("edit", "0.1.0", text="Wrong! ")}
+    _, _, model, _ = await steered("sequential_parallel", knobs, script, reply=_in_turn(replies))
+    shown = [[m.content for m in r.messages if m.role == "assistant"] for r in model.requests]
+    assert shown == [[], [], [], ["\\boxed{a}"], ["Wrong! Instead: \\boxed{c}"]]
+
+
+async def test_an_edited_text_is_continued_by_the_model_that_wrote_it() -> None:
+    def watch(event: Event) -> None:
+        if isinstance(event, SampleFinished) and event.trace.answer == Answer("big", "big"):
+            runner.steer(Action("edit", event.trace.id, text="No: "))
+
+    model, replies = Scripted(lambda request: "\\boxed{own}"), ["\\boxed{big}", "\\boxed{other}"]
+    big = Scripted(replies, info=ModelInfo("big", EVERYTHING, Shape(2)))
+    knobs = {"n": 1, "rounds": 1, "models": "scripted, big"}
+    changes: dict[str, Any] = {"others": {"big": Priced(big), "scripted": Priced(model)}}
+    runner = Runner(job(model, "mixture", knobs=knobs, **changes), publish=watch)
+    await runner.go()
+    assert [request.prefix for request in big.requests] == ["", "No: ", ""]
+
+
+async def test_an_edited_sample_stays_on_its_rung() -> None:
+    def reply(request: Request) -> str:
+        return f"\\boxed{{{len(model.requests)}{len(large.requests)}}}"
+
+    def watch(event: Event) -> None:
+        if isinstance(event, SampleFinished) and len(large.requests) == 1:
+            runner.steer(Action("edit", event.trace.id, text="No: "))
+
+    model, large = Scripted(reply), Scripted(reply, info=ModelInfo("large", EVERYTHING, Shape(2)))
+    knobs = {"n": 1, "escalate": "large"}
+    others, worth = {"large": Priced(large)}, Worth(1e9, "tokens")
+    runner = Runner(job(model, "auto", knobs=knobs, others=others, worth=worth), publish=watch)
+    result = await runner.go()
+    assert [len(one.requests) for one in (model, large)] == [1, 2]
+    assert result.decided[-1].startswith("stop: every model has given its samples")
 
 
 def _in_turn(replies: list[str]) -> Callable[[Request], str]:

@@ -167,15 +167,21 @@ class Session(Asking):
         """
         return [trace for _, trace in await self.steered(traces)]
 
-    async def steered(self, traces: Sequence[Trace]) -> list[tuple[int, Trace]]:
-        """Do the same, and return each trace with the place of the one that it is or replaces."""
+    async def steered(
+        self, traces: Sequence[Trace], models: Sequence[str] = ()
+    ) -> list[tuple[int, Trace]]:
+        """Do the same, and return each trace with the place of the one that it is or replaces.
+
+        ``models`` names the model of each, where that is not the run's own for all: an edited text
+        is continued by the model that wrote it.
+        """
         await self._ask(traces, self._aside(), traces)
         stay: list[tuple[int, Trace]] = []
         for at, trace in enumerate(traces):
             heir = self.heir(trace)
             if heir is not None and heir is not trace:
                 with suppress(ModelError):  # a lost one is left out
-                    stay.append((at, await self.grow(heir)))
+                    stay.append((at, await self.grow(heir, model=models[at] if models else "")))
             elif heir is not None:
                 stay.append((at, trace))
         return stay

@@ -22,7 +22,7 @@ from ponder.policies.climb import STATED, Climb
 from ponder.policies.ladder import Option, choose
 from ponder.strategies.declaring import Member, Values, strategy
 from ponder.strategies.knobs import Range
-from ponder.strategies.rungs import ballots, kept_of, leader_of, levels_of, rungs_of, sample, tell
+from ponder.strategies.rungs import ballots, leader_of, levels_of, rungs_of, sample, tell
 
 PATIENCE = 100
 """Worth of a right answer in samples of the first rung, if the caller does not say."""
@@ -88,8 +88,9 @@ async def auto(
         if not came:
             lost.add(option.rung)
         drawn += [(option.rung, trace) for trace in came]
-        kept = await s.steer([trace for _, trace in drawn])
-        drawn = kept_of(drawn, kept)
+        models = [rungs[rung][0].model for rung, _ in drawn]
+        kept = await s.steered([trace for _, trace in drawn], models)
+        drawn = [(drawn[at][0], trace) for at, trace in kept]
         tallies = [ballots([t for at, t in drawn if at == rung]) for rung in range(len(rungs))]
         now = ladder.posterior(tallies)
         leader = leader_of(drawn, now.beliefs)

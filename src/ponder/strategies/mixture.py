@@ -96,7 +96,8 @@ async def mixture(
         for place, (kind, weight) in enumerate(seats)
     )
     for _ in range(rounds):
-        stay = await s.steered([agent.trace for agent in agents])
+        models = [agent.model for agent in agents]
+        stay = await s.steered([agent.trace for agent in agents], models)
         agents = [replace(agents[at], trace=trace) for at, trace in stay]
         agents = agents or [Agent("", 0, await s.spare(problem), 1.0)]
         turns = [

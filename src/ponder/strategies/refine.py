@@ -56,7 +56,7 @@ async def refine(
         said = await _feedback(s, problem, last, scores[-1], critique_length)
         if FINE in said.upper():
             break
-        judged = await steered(s, judged)
+        judged = [pair for _, pair in await steered(s, judged)]
         attempts, scores = [trace for trace, _ in judged], [score for _, score in judged]
         prompt = problem.shown
         if last in attempts:  # a person neither pruned nor edited it

@@ -20,18 +20,18 @@ SHOWN = 1500
 
 async def steered(
     s: Session, judged: Sequence[tuple[Trace, Score]], *, scores: bool = True
-) -> list[tuple[Trace, Score]]:
-    """Let an observer intervene, and return the traces that stay.
+) -> list[tuple[int, tuple[Trace, Score]]]:
+    """Let an observer intervene, and return the traces that stay, each with its place so far.
 
     One that was continued from an edited text takes the place of the one that was edited; it is
     scored if there are ``scores``.
     """
-    kept: list[tuple[Trace, Score]] = []
+    kept: list[tuple[int, tuple[Trace, Score]]] = []
     for at, trace in await s.steered([trace for trace, _ in judged]):
         known, score = judged[at]
         if trace is not known:
             [score] = await s.score([trace]) if scores else [Score(None, "")]
-        kept.append((trace, score))
+        kept.append((at, (trace, score)))
     return kept
 
 

@@ -48,12 +48,6 @@ async def sample(
     return await child.delegate(member.work, problem, member.model, thinking=level)
 
 
-def kept_of(drawn: Sequence[tuple[int, Trace]], kept: Sequence[Trace]) -> list[tuple[int, Trace]]:
-    """Return the samples that an observer left, and those that it edited in their places."""
-    rungs = {trace.id: rung for rung, trace in drawn}
-    return [(rungs.get(t.id, rungs.get(t.parent or "", 0)), t) for t in kept]
-
-
 def ballots(traces: Sequence[Trace]) -> Ballots:
     """Return the samples' votes."""
     return EMPTY.plus(trace.answer.key if trace.answer else None for trace in traces)

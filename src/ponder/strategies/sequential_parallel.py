@@ -44,29 +44,28 @@ async def sequential_parallel(
     A revision sees the last ``memory`` attempts of its chain.
     """
     chains = min(chains, n)
-    attempts: list[list[Trace]] = [[] for _ in range(chains)]
     found: list[tuple[Trace, Score]] = []
+    owners: list[int] = []  # the chain of each that was found
     judged = pick == "best" and not s.listwise
 
-    async def attempt(child: Session, chain: list[Trace]) -> tuple[list[Trace], Trace]:
+    async def attempt(child: Session, owner: int) -> tuple[int, Trace]:
+        chain = [trace for at, (trace, _) in zip(owners, found, strict=True) if at == owner]
         prompt = again(problem, [(t, ASK) for t in chain[-memory:]])
         revised = await child.grow(Trace.empty(problem), prompt=prompt)
         if chain:
             child.revise(revised, chain[-1])
-        return chain, revised
+        return owner, revised
 
     for start in range(0, n, chains):
-        new = await s.gather([partial(attempt, chain=c) for c in attempts[: n - start]])
-        for chain, trace in new:
-            chain.append(trace)
+        new = await s.gather([partial(attempt, owner=i) for i in range(min(chains, n - start))])
         traces = [trace for _, trace in new]
         scores = await s.score(traces) if judged else [Score(None, "")] * len(traces)
         found += zip(traces, scores, strict=True)
+        owners += [owner for owner, _ in new]
         if s.settle(found):  # without a verifier, they vote
             break
-        found = await steered(s, found, scores=judged)
-        stay = [trace for trace, _ in found]
-        attempts = [[trace for trace in chain if trace in stay] for chain in attempts]
+        kept = await steered(s, found, scores=judged)
+        found, owners = [pair for _, pair in kept], [owners[at] for at, _ in kept]
     if not found:
         return await s.spare(problem)
     if pick == "best" and s.listwise:
