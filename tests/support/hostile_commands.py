@@ -382,7 +382,7 @@ def tune(ponder: Callable[..., str]) -> None:
 def learn_export(ponder: Callable[..., str]) -> None:
     entry = {**pool.ENTRY, "question": "What is 6 * 7?"}
     how = ("--verifier", "mean_logprob", "--at-least", "0", *OUT)
-    kinds = itertools.cycle(["sft", "preference", "steps", "prompts"])
+    kinds = itertools.cycle(["sft", "preference", "steps", "thinking", "prompts"])
     for header in poisoned(pool.HEADER):
         ponder("learn", "export", lines(f"{NAME}.jsonl", header, entry), *how)
     for changed, kind in zip(poisoned(entry), kinds, strict=False):
@@ -393,6 +393,14 @@ def learn_export(ponder: Callable[..., str]) -> None:
             ponder("learn", "export", path, "--verifier", "arithmetic", *OUT, "--format", kind)
     ponder("learn", "export", path, "--verifier", HOSTILE, "--json", *OUT)
     ponder("learn", "export", ARGUMENT, "--verifier", "arithmetic", "--not-in", ARGUMENT, *OUT)
+
+
+def learn_thinking(ponder: Callable[..., str]) -> None:
+    for i, suite in enumerate(suites()):
+        if i % 4 == 0:
+            ponder("learn", "thinking", suite, *OUT)
+    ponder("learn", "thinking", "countdown/train(n=1)", *OUT, "--levels", ARGUMENT)
+    ponder("learn", "thinking", ARGUMENT, "--json", *OUT)
 
 
 def learn_environment(ponder: Callable[..., str]) -> None:
@@ -502,6 +510,7 @@ CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "verifier train": verifier_train,
     "verifier eval": verifier_eval,
     "learn export": learn_export,
+    "learn thinking": learn_thinking,
     "learn environment": learn_environment,
     "review": review,
     "eval": evaluate,

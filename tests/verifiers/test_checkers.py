@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ponder.answers.arithmetic import steps
+from ponder.answers.arithmetic import false_statement, steps
 from ponder.core.answer import Answer
 from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
@@ -61,6 +61,22 @@ PASS, FAIL, ABSTAIN = (1.0, "pass"), (0.0, "fail"), (None, "abstain")
 def test_steps_of_arithmetic(text: str, held: int, wrong: str) -> None:
     assert steps(text, (1, 4, 5, 10), Fraction(24)) == (held, wrong)
     assert steps("4 / 0 = 1 (left: 1)", (4, 0), Fraction(1)) == (0, "4 / 0 is not 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "false"),
+    [
+        ("10 - 4 = 6 (left: 1, 6), 6 * 4 = 24.", ""),
+        ("10 - 4 = 6, but 6 * 4 = 25: no.", "6 * 4 = 25"),
+        ("So 1 / 4 = 0.25. And 4 / 0 = 1", "4 / 0 = 1"),
+        ("10 + 8 + 3 = 21, 2 * 10 - 4 = 16, (10 - 4 = 5", ""),
+        ("7 / 2 = 7/2, 18 + 3 = 21", ""),
+        ("5 + 1 = 61", "5 + 1 = 61"),
+        ("no sums", ""),
+    ],
+)
+def test_false_statements(text: str, false: str) -> None:
+    assert false_statement(text) == false
 
 
 async def test_a_chain_that_goes_on_is_judged_by_its_steps() -> None:

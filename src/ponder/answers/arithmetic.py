@@ -88,6 +88,23 @@ def steps(text: str, numbers: Sequence[int], target: Fraction) -> tuple[int, str
     return held, ""
 
 
+_STATEMENT = re.compile(
+    rf"(?<![-+*/(.\d])(?<![-+*/(] )({_NUMBER}) ([-+*/]) ({_NUMBER}) = ({_NUMBER})(?![.\d]*[\d/*(])"
+)
+
+
+def false_statement(text: str) -> str:
+    """Return the first statement ``9 - 4 = 5`` of a text that is false; '' if there is none.
+
+    Statements about more than two numbers are passed over.
+    """
+    for match in _STATEMENT.finditer(text):
+        first, second, result = (Fraction(match[i]) for i in (1, 3, 4))
+        if (match[2] == "/" and not second) or _OPERATIONS[match[2]](first, second) != result:
+            return match[0]
+    return ""
+
+
 def _listed(left: Counter[Fraction]) -> str:
     return ", ".join(map(str, left.elements()))
 

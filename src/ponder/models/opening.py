@@ -19,6 +19,7 @@ from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.simulated import Simulated
 from ponder.models.fetch import Report
 from ponder.models.reward import hf as reward_hf
+from ponder.models.taught import Taught, levels_of
 from ponder.util.files import open_regular
 from ponder.util.threads import in_thread
 
@@ -74,6 +75,8 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
     else:
         path = await in_thread(_pulled, found, teller)
     model = await in_thread(_embedded, path, _label(found), config.engine, teller, unwanted=_shut)
+    if levels := levels_of(path):
+        model = Taught(model, levels)
     return Opened(model, None, ("this machine's own model: no dollars.",), path)
 
 

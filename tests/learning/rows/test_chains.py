@@ -33,6 +33,15 @@ def test_a_right_answer_may_follow_from_a_false_step() -> None:
     assert misstep(turn, PROBLEM) == ""
 
 
+def test_thinking_may_go_back_but_not_say_what_is_false() -> None:
+    end = "67 - 47 = 20 (left: 25, 20)\n25 - 20 = 5 (left: 5)\n\\boxed{25 - (67 - 47)}"
+    way = "67 + 47 = 114 (left: 25, 114)\nThat fails.\n67 - 47 = 20 (left: 25, 20)"
+    assert misstep(f"<think>\n{way}\n</think>\n\n{end}", PUZZLE) == ""
+    false = way.replace("114 (", "104 (")
+    assert misstep(f"<think>\n{false}\n</think>\n\n{end}", PUZZLE) == "67 + 47 = 104"
+    assert misstep(f"<think>\n{way}\n</think>\n\n{end.replace('= 5', '= 6')}", PUZZLE)
+
+
 def test_each_chain_that_can_be_no_lesson_is_counted_once() -> None:
     chains = [chain("a"), chain(""), chain("b", whole=False), chain("", whole=False),
               chain("c", own_prompt=False)]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 import ponder
 from ponder.core.errors import UsageError
+from ponder.core.problem import ArithmeticTests
 from ponder.learning.rows.chains import Asked, Chain
 from ponder.learning.rows.questions import side
 from ponder.learning.rows.sources import Reader
@@ -133,3 +134,12 @@ def test_without_a_journal_an_id_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no file 'abc', and no journal"):
         read(tmp_path, "abc")
     assert not (tmp_path / "runs.sqlite").exists()
+
+
+def test_puzzles_made_afresh_are_asked_as_their_seed_says(tmp_path: Path) -> None:
+    line = {"problem_id": "countdown/train/7/1", "answer_type": "math", "samples": [sample("no")]}
+    header = {**HEADER, "suite": "countdown/train(seed=7, n=2)"}
+    source = pool(tmp_path / "pool.jsonl", line, header=header)
+    [one] = read(tmp_path, source)
+    assert one.problem.tests == ArithmeticTests((60, 50, 75), "35")
+    assert one.suite == "countdown/train(seed=7, n=2)"

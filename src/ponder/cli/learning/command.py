@@ -6,6 +6,7 @@ import click
 
 from ponder.cli.learning.environment import environment
 from ponder.cli.learning.export import export
+from ponder.cli.learning.thinking import thinking
 from ponder.cli.options.once import Group
 
 
@@ -19,4 +20,5 @@ def learn() -> None:
 
 
 learn.add_command(export)
+learn.add_command(thinking)
 learn.add_command(environment)

@@ -9,6 +9,7 @@ import click
 
 from ponder import api
 from ponder.cli.learning.environment import MEASURED
+from ponder.cli.learning.thinking import LEVELS, levels_from
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import Finite
 from ponder.cli.output.files import free
@@ -64,6 +65,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--any-steps", is_flag=True, help="Keep right answers to puzzles that follow from false steps."
 )
+@LEVELS
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Breaks ties.")
 @click.option(
     "--holdout",
@@ -91,6 +93,7 @@ def export(
     pick: str,
     most: int,
     any_steps: bool,
+    levels: str,
     seed: int,
     holdout: float,
     not_in: str | None,
@@ -114,7 +117,9 @@ def export(
         )
     choice = Choice(verifier, at_least, cast(Pick, pick), most, seed, any_steps)
     suites = texts(not_in) if not_in else []
-    asked = exporting.Export(sources, choice, cast(exporting.Format, kind), holdout, suites)
+    asked = exporting.Export(
+        sources, choice, cast(exporting.Format, kind), holdout, suites, levels_from(levels)
+    )
     inputs = [Path(source) for source in sources]
     free(output, force, inputs=inputs)
     if holdout:

@@ -29,7 +29,7 @@ from ponder.experiments.pools.samples import Entry
 from ponder.experiments.suites.base import Item
 from ponder.experiments.suites.files import MappedFile
 from ponder.experiments.suites.grading import gold as golds
-from ponder.experiments.suites.registry import SUITES, find
+from ponder.experiments.suites.registry import find, own
 from ponder.planning import presets
 from ponder.runtime.engine import Engine
 
@@ -267,7 +267,7 @@ def items_of(
     """
     if not suite:
         return {}
-    if not given and suite not in SUITES:  # a foreign pool must not name a file or the hub
+    if not given and not own(suite):  # a foreign pool must not name a file or the hub
         raise UsageError(
             f"the pool is of the suite {suite!r}, which is none of Ponder's own: name it, or where "
             "it is, with --suite."

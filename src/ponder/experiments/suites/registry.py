@@ -5,6 +5,7 @@
 ``gsm8k/train``, ``bbh/navigate``               a part of it
 ``path/to/FILE.jsonl``                          a file (``files``)
 ``path/to/FILE.jsonl(question=Q, answer=A)``    the same, with other columns
+``countdown/train(seed=7, n=500)``              puzzles made afresh (``countdown_made``)
 ``gym(TASK, seed=7, size=200)``                 a task of reasoning-gym (``reasoning_gym``)
 ``hf(OWNER/NAME, split=test, question=Q)``      a data set of the Hugging Face hub (``hub``)
 ==============================================  ====================================================
@@ -23,6 +24,7 @@ from ponder.experiments.suites import (
     amc,
     bbh,
     countdown,
+    countdown_made,
     files,
     game24,
     gsm8k,
@@ -88,6 +90,10 @@ def find(name: str) -> Suite:
     if ref.model:
         raise UsageError(f"the suite {name!r} takes no model: leave out '@{ref.model}'.")
     options = {key: value.text for key, value in ref.options.items()}
+    if ref.name == countdown_made.NAME:
+        if ref.args:
+            raise UsageError(f"{name!r}: expected {countdown_made.NAME}(seed=7, n=500).")
+        return countdown_made.suite(options)
     if ref.name in _MADE:
         make, argument = _MADE[ref.name]
         if len(ref.args) != 1:
@@ -99,7 +105,8 @@ def find(name: str) -> Suite:
         return files.MappedFile(Path(ref.name), files.columns(options))
     suite, slash, part = name.partition("/")
     if slash and suite in SUITES:
-        parts = [n.partition("/")[2] for n in SUITES if n.startswith(f"{suite}/")]
+        names = (*SUITES, countdown_made.NAME)
+        parts = [n.partition("/")[2] for n in names if n.startswith(f"{suite}/")]
         if not parts:
             raise UsageError(f"the suite {suite!r} has no parts: leave out '/{part}'.")
         raise UnknownName(f"part of {suite!r}", part, parts)
@@ -111,6 +118,13 @@ def find(name: str) -> Suite:
 def measures(name: str) -> bool:
     """Return True if models are measured on a suite of Ponder's: it is none for training."""
     return name in SUITES and not name.endswith("/train")
+
+
+def own(name: str) -> bool:
+    """Return True if a name that a foreign file gives may be loaded: a suite of Ponder's, which
+    names neither a file nor the hub.
+    """
+    return name in SUITES or name.startswith(f"{countdown_made.NAME}(")
 
 
 def _unwanted(ref: Ref) -> str:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from ponder.answers.arithmetic import steps
+from ponder.answers.arithmetic import false_statement, steps
 from ponder.answers.equivalence import recorded_key
+from ponder.core.marks import split
 from ponder.core.problem import ArithmeticTests, Problem
 from ponder.core.search import Tree
 
@@ -103,11 +104,14 @@ def misstep(turn: str, problem: Problem) -> str:
 
     A checker of answers passes a right answer after false steps, which small models often give: of
     Qwen2.5-Coder-0.5B's first 5 right answers to Countdown all had some. They would be the lesson.
+    Thinking may go back to numbers that it had used, so there each sum is checked by itself.
     """
     puzzle = problem.tests
     if not isinstance(puzzle, ArithmeticTests):
         return ""
-    return steps(turn, puzzle.numbers, Fraction(puzzle.target))[1]
+    parts = split(turn)
+    fault = steps(parts.text, puzzle.numbers, Fraction(puzzle.target))[1]
+    return fault or false_statement(parts.reasoning)
 
 
 def left_out(chains: Sequence[Chain]) -> Counter[str]:

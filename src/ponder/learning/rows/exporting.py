@@ -9,6 +9,8 @@ format             columns, as TRL 1.16 reads them
 ``preference``     ``prompt``, ``chosen`` and ``rejected``, all messages (``DPOTrainer``)
 ``steps``          ``prompt`` (a text), ``completions`` (steps), ``labels`` and ``values``
                    (``PRMTrainer``, which TRL had up to 1.12)
+``thinking``       as ``sft``: walks through the search trees of runs as thinking at several levels
+                   (``learning.thinking``), then the answer
 ``prompts``        ``prompt`` (messages), ``problem`` and ``verifier``, which ``learning.rewards``
                    reads (``GRPOTrainer``)
 =================  =================================================================================
@@ -38,9 +40,11 @@ from ponder.learning.rows.chains import AGREEMENT, Asked, Chain, left_out, to_js
 from ponder.learning.rows.picking import Choice
 from ponder.learning.rows.sources import Reader
 from ponder.learning.rows.stepping import Stepped, stepped
+from ponder.learning.rows.walks import Walked, lesson_row, walked
+from ponder.learning.thinking.bounds import ALL, Level
 from ponder.verifiers import registry
 
-Format = Literal["sft", "messages", "preference", "steps", "prompts"]
+Format = Literal["sft", "messages", "preference", "steps", "thinking", "prompts"]
 MISSTEP = "right with a false step"
 """Reason for leaving a chain out, unless any steps will do."""
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -63,6 +67,8 @@ class Export:
     """Share of problems that go to the file of held-out rows."""
     not_in: Sequence[str] = ()
     """Suites whose questions are left out."""
+    levels: Sequence[Level] = ALL
+    """Levels of the lessons of ``thinking``."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.holdout < 1:
@@ -120,6 +126,7 @@ class _Group:
     ids: set[str] = field(default_factory=set)
     chains: list[Chain] = field(default_factory=list)
     steps: list[Stepped] = field(default_factory=list)
+    walks: list[Walked] = field(default_factory=list)
 
 
 def held_out_path(output: Path) -> Path:
@@ -155,7 +162,7 @@ def export(asked: Export, output: Path, reader: Reader) -> Summary:
         sides[held_out_path(output) if held else output] += rows
         summary.held_out += len(rows) if held else 0
     summary.rows = sum(map(len, found.values())) - summary.held_out
-    write({path: map(_line, rows) for path, rows in sides.items()})
+    write({path: map(line, rows) for path, rows in sides.items()})
     return summary
 
 
@@ -212,6 +219,9 @@ def _take(
         summary.left_out[MISSTEP] += sum(bool(c.fit and c.misstep) for c in passed)
     if asked.format == "steps":
         group.steps += stepped(one, asked.choice)
+    elif asked.format == "thinking":
+        if walk := walked(one, asked.choice, asked.levels, summary.left_out):
+            group.walks.append(walk)
     elif asked.format == "preference":
         group.chains += [*right, *filter(asked.choice.wrong, one.chains)]
     else:
@@ -223,6 +233,8 @@ def _nothing(asked: Export, summary: Summary) -> str:
     rest = f"; left out: {why}" if why else ""
     if asked.format == "steps":
         what = "no run has a chain of two steps or more with a score"
+    elif asked.format == "thinking":
+        what = "no run with a search tree has a right chain that makes a lesson"
     elif asked.format == "preference":
         what = "no problem has a right chain and a wrong one"
     elif asked.format == "prompts":
@@ -267,6 +279,14 @@ def _rows(asked: Export, group: _Group, name: str) -> Iterator[dict[str, Any]]:
                     "values": [round(value, 6) for value in one.values],
                 }
                 yield row | _provenance(asked, group, name, chain)
+        case "thinking":
+            lessons = {id(walk.chain): walk.lessons for walk in group.walks}
+            chains = [walk.chain for walk in group.walks]
+            for chain in choice.ordered(chains, name)[: choice.most]:
+                for lesson in lessons[id(chain)]:
+                    held = _provenance(asked, group, name, chain)
+                    held["ponder"]["thinking"] = lesson.level
+                    yield lesson_row(group.problem, lesson) | held
         case "prompts":
             row = {
                 "prompt": prompt,
@@ -296,7 +316,8 @@ def _provenance(asked: Export, group: _Group, name: str, *chains: Chain) -> dict
 # Writing ------------------------------------------------------------------------------------------
 
 
-def _line(row: dict[str, Any]) -> bytes:
+def line(row: dict[str, Any]) -> bytes:
+    """Return a row as a line of a file."""
     try:
         return (json.dumps(row, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError:  # half of a character, with which a truncated reply may end

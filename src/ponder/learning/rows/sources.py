@@ -23,7 +23,7 @@ from ponder.core.trace import Score, Trace
 from ponder.experiments.evals.store import Store
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.pools.samples import Entry, Header, Sample
-from ponder.experiments.suites.registry import SUITES, find
+from ponder.experiments.suites.registry import find, own
 from ponder.learning.rows.chains import Asked, Chain, Origin, key_of, misstep
 from ponder.planning.problems import problem
 from ponder.planning.spec import Spec
@@ -76,7 +76,7 @@ class Reader:
     def _pool(self, path: Path) -> Iterator[Asked]:
         pool = Pool(path, skip_broken=self.skip_broken)
         name = self.suite or _text(pool.header.rest.get("suite"))
-        known = self.suite or name in SUITES  # a foreign pool must not name a file or the hub
+        known = self.suite or own(name)  # a foreign pool must not name a file or the hub
         problems: dict[str, Problem] | None = None
         for entry in pool:
             asked = None if self.suite else _question(entry)
