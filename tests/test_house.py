@@ -159,6 +159,7 @@ COVERED_BY = {
     "verifiers/execution/counting.py": "verifiers/execution/test_codet.py",
     "verifiers/execution/examples.py": "verifiers/execution/test_verifier.py",
     "verifiers/execution/program.py": "verifiers/execution/test_verifier.py",
+    "verifiers/generative/template.py": "verifiers/generative/test_verifier.py",
     "verifiers/judge/asking.py": "verifiers/judge/test_verifier.py",
     "verifiers/learned/features.py": "verifiers/learned/test_verifier.py",
     "verifiers/learned/scorer.py": "verifiers/learned/test_verifier.py",

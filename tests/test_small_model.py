@@ -14,6 +14,7 @@ from ponder.cli.main import main
 from ponder.core.events import Event, Grew, SampleFinished
 from ponder.models.base import Request
 from ponder.models.openvino.model import OpenVINO
+from ponder.verification import score
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("openvino_genai") is None, reason="needs the extra 'local'"
@@ -47,6 +48,14 @@ def test_a_run_answers_within_its_budget_and_books_what_it_spent(model: OpenVINO
     assert 0 < total.cached_tokens < total.prompt_tokens  # five of six did not evaluate it anew
     assert total.flops > 2 * model.info.shape.parameters * total.completion_tokens
     assert total.picousd == 0
+
+
+def test_a_solution_is_read_in_one_prefill(model: OpenVINO) -> None:
+    texts = ["3 x 4 = 12, so the answer is 12.", "3 + 4 = 7, so the answer is 7."]
+    found = score(QUESTION, texts, verifier="generative", model=model)
+    [item] = found.receipt.items
+    assert all(one.value is not None and 0 < one.value < 1 for one in found.scores)
+    assert (item.role, item.calls, item.completion_tokens) == ("verify", 2, 2)
 
 
 def test_same_seed_same_result(model: OpenVINO) -> None:

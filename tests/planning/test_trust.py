@@ -124,6 +124,7 @@ def test_training_runs_nothing_that_a_pool_names(
         ("learned(a.json, judge(m), tail)", [Named("file", "a.json"), Named("model", "m")]),
         ("learned:my (1).json", [Named("file", "my (1).json")]),
         ("judge(m, k=5, rubric=a.txt)", [Named("model", "m"), Named("file", "a.txt")]),
+        ("generative(model=m, agg=min)", [Named("model", "m")]),
         ("process(m, by=judge(n))", [Named("model", "m"), Named("model", "n")]),
         (" script:a.py:f ", [Named("script", "script(a.py, f)")]),
     ],

@@ -23,6 +23,7 @@ from ponder.verifiers.confidence import certain, mean_logprob, sampled, unspread
 from ponder.verifiers.execution.checking import check_program
 from ponder.verifiers.execution.codet import codet
 from ponder.verifiers.execution.verifier import Execution
+from ponder.verifiers.generative.verifier import generative
 from ponder.verifiers.human.verifier import human
 from ponder.verifiers.judge.pairwise import pairwise
 from ponder.verifiers.judge.self_verify import self_verify, substitute
@@ -126,6 +127,13 @@ KINDS: dict[str, Kind] = {
         ("[MODEL]",),
         ("k", "see"),
     ),
+    "generative": Kind(
+        generative,
+        "a model's probability of Yes, asked if the solution is right",
+        "Zhang 2024, GenRM",
+        ("[MODEL]",),
+        ("model", "agg", "k", "length"),
+    ),
     "substitute": Kind(
         substitute,
         "the model puts the answer back into the problem",
@@ -226,6 +234,8 @@ def _given(ref: Ref) -> Iterator[Named]:
     if ref.name != "human":
         kind: Literal["file", "model"] = "file" if ref.name == "learned" else "model"
         yield from (Named(kind, one.text) for one in first)
+    if "model" in ref.options:
+        yield Named("model", ref.options["model"].text)
     if "rubric" in ref.options:
         yield Named("file", ref.options["rubric"].text)
     for part in (*rest, *filter(None, [ref.options.get("by")])):

@@ -64,6 +64,14 @@ class Chain:
     misstep: str = ""
     """The first step of a puzzle's solution that is false, though the answer may be right."""
 
+    said: str | None = None
+    """The turn without its thinking; None if that is all of it."""
+
+    @property
+    def text(self) -> str:
+        """The turn without its thinking, which a verifier sees."""
+        return self.turn if self.said is None else self.said
+
     @property
     def fit(self) -> bool:
         """True if it can be a lesson."""

@@ -13,11 +13,13 @@ format             columns, as TRL 1.16 reads them
                    (``learning.thinking``), then the answer
 ``prompts``        ``prompt`` (messages), ``problem`` and ``verifier``, which ``learning.rewards``
                    reads (``GRPOTrainer``)
+``verify``         as ``sft``: the generative verifier's prompt about a chain, and Yes or No
+``verify-steps``   the same about the steps of a search (``judging``)
 =================  =================================================================================
 
-Every row has the column ``ponder`` with its provenance: always the same fields, so that a column
-store reads it as one type. Rows are written in the order of the problems' hashes, which depends on
-nothing but the problems.
+Every row has the column ``ponder`` with its provenance: in a file always the same fields, so that a
+column store reads it as one type. Rows are written in the order of the problems' hashes, which
+depends on nothing but the problems.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from typing import Any, Literal, get_args
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import Problem
 from ponder.experiments.suites.registry import find, measures
-from ponder.learning.rows import questions
+from ponder.learning.rows import judging, questions
 from ponder.learning.rows.chains import AGREEMENT, Asked, Chain, left_out, to_json
 from ponder.learning.rows.picking import Choice
 from ponder.learning.rows.sources import Reader
@@ -43,11 +45,16 @@ from ponder.learning.rows.stepping import Stepped, stepped
 from ponder.learning.rows.walks import Walked, lesson_row, walked
 from ponder.learning.thinking.bounds import ALL, Level
 from ponder.verifiers import registry
+from ponder.verifiers.generative.template import TEMPLATE
 
-Format = Literal["sft", "messages", "preference", "steps", "thinking", "prompts"]
+Format = Literal[
+    "sft", "messages", "preference", "steps", "thinking", "prompts", "verify", "verify-steps"
+]
 MISSTEP = "right with a false step"
 """Reason for leaving a chain out, unless any steps will do."""
 FORMATS: tuple[Format, ...] = get_args(Format)
+JUDGED = ("verify", "verify-steps")
+"""Formats that teach a model to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,11 @@ class Export:
             raise UsageError(
                 f"--holdout is the share of problems to hold out, from 0 to below 1, not "
                 f"{self.holdout}."
+            )
+        if self.format in JUDGED and self.choice.most < 2:
+            raise UsageError(
+                f"--format {self.format} takes as many right as wrong of a problem: say --most 2 "
+                "or more."
             )
         if self.format == "prompts":
             registry.find(self.choice.verifier)
@@ -217,12 +229,12 @@ def _take(
     if not asked.choice.any_steps:
         passed = filter(asked.choice.passed, one.chains)
         summary.left_out[MISSTEP] += sum(bool(c.fit and c.misstep) for c in passed)
-    if asked.format == "steps":
+    if asked.format in ("steps", "verify-steps"):
         group.steps += stepped(one, asked.choice)
     elif asked.format == "thinking":
         if walk := walked(one, asked.choice, asked.levels, summary.left_out):
             group.walks.append(walk)
-    elif asked.format == "preference":
+    elif asked.format in ("preference", "verify"):
         group.chains += [*right, *filter(asked.choice.wrong, one.chains)]
     else:
         group.chains += right
@@ -235,7 +247,9 @@ def _nothing(asked: Export, summary: Summary) -> str:
         what = "no run has a chain of two steps or more with a score"
     elif asked.format == "thinking":
         what = "no run with a search tree has a right chain that makes a lesson"
-    elif asked.format == "preference":
+    elif asked.format == "verify-steps":
+        what = "no problem has a step from which a chain is right and one from which none is"
+    elif asked.format in ("preference", "verify"):
         what = "no problem has a right chain and a wrong one"
     elif asked.format == "prompts":
         what = "no problem is left"
@@ -287,6 +301,12 @@ def _rows(asked: Export, group: _Group, name: str) -> Iterator[dict[str, Any]]:
                     held = _provenance(asked, group, name, chain)
                     held["ponder"]["thinking"] = lesson.level
                     yield lesson_row(group.problem, lesson) | held
+        case "verify":
+            for lesson in judging.of_chains(group.problem, group.chains, choice, name):
+                yield lesson.row | _provenance(asked, group, name, lesson.chain)
+        case "verify-steps":
+            for lesson in judging.of_steps(group.problem, group.steps, choice, name):
+                yield lesson.row | _provenance(asked, group, name, lesson.chain)
         case "prompts":
             row = {
                 "prompt": prompt,
@@ -302,12 +322,14 @@ def _turn(chain: Chain) -> dict[str, str]:
 
 def _provenance(asked: Export, group: _Group, name: str, *chains: Chain) -> dict[str, Any]:
     verifier = asked.choice.verifier
+    made_by = {"template": TEMPLATE} if asked.format in JUDGED else {}
     return {
         "ponder": {
             "problem_id": min(group.ids),
             "problem_hash": name,
             "question_hash": questions.side(group.problem),
             "verifier": verifier,
+            **made_by,
             "chains": [to_json(chain, asked.choice.score(chain)) for chain in chains],
         }
     }

@@ -169,6 +169,7 @@ def _sampled(sample: Sample, asked: Problem, path: Path, header: Header, number:
             seed if type(seed) is int else None,
         ),
         misstep=misstep(turn, asked),
+        said=sample.text,
     )
 
 
@@ -265,4 +266,5 @@ def _chains(tree: Tree, calls: _Calls, spec: Spec, run: str, path: Path) -> Iter
             ),
             not above & calls.others,
             misstep(trace.turn, spec.problem),
+            trace.text,
         )

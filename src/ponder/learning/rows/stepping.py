@@ -27,6 +27,8 @@ class Stepped:
     steps: tuple[str, ...]
     values: tuple[float, ...]
     """One value per step."""
+    prefixes: tuple[str, ...] = ()
+    """The text up to the end of each step, without thinking."""
 
     @property
     def labels(self) -> list[bool]:
@@ -47,7 +49,7 @@ def stepped(asked: Asked, choice: Choice) -> Iterator[Stepped]:
     values = _values(tree, ended, choice)
     for name, chain in ended.items():
         path = [tree[name], *tree.above(name)][-2::-1]  # from the root's child on
-        before, steps, worth = "", list[str](), list[float]()
+        before, steps, worth, texts = "", list[str](), list[float](), list[str]()
         for node in path:
             turn = node.trace.turn
             if not turn.startswith(before):
@@ -56,10 +58,11 @@ def stepped(asked: Asked, choice: Choice) -> Iterator[Stepped]:
             if added:
                 steps.append(added)
                 worth.append(values[node.id])
+                texts.append(node.trace.text)
             before = turn
         else:
             if len(steps) > 1:
-                yield Stepped(chain, tuple(steps), tuple(worth))
+                yield Stepped(chain, tuple(steps), tuple(worth), tuple(texts))
 
 
 def _values(tree: Tree, ended: Mapping[str, Chain], choice: Choice) -> dict[str, float]:

@@ -59,6 +59,26 @@ class Asker:
     number that was given takes precedence over way 2.
     """
 
+    async def look(self, session: Session, turns: tuple[Message, ...], **how: Any) -> Trace:
+        """Return the first token of the reply, with the probabilities that the model tells.
+
+        ``how`` overrides fields of ``Sampling``.
+
+        Raises:
+            ModelError: the request was lost.
+            LimitReached: the budget does not allow it.
+        """
+        return await session.grow(
+            Trace.empty(Problem(turns)),
+            role=self.role,
+            model=self.model,
+            length=1,
+            temperature=0.0,
+            top_logprobs=ALTERNATIVES,
+            logprobs=False,
+            **how,
+        )
+
     async def ask(self, session: Session, text: str, labels: Labels) -> Opinion:
         """Return the expected value of the reply to ``text``.
 
@@ -66,11 +86,8 @@ class Asker:
             ModelError: the first request was lost.
             LimitReached: the budget does not allow it.
         """
-        start = Trace.empty(Problem((Message("user", text),)))
-        how: dict[str, Any] = {"role": self.role, "model": self.model}
-        said = await session.grow(
-            start, **how, length=1, temperature=0.0, top_logprobs=ALTERNATIVES, logprobs=False
-        )
+        turn = Message("user", text)
+        said = await self.look(session, (turn,))
         if said.top:
             known = expected(said.top[0], labels)
             if known.value is not None:
@@ -82,7 +99,13 @@ class Asker:
 
         async def sample(child: Session) -> str:
             drawn = await child.grow(
-                start, **how, length=WORDS, temperature=1.0, top_p=1.0, logprobs=False
+                Trace.empty(Problem((turn,))),
+                role=self.role,
+                model=self.model,
+                length=WORDS,
+                temperature=1.0,
+                top_p=1.0,
+                logprobs=False,
             )
             return drawn.text
 

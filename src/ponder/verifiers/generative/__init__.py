@@ -1,0 +1,1 @@
+"""The verifier that reads a solution and says Yes or No."""
