@@ -302,11 +302,11 @@ def _rows(asked: Export, group: _Group, name: str) -> Iterator[dict[str, Any]]:
                     held["ponder"]["thinking"] = lesson.level
                     yield lesson_row(group.problem, lesson) | held
         case "verify":
-            for lesson in judging.of_chains(group.problem, group.chains, choice, name):
-                yield lesson.row | _provenance(asked, group, name, lesson.chain)
+            for verdict in judging.of_chains(group.problem, group.chains, choice, name):
+                yield verdict.row | _provenance(asked, group, name, verdict.chain)
         case "verify-steps":
-            for lesson in judging.of_steps(group.problem, group.steps, choice, name):
-                yield lesson.row | _provenance(asked, group, name, lesson.chain)
+            for verdict in judging.of_steps(group.problem, group.steps, choice, name):
+                yield verdict.row | _provenance(asked, group, name, verdict.chain)
         case "prompts":
             row = {
                 "prompt": prompt,
