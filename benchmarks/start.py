@@ -28,6 +28,7 @@ from pathlib import Path
 
 from ponder.models import catalog
 from ponder.models.config import Config
+from ponder.models.learned import Learned
 from ponder.models.openvino.machine import usable_cores
 
 
@@ -115,7 +116,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     resolved = catalog.resolve(given.model, Config())
-    path = resolved.path if isinstance(resolved, catalog.Entry | catalog.GgufFile) else None
+    files = catalog.Entry | catalog.GgufFile | Learned
+    path = resolved.path if isinstance(resolved, files) else None
     if path is None or not path.exists():
         sys.exit(f"{given.model} is not on this machine: pull it first.")
     print(

@@ -1,8 +1,8 @@
 """What the tests share: where real data and a real model come from, who may do without, and of
 which kind a test is.
 
-Tests that need a model, data, a sandbox or a browser skip with a reason where there is none. Where
-PONDER_REQUIRE names it, as in CI, its absence is an error.
+Tests that need a model, data, a sandbox, a browser or the packages for training skip with a reason
+where there is none. Where PONDER_REQUIRE names it, as in CI, its absence is an error.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from ponder.core.errors import PonderError
 from ponder.models import catalog
+from ponder.models.home import models_dir
 from ponder.models.llamacpp import LlamaCpp, open_llamacpp
 from ponder.models.openvino import converted
 from ponder.models.openvino.model import OpenVINO, load
@@ -26,7 +27,9 @@ from tests.support.kinds import kinds_of
 from tests.support.sandboxes import missing
 
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
-REQUIRABLE = {"model", "data", "sandbox", "browser"}
+REQUIRABLE = {"model", "data", "sandbox", "browser", "train"}
+TRAINING = ("torch", "transformers", "trl", "peft", "datasets")
+"""Packages of the extras ``train`` and ``hf``."""
 
 # A busy machine decides nothing, and neither does chance: examples may take as long as they take,
 # and are the same in every run. PONDER_FUZZ looks further.
@@ -64,6 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"PONDER_REQUIRE wants data, but there is no folder {DATA}")
     if "sandbox" in required and (reasons := missing()):
         raise pytest.UsageError(f"PONDER_REQUIRE wants every sandbox, but {'; '.join(reasons)}")
+    absent = [name for name in TRAINING if importlib.util.find_spec(name) is None]
+    if "train" in required and absent:
+        raise pytest.UsageError(f"PONDER_REQUIRE wants training, but there is no {absent[0]}")
     if "browser" in required and chromium() is None:
         raise pytest.UsageError(f"PONDER_REQUIRE wants a browser, but there is no {NAMES[0]}")
 
@@ -123,7 +129,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     Converted models are the developer's: each test would have to convert the small one anew.
     """
-    shared = catalog.models_dir().parent / "converted"
+    shared = models_dir().parent / "converted"
     monkeypatch.setattr(converted, "_root", lambda: shared)
     monkeypatch.setenv("PONDER_HOME", str(tmp_path / "home"))
     config = tmp_path / "ponder.toml"

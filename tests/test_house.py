@@ -80,6 +80,7 @@ COVERED_BY = {
     "experiments/training/data.py": "experiments/training/test_train.py",
     "experiments/training/evaluation.py": "experiments/training/test_train.py",
     "experiments/training/metrics.py": "experiments/training/test_train.py",
+    "learning/weights/architectures.py": "learning/weights/test_loading.py",
     "models/base.py": "models/fakes/test_scripted.py",
     "models/http/asking.py": "models/discovery/test_discover.py",
     "models/discovery/facts.py": "models/discovery/test_discover.py",

@@ -28,6 +28,7 @@ from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.fakes.simulated import Simulated
+from ponder.models.home import models_dir
 from ponder.models.opening import Opened
 from ponder.planning import climbing, difficulty, presets
 from ponder.planning import plans as planned
@@ -50,7 +51,7 @@ Question = str | Sequence[Message] | Problem
 
 def journal_path() -> Path:
     """Return the default journal: ``runs.sqlite`` in Ponder's home."""
-    return catalog.models_dir().parent / "runs.sqlite"
+    return models_dir().parent / "runs.sqlite"
 
 
 @asynccontextmanager
@@ -229,8 +230,7 @@ async def asolve(
         model: a name from the catalog or from ``ponder.toml``, a path to a ``.gguf``, a hub
             reference, or a ``Model``. By default the one in ``ponder.toml``, else a small one that
             runs on this machine.
-        effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``; see
-            ``docs/effort.md``.
+        effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``.
         strategy: replaces the preset's.
         knobs: those of the strategy, and ``length``, ``temperature``, ``top_p``, ``thinking``,
             ``style``; each replaces the preset's.

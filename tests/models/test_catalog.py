@@ -40,6 +40,7 @@ from ponder.models.catalog import Entry, pull, remove, resolve, status
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Source
 from ponder.models.gguf import tensors as gguf
+from ponder.models.home import models_dir
 from ponder.models.presets.providers import PROVIDERS
 from tests.support.gguf import tiny_gguf
 
@@ -605,7 +606,7 @@ def test_no_reference_leads_out_of_the_folder(text: str) -> None:
         entry = catalog.find(f"hf:{text}.gguf")
     except UsageError:
         return
-    root = (catalog.models_dir() / "hub").resolve()
+    root = (models_dir() / "hub").resolve()
     assert entry.path.resolve().is_relative_to(root)
 
 

@@ -97,6 +97,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "models/openai/test_faults.py::test_the_key_is_never_shown",
         "models/http/test_received.py::test_a_line_that_comes_byte_by_byte",
         "learning/test_environments.py",
+        "learning/weights/",
         "learning/rows/test_exporting.py::test_a_suite_for_evaluation",
         "learning/test_rewards.py::test_rewards_are_in_the_order",
         "learning/rows/test_sources.py::test_a_pool_of_a_suite",

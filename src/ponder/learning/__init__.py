@@ -1,1 +1,1 @@
-"""Training data and environments from what was recorded: nothing here reads a reference answer."""
+"""Training data, environments and weights: nothing here reads a reference answer."""

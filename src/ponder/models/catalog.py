@@ -8,7 +8,6 @@ published file, ``NAME.gguf`` is that file rewritten (see ``models.gguf.tensors`
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from contextlib import AbstractContextManager
@@ -16,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
-
 from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
 from ponder.core.refs import Ref, parse
+from ponder.models import learned
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
+from ponder.models.home import models_dir
+from ponder.models.learned import Learned
 from ponder.models.presets import providers
 from ponder.models.reward import hf as reward_hf
 from ponder.util.files import existing
@@ -55,9 +55,7 @@ class Entry:
         return models_dir() / f"{self.name}.gguf"
 
     def beside(self, suffix: str) -> Path:
-        """Return the path of a file beside the model: ``.json``, ``.part``, ``.lock``,
-        ``.orig.gguf``.
-        """
+        """Return the path of a file beside the model, such as ``.json`` or ``.orig.gguf``."""
         return self.path.with_name(self.path.name.removesuffix(".gguf") + suffix)
 
     @property
@@ -149,10 +147,14 @@ def pulled_references() -> list[Entry]:
     return [find(f"hf:{name.removesuffix('.json')}.gguf") for name in sorted(sidecars)]
 
 
-def models_dir() -> Path:
-    """Return ``$PONDER_HOME/models``, or a folder in the platform's user data."""
-    home = os.environ.get("PONDER_HOME") or platformdirs.user_data_dir("ponder", appauthor=False)
-    return Path(home).expanduser() / "models"
+def is_learned(name: str) -> bool:
+    """True if this is ``BASE+NAME``, the name of a learned model, present or not."""
+    return learned.named(name, [entry.name for entry in _ENTRIES])
+
+
+def own(name: str) -> bool:
+    """True if this is the name of a model of the catalogue's, or of one that learned from it."""
+    return is_learned(name) or any(entry.name == name for entry in _ENTRIES)
 
 
 def find(name: str) -> Entry:
@@ -203,9 +205,8 @@ def pull(
                 _examine(entry, report)
             if status(entry).state != "ready" or (keep_original and entry.original is None):
                 _complete(entry, report, keep_original)
-            entry.beside(".part").unlink(
-                missing_ok=True
-            )  # left by a pull that was killed at its very end
+            # Left by a pull that was killed at its very end:
+            entry.beside(".part").unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(
             f"cannot store {entry.name} in {entry.path.parent}: {error.strerror or error}; "
@@ -278,9 +279,7 @@ def _note(entry: Entry, file: Path, published: str, sha256: str) -> None:
 
 
 def _facts(entry: Entry) -> dict[str, object]:
-    """Return the recorded facts; empty if there are none, or if they are about another version than
-    the pinned.
-    """
+    """Return the recorded facts; empty if there are none, or none about the pinned version."""
     try:
         facts = json.loads(entry.beside(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -314,25 +313,28 @@ class SimulatedWorld:
     """Names and values."""
 
 
-Resolved = Entry | GgufFile | EndpointConfig | SimulatedWorld
+Resolved = Entry | Learned | GgufFile | EndpointConfig | SimulatedWorld
 
 
 def resolve(spec: str | None, config: Config) -> Resolved:
     """Return the model that ``--model`` refers to (None: not given, so the configured default).
 
-    Catalogue name, endpoint, ``PROVIDER:MODEL``, ``simulated``, hub reference, or path of a GGUF
-    file. Touches neither the network nor, except for such a path, the disk.
+    Catalogue name, ``BASE+NAME`` of a learned model, endpoint, ``PROVIDER:MODEL``, ``simulated``,
+    hub reference, or path of a GGUF file. Touches neither the network nor, except for such a path
+    or a learned model, the disk.
 
     Raises:
         UnknownName: none of these.
-        UsageError: no such file; or a default endpoint that needs the caller's explicit choice.
+        UsageError: no such file or learned model, or an endpoint that the caller has to name.
     """
     name = spec or config.model or DEFAULT
     endpoint = config.endpoints.get(name)
-    if name in (*(entry.name for entry in _ENTRIES), "simulated"):
-        if endpoint:
-            raise UsageError(f"[endpoints.{name}] has the name of a model of Ponder's: rename it.")
-        return SimulatedWorld() if name == "simulated" else find(name)
+    if endpoint and (name == "simulated" or own(name)):
+        raise UsageError(f"[endpoints.{name}] has the name of a model of Ponder's: rename it.")
+    if name == "simulated":
+        return SimulatedWorld()
+    if own(name):
+        return learned.find(name) if is_learned(name) else find(name)
     if endpoint:
         if endpoint.refusal:
             raise UsageError(endpoint.refusal)

@@ -18,6 +18,7 @@ from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.simulated import Simulated
 from ponder.models.fetch import Report
+from ponder.models.learned import Learned
 from ponder.models.reward import hf as reward_hf
 from ponder.models.taught import Taught, levels_of
 from ponder.util.files import open_regular
@@ -70,7 +71,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
         return await _endpoint(found, teller)
     if isinstance(found, SimulatedWorld):
         return Opened(_simulated(found), notes=("simulated: no model was asked.",))
-    if isinstance(found, GgufFile):
+    if isinstance(found, GgufFile | Learned):
         path = found.path
     else:
         path = await in_thread(_pulled, found, teller)
@@ -89,7 +90,7 @@ def identity(name: str, config: Config) -> Hashable:
     if parts := reward_hf.named(name):
         return parts
     found = catalog.resolve(name, config)
-    if isinstance(found, GgufFile):
+    if isinstance(found, GgufFile | Learned):
         return found.path.resolve()
     if isinstance(found, Entry):
         return catalog.status(found).path.resolve()
@@ -101,7 +102,9 @@ def _shut(model: Model) -> None:
     asyncio.run(model.close())
 
 
-def _label(found: Entry | GgufFile) -> str:
+def _label(found: Entry | Learned | GgufFile) -> str:
+    if isinstance(found, Learned):
+        return found.full_name
     return found.name if isinstance(found, Entry) else found.path.stem
 
 

@@ -8,7 +8,8 @@ or a model to load or to send prompts and a key to. So:
    ``ponder.toml`` defines).
 2. For any other journal, the caller must repeat all names in the plan that lie outside Ponder.
 
-Models of Ponder's catalogue and the simulated one need no confirmation. Nor do samples, scores and
+Models of Ponder's catalogue, those that learned from them on this machine, and the simulated one
+need no confirmation. Nor do samples, scores and
 prices, which are data.
 """
 
@@ -73,7 +74,7 @@ def _absolute(script: str) -> bool:
 
 def _of_ponder(name: str) -> bool:
     simulated = name == "simulated" or name.startswith("simulated(")
-    return simulated or any(name == entry.name for entry in catalog.entries())
+    return simulated or catalog.own(name)
 
 
 def _of_folder(name: str, config: Config) -> bool:

@@ -54,6 +54,16 @@ def test_unreadable_tensors_become_q8_0_and_nothing_else_changes(tmp_path: Path)
         assert np.all(np.abs(exact - got) <= bound)
 
 
+def test_arrays_are_read_where_they_are_wanted(tmp_path: Path) -> None:
+    header = gguf.read_header(tiny_gguf(tmp_path / "a.gguf"))
+    assert gguf.array(header, "tokenizer.ggml.tokens") == ["a", "", "ß", "<|im_end|>"]
+    assert gguf.array(header, "scores") == [0.5, -1.0]
+    assert gguf.array(header, "flags") == [True, False]
+    assert gguf.array(header, "nothing") == []
+    with pytest.raises(ValueError, match="large is not an array"):
+        gguf.array(header, "large")
+
+
 def test_rewriting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     src = tiny_gguf(tmp_path / "a.gguf", (T.Q5_0, T.Q5_1), rows=700)  # several chunks
     digests = {requantise(src, tmp_path / f"{i}.gguf") for i in range(2)}

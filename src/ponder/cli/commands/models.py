@@ -11,9 +11,17 @@ from ponder.cli.options.once import Group
 from ponder.cli.output.download import pull_progress
 from ponder.cli.output.tables import table
 from ponder.cli.output.terminal import confirm, say, say_json, show
-from ponder.cli.views.models import reachable_table, show_facts, shown_endpoint, shown_here
+from ponder.cli.views.models import (
+    learned_json,
+    learned_row,
+    megabytes,
+    reachable_table,
+    show_facts,
+    shown_endpoint,
+    shown_here,
+)
 from ponder.core.errors import UsageError
-from ponder.models import catalog, config
+from ponder.models import catalog, config, learned
 from ponder.models.config import EndpointConfig
 from ponder.models.discovery.discover import described, discover
 from ponder.models.discovery.reachable import reachable
@@ -33,8 +41,8 @@ def models() -> None:
 def list_models(remote: bool, as_json: bool) -> None:
     """Show the models that can be asked now.
 
-    These are the catalogue, what was pulled from the hub, the endpoints of ponder.toml, local
-    servers at their usual ports, and vendors whose key is set.
+    These are the catalogue, what was pulled from the hub, what learned from it on this machine, the
+    endpoints of ponder.toml, local servers at their usual ports, and vendors whose key is set.
     """
     others = asyncio.run(reachable(config.load(), remote=remote))
     known = (*catalog.entries(), *catalog.pulled_references())
@@ -53,19 +61,19 @@ def list_models(remote: bool, as_json: bool) -> None:
             }
             for entry, status in found
         ]
-        say_json([*rows, *map(asdict, others)], indent=2)
+        say_json([*rows, *map(learned_json, learned.known()), *map(asdict, others)], indent=2)
         return
     shown = []
     for entry, status in found:
         size, state = entry.source.size or status.size, str(status.state)
         if state == "partial":
-            state += f" ({_mb(status.size)})"
+            state += f" ({megabytes(status.size)})"
         if more := converted.size(status.path):
-            state += f", converted ({_mb(more)})"
+            state += f", converted ({megabytes(more)})"
         mark = " (default)" if entry.name == catalog.DEFAULT else ""
-        cells = (entry.name + mark, _mb(size), entry.licence or "unknown", state)
+        cells = (entry.name + mark, megabytes(size), entry.licence or "unknown", state)
         shown.append(dict(zip(("name", "size", "licence", "state"), cells, strict=True)))
-    show(table(shown))
+    show(table([*shown, *map(learned_row, learned.known())]))
     if others:
         say()
         show(reachable_table(others))
@@ -101,6 +109,8 @@ def pull(name: str, verify: bool, keep_original: bool) -> None:
 
     An interrupted download is continued. The model is then converted, so that it loads faster.
     """
+    if catalog.is_learned(name):
+        raise UsageError(f"{name} is made on this machine, by `ponder learn`: it cannot be pulled.")
     entry = catalog.find(name)
     with pull_progress(entry.name) as report:
         path = catalog.pull(entry, report, verify=verify, keep_original=keep_original)
@@ -112,6 +122,9 @@ def pull(name: str, verify: bool, keep_original: bool) -> None:
 @click.argument("name", default=catalog.DEFAULT)
 def path(name: str) -> None:
     """Print the path of the model NAME (else of the default one), for scripts."""
+    if catalog.is_learned(name):
+        say(str(learned.find(name).path))
+        return
     entry = catalog.find(name)
     status = catalog.status(entry)
     if status.state != "ready":
@@ -123,15 +136,16 @@ def path(name: str) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(name: str, yes: bool) -> None:
-    """Delete the model NAME, downloaded completely or in part."""
-    entry = catalog.find(name)
-    if catalog.status(entry).state == "absent":
-        raise UsageError(f"{name} is not here: there is nothing to delete.")
+    """Delete the model NAME, downloaded completely or in part, or learned."""
+    if made := catalog.is_learned(name):
+        path = learned.path_to_remove(name)
+    else:
+        entry = catalog.find(name)
+        if catalog.status(entry).state == "absent":
+            raise UsageError(f"{name} is not here: there is nothing to delete.")
+        path = entry.path
     if not yes:
-        confirm(f"Delete {entry.name}?")
-    freed = converted.remove(entry.path) + catalog.remove(entry)
-    say(f"{_mb(freed)} are free again", err=True)
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
+        confirm(f"Delete {name}?")
+    freed = converted.remove(path)
+    freed += learned.remove(name) if made else catalog.remove(entry)
+    say(f"{megabytes(freed)} are free again", err=True)

@@ -15,6 +15,8 @@ from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
 from ponder.models.config import EndpointConfig
 from ponder.models.discovery.facts import ABLE, Fact, Facts
 from ponder.models.discovery.reachable import Found
+from ponder.models.learned import Learned
+from ponder.models.openvino import converted
 from ponder.planning.capabilities import lacking
 
 EMBEDDED = ("prefill", "logprobs", "seed", "stop")
@@ -38,6 +40,41 @@ def reachable_table(found: Sequence[Found]) -> Table:
         for one in found
     ]
     return table(rows, whole=("name",))
+
+
+def learned_row(made: Learned) -> dict[str, str]:
+    """Return the cells of a learned model in the list of models."""
+    size = converted.size(made.path)
+    state = "learned" if made.sound else "damaged"
+    return {
+        "name": made.full_name,
+        "size": megabytes(made.size),
+        "licence": catalog.find(made.base).licence if catalog.own(made.base) else "unknown",
+        "state": f"{state}, converted ({megabytes(size)})" if size else state,
+    }
+
+
+def learned_json(made: Learned) -> dict[str, Any]:
+    """Return a learned model in the list of models, as JSON."""
+    base = catalog.find(made.base) if catalog.own(made.base) else None
+    return {
+        "name": made.full_name,
+        "default": False,
+        "parameters": base.parameters if base else 0,
+        "download_bytes": 0,
+        "licence": base.licence if base else "",
+        "state": "ready" if made.sound else "damaged",
+        "bytes_on_disk": made.size + converted.size(made.path),
+        "path": str(made.path),
+        "base": made.base,
+        "created": made.created,
+        "card": made.card,
+    }
+
+
+def megabytes(size: int) -> str:
+    """Return a size for a person."""
+    return f"{size / 1e6:,.0f} MB"
 
 
 def shown_endpoint(
@@ -77,7 +114,7 @@ def shown_endpoint(
     }
 
 
-def shown_here(name: str, found: Entry | GgufFile | SimulatedWorld) -> dict[str, Any]:
+def shown_here(name: str, found: Entry | Learned | GgufFile | SimulatedWorld) -> dict[str, Any]:
     """Return what is known of a model on this machine without loading it."""
     shown: dict[str, Any] = {"name": name, "server": "simulated"}
     if isinstance(found, Entry):
@@ -91,6 +128,14 @@ def shown_here(name: str, found: Entry | GgufFile | SimulatedWorld) -> dict[str,
             shown["facts"] = {"parameters": _json(fact)}
     elif isinstance(found, GgufFile):
         shown |= {"server": "the embedded engine", "address": str(found.path)}
+    elif isinstance(found, Learned):
+        base = catalog.find(found.base)
+        shown |= {
+            "server": "the embedded engine", "address": str(found.path), "state": "ready",
+            "licence": base.licence, "learned from": found.base, "created": found.created,
+            "card": dict(found.card),
+            "facts": {"parameters": _json(Fact(base.parameters, "told", "the catalogue"))},
+        }  # fmt: skip
     able = {name: Fact(name in EMBEDDED, "assumed", shown["server"]) for name in (*ABLE, "prefill")}
     shown["capabilities"] = {n: _json(fact) | {"used": fact.value} for n, fact in able.items()}
     shown["lacks"] = _lacks(set(EMBEDDED))
@@ -100,7 +145,10 @@ def shown_here(name: str, found: Entry | GgufFile | SimulatedWorld) -> dict[str,
 def show_facts(shown: Mapping[str, Any]) -> None:
     """Print what is known of one model."""
     rows: list[dict[str, str]] = []
-    for name in ("name", "model", "server", "address", "api", "key", "state", "licence"):
+    for name in (
+        "name", "model", "server", "address", "api", "key", "state", "licence", "learned from",
+        "created", "card",
+    ):  # fmt: skip
         if shown.get(name):
             rows.append({"": name, "value": str(shown[name])})
     for name, fact in shown.get("facts", {}).items():

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ponder.models import catalog
 from ponder.models.discovery.facts import HOW, Fact, Facts
+from ponder.models.home import models_dir
 from ponder.util import decoding
 
 LIFE = 3600.0
@@ -24,7 +24,7 @@ PROBED = 24 * 3600.0
 
 def folder() -> Path:
     """Return the folder of what was asked."""
-    return catalog.models_dir().parent / "discovered"
+    return models_dir().parent / "discovered"
 
 
 def recall(

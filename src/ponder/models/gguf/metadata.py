@@ -92,6 +92,11 @@ def read_header(path: Path) -> Header:
         raise UsageError(f"cannot read {path}: {error.strerror or error}.") from error
     except gguf.BROKEN as error:
         raise UsageError(f"{path} is not a whole GGUF file.") from error
+    return of(found)
+
+
+def of(found: gguf.Header) -> Header:
+    """Return the metadata of a header that was read."""
     tensors = {t.name: (t.type_name, prod(t.dims), len(t.dims)) for t in found.tensors}
     return Header(found.fields, tensors, len(found.start))
 
@@ -112,15 +117,22 @@ def can_load(path: Path) -> str | None:
         header = read_header(path)
     except UsageError as error:
         return str(error).rstrip(".")
-    if header.architecture not in ARCHITECTURES:
-        return f"OpenVINO's GGUF reader does not know the architecture {header.architecture!r}"
     refused = {
         kind
         for kind, _, rank in header.tensors.values()
         if kind not in (MATRICES if rank > 1 else VECTORS)
     }
-    if refused:
+    if header.architecture in ARCHITECTURES and refused:
         return f"it holds tensors of type {', '.join(sorted(refused))}, which OpenVINO cannot read"
+    return cannot_run(header)
+
+
+def cannot_run(header: Header) -> str | None:
+    """Return the reason why OpenVINO cannot run the model, whatever the types of its tensors, or
+    None if it can.
+    """
+    if header.architecture not in ARCHITECTURES:
+        return f"OpenVINO's GGUF reader does not know the architecture {header.architecture!r}"
     if header.fields.get("tokenizer.ggml.model") != "gpt2":
         return "OpenVINO's GGUF reader knows byte-pair (gpt2) tokenizers only"
     scaling = header.fields.get(f"{header.architecture}.rope.scaling.type", "none")

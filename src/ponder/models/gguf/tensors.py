@@ -84,6 +84,8 @@ class Header:
 
     fields: Mapping[str, Value]
     """Metadata without arrays."""
+    spans: Mapping[str, tuple[int, int]]
+    """Offsets in ``start`` of each field with its name, from the first byte to the last."""
     start: bytes
     """Bytes of magic, version, counts and all metadata."""
     tensors: tuple[Tensor, ...]
@@ -99,7 +101,7 @@ class Header:
     @property
     def data_offset(self) -> int:
         """Offset of the tensors' data."""
-        return _padded(self.end, self.alignment)
+        return padded(self.end, self.alignment)
 
 
 def needs_rewrite(path: Path) -> list[str]:
@@ -109,7 +111,7 @@ def needs_rewrite(path: Path) -> list[str]:
     Raises:
         UsageError: the file is absent or not a complete GGUF file.
     """
-    return sorted({t.type_name for t in _whole(path).tensors} - READABLE)
+    return sorted({t.type_name for t in whole(path).tensors} - READABLE)
 
 
 def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None) -> str:
@@ -123,17 +125,17 @@ def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None)
         MissingExtra: the packages ``gguf`` and ``numpy`` are absent.
         UsageError: ``src`` is not a complete GGUF file, or has a type that cannot be converted.
     """
-    to_f32, to_q8_0 = _converters()
-    header = _whole(src)
+    to_f32, to_q8_0 = converters()
+    header = whole(src)
     targets, size = [], 0
     for tensor in header.tensors:
         kind = tensor.kind
         if tensor.type_name not in READABLE:
             kind = _Q8_0 if len(tensor.dims) > 1 and tensor.dims[0] % 32 == 0 else _F32
         targets.append(replace(tensor, kind=kind, offset=size))
-        size = _padded(size + targets[-1].nbytes, header.alignment)
-    infos = header.start + b"".join(map(_pack_info, targets))
-    infos = infos.ljust(_padded(len(infos), header.alignment), b"\0")
+        size = padded(size + targets[-1].nbytes, header.alignment)
+    infos = header.start + b"".join(map(pack_info, targets))
+    infos = infos.ljust(padded(len(infos), header.alignment), b"\0")
     total, done, digest = len(infos) + size, 0, hashlib.sha256()
 
     def write(data: bytes) -> None:
@@ -148,7 +150,7 @@ def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None)
         with src.open("rb") as source, temporary.open("wb") as out:
             write(infos)
             for tensor, target in zip(header.tensors, targets, strict=True):
-                for chunk in _chunks(source, header.data_offset, tensor):
+                for chunk in chunks(source, header.data_offset, tensor):
                     if target.kind == tensor.kind:
                         write(chunk)
                     elif target.kind == _Q8_0:
@@ -166,13 +168,13 @@ def requantise(src: Path, dst: Path, progress: Bytes = lambda done, total: None)
 
 def require_converters() -> None:
     """Raise MissingExtra if ``requantise`` would."""
-    _converters()
+    converters()
 
 
 Convert = Callable[[bytes, str], bytes]
 
 
-def _converters() -> tuple[Convert, Convert]:
+def converters() -> tuple[Convert, Convert]:
     """Return the converters (to F32, to Q8_0): each takes whole blocks and their type's name."""
     try:
         import numpy as np
@@ -201,7 +203,7 @@ def _converters() -> tuple[Convert, Convert]:
     return to_f32, to_q8_0
 
 
-def _chunks(source: BinaryIO, data_offset: int, tensor: Tensor) -> Iterator[bytes]:
+def chunks(source: BinaryIO, data_offset: int, tensor: Tensor) -> Iterator[bytes]:
     """Yield the tensor's bytes, in whole blocks, about ``_CHUNK`` weights at a time."""
     _, weights, size = _TYPES[tensor.kind]
     step = _CHUNK // weights * size
@@ -210,7 +212,8 @@ def _chunks(source: BinaryIO, data_offset: int, tensor: Tensor) -> Iterator[byte
         yield source.read(min(step, tensor.nbytes - done))
 
 
-def _pack_info(tensor: Tensor) -> bytes:
+def pack_info(tensor: Tensor) -> bytes:
+    """Return the tensor's part of a header."""
     name, rank = tensor.name.encode(), len(tensor.dims)
     return (
         struct.pack("<Q", len(name))
@@ -219,7 +222,8 @@ def _pack_info(tensor: Tensor) -> bytes:
     )
 
 
-def _padded(size: int, alignment: int) -> int:
+def padded(size: int, alignment: int) -> int:
+    """Return the next multiple of ``alignment``."""
     return size + -size % alignment
 
 
@@ -239,14 +243,38 @@ def read_header(path: Path) -> Header:
             return _header(_Reader(data))
 
 
+def array(header: Header, key: str) -> list[Value]:
+    """Return the array of texts or numbers in this field; empty if there is none.
+
+    Raises:
+        One of ``BROKEN``: it is no array of texts or numbers.
+    """
+    if key not in header.spans:
+        return []
+    reader = _Reader(header.start, header.spans[key][0])
+    reader.skip_text()
+    if reader.unpack("<I") != (_ARRAY,):
+        raise ValueError(f"{key} is not an array")
+    inner, count = reader.unpack("<IQ")
+    if count > STEPS:
+        raise ValueError(f"{key} has more than {STEPS:,} values")
+    if inner in _SCALARS:
+        return list(reader.unpack(f"<{count}{_SCALARS[inner]}"))
+    if inner != _STRING:
+        raise ValueError(f"{key} is an array of arrays")
+    return [reader.text().decode(errors="replace") for _ in range(count)]
+
+
 def _header(reader: _Reader) -> Header:
     magic, version, tensor_count, field_count = reader.unpack("<4sIQQ")
     if magic != b"GGUF" or version not in (2, 3):
         raise ValueError("it does not begin with 'GGUF' and version 2 or 3, little-endian")
-    fields, tensors = dict[str, Value](), []
+    fields, spans, tensors = dict[str, Value](), dict[str, tuple[int, int]](), []
     for _ in range(min(field_count, STEPS + 1)):
+        begin = reader.at
         key = reader.text().decode()
         value = reader.value(*reader.unpack("<I"))
+        spans[key] = begin, reader.at
         if value is not None:
             fields[key] = value
     start = reader.data[: reader.at]
@@ -257,14 +285,14 @@ def _header(reader: _Reader) -> Header:
             raise ValueError(f"a tensor has {rank} dimensions")
         *dims, kind, offset = reader.unpack(f"<{rank}QIQ")
         tensors.append(Tensor(name, tuple(dims), kind, offset))
-    return Header(fields, start, tuple(tensors), reader.at)
+    return Header(fields, spans, start, tuple(tensors), reader.at)
 
 
 @dataclass(slots=True)
 class _Reader:
     """Reads a header from its start; ``steps`` counts the remaining steps."""
 
-    data: mmap.mmap
+    data: mmap.mmap | bytes
     at: int = 0
     steps: int = STEPS
 
@@ -314,8 +342,12 @@ class _Reader:
         return None
 
 
-def _whole(path: Path) -> Header:
-    """Return the header of a file with all its tensors, all of known types."""
+def whole(path: Path) -> Header:
+    """Return the header of a file with all its tensors, all of known types.
+
+    Raises:
+        UsageError: the file is absent or not a complete GGUF file.
+    """
     try:
         header, size = read_header(path), path.stat().st_size
         alignment = header.alignment

@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import ModelError, PonderError
-from ponder.models.catalog import models_dir
 from ponder.models.fetch import ensure_room
 from ponder.models.gguf.metadata import Header, metadata_only, read_header
+from ponder.models.home import models_dir
 from ponder.models.openvino.machine import usable_cores
 from ponder.models.openvino.messages import Setup
 from ponder.models.openvino.process import Process
