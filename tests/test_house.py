@@ -81,6 +81,7 @@ COVERED_BY = {
     "experiments/training/evaluation.py": "experiments/training/test_train.py",
     "experiments/training/metrics.py": "experiments/training/test_train.py",
     "learning/weights/architectures.py": "learning/weights/test_loading.py",
+    "learning/sft/searching.py": "learning/sft/test_rounds.py",
     "models/base.py": "models/fakes/test_scripted.py",
     "models/http/asking.py": "models/discovery/test_discover.py",
     "models/discovery/facts.py": "models/discovery/test_discover.py",
