@@ -8,6 +8,7 @@ where there is none. Where PONDER_REQUIRE names it, as in CI, its absence is an 
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from ponder.models.llamacpp import LlamaCpp, open_llamacpp
 from ponder.models.openvino import converted
 from ponder.models.openvino.model import OpenVINO, load
 from tests.support.browsers import NAMES, chromium
-from tests.support.kinds import kinds_of
+from tests.support.kinds import kinds_of, unmeasured
 from tests.support.sandboxes import missing
 
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -74,14 +75,25 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"PONDER_REQUIRE wants a browser, but there is no {NAMES[0]}")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file of which every test would be deselected by its kind need not be imported."""
+    chosen = config.getoption("markexpr").split(" and ")
+    name = collection_path.relative_to(Path(__file__).parent).as_posix()
+    return any(f"not {kind}" in chosen for kind in kinds_of(name, ())) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kinds. All tests of the engine go to one worker, which loads it."""
+    """Mark each test with its kinds, and those that coverage does without. All tests of the engine
+    go to one worker, which loads it.
+    """
     for item in items:
         found = kinds_of(item.nodeid, getattr(item, "fixturenames", ()))
         for kind in found:
             item.add_marker(kind)
         if item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group("engine"))
+        if unmeasured(item.nodeid):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +133,16 @@ def small_llamacpp(small_model: Path) -> Iterator[LlamaCpp]:
     assert isinstance(model, LlamaCpp)
     yield model
     asyncio.run(model.close())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frozen() -> None:
+    """Spare the garbage collector, and who counts objects, the million that collecting the tests
+    made. A server that ended in this process has thawed them.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -25,12 +25,15 @@ from ponder.models.fakes.scripted import Scripted
 from ponder.models.thinking import TOKENS
 from ponder.planning import thinkers
 from ponder.planning.presets import PRESETS, THINKING
+from tests.support.commands import ponder as ponder_command
 from tests.support.seeded import seeded_server
 from tests.support.telling import Ollama, telling, vllm
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
 ELSEWHERE = ("path/to", "docs/results", "models pull", "models rm")  # need a file or the network
+
+FOR_A_SHELL = re.compile(r"[|<>&;$]")
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -71,11 +74,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if is_run_here(c)])
-def test_a_documented_command_works(command: str, world: Path) -> None:
+def test_a_documented_command_works(
+    command: str,
+    world: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(world)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
 
     def run(line: str) -> str:
+        if not FOR_A_SHELL.search(line):  # a process of its own takes longer than most commands
+            code, out, err = ponder_command(capsys, *shlex.split(line)[1:])
+            assert code == 0, err
+            return out
         done = subprocess.run(
             line,
             shell=True,
@@ -215,6 +228,13 @@ def test_the_tables_of_the_studies_are_what_their_results_say(script: str) -> No
     assert [line for line in lines if line not in text] == []
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first of the scripts keeps the samples that it graded, for the others."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.mark.xdist_group("kept")
 @pytest.mark.parametrize(
     ("file", "command"),
     [
@@ -226,11 +246,11 @@ def test_the_tables_of_the_studies_are_what_their_results_say(script: str) -> No
     ],
 )
 def test_the_tables_of_the_claims_are_what_the_samples_say(
-    file: str, command: str, data: Path
+    file: str, command: str, data: Path, kept: Path
 ) -> None:
     script = [str(ROOT / "benchmarks" / f"{file}.py"), command, "--only", "AIME24"]
     done = subprocess.run(
-        [sys.executable, *script, "--data", str(data)],
+        [sys.executable, *script, "--data", str(data), "--kept", str(kept)],
         capture_output=True,
         text=True,
         timeout=600,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kinds import KINDS
+from tests.support.kinds import KINDS, UNMEASURED
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ponder"
@@ -243,7 +244,7 @@ def test_an_entry_of_the_table_is_of_use(file: str) -> None:
     assert not own_test(file).exists(), "it has a test of its own: drop the entry"
 
 
-@pytest.mark.parametrize("beginning", [name for names in KINDS.values() for name in names])
+@pytest.mark.parametrize("beginning", [*itertools.chain(*KINDS.values()), *UNMEASURED])
 def test_what_is_marked_exists(beginning: str) -> None:
     file, _, test = beginning.partition("::")
     assert (TESTS / file).exists()

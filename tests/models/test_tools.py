@@ -463,7 +463,7 @@ async def _vendors(name: str, url: str, asked: Any, stream: bool) -> list[tuple[
             async with asking.responses.stream(model="m", input="?") as told:
                 output = (await told.get_final_response()).output
         elif name == "responses":
-            output = (await asking.responses.create(model="m", input="?")).output  # type: ignore[assignment]
+            output = (await asking.responses.create(model="m", input="?")).output
         elif stream:
             async with asking.chat.completions.stream(model="m", messages=asked) as heard:
                 message = (await heard.get_final_completion()).choices[0].message

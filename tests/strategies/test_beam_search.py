@@ -180,8 +180,7 @@ def posterior() -> dict[str, float]:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("seed", [0, 1])
-async def test_the_filter_converges_to_the_exact_posterior(threshold: float, seed: int) -> None:
+async def test_the_filter_converges_to_the_exact_posterior(threshold: float) -> None:
     """With 4,000 particles the standard error of each share is below 0.012."""
     shares: Counter[str] = Counter()
 
@@ -194,7 +193,7 @@ async def test_the_filter_converges_to_the_exact_posterior(threshold: float, see
     asked = job(
         Scripted(coin),
         strategy,
-        seed=seed,
+        seed=1,
         verifiers={"v": ByPath(LIKELIHOOD.get)},
         verifier="v",
     )

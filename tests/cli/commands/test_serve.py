@@ -59,10 +59,12 @@ def test_the_missing_extra(
 
 def test_the_garbage_collector_is_as_before_once_the_server_has_ended() -> None:
     usual = gc.get_threshold()
+    gc.unfreeze()  # what the tests have frozen
     with collecting_seldom():
         assert gc.get_threshold() == COLLECTIONS
         assert gc.get_freeze_count() > 0
     assert gc.get_threshold() == usual
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_signal_ends_it_in_good_order(tmp_path: Path) -> None:

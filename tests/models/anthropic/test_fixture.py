@@ -34,12 +34,13 @@ WORDS = len(TEXT.split())
 async def talking(
     book: Book | None = None, *, delta: int = 7, write: int | None = None, **options: Any
 ) -> AsyncIterator[Any]:
-    """The vendor's client, on the fixture."""
+    """The vendor's client, on the fixture, without loading certificates."""
     app = server(Book() if book is None else book, delta=delta, write=write)
     options = {"api_key": KEY, "max_retries": 0, "timeout": 60, **options}
     async with (
         serving(app) as url,
-        anthropic.AsyncAnthropic(base_url=url, **options) as client,
+        anthropic.DefaultAsyncHttpxClient(verify=False) as plain,
+        anthropic.AsyncAnthropic(base_url=url, http_client=plain, **options) as client,
     ):
         yield client
 

@@ -208,50 +208,49 @@ def test_nothing_is_reported_to_google(model: OpenVINO) -> None:
 # Cancelling, event loops, closing.
 
 
-def bare(folder: Path, slots: int = 8) -> Engine:
-    """The engine itself, in this process."""
-    metadata = folder / "tokenizer.gguf"
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The engine itself, in this process. Each test has prompts of its own, and leaves it idle."""
+    metadata = tmp_path_factory.mktemp("bare") / "tokenizer.gguf"
     metadata.write_bytes(metadata_only(Path(GGUF), read_header(Path(GGUF))))
-    return _load(Setup(GGUF, str(metadata), slots, 64, {"KV_CACHE_PRECISION": "f16"}))
+    return _load(Setup(GGUF, str(metadata), 8, 64, {"KV_CACHE_PRECISION": "f16"}))
 
 
 @needs_file
 @needs_extra
-def test_one_sample_pays_for_its_prompt_and_the_others_for_its_last_token(tmp_path: Path) -> None:
+def test_one_sample_pays_for_its_prompt_and_the_others_for_its_last_token(bare: Engine) -> None:
     """At the engine itself, since from outside nobody knows who came before a leader was through.
 
     Prompts end in the middle of a block, with one, and just behind one.
     """
-    engine = bare(tmp_path)
     for length, known in ((40, BLOCK), (64, BLOCK), (65, 2 * BLOCK)):
         prompt = tuple(range(length * 100, length * 101))
         for first in (0, known):  # anew, and from the cache
             for id in range(6):
-                engine.add(Job(id, prompt, 2, 0.8, 1.0, id, (), False))
+                bare.add(Job(id, prompt, 2, 0.8, 1.0, id, (), False))
             done: list[Done] = []
-            while engine.busy:
-                done += engine.step().done
+            while bare.busy:
+                done += bare.step().done
             cached = [each.cached for each in sorted(done, key=lambda each: each.id)]
             assert cached == [first] + [length - 1] * 5
 
 
 @needs_file
 @needs_extra
-def test_cancelling_frees_the_slots_within_two_steps(tmp_path: Path) -> None:
+def test_cancelling_frees_the_slots_within_two_steps(bare: Engine) -> None:
     """At the engine itself, since from outside nobody knows which step a cancellation met."""
-    engine = bare(tmp_path)
     prompt = tuple(range(1000, 1040))
     for id in range(8):
-        engine.add(Job(id, prompt, 100, 0.8, 1.0, id, ("@@@",), False))
-    while engine.step().metrics.requests < 8:
+        bare.add(Job(id, prompt, 100, 0.8, 1.0, id, ("@@@",), False))
+    while bare.step().metrics.requests < 8:
         pass
     for id in range(7):
-        engine.cancel(id)
-    engine.step()
-    assert engine.step().metrics.requests == 1
-    engine.cancel(7)
-    engine.step()
-    assert not engine.busy
+        bare.cancel(id)
+    bare.step()
+    assert bare.step().metrics.requests == 1
+    bare.cancel(7)
+    bare.step()
+    assert not bare.busy
 
 
 async def test_cancelled_samples_leave_the_engine_to_the_others(model: OpenVINO) -> None:

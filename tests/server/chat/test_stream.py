@@ -35,7 +35,7 @@ async def test_a_chat_is_passed_on_as_it_grows() -> None:
     assert joined(found, "content") == whole.choices[0].message.content == "Hello, dear reader."
     assert joined(found, "reasoning") == ""
     assert [c.choices[0].finish_reason for c in found if c.choices][-1] == "stop"
-    assert found[-2].ponder["strategy"] == "direct"  # type: ignore[attr-defined]
+    assert found[-2].ponder["strategy"] == "direct"
     assert found[-1].choices == []
     assert found[-1].usage == whole.usage
     assert len({chunk.id for chunk in found}) == 1

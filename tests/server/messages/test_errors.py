@@ -55,7 +55,7 @@ async def test_a_failed_run_says_what_it_cost_and_is_not_repeated() -> None:
     async with serving(scripted(lambda request: ModelError("the wire is cut."))) as server:
         error = await failing(server, anthropic.InternalServerError)
     assert error.type == "api_error"
-    assert error.body["ponder"]["receipt"]["total"]["failed"] == 1  # type: ignore[index]
+    assert error.body["ponder"]["receipt"]["total"]["failed"] == 1
     assert error.response.headers["x-should-retry"] == "false"
 
 

@@ -206,9 +206,9 @@ async def test_a_real_model(small_engine: OpenVINO) -> None:
                 model="smollm2-135m", max_tokens=12, messages=say, extra_body={"temperature": 0}
             )
             counted = await client.messages.count_tokens(model="smollm2-135m", messages=say)
-    assert joined(found, "text") == done.content[0].text  # type: ignore[union-attr]
+    assert joined(found, "text") == done.content[0].text
     assert 0 < done.usage.output_tokens <= 12
     assert counted.input_tokens == done.usage.input_tokens + (
         done.usage.cache_read_input_tokens or 0
     )
-    assert counted.ponder["exact"] is True  # type: ignore[attr-defined]
+    assert counted.ponder["exact"] is True

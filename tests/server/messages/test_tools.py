@@ -95,7 +95,7 @@ async def test_a_tool_is_called_and_its_result_answered() -> None:
 async def test_the_client_s_own_loop_calls_the_tool() -> None:
     seen = []
 
-    @beta_async_tool
+    @beta_async_tool  # type: ignore[untyped-decorator]
     async def get_weather(city: str) -> str:
         """Weather of a city."""
         seen.append(city)

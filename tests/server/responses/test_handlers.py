@@ -363,7 +363,7 @@ async def test_the_dial_and_the_effort_of_the_models_name() -> None:
         dial = {"strategy": "best_of_n", "knobs": {"n": 2}, "events": True}
         found = await streamed(server, input=COUNT, ponder=dial)
     assert done.model == "scripted:low"
-    assert done.ponder["effort"] == "low"  # type: ignore[attr-defined]
+    assert done.ponder["effort"] == "low"
     assert (auto.reasoning.effort, auto.ponder["effort"]) == (None, "auto")
     told = [e["response"].get("ponder", {}).get("event", {}) for e in found if "response" in e]
     assert {"run_started", "sample_finished", "ended"} <= {event.get("type") for event in told}
@@ -513,7 +513,7 @@ async def test_a_key_s_ceiling_and_the_queue_hold_here_too() -> None:
             await ask(server)
         assert caught.value.response.headers["retry-after"]
         dropped = await client.cancel(waiting.id)
-        assert (dropped.status, dropped.usage.total_tokens) == ("cancelled", 0)  # type: ignore[union-attr]
+        assert (dropped.status, dropped.usage.total_tokens) == ("cancelled", 0)
         found = []
         asked = {"model": "scripted", "input": HELLO, "stream": True}
         async for event in events(server, "POST", "/v1/responses", **asked):
