@@ -83,16 +83,16 @@ def prompt(tokenizer: Any, question: str) -> str:
 
 
 def greedy(model: Any, tokenizer: Any, tokens: int) -> list[list[int]]:
-    """The answers' tokens, without what follows an end of turn."""
+    """The answers up to an end of turn, as the tokenizer splits their text: the engine gives texts,
+    and a model may write a word in other tokens than those.
+    """
     tokenizer.padding_side = "left"
     batch = tokenizer([prompt(tokenizer, q) for q in QUESTIONS], padding=True, return_tensors="pt")
     with torch.no_grad():
         rows = model.generate(**batch, max_new_tokens=tokens, do_sample=False)
-    answers = rows[:, batch["input_ids"].shape[1] :].tolist()
-    ends = [
-        row.index(end) if (end := tokenizer.eos_token_id) in row else len(row) for row in answers
-    ]
-    return [row[:end] for row, end in zip(answers, ends, strict=True)]
+    answers = rows[:, batch["input_ids"].shape[1] :]
+    texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+    return [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
 
 
 async def asked(engine: Any, tokenizer: Any, tokens: int) -> list[list[int]]:
