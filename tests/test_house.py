@@ -30,6 +30,7 @@ COVERED_BY = {
     "answers/worker.py": "answers/test_mathworker.py",
     "cli/learning/command.py": "cli/learning/test_export.py",
     "cli/pool/command.py": "cli/pool/test_record.py",
+    "learning/grpo/learning.py": "cli/learning/test_grpo.py",
     "cli/root.py": "cli/test_main.py",
     "cli/views/frontier.py": "cli/views/test_screen.py",
     "cli/views/models.py": "cli/commands/test_models.py",

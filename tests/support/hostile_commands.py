@@ -403,6 +403,16 @@ def learn_thinking(ponder: Callable[..., str]) -> None:
     ponder("learn", "thinking", ARGUMENT, "--json", *OUT)
 
 
+def learn_grpo(ponder: Callable[..., str]) -> None:
+    usual = {"--suite": "countdown", "--verifier": "arithmetic", "-m": "simulated", "--name": "x"}
+    for i, suite in enumerate(suites()):
+        if i % 4 == 0:
+            ponder("learn", "grpo", *itertools.chain(*{**usual, "--suite": suite}.items()))
+    for option in ("--suite", "--verifier", "-m", "--name"):
+        for hostile in (ARGUMENT, HOSTILE):
+            ponder("learn", "grpo", *itertools.chain(*{**usual, option: hostile}.items()))
+
+
 def learn_environment(ponder: Callable[..., str]) -> None:
     for i, suite in enumerate(suites()):
         if i % 4 == 0:
@@ -511,6 +521,7 @@ CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "verifier eval": verifier_eval,
     "learn export": learn_export,
     "learn thinking": learn_thinking,
+    "learn grpo": learn_grpo,
     "learn environment": learn_environment,
     "review": review,
     "eval": evaluate,

@@ -6,6 +6,7 @@ import click
 
 from ponder.cli.learning.environment import environment
 from ponder.cli.learning.export import export
+from ponder.cli.learning.grpo import grpo
 from ponder.cli.learning.sft import train
 from ponder.cli.learning.thinking import thinking
 from ponder.cli.options.once import Group
@@ -25,3 +26,4 @@ learn.add_command(export)
 learn.add_command(thinking)
 learn.add_command(environment)
 learn.add_command(train, "sft")
+learn.add_command(grpo)

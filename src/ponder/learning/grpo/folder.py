@@ -1,0 +1,105 @@
+"""The working folder of a run: its settings, the samples of each step, the weights under training.
+
+=====================  =============================================================================
+``run.json``           everything that must not change within the run
+``steps/000000.jsonl`` the samples and rewards of a step, written before they are used
+``checkpoint.pt``      trained weights, optimiser and figures, after some step
+``sampler-*.gguf``     weights of the embedded engine
+``card.json``          data, settings and results
+=====================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponder.core.errors import PonderError, UsageError
+from ponder.learning.rows.exporting import write
+from ponder.util.decoding import Malformed, decode, parse
+from ponder.util.files import read_regular
+from ponder.util.lock import exclusive
+
+_NEW = "choose another --name or --output, or delete the folder."
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The working folder of a run."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights under training."""
+        return self.path / "checkpoint.pt"
+
+    def step(self, step: int) -> Path:
+        """Return the file of a step's samples."""
+        return self.path / "steps" / f"{step:06}.jsonl"
+
+    @contextmanager
+    def held(
+        self, run: Mapping[str, Any], waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[bool]:
+        """Hold the folder for a run; yields True if it is resumed.
+
+        ``waiting`` is called if another process works in it.
+
+        Raises:
+            UsageError: it has another run, or something else.
+            PonderError: it cannot be written.
+        """
+        with ExitStack() as lock:
+            try:
+                (self.path / "steps").mkdir(parents=True, exist_ok=True)
+                lock.enter_context(exclusive(self.path / ".lock", waiting))
+                for part in self.path.glob(".checkpoint.pt.*"):  # of a run that was killed
+                    part.unlink()
+            except OSError as error:
+                raise PonderError(
+                    f"cannot write {self.path}: {error.strerror or error}; name another folder, or "
+                    "free some space."
+                ) from None
+            yield self._begun(dict(run))
+
+    def _begun(self, run: dict[str, Any]) -> bool:
+        path = self.path / "run.json"
+        if not path.exists():
+            write({path: [json.dumps(run, indent=2).encode() + b"\n"]})
+            return False
+        try:
+            known = decode(dict[str, Any], parse(read_regular(path, "the run")), "it")
+        except Malformed as error:
+            raise UsageError(f"{path} is damaged ({error}): {_NEW}") from None
+        for name in {**known, **run}:
+            if known.get(name) != run.get(name):
+                raise UsageError(
+                    f"{self.path} has a run with another {name}, {known.get(name)!r} instead of "
+                    f"{run.get(name)!r}: {_NEW}"
+                )
+        return True
+
+    def save(self, content: bytes) -> None:
+        """Write the weights under training, completely or not at all.
+
+        Raises:
+            PonderError: the disk refuses.
+        """
+        write({self.checkpoint: [content]})
+
+    def saved(self) -> bytes | None:
+        """Return the weights under training; None if there are none yet."""
+        return self.checkpoint.read_bytes() if self.checkpoint.exists() else None
+
+    def describe(self, card: Mapping[str, Any]) -> None:
+        """Write the card.
+
+        Raises:
+            PonderError: the disk refuses.
+        """
+        write({self.path / "card.json": [json.dumps(card, indent=2).encode() + b"\n"]})
