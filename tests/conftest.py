@@ -29,8 +29,8 @@ from tests.support.sandboxes import missing
 
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REQUIRABLE = {"model", "data", "sandbox", "browser", "train"}
-TRAINING = ("torch", "transformers", "trl", "peft", "datasets")
-"""Packages of the extras ``train`` and ``hf``."""
+TRAINING = ("torch", "transformers", "trl", "peft")
+"""Packages of the extra ``dev-train``."""
 
 # A busy machine decides nothing, and neither does chance: examples may take as long as they take,
 # and are the same in every run. PONDER_FUZZ looks further.

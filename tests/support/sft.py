@@ -41,8 +41,8 @@ class Trainings:
         rows = [line for path in job.data for line in Path(path).read_text().splitlines()]
         return {
             "data": [], "rows": {"learned": len(rows), "too_long": 1, "held_out": 0},
-            "thinking": ["high", "low"], "steps": 2, "losses": [1.5, 0.5], "tokens": {"computed": 30, "learned": 20},
-            "flops": 1000, "seconds": 2.5,
+            "thinking": ["high", "low"], "steps": 2, "losses": [1.5, 0.5],
+            "tokens": {"computed": 30, "learned": 20}, "flops": 1000, "seconds": 2.5,
         }  # fmt: skip
 
 
