@@ -80,7 +80,7 @@ the efforts of ``thinkers.shipped``, which vote.
 """
 LADDER = "low, high"
 """Levels of thinking that ``auto`` climbs with a model that thinks by itself."""
-COMPUTING = ("qwen2.5-coder-0.5b",)
+COMPUTING = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 """Models whose programs, tried by ``auto`` beside their texts, were measured to gain accuracy."""
 WAYS = "direct, program"
 """Ways of solving that ``auto`` has with them."""
