@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ponder.cli.options.data import DATA
+from ponder.cli.options.once import Command
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import UsageError
 from ponder.experiments.suites.registry import find, measures
@@ -18,7 +19,7 @@ MEASURED = (
 _FILE = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("suite", metavar="SUITE")
 @click.option(
     "-o",

@@ -12,6 +12,7 @@ from ponder.cli.learning.environment import MEASURED
 from ponder.cli.learning.thinking import LEVELS, levels_from
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import Finite
+from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import UsageError
@@ -23,7 +24,7 @@ from ponder.learning.rows.sources import Reader
 _FILE = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="Where to write.")
 @click.option(

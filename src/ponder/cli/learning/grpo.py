@@ -14,6 +14,7 @@ from ponder import api
 from ponder.cli.learning.environment import MEASURED
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import ABOVE_ZERO, Finite
+from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar
 from ponder.cli.output.terminal import say, say_json
@@ -41,7 +42,7 @@ FULL_RATE = 1e-6
 """Learning rate if all weights are trained."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("-m", "--model", metavar="BASE", help="The model to start from, as in solve.")
 @click.option("--name", required=True, metavar="NAME", help="The new model is BASE+NAME.")
 @click.option("--suite", required=True, metavar="SUITE", help="The problems.")

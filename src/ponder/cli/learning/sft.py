@@ -14,6 +14,7 @@ from ponder import api
 from ponder.cli.commands.solve import knob_values
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import ABOVE_ZERO, Finite
+from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar
 from ponder.cli.output.terminal import say, say_json
@@ -39,7 +40,7 @@ _SEARCHING = ("verifier", "limit", "not_in")
 """Options that belong to a search and have no default."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("data", metavar="[DATA]...", nargs=-1, type=_FILE)
 @click.option("-m", "--model", metavar="BASE", help="The model to start from, as in solve.")
 @click.option("--name", required=True, metavar="NAME", help="The new model is BASE+NAME.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ponder.cli.options.data import DATA
+from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import UnknownName, UsageError
@@ -39,7 +40,7 @@ def levels_from(text: str) -> list[Level]:
     return [level for level in ALL if level in named]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("suite", metavar="SUITE")
 @click.option(
     "-o",
