@@ -161,6 +161,13 @@ def test_a_single_sample_is_passed_on_and_completed() -> None:
     assert telling.rest("else").content == "\n\nelse"
 
 
+def test_a_sample_that_waits_for_its_first_token_has_not_broken() -> None:
+    waits: list[Event] = [SINGLE, SampleStarted("0", "generate"), *[Grew("0", "", "", 0)] * 2]
+    assert told(*waits, Grew("0", "one", "", 1)) == ("", "one")
+    broke = "The connection to the model broke; it begins again.\n"
+    assert told(*waits, Grew("0", "", "hm", 0), Grew("0", "", "", 0)) == (f"hm\n{broke}", "")
+
+
 def test_an_attempt_that_broke_is_not_mixed_with_the_next() -> None:
     events: list[Event] = [
         SINGLE,

@@ -65,6 +65,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "planning/test_styles.py::test_every_example_has",
         "server/runs/test_kill.py",
         "server/test_programs.py",
+        "server/test_real_model.py",
         "strategies/test_cancel_each.py",
         "strategies/test_kill_each.py",
         "test_docs.py",

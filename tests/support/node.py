@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SECONDS = 120
+SECONDS = 240
 """Most that a command may take."""
 
 

@@ -17,6 +17,7 @@ from ponder.server.decisions import DecisionBody
 from ponder.server.examples import Example
 from ponder.server.messages.body import CountBody, MessagesBody
 from ponder.server.replies import Schema
+from ponder.server.responses import listing
 from ponder.server.responses.body import INCLUDABLE, ResponseBody
 from ponder.server.runs.listing import MOST
 from ponder.server.runs.reviews import Judged
@@ -152,6 +153,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation | None] = {
         fails=(404, *RUN),
         links={
             "retrieve": Link("GET", "/v1/responses/{name}", _MADE),
+            "items": Link("GET", "/v1/responses/{name}/input_items", _MADE),
             "delete": Link("DELETE", "/v1/responses/{name}", _MADE),
             "cancel": Link("POST", "/v1/responses/{name}/cancel", _MADE),
         },
@@ -166,6 +168,17 @@ OPERATIONS: Mapping[tuple[str, str], Operation | None] = {
             "starting_after": _number(0, 10**9 - 1),
             "include": {"enum": sorted(INCLUDABLE)},
             "include_obfuscation": {"const": "false"},
+        },
+    ),
+    ("GET", "/v1/responses/{name}/input_items"): Operation(
+        "The items that a response goes on from, newest first.",
+        reply="Items",
+        fails=(404,),
+        query={
+            "limit": _number(1, listing.MOST),
+            "order": {"enum": [*listing.ORDERS]},
+            "after": WORD,
+            "include": {"enum": sorted(INCLUDABLE)},
         },
     ),
     ("DELETE", "/v1/responses/{name}"): Operation(

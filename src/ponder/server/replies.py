@@ -216,6 +216,9 @@ REPLIES: Mapping[str, Schema] = {
         {"ponder": OBJECT},
     ),
     "ResponseEvent": shape({"type": TEXT, "sequence_number": COUNT}),
+    "Items": shape(
+        {"object": _one("list"), "data": _list(shape({"id": TEXT, "type": TEXT})), **_PAGE}
+    ),
     "Deleted": shape({"id": TEXT, "object": _one("response"), "deleted": {"const": True}}),
     "Run": shape(_RUN),
     "Runs": shape({"object": _one("list"), "data": _list(ref("Run")), **_PAGE}),

@@ -110,7 +110,8 @@ class Telling:
             self._tokens = 0
             broken = self._sentence("The connection to the model broke; it begins again.")
             return [*broken, *self._over()]
-        self._tokens = max(1, event.tokens)
+        grown = bool(event.text or event.reasoning)  # else it has only waited, maybe repeatedly
+        self._tokens = max(int(grown), event.tokens)
         if not self._live:
             return [*self._thought(event.reasoning), *self._thought(event.text)]
         if not event.text:

@@ -37,6 +37,11 @@ TOOLS = [WEATHER, TIME]
 ASK = [{"role": "user", "content": "How is Paris?"}]
 
 
+def allowed(*names: str, mode: str = "auto") -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 def turn(message: Any) -> dict[str, Any]:
     """A reply's message, as clients send it back."""
     return dict(message.model_dump(exclude_none=True))
@@ -219,6 +224,12 @@ async def test_a_question_with_a_comparable_answer_is_not_searched_where_tools_a
             True,
             Toolset((Tool("get_weather"),), "get_weather"),
         ),
+        (allowed("get_weather"), None, Toolset((Tool("get_weather"),))),
+        (
+            allowed("get_weather", mode="required"),
+            False,
+            Toolset((Tool("get_weather"),), "required", parallel=False),
+        ),
     ],
 )
 async def test_the_choice_of_tools_reaches_the_model(
@@ -366,11 +377,16 @@ def chosen(choice: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].type", "'custom'"),
+        ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].type", "one parameter"),
+        ({"tools": [{"type": "web"}]}, "tools[0].type", "'web' are not supported"),
         ({"tools": [{"type": "function"}]}, "tools[0].function", "missing"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools", "no name"),
         ({"tools": [TIME, TIME]}, "tools", "name of its own"),
-        (chosen({"type": "allowed_tools", "allowed_tools": {}}), "tool_choice", "'allowed_tools'"),
+        (chosen({"type": "allowed_tools", "allowed_tools": {}}), "tool_choice", 'expected "none"'),
+        (chosen(allowed()), "tool_choice", 'expected "none"'),
+        (chosen(allowed("get_weather", mode="none")), "tool_choice", 'expected "none"'),
+        (chosen(allowed("f")), "tool_choice", "allows 'f', which is none of the tools"),
+        (chosen({"type": "custom", "custom": {"name": "f"}}), "tool_choice", "'custom'"),
         (chosen("any"), "tool_choice", 'expected "none"'),
         (chosen({"type": "function", "function": {}}), "tool_choice", 'expected "none"'),
         (chosen({"type": "function", "function": {"name": "f"}}), "tool_choice", "'f'"),

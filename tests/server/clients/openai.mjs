@@ -1,9 +1,15 @@
 // The official client: prints what a user of it sees.
 import OpenAI from "openai";
 
-const [baseURL, model] = process.argv.slice(2);
+// PLAIN is the name by which the model is asked where no effort is; TOKENS, if given, a limit.
+const [baseURL, model, plain, question, tokens] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey: "none", maxRetries: 0 });
-const messages = [{ role: "user", content: "How many is six times seven?" }];
+const messages = [{ role: "user", content: question }];
+const most = tokens ? { max_tokens: Number(tokens) } : {};
+const greedy = tokens ? { ...most, temperature: 0 } : {};
+const mostOutput = tokens ? { max_output_tokens: Number(tokens) } : {};
+const smallest = tokens ? { ponder: { knobs: { n: 2 } } } : {};
+const refused = (error) => ({ refused: error.code });
 const schema = {
   type: "object",
   properties: { n: { type: "integer" } },
@@ -17,6 +23,8 @@ told.models = (await client.models.list()).data.map((one) => one.id);
 const stream = await client.chat.completions.create({
   model: `${model}:low`,
   messages,
+  ...most,
+  ...smallest,
   stream: true,
   stream_options: { include_usage: true },
 });
@@ -28,16 +36,23 @@ for await (const chunk of stream) {
   told.stream.usage = chunk.usage ?? told.stream.usage;
 }
 
-const parsed = await client.chat.completions.parse({
-  model,
-  messages,
-  response_format: { type: "json_schema", json_schema: { name: "n", strict: true, schema } },
-});
-told.parsed = parsed.choices[0].message.parsed;
+told.whole = (
+  await client.chat.completions.create({ model: plain, messages, ...greedy })
+).choices[0].message.content;
+
+told.parsed = await client.chat.completions
+  .parse({
+    model: plain,
+    messages,
+    ...greedy,
+    response_format: { type: "json_schema", json_schema: { name: "n", strict: true, schema } },
+  })
+  .then((parsed) => parsed.choices[0].message.parsed, refused);
 
 const called = [];
 const runner = client.chat.completions.runTools({
-  model,
+  model: plain,
+  ...greedy,
   messages: [{ role: "user", content: "How is the weather in Paris?" }],
   tools: [
     {
@@ -52,15 +67,22 @@ const runner = client.chat.completions.runTools({
     },
   ],
 });
-told.tools = { called, answer: await runner.finalContent() };
+told.tools = await runner.finalContent().then((answer) => ({ called, answer }), refused);
 
-const response = await client.responses.create({ model, input: messages[0].content });
+const response = await client.responses.create({
+  model: plain,
+  input: question,
+  ...mostOutput,
+  ...(tokens ? { temperature: 0 } : {}),
+});
 told.response = { status: response.status, text: response.output_text };
 told.again = (await client.responses.retrieve(response.id)).output_text;
 
 const events = await client.responses.create({
   model: `${model}:low`,
-  input: messages[0].content,
+  input: question,
+  ...mostOutput,
+  ...smallest,
   reasoning: { summary: "auto" },
   stream: true,
 });

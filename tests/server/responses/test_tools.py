@@ -54,6 +54,11 @@ def user(content: Any = QUESTION) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
+def allowed(*names: str, mode: str = "auto") -> dict[str, Any]:
+    tools = [{"type": "function", "name": name} for name in names]
+    return {"type": "allowed_tools", "mode": mode, "tools": tools}
+
+
 async def ask(server: Served, given: Any = QUESTION, **more: Any) -> Any:
     done = await server.openai.responses.create(
         **{"model": "scripted", "input": given, "tools": TOOLS, **more}
@@ -220,6 +225,8 @@ async def test_equal_calls_are_one_vote_where_thinking_is_asked_for(mode: str) -
         ("none", None, Toolset(TOOLSET.tools, "none")),
         ("required", False, Toolset(TOOLSET.tools, "required", parallel=False)),
         ({"type": "function", "name": "get_time"}, True, Toolset(TOOLSET.tools, "get_time")),
+        (allowed("get_time"), None, Toolset(TOOLSET.tools[1:])),
+        (allowed("get_time", mode="required"), None, Toolset(TOOLSET.tools[1:], "required")),
     ],
 )
 async def test_the_choice_of_tools_reaches_the_model_and_is_repeated(
@@ -232,6 +239,7 @@ async def test_the_choice_of_tools_reaches_the_model_and_is_repeated(
     assert model.requests[0].messages[0].tools == wanted
     shown = done.to_dict()
     assert shown["tool_choice"] == (choice or "auto")
+    assert [tool["name"] for tool in shown["tools"]] == ["get_weather", "get_time"]
     assert shown["parallel_tool_calls"] is (parallel is not False)
 
 
@@ -359,7 +367,13 @@ def deep(levels: int) -> object:
         ({"tools": [{**TIME, "defer_loading": True}]}, "tools[0].defer_loading", "not valid"),
         ({"tools": [{**TIME, "output_schema": {}}]}, "tools[0].output_schema", "not supported"),
         ({"tools": [{**TIME, "parameters": {"a": deep(64)}}]}, "tools[0].parameters", "64 levels"),
-        (chosen({"type": "allowed_tools", "mode": "auto"}), "tool_choice", "'allowed_tools'"),
+        ({"tools": [{"type": "custom", "name": "f"}]}, "tools[0].type", "one parameter"),
+        (chosen({"type": "custom", "name": "f"}), "tool_choice", "'custom' are not supported"),
+        (chosen({"type": "allowed_tools", "mode": "auto"}), "tool_choice", 'expected "none"'),
+        (chosen(allowed()), "tool_choice", 'expected "none"'),
+        (chosen(allowed("get_time", mode="none")), "tool_choice", 'expected "none"'),
+        (chosen(allowed("get_time", "f")), "tool_choice", "allows 'f', which is none of the tools"),
+        (chosen({**allowed("get_time"), "name": "x"}), "tool_choice", 'expected "none"'),
         (chosen({"type": "function"}), "tool_choice", 'expected "none"'),
         (chosen({"type": "function", "name": "auto"}), "tool_choice", 'expected "none"'),
         (chosen({"type": "function", "name": "f"}), "tool_choice", "'f'"),

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 from pydantic.config import JsonDict
 
 from ponder.server.body import WHOLE, Count, Form, Nucleus, picture
-from ponder.server.chat.tools import Call, Choice, Named, Offered, check_choice
+from ponder.server.chat.tools import Allowed, Call, Choice, Named, Offered, check_choice
 from ponder.server.dial import Dial, Effort
 
 
@@ -167,7 +167,7 @@ class ChatBody(Form):
     n: Annotated[int, Field(ge=1), WHOLE] | None = None
     response_format: Format | None = None
     tools: list[Offered] | None = None
-    tool_choice: Choice | Named | None = None
+    tool_choice: Choice | Named | Allowed | None = None
     parallel_tool_calls: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None

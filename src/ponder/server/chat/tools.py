@@ -14,6 +14,14 @@ from ponder.server.body import Form
 from ponder.server.errors import ApiError
 
 Choice = Literal["none", "auto", "required"]
+Mode = Literal["auto", "required"]
+"""The wish about the tools that are allowed."""
+ALLOWED = "allowed_tools"
+"""The type of a choice that allows only some of the tools."""
+CUSTOM = (
+    "tools of the type 'custom' are not supported, since calls have JSON arguments here: offer a "
+    "function with one parameter for the text"
+)
 PIECE, PIECES = 32, 64
 """Characters of a piece of a call's arguments in a stream; long ones come in about so many pieces.
 """
@@ -34,6 +42,8 @@ def check_kind(kind: object) -> object:
     Raises:
         ValueError: it is another.
     """
+    if kind == "custom":
+        raise ValueError(CUSTOM)
     if isinstance(kind, str) and kind != "function":
         raise ValueError(f"tools of the type {kind[:40]!r} are not supported: offer functions")
     return kind
@@ -62,6 +72,20 @@ class Named(Form):
 
     type: Literal["function"]
     function: Name
+
+
+class Some(Form):
+    """Some of the functions, and the wish about them."""
+
+    mode: Mode
+    tools: Annotated[list[Named], Field(min_length=1)]
+
+
+class Allowed(Form):
+    """The choice of some functions."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: Some
 
 
 class Called(Form):
@@ -98,18 +122,32 @@ def check_choice(choice: object) -> object:
             rest or more or name in CHOICES
         ):
             return choice
-        case {"type": str(kind)} if kind != "function":
+        case {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto" | "required", "tools": [*tools], **rest},
+            **more,
+        } if tools and all(map(_named, tools)) and not (rest or more):
+            return choice
+        case {"type": str(kind)} if kind not in ("function", ALLOWED):
             raise unsupported_choice(kind)
     raise ValueError(
-        'expected "none", "auto", "required", or {"type": "function", "function": {"name": ...}}'
+        'expected "none", "auto", "required", {"type": "function", "function": {"name": ...}}, or '
+        '{"type": "allowed_tools", "allowed_tools": {"mode": "auto" or "required", "tools": [...]}}'
     )
 
 
+def _named(tool: object) -> bool:
+    match tool:
+        case {"type": "function", "function": {"name": str(), **rest}, **more}:
+            return not (rest or more)
+    return False
+
+
 def unsupported_choice(kind: str) -> ValueError:
-    """Return the refusal of a choice of another type than a function."""
+    """Return the refusal of a choice of another type."""
     return ValueError(
-        f"choices of the type {kind[:40]!r} are not supported: offer only the tools that may be "
-        "called"
+        f"choices of the type {kind[:40]!r} are not supported: offer functions, and choose among "
+        "them"
     )
 
 
@@ -125,13 +163,24 @@ def function(
 
 
 def toolset(
-    offered: Sequence[Offered], choice: Choice | Named | None, *, parallel: bool
+    offered: Sequence[Offered], choice: Choice | Named | Allowed | None, *, parallel: bool
 ) -> Toolset | None:
-    """Return the tools of a request; None if it offers none.
+    """Return the tools of a request; None if it offers none. Of some that are allowed, the model is
+    shown no other.
 
     Raises:
         ApiError: a tool is not valid, or the choice is none of them.
     """
+    if isinstance(choice, Allowed):
+        names = [tool.function.name for tool in choice.allowed_tools.tools]
+        missing = {*names} - {one.function.name for one in offered}
+        if missing:
+            raise ApiError(
+                f"tool_choice allows {min(missing)[:128]!r}, which is none of the tools.",
+                param="tool_choice",
+            )
+        offered = [one for one in offered if one.function.name in names]
+        choice = choice.allowed_tools.mode
     named = choice.function.name if isinstance(choice, Named) else ""
     if not offered:
         if named or choice == "required":

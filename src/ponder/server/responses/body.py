@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from ponder.server.body import Count, Form, Nucleus
+from ponder.server.body import WHOLE, Count, Form, Nucleus
 from ponder.server.dial import Dial, Effort
 from ponder.server.responses.items import Input
 from ponder.server.responses.tools import Choice, Offered, check_choice, check_levels
@@ -104,6 +104,8 @@ class ResponseBody(Form):
     tool_choice: Choice | None = None
     parallel_tool_calls: bool | None = None
     metadata: dict[str, str] | None = None
+    include: list[Annotated[str, Field(json_schema_extra=_included)]] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] | None = None
     store: bool | None = None
     background: bool | None = None
     stream: bool | None = None
@@ -116,12 +118,10 @@ class ResponseBody(Form):
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     max_tool_calls: Count | None = None
-    include: list[Annotated[str, Field(json_schema_extra=_included)]] | None = None
     # At the only value that can be honoured.
     stream_options: StreamOptions | None = None
     service_tier: Literal["auto", "default"] | None = None
     truncation: Literal["disabled"] | None = None
-    top_logprobs: Literal[0] | None = None
     conversation: None = None
     prompt: None = None
     prompt_cache_options: None = None
@@ -173,8 +173,19 @@ class ResponseBody(Form):
     def _choice(cls, choice: object) -> object:
         return check_choice(choice)
 
+    @property
+    def alternatives(self) -> int | None:
+        """The number of alternatives to tell of each token; None if not even its own
+        log-probability is asked for.
+        """
+        return (self.top_logprobs or 0) if LOGPROBS in (self.include or ()) else None
+
     @model_validator(mode="after")
     def _agree(self) -> ResponseBody:
+        if self.top_logprobs and self.alternatives is None:
+            raise ValueError(
+                f'\'top_logprobs\' belongs to log-probabilities: say "include": ["{LOGPROBS}"]'
+            )
         if self.background and self.store is False:
             raise ValueError("'background' needs a stored response: leave 'store' out")
         if self.stream_options is not None and not self.stream:
@@ -188,7 +199,10 @@ class ResponseBody(Form):
         return self
 
 
+LOGPROBS = "message.output_text.logprobs"
+"""The wish for log-probabilities, among what is included."""
 INCLUDABLE = {
+    LOGPROBS,
     # Earlier thinking is shown to no model, so it needs no encrypted copy to be sent back.
     "reasoning.encrypted_content",
     # Members of items that never come, since no tools are run here, or of the input's images.

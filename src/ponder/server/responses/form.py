@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ponder.core.tools import ToolCall
 from ponder.server.answered import Tokens
 from ponder.server.responses.body import ResponseBody
-from ponder.server.responses.tools import Named
+from ponder.server.responses.tools import Allowed, Named
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 FINAL: frozenset[str] = frozenset({"completed", "incomplete", "failed", "cancelled"})
@@ -102,7 +102,7 @@ class Head:
             "text": {"format": _format(body), "verbosity": "medium"},
             "tool_choice": _choice(body),
             "tools": [tool.shown for tool in body.tools or ()],
-            "top_logprobs": 0,
+            "top_logprobs": body.top_logprobs or 0,
             "top_p": body.top_p,
             "truncation": "disabled",
             "usage": usage(outcome.usage) if outcome.usage else None,
@@ -126,7 +126,7 @@ def _reasoning(body: ResponseBody) -> dict[str, Any]:
 
 def _choice(body: ResponseBody) -> str | dict[str, Any]:
     chosen = body.tool_choice
-    return chosen.model_dump() if isinstance(chosen, Named) else chosen or "auto"
+    return chosen.model_dump() if isinstance(chosen, Named | Allowed) else chosen or "auto"
 
 
 def _format(body: ResponseBody) -> dict[str, Any]:
@@ -144,9 +144,11 @@ def usage(spent: Tokens) -> dict[str, Any]:
     }
 
 
-def message(name: str, text: str, status: str) -> dict[str, Any]:
+def message(
+    name: str, text: str, status: str, logprobs: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Return an output item: the answer."""
-    content = [part(text)] if text or status != "in_progress" else []
+    content = [part(text, logprobs)] if text or status != "in_progress" else []
     return {
         "id": name,
         "type": "message",
@@ -156,9 +158,22 @@ def message(name: str, text: str, status: str) -> dict[str, Any]:
     }
 
 
-def part(text: str) -> dict[str, Any]:
-    """Return the text of an answer."""
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def part(text: str, logprobs: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return the text of an answer, with the log-probabilities of its tokens."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": [*logprobs]}
+
+
+def logprobs(tokens: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return tokens as Chat Completions lists them in the form of this API, which has no null for
+    the bytes of an alternative.
+    """
+    return [
+        {
+            **token,
+            "top_logprobs": [{**one, "bytes": one["bytes"] or []} for one in token["top_logprobs"]],
+        }
+        for token in tokens
+    ]
 
 
 def reasoning(name: str, text: str, status: str) -> dict[str, Any]:

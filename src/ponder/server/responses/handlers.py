@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -18,6 +19,7 @@ from ponder.server.keys import guarded
 from ponder.server.live.live import CLAIM
 from ponder.server.responses.body import INCLUDABLE, ResponseBody
 from ponder.server.responses.items import messages
+from ponder.server.responses.listing import listed, page
 from ponder.server.responses.live import Live
 from ponder.server.responses.office import Office
 from ponder.server.responses.store import Stored
@@ -27,6 +29,8 @@ from ponder.server.sse import EventStream, frame
 
 ASKED = ("stream", "starting_after", "include", "include[]", "include_obfuscation")
 """Fields of the query of a retrieval."""
+LISTED = ("limit", "order", "after", "include", "include[]")
+"""Fields of the query of a list of items."""
 
 
 async def create(request: Request) -> Response:
@@ -112,9 +116,7 @@ def _wanted(request: Request) -> tuple[bool, int]:
     Raises:
         ApiError: a field of the query is unknown or invalid.
     """
-    query = request.query_params
-    if unknown := sorted(query.keys() - {*ASKED}):
-        raise ApiError(f"the field {unknown[0][:60]!r} is not supported here.", param=unknown[0])
+    query = _query(request, ASKED)
     for field in ("stream", "include_obfuscation"):
         if query.get(field, "false") not in ("true", "false"):
             raise ApiError(f"{field} must be true or false.", param=field)
@@ -128,10 +130,30 @@ def _wanted(request: Request) -> tuple[bool, int]:
         raise ApiError(
             "starting_after belongs to a stream: say stream=true.", param="starting_after"
         )
+    return streams, int(after)
+
+
+def _query(request: Request, known: Sequence[str]) -> QueryParams:
+    """Return the query.
+
+    Raises:
+        ApiError: a field is not one of those, or what it includes is not known.
+    """
+    query = request.query_params
+    if unknown := sorted(query.keys() - {*known}):
+        raise ApiError(f"the field {unknown[0][:60]!r} is not supported here.", param=unknown[0])
     wished = {*query.getlist("include"), *query.getlist("include[]")}
     if wished - INCLUDABLE:
         raise ApiError("there is no such thing to include: leave it out.", param="include")
-    return streams, int(after)
+    return query
+
+
+async def items(request: Request) -> Response:
+    """List the items that a response goes on from."""
+    office: Office = request.app.state.responses
+    asked = page(_query(request, LISTED))
+    one = office.found(request.path_params["name"], request.state.key)
+    return JSONResponse(listed(one.id, one.input, asked))
 
 
 async def _again(events: Sequence[dict[str, Any]], after: int) -> AsyncGenerator[bytes, None]:
@@ -160,6 +182,7 @@ ROUTES = (
     Route("/v1/responses", guarded(once(create)), methods=["POST"]),
     Route("/v1/responses/{name}", guarded(retrieve), methods=["GET"]),
     Route("/v1/responses/{name}", guarded(drop), methods=["DELETE"]),
+    Route("/v1/responses/{name}/input_items", guarded(items), methods=["GET"]),
     Route("/v1/responses/{name}/cancel", guarded(cancel), methods=["POST"]),
 )
 """The addresses."""

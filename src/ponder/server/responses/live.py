@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,12 +11,13 @@ from ponder.core import events
 from ponder.core.problem import Message
 from ponder.server.answered import Tokens
 from ponder.server.asked import Asked
+from ponder.server.chat.logprobs import Spelled
 from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError, classified
 from ponder.server.facts import fact
 from ponder.server.keys import Key
 from ponder.server.live.live import going_on
-from ponder.server.responses.form import Head, Outcome
+from ponder.server.responses.form import Head, Outcome, logprobs
 from ponder.server.responses.outcome import NOTHING, ended, failed
 from ponder.server.responses.store import Stored
 from ponder.server.responses.writer import Writer
@@ -71,6 +72,7 @@ class Live:
         """The failure, once it has failed."""
         self._pause = house.settings.pause
         self._run_id, self._turn = start.run, NOTHING
+        self._alternatives = body.alternatives
         self._telling = Telling()
         self._writer = Writer(start.head, start.attempt * ATTEMPT)
         self._streams, self._summary = bool(body.stream), body.reasoning.told
@@ -83,6 +85,16 @@ class Live:
             [self._run] = conduct(house, start.key, [start.asked], hear, held=held)
         self._writer.begin(queued=self._run.queued)
         self._task = asyncio.ensure_future(self._conclude())
+
+    @property
+    def id(self) -> str:
+        """Its ID."""
+        return self.start.head.id
+
+    @property
+    def input(self) -> Sequence[Message]:
+        """The messages of its conversation."""
+        return self.start.conversation
 
     @property
     def queued(self) -> bool:
@@ -176,16 +188,18 @@ class Live:
                 writer.think("" if _chain(event, said) else said.reasoning.lstrip("\n"))
             elif self._summary:
                 writer.think(said.reasoning)
-            if self._streams:
+            if self._streams and self._alternatives is None:
                 writer.answer(said.content)
         self._wake()
 
     async def _conclude(self) -> None:
         outcome = Outcome("cancelled", Tokens())
+        stretches: Sequence[Spelled] = ()
         try:
             planned = await self._run.ready()
             result = await self._run.result()
-            self._turn, outcome = ended(result, planned, cancelled=self._cancelled)
+            end = ended(result, planned, cancelled=self._cancelled, alternatives=self._alternatives)
+            self._turn, outcome, stretches = end.turn, end.outcome, end.spelled
         except asyncio.CancelledError:  # ended before it began
             pass
         except Exception as error:
@@ -195,7 +209,7 @@ class Live:
                 asyncio.get_running_loop().call_exception_handler(told)
             outcome = failed(self.error)
         self._writer.start()
-        self._answer(whole=outcome.status == "completed")
+        self._answer(stretches, whole=outcome.status == "completed")
         self._response = self._writer.end(outcome)
         self.done = True
         try:
@@ -204,10 +218,14 @@ class Live:
         finally:
             self._wake()
 
-    def _answer(self, *, whole: bool) -> None:
-        """Write the rest of the answer, and its calls. ``whole``: nothing of it was cut off."""
+    def _answer(self, stretches: Sequence[Spelled], *, whole: bool) -> None:
+        """Write the rest of the answer, in stretches of tokens if they are known, and its calls.
+        ``whole``: nothing of it was cut off.
+        """
         turn = self._turn
-        if turn.content:
+        for one in stretches:
+            self._writer.answer(one.content, logprobs(one.tokens))
+        if turn.content and not stretches:
             rest = self._telling.rest(turn.content) if self._streams else Said(content=turn.content)
             self._writer.answer(rest.content)
         for call in turn.calls:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.problem import Message
 from ponder.runtime.result import Result
 from ponder.server.answered import Reply, Tokens, reply, tokens, told
 from ponder.server.asked import Planned
+from ponder.server.chat.logprobs import Spelled, spelled
 from ponder.server.errors import ApiError
 from ponder.server.responses.form import CODES, Outcome
 
@@ -18,23 +21,38 @@ NOTHING = Message("assistant", "")
 """The turn of a response without an answer."""
 
 
-def ended(result: Result, planned: Planned, *, cancelled: bool) -> tuple[Message, Outcome]:
-    """Return the assistant's turn and the outcome. ``cancelled``: whoever asked has ended it.
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a response."""
+
+    turn: Message
+    """The assistant's turn."""
+    outcome: Outcome
+    spelled: Sequence[Spelled] = ()
+    """The answer in stretches of tokens, if their log-probabilities are asked for and known."""
+
+
+def ended(
+    result: Result, planned: Planned, *, cancelled: bool, alternatives: int | None = None
+) -> End:
+    """Return the end. ``cancelled``: whoever asked has ended it; ``alternatives``: the number of
+    those to tell of each token, None for no log-probabilities.
 
     Raises:
         ApiError: there is no answer, or none that is valid JSON where that was asked for.
     """
     if cancelled and result.stopped_by == "interrupt":
-        return NOTHING, Outcome("cancelled", tokens(result), ponder=told(result, planned))
+        return End(NOTHING, Outcome("cancelled", tokens(result), ponder=told(result, planned)))
     if result.trace is None and result.stopped_by in LIMITS:
         spent = tokens(result)
-        return NOTHING, Outcome(
-            "incomplete", spent, "max_output_tokens", ponder=told(result, planned)
+        return End(
+            NOTHING,
+            Outcome("incomplete", spent, "max_output_tokens", ponder=told(result, planned)),
         )
-    return _answered(reply(result, planned))
+    return _answered(reply(result, planned), alternatives)
 
 
-def _answered(found: Reply) -> tuple[Message, Outcome]:
+def _answered(found: Reply, alternatives: int | None) -> End:
     match found.ending:
         case "stop" | "calls":
             outcome = Outcome("completed", found.tokens, ponder=found.ponder)
@@ -43,7 +61,8 @@ def _answered(found: Reply) -> tuple[Message, Outcome]:
         case "refusal":
             outcome = Outcome("incomplete", found.tokens, "content_filter", ponder=found.ponder)
     trace = found.trace
-    return Message("assistant", found.content, trace.blocks, trace.calls), outcome
+    turn = Message("assistant", found.content, trace.blocks, trace.calls)
+    return End(turn, outcome, () if alternatives is None else spelled(found, alternatives))
 
 
 def failed(error: ApiError) -> Outcome:

@@ -79,6 +79,12 @@ class Stored:
     """The body of its request, as long as it is worked on."""
 
     @property
+    def input(self) -> Sequence[Message]:
+        """The messages of its conversation without its answer: no input ends with the assistant."""
+        ends = bool(self.conversation) and self.conversation[-1].role == "assistant"
+        return self.conversation[:-1] if ends else self.conversation
+
+    @property
     def over(self) -> bool:
         """True if it changes no more."""
         return self.response["status"] in FINAL

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from ponder.core.tools import CHOICES, Toolset
 from ponder.server.body import Form
@@ -76,7 +76,15 @@ class Named(Form):
     name: str
 
 
-Choice = chat.Choice | Named
+class Allowed(Form):
+    """The choice of some functions, and the wish about them."""
+
+    type: Literal["allowed_tools"]
+    mode: chat.Mode
+    tools: Annotated[list[Named], Field(min_length=1)]
+
+
+Choice = chat.Choice | Named | Allowed
 """The wish about tools."""
 
 
@@ -91,9 +99,26 @@ def check_choice(choice: object) -> object:
             return choice
         case {"type": "function", "name": str(name), **more} if not (more or name in CHOICES):
             return choice
-        case {"type": str(kind)} if kind != "function":
+        case {
+            "type": "allowed_tools",
+            "mode": "auto" | "required",
+            "tools": [*tools],
+            **more,
+        } if tools and all(map(_named, tools)) and not more:
+            return choice
+        case {"type": str(kind)} if kind not in ("function", chat.ALLOWED):
             raise chat.unsupported_choice(kind)
-    raise ValueError('expected "none", "auto", "required", or {"type": "function", "name": ...}')
+    raise ValueError(
+        'expected "none", "auto", "required", {"type": "function", "name": ...}, or {"type": '
+        '"allowed_tools", "mode": "auto" or "required", "tools": [...]}'
+    )
+
+
+def _named(tool: object) -> bool:
+    match tool:
+        case {"type": "function", "name": str(), **more}:
+            return not more
+    return False
 
 
 def toolset(offered: Sequence[Offered], choice: Choice | None, *, parallel: bool) -> Toolset | None:
@@ -105,7 +130,20 @@ def toolset(offered: Sequence[Offered], choice: Choice | None, *, parallel: bool
     functions = [
         chat.function(tool.name, tool.description, tool.parameters, tool.strict) for tool in offered
     ]
-    if not isinstance(choice, Named):
-        return chat.toolset(functions, choice, parallel=parallel)
-    named = chat.Named(type="function", function=chat.Name(name=choice.name))
-    return chat.toolset(functions, named, parallel=parallel)
+    return chat.toolset(functions, _chosen(choice), parallel=parallel)
+
+
+def _named_in_chat(choice: Named) -> chat.Named:
+    return chat.Named(type="function", function=chat.Name(name=choice.name))
+
+
+def _chosen(choice: Choice | None) -> chat.Choice | chat.Named | chat.Allowed | None:
+    """Return a choice as Chat Completions has it."""
+    match choice:
+        case Named():
+            return _named_in_chat(choice)
+        case Allowed():
+            names = [_named_in_chat(one) for one in choice.tools]
+            some = chat.Some(mode=choice.mode, tools=names)
+            return chat.Allowed(type="allowed_tools", allowed_tools=some)
+    return choice

@@ -45,6 +45,7 @@ def asked(
             "top_p": body.top_p,
             "length": body.max_output_tokens,
         },
+        logprobs=body.alternatives,
         tools=toolset(
             body.tools or (), body.tool_choice, parallel=body.parallel_tool_calls is not False
         ),

@@ -6,7 +6,7 @@ first text of an answer closes the thinking. Events are numbered from ``first`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ponder.core.tools import ToolCall
@@ -31,6 +31,7 @@ class Writer:
         self._head, self._first = head, first
         self._output: list[dict[str, Any]] = []
         self._open, self._name, self._text = "", "", ""  # the item in progress
+        self._logprobs: list[Mapping[str, Any]] = []  # of the tokens of its text
         self._status: Status = "queued"
 
     @property
@@ -72,8 +73,8 @@ class Writer:
         self._text += text
         self._emit("reasoning_summary_text.delta", summary_index=0, delta=text, **self._at)
 
-    def answer(self, text: str) -> None:
-        """Add to the answer."""
+    def answer(self, text: str, logprobs: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Add to the answer, with the log-probabilities of the added tokens."""
         if not text:
             return
         if self._open == "reasoning":
@@ -82,7 +83,9 @@ class Writer:
             self._add("message")
             self._emit("content_part.added", content_index=0, part=form.part(""), **self._at)
         self._text += text
-        self._emit("output_text.delta", content_index=0, delta=text, logprobs=[], **self._at)
+        self._logprobs += logprobs
+        told = {"delta": text, "logprobs": [*logprobs]}
+        self._emit("output_text.delta", content_index=0, **told, **self._at)
 
     def call(self, call: ToolCall, status: ItemStatus) -> None:
         """Add a call of a tool; its arguments are known whole."""
@@ -123,8 +126,9 @@ class Writer:
         self._emit("output_item.added", output_index=len(self._output), item=item)
 
     def _item(self, status: str) -> dict[str, Any]:
-        make = form.message if self._open == "message" else form.reasoning
-        return make(self._name, self._text, status)
+        if self._open == "message":
+            return form.message(self._name, self._text, status, self._logprobs)
+        return form.reasoning(self._name, self._text, status)
 
     def _close(self, status: str) -> None:
         text = self._text
@@ -133,8 +137,10 @@ class Writer:
             self._emit("reasoning_summary_text.done", summary_index=0, text=text, **self._at)
             self._emit("reasoning_summary_part.done", summary_index=0, part=last, **self._at)
         else:
-            self._emit("output_text.done", content_index=0, text=text, logprobs=[], **self._at)
-            self._emit("content_part.done", content_index=0, part=form.part(text), **self._at)
+            whole = form.part(text, self._logprobs)
+            told = {"text": text, "logprobs": whole["logprobs"]}
+            self._emit("output_text.done", content_index=0, **told, **self._at)
+            self._emit("content_part.done", content_index=0, part=whole, **self._at)
         item = self._item(status)
         self._emit("output_item.done", output_index=len(self._output), item=item)
         self._output.append(item)
