@@ -91,16 +91,16 @@ def test_a_model_is_taught_and_a_card_written(tmp_path: Path, capsys: Capture) -
     assert card["rewards"] == [step["reward"] for step in card["curve"]]
     assert all(0 <= reward <= 1 for reward in card["rewards"])
     assert card["trained"] > 0
-    again = command(tmp_path)
-    code, _, err = ponder(capsys, *again)
+    code, _, err = ponder(capsys, *command(tmp_path))
     assert (code, err.count("\n")) == (2, 1)
     assert "smollm2-135m+letters exists: choose another name, or say --force" in err
     # More steps go on from there.
-    code, out, err = ponder(capsys, *again, "--steps", "5", "--force", "--json")
+    more = command(tmp_path, "--steps", "5")
+    code, out, err = ponder(capsys, *more, "--force", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["curve"][:4] == card["curve"]
-    assert ponder(capsys, *again, "--steps", "5", "--force", "-q") == (0, "", "")
-    code, _, err = ponder(capsys, *again, "--group", "5", "--force")
+    assert ponder(capsys, *more, "--force", "-q") == (0, "", "")
+    code, _, err = ponder(capsys, *command(tmp_path, "--group", "5"), "--force")
     assert (code, err.count("\n")) == (2, 1)
     assert "has a run with another group, 4 instead of 5: choose another --name" in err
 
