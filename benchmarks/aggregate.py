@@ -25,7 +25,7 @@ import numpy as np
 import ponder
 from cascade import interval
 from ponder import Engine
-from ponder.core.events import Event, SampleFinished, SampleStarted, Spent
+from ponder.core.record.events import Event, SampleFinished, SampleStarted, Spent
 from ponder.core.trace import Trace
 from ponder.experiments.evals.configurations import problem_seed
 from ponder.experiments.pools.file import Pool

@@ -46,7 +46,7 @@ from ponder.policies.decisions import (
     unordered,
 )
 from ponder.policies.labels import ALTERNATIVES, LEAST_MASS
-from ponder.strategies.looking import BLANKS, Form, Labels
+from ponder.strategies.deciding.looking import BLANKS, Form, Labels
 
 SEED = 7
 TEMPERATURES = [2 ** (i / 8) for i in range(-8, 41)]

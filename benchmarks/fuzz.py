@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.support.fuzzing import NAMES, Reader  # noqa: E402
 
-from ponder.core.visible import visible_line  # noqa: E402
+from ponder.core.text.visible import visible_line  # noqa: E402
 
 FOUND = 3
 """Exit code of a process with a finding; any other but 0 is the watchdog's or the system's."""

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from ponder.cli.root import run
-from ponder.core.refs import Ref
+from ponder.core.text.refs import Ref
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.stats import columns, costs, intervals, paired, scoring
 from ponder.experiments.stats.columns import Columns

@@ -35,9 +35,9 @@ from aggregate import won
 from cascade import Curve, Plan, interval
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
 from ponder.core.worth import Worth
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.pools.samples import Sample

@@ -26,7 +26,7 @@ from ponder.policies.allocation import Allocation
 from ponder.policies.ladder import EMPTY, Ballots, choose
 from ponder.policies.poll import Poll
 from ponder.policies.stopping import Value
-from ponder.strategies.auto import SIZES
+from ponder.strategies.climbing.auto import SIZES
 
 TYPES: tuple[AnswerType, ...] = ("number", "choice", "math", "text")
 ASKED = Problem((Message("user", "?"),))

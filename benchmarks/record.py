@@ -23,7 +23,7 @@ from pathlib import Path
 
 import ponder
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.record.effects import Sampling
 from ponder.experiments.pools import recording
 from ponder.experiments.suites.registry import find
 from ponder.models import config

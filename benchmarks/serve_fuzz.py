@@ -25,7 +25,7 @@ from tests.support.lived import lived_in
 from tests.support.malformed import tried
 from tests.support.published import Asked, conform
 
-from ponder.core.visible import visible_line
+from ponder.core.text.visible import visible_line
 
 
 async def conforming(examples: int) -> Asked:

@@ -40,9 +40,9 @@ import aiohttp
 from counters import Count, Server  # beside this file
 from ponder import Budget, Engine
 from ponder.api import prepare
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import RunFailed, UsageError
-from ponder.core.events import Event, Grew
-from ponder.core.ledger import Item
+from ponder.core.record.events import Event, Grew
 from ponder.models.base import Capability
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.openai.client import OpenAICompat

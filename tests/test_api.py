@@ -11,7 +11,7 @@ import pytest
 import ponder
 from ponder import Budget, Message, Problem, Result, UsageError
 from ponder.api import prepare
-from ponder.core.events import Event, RunStarted, SampleFinished
+from ponder.core.record.events import Event, RunStarted, SampleFinished
 from ponder.models.base import ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.infer import infer

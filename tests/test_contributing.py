@@ -68,9 +68,11 @@ def verifier(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_line_in_the_registry_is_an_import_like_the_others() -> None:
-    assert blocks("strategy")[1] == "from ponder.strategies.first_of_two import first_of_two\n"
+    assert (
+        blocks("strategy")[1] == "from ponder.strategies.votes.first_of_two import first_of_two\n"
+    )
     text = Path(registry.__file__).read_text(encoding="utf-8")
-    imported = re.findall(r"^from ponder\.strategies\.(\w+) import \1$", text, re.M)
+    imported = re.findall(r"^from ponder\.strategies\.\w+\.(\w+) import \1$", text, re.M)
     assert sorted(imported) == sorted(registry.STRATEGIES)
 
 

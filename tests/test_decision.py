@@ -11,7 +11,7 @@ import pytest
 import ponder
 from ponder import Budget, Decision, Engine
 from ponder.core.errors import BudgetTooSmall, UsageError
-from ponder.core.events import Event, Weighed
+from ponder.core.record.events import Event, Weighed
 from ponder.models.base import Completion
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal

@@ -11,7 +11,7 @@ import pytest
 import ponder
 from ponder import Budget, Result
 from ponder.cli.main import main
-from ponder.core.events import Event, Grew, SampleFinished
+from ponder.core.record.events import Event, Grew, SampleFinished
 from ponder.models.base import Request
 from ponder.models.openvino.model import OpenVINO
 from ponder.verification import score

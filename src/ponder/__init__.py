@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ponder.batching import abatch, batch
     from ponder.core.answer import Answer
     from ponder.core.budget import Budget
+    from ponder.core.costs.ledger import Item, Receipt
     from ponder.core.errors import ModelError, PonderError, RunFailed, UsageError
-    from ponder.core.ledger import Item, Receipt
     from ponder.core.problem import Message, Problem
     from ponder.core.tools import Image, Tool, ToolCall, Toolset
     from ponder.core.trace import Score, Trace
@@ -32,7 +32,7 @@ _WHERE = {
     "core.answer": ("Answer",),
     "core.budget": ("Budget",),
     "core.errors": ("ModelError", "PonderError", "RunFailed", "UsageError"),
-    "core.ledger": ("Item", "Receipt"),
+    "core.costs.ledger": ("Item", "Receipt"),
     "core.problem": ("Message", "Problem"),
     "core.tools": ("Image", "Tool", "ToolCall", "Toolset"),
     "core.trace": ("Score", "Trace"),

@@ -19,10 +19,10 @@ from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
-from ponder.core.events import Event, Subscriber
 from ponder.core.outlook import Outlook
 from ponder.core.problem import Message, Problem, offered
-from ponder.core.run import ignore
+from ponder.core.record.events import Event, Subscriber
+from ponder.core.sessions.run import ignore
 from ponder.core.worth import Worth
 from ponder.models import catalog
 from ponder.models.base import Model
@@ -43,7 +43,7 @@ from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.job import Job
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.strategies.auto import auto
+from ponder.strategies.climbing.auto import auto
 
 T = TypeVar("T")
 Question = str | Sequence[Message] | Problem

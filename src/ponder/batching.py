@@ -11,11 +11,11 @@ from typing import Any, TypedDict, Unpack
 
 from ponder import api
 from ponder._version import __version__
-from ponder.core import jsontext
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
 from ponder.core.errors import Limit, RunFailed, UnknownName, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.text import jsontext
 from ponder.models.base import Model
 from ponder.planning import difficulty, presets, questions
 from ponder.planning.capabilities import check

@@ -9,10 +9,10 @@ from typing import Any, TypedDict, Unpack, cast
 
 from ponder.api import model_name, prepare, wait
 from ponder.core.budget import Budget
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import UsageError
-from ponder.core.events import Event, Subscriber, Weighed
-from ponder.core.ledger import Receipt
-from ponder.core.run import ignore
+from ponder.core.record.events import Event, Subscriber, Weighed
+from ponder.core.sessions.run import ignore
 from ponder.models.base import Model
 from ponder.planning.problems import problem
 from ponder.planning.spec import Spec
@@ -20,7 +20,7 @@ from ponder.planning.wishes import spec
 from ponder.runtime.answered import left
 from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.result import Result, StoppedBy
-from ponder.strategies.looking import MOST, YES_NO, Labels
+from ponder.strategies.deciding.looking import MOST, YES_NO, Labels
 
 STRATEGY = "decide"
 SPENT = "the budget was spent on the texts before"

@@ -11,12 +11,12 @@ from typing import Any
 
 from ponder.api import Question, opened_all, wait
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import UsageError
-from ponder.core.ledger import Receipt
 from ponder.core.problem import Problem, read_tests
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Model
 from ponder.models.fakes.absent import Absent

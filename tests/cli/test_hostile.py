@@ -22,7 +22,7 @@ from ponder.cli.evaluation import view as evaluation
 from ponder.cli.output import tables, terminal
 from ponder.cli.root import cli, run
 from ponder.cli.views import live, result, runs
-from ponder.core.visible import visible
+from ponder.core.text.visible import visible
 from tests.support.hostile_commands import ARGUMENT, CASES, HOSTILE, file
 
 OWN = re.compile(r"\x1b\[[0-9;]*[mAK]|\x1b\[\?25[lh]|\r(?=\x1b)|(?:(?<=\n)|(?<![\s\S]))\r")

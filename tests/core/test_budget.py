@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ponder.core.budget import Budget
-from ponder.core.cost import Cost
+from ponder.core.costs.cost import Cost
 from ponder.core.errors import UsageError
 
 LIMITS = ["tokens", "usd", "flops", "seconds"]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.problem import Problem
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, rank
 from ponder.verifiers.confidence import Confidence
 from ponder.verifiers.registry import find

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.effects import Sampling
 from ponder.core.errors import CapabilityError, UsageError
+from ponder.core.record.effects import Sampling
 from ponder.core.thinking import LEVELS, MOST, Thinking
 from ponder.models.base import ModelInfo
 from ponder.planning.capabilities import check

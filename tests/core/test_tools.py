@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ponder.core.effects import digest
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message, Problem, offered
+from ponder.core.record.effects import digest
 from ponder.core.tools import Image, Tool, ToolCall, Toolset
 from ponder.core.trace import Trace
 from ponder.planning.problems import problem

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ponder.core.effects import Generate, Sampling, Steer, Verify, digest
 from ponder.core.errors import (
     LimitReached,
     MissingExtra,
@@ -17,6 +16,7 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Generate, Sampling, Steer, Verify, digest
 from ponder.core.trace import Trace
 from tests.support.jobs import PROBLEM, trace
 

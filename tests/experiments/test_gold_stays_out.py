@@ -24,9 +24,9 @@ import pytest
 import ponder
 from ponder.api import asolve
 from ponder.core.budget import Budget
-from ponder.core.effects import Call, Handler, Result, Sampling
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.record.effects import Call, Handler, Result, Sampling
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments.pools.recording import Recording, journal_of, record
 from ponder.experiments.suites.base import Item

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import UsageError
-from ponder.core.refs import Ref
+from ponder.core.text.refs import Ref
 from ponder.experiments.suites.registry import find
 from ponder.learning.environments import PROBLEMS, REFERENCE, Environment, check, export
 from tests.support.lessons import SUM

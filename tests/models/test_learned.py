@@ -11,7 +11,7 @@ import pytest
 
 import ponder.models.opening as opening
 from ponder.core.errors import ModelError, UnknownName, UsageError
-from ponder.core.refs import parse, spelled
+from ponder.core.text.refs import parse, spelled
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.pools.samples import FORMAT
 from ponder.models import catalog, learned
@@ -22,7 +22,7 @@ from ponder.models.openvino import converted
 from ponder.models.presets.providers import PROVIDERS
 from ponder.planning.trust import _of_ponder
 from ponder.runtime.engine import Engine
-from ponder.server.served import Served, listed
+from ponder.server.asking.served import Served, listed
 from tests.support.commands import ponder
 
 BASE = "smollm2-135m"

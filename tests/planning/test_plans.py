@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import ponder
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.outlook import Seen
+from ponder.core.record.effects import Sampling
 from ponder.core.thinking import Thinking
 from ponder.models import config
 from ponder.models.base import ModelInfo

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.record.effects import Sampling
 from ponder.planning.presets import DEFAULT, PRESETS, Preset, preset
 from ponder.strategies import registry
 from ponder.strategies.knobs import read

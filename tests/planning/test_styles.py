@@ -8,9 +8,9 @@ import pytest
 
 import ponder
 from ponder.answers.reading import Reader
-from ponder.core.effects import digest
 from ponder.core.errors import UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType, Message, Problem
+from ponder.core.record.effects import digest
 from ponder.experiments.evals.configurations import Configuration, of_flags
 from ponder.models.fakes.scripted import Scripted
 from ponder.planning.spec import Spec

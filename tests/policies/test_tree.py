@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.search import ROOT, Node, Tree
+from ponder.core.record.search import ROOT, Node, Tree
 from ponder.policies.bandit import uct
 from ponder.policies.tree import favourite, seal, select
 from tests.support.trees import at, grow, name_of, path_of, planted, visit

@@ -11,7 +11,7 @@ import pytest
 from ponder.core.budget import Budget
 from ponder.core.errors import ModelTimeout
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import ModelInfo, Priced, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout, RequestRefused
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
 from ponder.models.base import Model, Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.planning.difficulty import shipped

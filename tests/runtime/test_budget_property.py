@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import ModelError, PonderError, RunFailed
-from ponder.core.events import Event, Spent
-from ponder.core.ledger import Item
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.record.events import Event, Spent
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import ponder
 from ponder import api
 from ponder.core.budget import Budget
-from ponder.core.cost import Cost
+from ponder.core.costs.cost import Cost
 from ponder.core.errors import BudgetTooSmall, ModelError, UsageError
-from ponder.core.events import Event, SampleFinished
-from ponder.core.steering import Action
+from ponder.core.record.events import Event, SampleFinished
+from ponder.core.record.steering import Action
 from ponder.models.base import Model, Request
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.scripted import Scripted

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.answer import Answer
-from ponder.core.effects import Call, Effect, Execute, Result, Steer, Verify
 from ponder.core.errors import PonderError, UsageError
-from ponder.core.events import Steered
-from ponder.core.steering import Action
+from ponder.core.record.effects import Call, Effect, Execute, Result, Steer, Verify
+from ponder.core.record.events import Steered
+from ponder.core.record.steering import Action
 from ponder.core.trace import Ran, Score, Trace
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import pack, read_rows, unpack

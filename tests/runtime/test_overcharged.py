@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ponder.core.budget import Budget
-from ponder.core.cost import Cost
-from ponder.core.effects import Sampling
+from ponder.core.costs.cost import Cost
+from ponder.core.costs.ledger import Item, Ledger
 from ponder.core.errors import LimitReached, MalformedReply, ModelTimeout, Overcharged, RunFailed
-from ponder.core.ledger import Item, Ledger
+from ponder.core.record.effects import Sampling
 from ponder.models.base import Completion
 from ponder.models.fakes.scripted import Reply, Scripted
 from ponder.runtime.handlers.admission import Admission

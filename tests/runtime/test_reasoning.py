@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ponder.core.events import Event, Grew
-from ponder.core.ledger import Item
+from ponder.core.costs.ledger import Item
+from ponder.core.record.events import Event, Grew
 from ponder.core.trace import Trace
 from ponder.experiments.pools.file import sample_from
 from ponder.models.base import Completion

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import ponder
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import (
     BudgetTooSmall,
     LimitReached,
@@ -23,7 +23,9 @@ from ponder.core.errors import (
     PonderError,
     RunFailed,
 )
-from ponder.core.events import (
+from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
+from ponder.core.record.events import (
     Ended,
     Event,
     Grew,
@@ -36,10 +38,8 @@ from ponder.core.events import (
     Spent,
     VoteChanged,
 )
-from ponder.core.ledger import Item
-from ponder.core.problem import Message, Problem
-from ponder.core.run import boxed
-from ponder.core.session import Session
+from ponder.core.sessions.run import boxed
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Finish, Score, Trace
 from ponder.models.base import Completion, ModelInfo, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout, UnknownName, UsageError
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.session import Session
 from ponder.core.steps import SEPARATORS, Step, step
 from ponder.core.trace import Trace
 from ponder.models.base import Completion, Progress, Request, silent

@@ -15,7 +15,7 @@ import ponder
 from ponder.core.budget import Budget
 from ponder.core.errors import BudgetTooSmall
 from ponder.core.problem import Message
-from ponder.core.run import ASK
+from ponder.core.sessions.run import ASK
 from ponder.models.base import Capability, Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.models.fakes.simulated import Simulated

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ponder.api import asolve
-from ponder.core.effects import Generate, Sampling
 from ponder.core.errors import CapabilityError, UsageError
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Generate, Sampling
 from ponder.core.tools import Image, Tool, ToolCall, Toolset
 from ponder.core.trace import Trace
 from ponder.models.base import Completion, ModelInfo

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from ponder.server import sse
 from ponder.server.edge import Edge, Stalled
 from ponder.server.settings import Settings
+from ponder.server.telling import sse
 from tests.support.keyed import TEAM
 from tests.support.serving import USER, Served, answering, serving
 

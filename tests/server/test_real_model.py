@@ -138,6 +138,7 @@ async def test_openai_with_a_schema(client: openai.AsyncOpenAI) -> None:
     parsing = client.chat.completions.parse(
         model=PLAIN, messages=asked, response_format=Number, max_tokens=16, temperature=0
     )
+    done: Any
     [done] = await asyncio.gather(parsing, return_exceptions=True)
     if isinstance(done, openai.APIStatusError):
         assert (done.status_code, done.code) == (502, "no_valid_answer")

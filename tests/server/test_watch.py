@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ponder.core.problem import Message
-from ponder.server.asked import Asked
-from ponder.server.conducted import conduct
+from ponder.server.asking.asked import Asked
 from ponder.server.operation.logs import LOGGER, Lines, written
 from ponder.server.settings import Settings
+from ponder.server.telling.conducted import conduct
 from tests.support.keyed import TEAM
 from tests.support.serving import NUMBER, Gate, answering, scripted, serving
 

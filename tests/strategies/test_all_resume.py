@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.record.effects import Sampling
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ponder
-from ponder.core.events import Event, Grew
+from ponder.core.record.events import Event, Grew
 from ponder.models.base import Request
 from ponder.models.openvino.model import OpenVINO
 from ponder.strategies.registry import STRATEGIES

@@ -12,9 +12,9 @@ import pytest
 import ponder
 from ponder.answers.reading import Reader
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import BudgetTooSmall, ModelTimeout, RequestRefused, RunFailed
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

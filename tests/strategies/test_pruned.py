@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponder.core.effects import Sampling
-from ponder.core.events import Event, SampleFinished, Steered
-from ponder.core.search import fold
-from ponder.core.steering import KINDS, WITH_TEXT, Action, Kind
+from ponder.core.record.effects import Sampling
+from ponder.core.record.events import Event, SampleFinished, Steered
+from ponder.core.record.search import fold
+from ponder.core.record.steering import KINDS, WITH_TEXT, Action, Kind
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.journal import Journal
 from ponder.runtime.result import Result

@@ -11,7 +11,6 @@ import pytest
 
 import ponder
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import (
     CapabilityError,
     MalformedReply,
@@ -20,8 +19,9 @@ from ponder.core.errors import (
     UnknownName,
     UsageError,
 )
-from ponder.core.events import Event, Proposed
 from ponder.core.problem import Problem
+from ponder.core.record.effects import Sampling
+from ponder.core.record.events import Event, Proposed
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, ModelInfo, Priced, Progress, Request, Shape, silent
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

@@ -18,8 +18,8 @@ STEERED = """
 import os, signal, sys
 from pathlib import Path
 import ponder
-from ponder.core.events import RunStarted, SampleFinished, Steered
-from ponder.core.steering import Action
+from ponder.core.record.events import RunStarted, SampleFinished, Steered
+from ponder.core.record.steering import Action
 from ponder.runtime.journal import Journal
 
 model, path = sys.argv[1:]

@@ -9,9 +9,9 @@ import pytest
 
 from ponder.core.answer import Answer
 from ponder.core.errors import UsageError
-from ponder.core.events import Dropped, Event, SampleFinished, Steered
-from ponder.core.search import fold
-from ponder.core.steering import Action
+from ponder.core.record.events import Dropped, Event, SampleFinished, Steered
+from ponder.core.record.search import fold
+from ponder.core.record.steering import Action
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo, Priced, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import ponder
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import ModelError, RunFailed, UsageError
-from ponder.core.events import Event, Proposed, SampleFinished, SampleStarted, VoteChanged
 from ponder.core.outlook import Seen
 from ponder.core.problem import Problem
+from ponder.core.record.effects import Sampling
+from ponder.core.record.events import Event, Proposed, SampleFinished, SampleStarted, VoteChanged
 from ponder.core.trace import Score, Trace
 from ponder.core.worth import Worth
 from ponder.models.base import Completion, ModelInfo, Pace, Request, Shape

@@ -14,10 +14,10 @@ from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server.conducted import House
+from ponder.server.asking.served import Served
 from ponder.server.mcp.server import server
-from ponder.server.served import Served
 from ponder.server.settings import Settings
+from ponder.server.telling.conducted import House
 
 
 def text(result: CallToolResult) -> str:

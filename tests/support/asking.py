@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
-from ponder.core.ledger import Receipt
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.costs.ledger import Receipt
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Priced, Shape
 from ponder.models.fakes.scripted import EVERYTHING

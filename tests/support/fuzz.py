@@ -24,10 +24,10 @@ from pathlib import Path
 from ponder.cli.commands import runs
 from ponder.cli.tree.picture import picture
 from ponder.cli.views import runs as view
-from ponder.core.effects import Call, Generate, Sampling, Verify
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import PonderError
-from ponder.core.ledger import Item
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Call, Generate, Sampling, Verify
 from ponder.core.trace import Score, Trace
 from ponder.experiments.evals import configurations
 from ponder.experiments.evals.store import Outcome, Store, Stored

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ponder.core.visible import visible
+from ponder.core.text.visible import visible
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools.samples import Header
 from tests.support.fuzzing import journal, learned, pool, queue, store

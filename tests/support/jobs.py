@@ -11,10 +11,10 @@ from typing import Any
 
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout, ModelUnreachable
-from ponder.core.events import Event
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
+from ponder.core.record.events import Event
 from ponder.core.trace import Delta, Finish, Score, Trace
 from ponder.models.base import Completion, Model, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.fakes.scripted import EVERYTHING

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ponder.core.effects import Call, Generate, Result, Sampling
-from ponder.core.ledger import Item
+from ponder.core.costs.ledger import Item
+from ponder.core.record.effects import Call, Generate, Result, Sampling
 from ponder.core.trace import Trace
 from ponder.runtime.journal import Journal
 from tests.support.jobs import PROBLEM

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ponder.core.problem import Message, Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Request
 from ponder.verifiers.base import Facts

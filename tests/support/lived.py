@@ -115,6 +115,7 @@ async def _live(server: Served) -> Lived:
             at("name", kept),
             at("name", streamed, query={"stream": "true", "starting_after": "0"}),
         ],
+        ("GET", "/v1/responses/{name}/input_items"): [at("name", kept)],
         ("DELETE", "/v1/responses/{name}"): [at("name", spare)],
         ("POST", "/v1/responses/{name}/cancel"): [at("name", name) for name in going[-1:]],
         ("GET", "/v1/runs"): [{}, {"query": {"limit": "1", "state": "done"}}],

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ponder.cli.tree.picture import Branch, Picture
 from ponder.cli.tree.terminal import Drawing
-from ponder.core.search import Tree
+from ponder.core.record.search import Tree
 from tests.support.trees import drop, end, grow, judge, name_of, planted
 
 ASKED = "What is six times seven ?"

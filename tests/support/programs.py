@@ -6,12 +6,12 @@ from typing import Any
 
 from ponder.answers.equivalence import code_key
 from ponder.core.answer import Answer
-from ponder.core.effects import Sampling
 from ponder.core.problem import (
     Problem,
 )
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 
 

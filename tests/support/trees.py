@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ponder.core.answer import Answer
-from ponder.core.events import Dropped, Ended, Judged, SampleFinished, Visited
-from ponder.core.search import Node, Tree, apply
+from ponder.core.record.events import Dropped, Ended, Judged, SampleFinished, Visited
+from ponder.core.record.search import Node, Tree, apply
 from ponder.core.trace import Score, Trace
 from tests.support.jobs import PROBLEM
 

@@ -10,11 +10,11 @@ import pytest
 
 from ponder.answers.arithmetic import false_statement, steps
 from ponder.core.answer import Answer
-from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Message, Problem
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.registry import find
 

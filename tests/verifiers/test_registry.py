@@ -10,7 +10,7 @@ import pytest
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers import registry
 from ponder.verifiers.base import Facts

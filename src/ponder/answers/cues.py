@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponder.core.problem import Problem
-from ponder.core.run import Cue, boxed
+from ponder.core.sessions.run import Cue, boxed
 
 _CUES = {
     "code": Cue("\n\nThe final program:\n\n```python\n", 512),

@@ -31,8 +31,8 @@ from ponder.answers.choices import choice
 from ponder.answers.notation import EMPHASIS
 from ponder.answers.numerals import NUMBER, plain_number
 from ponder.answers.programs import blocks, has_program, program
-from ponder.core.marks import stretches
 from ponder.core.problem import Problem
+from ponder.core.text.marks import stretches
 
 _JSON_ATTEMPTS = 32
 _LONGEST_JSON = 4_000_000

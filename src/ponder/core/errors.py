@@ -27,7 +27,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Literal
 
-from ponder.core.ledger import Receipt
+from ponder.core.costs.ledger import Receipt
 
 Limit = Literal["tokens", "usd", "flops", "seconds"]
 Stop = Limit | Literal["overcharged"]

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from ponder.core.collecting.collect import collect
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.numbers import exact
+from ponder.core.text.numbers import exact
 from ponder.core.tools import Image, ToolCall, Toolset
 
 AnswerType = Literal["number", "math", "choice", "code", "text", "json"]

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import parse
+from ponder.core.text.refs import parse
 
 BETWEEN = "\n\n"
 """Default separator of two steps, also in a request to a process reward model."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ponder.core.answer import Answer
-from ponder.core.marks import joined
 from ponder.core.problem import Message, Problem
+from ponder.core.text.marks import joined
 from ponder.core.tools import ToolCall
 
 Finish = Literal["stop", "length", "refusal", "error"]

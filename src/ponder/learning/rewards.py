@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from ponder.core.problem import Problem
-from ponder.core.refs import spelled
+from ponder.core.text.refs import spelled
 from ponder.learning.rows.questions import problem_from_text
 from ponder.runtime.engine import Engine
 from ponder.util.bounded import bounded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.core.marks import Splitter, split
+from ponder.core.text.marks import Splitter, split
 
 
 def part(text: str, prefix: str = "", *, opened: bool = False) -> tuple[str, str]:

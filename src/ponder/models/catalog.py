@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
-from ponder.core.refs import Ref, parse
+from ponder.core.text.refs import Ref, parse
 from ponder.models import learned
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of

@@ -26,8 +26,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ponder.core.marks import split
 from ponder.core.problem import Message, offered
+from ponder.core.text.marks import split
 from ponder.core.thinking import Thinking
 from ponder.models.base import (
     Capability,

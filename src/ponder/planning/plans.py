@@ -18,7 +18,7 @@ from typing import Any
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.visible import visible
+from ponder.core.text.visible import visible
 from ponder.models import catalog
 from ponder.models.config import Config
 from ponder.planning import difficulty, presets

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import UnknownName, UsageError
+from ponder.core.record.effects import Sampling
 from ponder.core.thinking import LEVELS, Thinking
 from ponder.models.thinking import TOKENS
 from ponder.planning import thinkers

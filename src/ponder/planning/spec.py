@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from ponder._version import __version__
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
+from ponder.core.record.effects import Sampling
 from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.planning import difficulty, presets

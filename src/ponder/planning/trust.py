@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ponder.core.errors import UsageError
-from ponder.core.refs import parse
+from ponder.core.text.refs import parse
 from ponder.models import catalog
 from ponder.models.config import Config
 from ponder.models.presets import providers

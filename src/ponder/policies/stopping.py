@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.outlook import Outlook, Seen
-from ponder.core.refs import parse
+from ponder.core.text.refs import parse
 from ponder.policies.value import PRIOR
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 
-from ponder.core.search import Node, Tree
+from ponder.core.record.search import Node, Tree
 from ponder.policies.select import top_k
 
 Rule = Callable[[Node, Node], float]

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import Limit
-from ponder.core.ledger import Receipt
 from ponder.runtime.batch import Ending
 
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from ponder.core.branches import Branches
 from ponder.core.budget import Budget
-from ponder.core.effects import Call, Result, Sampling
+from ponder.core.costs.ledger import Item, Receipt
 from ponder.core.errors import Limit, LimitReached, ModelError, RequestRefused, Stop
-from ponder.core.ledger import Item, Receipt
 from ponder.core.outlook import Outlook, Seen
 from ponder.core.problem import Problem
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.record.effects import Call, Result, Sampling
+from ponder.core.sessions.branches import Branches
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 from ponder.policies.allocation import Allocation
 from ponder.runtime.journal import Journal

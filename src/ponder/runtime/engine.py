@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
 from ponder.core.errors import BudgetTooSmall, UsageError
-from ponder.core.events import Subscriber
-from ponder.core.run import ignore
-from ponder.core.steering import Action
+from ponder.core.record.events import Subscriber
+from ponder.core.record.steering import Action
+from ponder.core.sessions.run import ignore
 from ponder.models import config as configuration
 from ponder.models.base import Mortal
 from ponder.models.config import Config

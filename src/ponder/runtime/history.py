@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from ponder.core.effects import Execute
-from ponder.core.events import Decision, Event, SampleFinished, SampleLost, Scored
 from ponder.core.problem import Problem
-from ponder.core.search import Tree, fold
+from ponder.core.record.effects import Execute
+from ponder.core.record.events import Decision, Event, SampleFinished, SampleLost, Scored
+from ponder.core.record.search import Tree, fold
 from ponder.core.trace import Score, Trace
 from ponder.runtime.records import Row, unpack_ran, unpack_trace
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from ponder.core.effects import Steer
-from ponder.core.steering import Action
+from ponder.core.record.effects import Steer
+from ponder.core.record.steering import Action
 from ponder.runtime.journal import Journal
 
 POLL = 0.1

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
-from ponder.core.effects import Sampling
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Ledger
 from ponder.core.errors import BudgetTooSmall, Limit
-from ponder.core.ledger import Ledger
 from ponder.core.outlook import Outlook
 from ponder.core.problem import Problem
-from ponder.core.run import Cue, boxed
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Cue, boxed
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 from ponder.core.worth import Economy, Worth
 from ponder.models.base import Model, Priced, Pricing

@@ -19,12 +19,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from ponder.core import jsontext
-from ponder.core.effects import Call, Effect, Result
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import PonderError, UsageError
-from ponder.core.events import Decision
-from ponder.core.ledger import Item
-from ponder.core.steering import Action
+from ponder.core.record.effects import Call, Effect, Result
+from ponder.core.record.events import Decision
+from ponder.core.record.steering import Action
+from ponder.core.text import jsontext
 from ponder.runtime.records import (
     Row,
     RunRow,

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, cast, get_args
 
 from ponder.core.answer import Answer
-from ponder.core.effects import Effect, Execute, Generate, Result, Steer
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import UsageError
-from ponder.core.events import Decision, Steered
-from ponder.core.ledger import Item
 from ponder.core.problem import Problem
-from ponder.core.steering import Action
+from ponder.core.record.effects import Effect, Execute, Generate, Result, Steer
+from ponder.core.record.events import Decision, Steered
+from ponder.core.record.steering import Action
 from ponder.core.tools import ToolCall
 from ponder.core.trace import Finish, Ran, Score, Trace
 from ponder.util.decoding import Malformed, decode, parse

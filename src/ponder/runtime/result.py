@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
 
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import Stop
-from ponder.core.ledger import Receipt
 from ponder.core.outlook import Seen
 from ponder.core.tools import ToolCall
 from ponder.core.trace import Score, Trace

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from ponder.core.cost import Cost
-from ponder.core.effects import GENERATE, PROGRAM
+from ponder.core.costs.cost import Cost
+from ponder.core.costs.ledger import Ledger, Receipt
 from ponder.core.errors import (
     LimitReached,
     ModelError,
     PonderError,
     RunFailed,
 )
-from ponder.core.events import (
+from ponder.core.record.effects import GENERATE, PROGRAM
+from ponder.core.record.events import (
     Decided,
     Decision,
     Ended,
@@ -26,10 +27,9 @@ from ponder.core.events import (
     Scored,
     Subscriber,
 )
-from ponder.core.ledger import Ledger, Receipt
-from ponder.core.run import Run, ignore
-from ponder.core.session import Session
-from ponder.core.steering import Accepted, Action
+from ponder.core.record.steering import Accepted, Action
+from ponder.core.sessions.run import Run, ignore
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.core.worth import UNITS
 from ponder.runtime.handlers.admission import Admission

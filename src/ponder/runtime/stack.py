@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Handler
-from ponder.core.events import Decision, Subscriber
-from ponder.core.ledger import Ledger
+from ponder.core.costs.ledger import Ledger
 from ponder.core.problem import Problem
-from ponder.core.run import Cue, boxed, ignore
+from ponder.core.record.effects import Handler
+from ponder.core.record.events import Decision, Subscriber
+from ponder.core.sessions.run import Cue, boxed, ignore
 from ponder.models.base import Model, Priced, Pricing
 from ponder.runtime.handlers.admission import Admission
 from ponder.runtime.handlers.budgeted import budgeted

@@ -16,9 +16,10 @@ from starlette.routing import Route
 from ponder.core.errors import PonderError
 from ponder.models.opening import Opened
 from ponder.runtime.engine import Engine
-from ponder.server import decisions, openapi
+from ponder.server import decisions
+from ponder.server.asking.served import Served
 from ponder.server.chat import handlers as chat
-from ponder.server.conducted import House
+from ponder.server.document import openapi
 from ponder.server.edge import Edge
 from ponder.server.errors import ApiError, of_api, of_http
 from ponder.server.keys import guarded
@@ -30,8 +31,8 @@ from ponder.server.responses import handlers as responses
 from ponder.server.responses.office import Office
 from ponder.server.runs.once import once
 from ponder.server.runs.routes import RUNS
-from ponder.server.served import Served
 from ponder.server.settings import Settings
+from ponder.server.telling.conducted import House
 from ponder.server.watch import Watch
 
 if TYPE_CHECKING:

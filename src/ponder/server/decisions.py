@@ -16,21 +16,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ponder.core.budget import Budget
-from ponder.core.events import Event, Subscriber, Weighed
-from ponder.core.run import ignore
+from ponder.core.record.events import Event, Subscriber, Weighed
+from ponder.core.sessions.run import ignore
 from ponder.decision import STRATEGY, Decision, concluded, wish
 from ponder.planning.presets import DEFAULT
 from ponder.policies.decisions import TEMPERATURES
-from ponder.server.answered import Tokens
-from ponder.server.asked import Asked, budget_of
+from ponder.server.asking.asked import Asked, budget_of
+from ponder.server.asking.dial import Limits
 from ponder.server.body import WHOLE, Form, read
 from ponder.server.chat.form import usage
-from ponder.server.conducted import House, conduct
-from ponder.server.dial import Limits
 from ponder.server.errors import ApiError
-from ponder.server.gone import while_there
 from ponder.server.keys import Key
-from ponder.strategies.looking import MOST, YES_NO
+from ponder.server.telling.answered import Tokens
+from ponder.server.telling.conducted import House, conduct
+from ponder.server.telling.gone import while_there
+from ponder.strategies.deciding.looking import MOST, YES_NO
 
 
 class DecisionDial(Form):

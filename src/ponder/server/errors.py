@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ponder.core.cost import Cost
+from ponder.core.costs.cost import Cost
 from ponder.core.errors import (
     BudgetTooSmall,
     CapabilityError,

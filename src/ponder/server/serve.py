@@ -17,11 +17,11 @@ import uvicorn
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.runtime.engine import Engine
 from ponder.server.app import application
-from ponder.server.conducted import House
 from ponder.server.keys import loopback
 from ponder.server.mcp.server import mounted
 from ponder.server.operation.retention import keeping
 from ponder.server.settings import Settings
+from ponder.server.telling.conducted import House
 
 if TYPE_CHECKING:
     from ponder.server.operation.traces import Traces

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
-from ponder.core.refs import spelled
+from ponder.core.text.refs import spelled
 from ponder.planning.presets import DEFAULT
 from ponder.server.keys import Key
 from ponder.verifiers import registry as verifiers

@@ -9,8 +9,8 @@ from typing import Any
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType, Problem, offered
-from ponder.core.refs import Ref
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.refs import Ref
 from ponder.core.trace import Trace
 from ponder.strategies.knobs import Knob, knobs, read
 

@@ -7,28 +7,28 @@ from typing import Any
 
 from ponder.core.errors import UnknownName
 from ponder.strategies import declaring
-from ponder.strategies.ab_mcts import ab_mcts
-from ponder.strategies.aggregate import aggregate
-from ponder.strategies.auto import auto
-from ponder.strategies.beam_search import beam_search
-from ponder.strategies.best_of_n import best_of_n
-from ponder.strategies.budget_forcing import budget_forcing
-from ponder.strategies.confident import confident
-from ponder.strategies.decide import decide
+from ponder.strategies.chains.budget_forcing import budget_forcing
+from ponder.strategies.chains.decompose import decompose
+from ponder.strategies.chains.direct import direct
+from ponder.strategies.chains.early_exit import early_exit
+from ponder.strategies.chains.program import program
+from ponder.strategies.chains.refine import refine
+from ponder.strategies.chains.sequential_parallel import sequential_parallel
+from ponder.strategies.climbing.auto import auto
+from ponder.strategies.deciding.decide import decide
 from ponder.strategies.declaring import Chosen, Strategy
-from ponder.strategies.decompose import decompose
-from ponder.strategies.direct import direct
-from ponder.strategies.dvts import dvts
-from ponder.strategies.early_exit import early_exit
-from ponder.strategies.mcts import mcts
-from ponder.strategies.mixture import mixture
-from ponder.strategies.particle_filter import particle_filter
-from ponder.strategies.program import program
-from ponder.strategies.refine import refine
-from ponder.strategies.self_consistency import self_consistency
-from ponder.strategies.sequential_parallel import sequential_parallel
-from ponder.strategies.tree_of_thoughts import tree_of_thoughts
-from ponder.strategies.verify_and_backtrack import verify_and_backtrack
+from ponder.strategies.search.ab_mcts import ab_mcts
+from ponder.strategies.search.beam_search import beam_search
+from ponder.strategies.search.dvts import dvts
+from ponder.strategies.search.mcts import mcts
+from ponder.strategies.search.particle_filter import particle_filter
+from ponder.strategies.search.tree_of_thoughts import tree_of_thoughts
+from ponder.strategies.search.verify_and_backtrack import verify_and_backtrack
+from ponder.strategies.votes.aggregate import aggregate
+from ponder.strategies.votes.best_of_n import best_of_n
+from ponder.strategies.votes.confident import confident
+from ponder.strategies.votes.mixture import mixture
+from ponder.strategies.votes.self_consistency import self_consistency
 
 _ALL = (
     *(direct, self_consistency, confident, best_of_n, beam_search, dvts, budget_forcing),

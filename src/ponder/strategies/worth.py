@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 from ponder.core.worth import EXPECTED_TOKENS, forgone
 from ponder.policies.poll import Poll

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ponder.core import jsontext
+from ponder.core.text import jsontext
 
 
 def encode(value: Any) -> bytes:

@@ -15,7 +15,7 @@ from typing import Protocol, Self, runtime_checkable
 from ponder.answers.reading import Reader
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Sandbox
 from ponder.sandbox.choice import Sandboxes

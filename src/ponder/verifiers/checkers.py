@@ -28,8 +28,8 @@ from typing import Any
 from ponder.answers.arithmetic import solves, steps
 from ponder.core.errors import UsageError
 from ponder.core.problem import ArithmeticTests, Problem
-from ponder.core.refs import Ref
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.refs import Ref
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.regex import search
 from ponder.util.threads import in_thread

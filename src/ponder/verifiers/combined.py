@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
-from ponder.core.refs import Ref, parse
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.refs import Ref, parse
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Facts, Tools, Verifier, using
 

@@ -36,7 +36,7 @@ from itertools import accumulate
 from operator import itemgetter
 
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Facts
 from ponder.verifiers.naming import Arguments

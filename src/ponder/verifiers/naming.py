@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import Ref, short, spelled
+from ponder.core.text.refs import Ref, short, spelled
 from ponder.util.files import read_text
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import Ref, spelled
+from ponder.core.text.refs import Ref, spelled
 from ponder.verifiers.base import Tools, Verifier, using
 from ponder.verifiers.checkers import Arithmetic, Regex, Schema, script
 from ponder.verifiers.combined import COMBINATIONS, combine

@@ -13,7 +13,7 @@ import pytest
 
 from ponder.api import journal_path
 from ponder.cli.tree import mermaid
-from ponder.core.effects import Call, Steer
+from ponder.core.record.effects import Call, Steer
 from ponder.runtime.journal import Journal
 from tests.support.commands import QUESTION, ponder
 from tests.support.killing import interrupted

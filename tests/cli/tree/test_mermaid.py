@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ponder.cli.tree.mermaid import CHARACTERS, EDGES, flowchart
 from ponder.cli.tree.picture import picture
-from ponder.core.events import SampleFinished, Steered
-from ponder.core.search import apply
-from ponder.core.steering import Action
+from ponder.core.record.events import SampleFinished, Steered
+from ponder.core.record.search import apply
+from ponder.core.record.steering import Action
 from ponder.core.trace import Trace
 from tests.support.jobs import PROBLEM
 from tests.support.pictures import ASKED, beam

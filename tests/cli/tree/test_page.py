@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from ponder.cli.tree.page import data, page
 from ponder.cli.tree.picture import Picture, picture
-from ponder.core.events import Judged, Steered
-from ponder.core.search import Tree, apply
-from ponder.core.steering import Action
+from ponder.core.record.events import Judged, Steered
+from ponder.core.record.search import Tree, apply
+from ponder.core.record.steering import Action
 from ponder.core.trace import Score
 from tests.support.trees import drop, end, grow, judge, name_of, planted, visit
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from ponder.cli.tree.picture import addition, leading, picture, rest
-from ponder.core.events import Event, Forked, Revised, SampleFinished, Steered
-from ponder.core.search import TWIN, Tree, apply
-from ponder.core.steering import Action
+from ponder.core.record.events import Event, Forked, Revised, SampleFinished, Steered
+from ponder.core.record.search import TWIN, Tree, apply
+from ponder.core.record.steering import Action
 from ponder.core.trace import Finish, Trace
 from tests.support.jobs import PROBLEM
 from tests.support.pictures import ASKED, beam, branch, drawn, votes

@@ -6,9 +6,9 @@ import pytest
 from rich.cells import cell_len
 
 from ponder.cli.tree.picture import picture
-from ponder.core.events import Event, Judged, Steered
-from ponder.core.search import Tree, apply, fold
-from ponder.core.steering import Action
+from ponder.core.record.events import Event, Judged, Steered
+from ponder.core.record.search import Tree, apply, fold
+from ponder.core.record.steering import Action
 from ponder.core.trace import Score
 from ponder.models.fakes.scripted import Scripted
 from tests.support.jobs import PROBLEM, ByText, go

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from ponder.cli.views.chains import Chain, line, tail
-from ponder.core.visible import visible_line
+from ponder.core.text.visible import visible_line
 
 
 @given(st.text(), st.integers(2, 40))

@@ -14,7 +14,8 @@ from rich.console import Console
 from ponder.cli.views.live import LiveView
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.events import (
+from ponder.core.costs.ledger import Item
+from ponder.core.record.events import (
     Dropped,
     Grew,
     Proposed,
@@ -25,7 +26,6 @@ from ponder.core.events import (
     Spent,
     VoteChanged,
 )
-from ponder.core.ledger import Item
 from ponder.core.trace import Trace
 from tests.support.jobs import PROBLEM
 

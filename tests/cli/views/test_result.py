@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from ponder.cli.views import result as view
-from ponder.core.ledger import Item, Receipt
+from ponder.core.costs.ledger import Item, Receipt
 from ponder.runtime.result import Result, StoppedBy
 from tests.support.jobs import trace
 

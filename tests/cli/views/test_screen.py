@@ -14,9 +14,9 @@ from rich.text import Text
 
 from ponder.cli.views.chains import Chain
 from ponder.cli.views.screen import Screen, body
-from ponder.core.events import Steered
-from ponder.core.search import TWIN, Tree, apply
-from ponder.core.steering import Action
+from ponder.core.record.events import Steered
+from ponder.core.record.search import TWIN, Tree, apply
+from ponder.core.record.steering import Action
 from tests.support.trees import drop, grow, judge, name_of, planted, visit
 
 LONG = "so we multiply the two numbers step by step and check the result"

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import (
     BudgetTooSmall,
     CapabilityError,
@@ -25,6 +24,7 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
 from ponder.experiments.evals import evaluation
 from ponder.experiments.evals import grading as evaluation_grading
 from ponder.experiments.evals.configurations import Configuration

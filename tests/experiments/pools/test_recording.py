@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import (
     CapabilityError,
     ModelError,
@@ -20,6 +19,7 @@ from ponder.core.errors import (
     RunFailed,
     UsageError,
 )
+from ponder.core.record.effects import Sampling
 from ponder.experiments.pools import recorder, recording
 from ponder.experiments.pools.recorder import Outcome, Progress
 from ponder.experiments.pools.recording import Recording

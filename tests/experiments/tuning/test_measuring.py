@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import RunFailed
-from ponder.core.ledger import Item
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.tuning import measuring
 from ponder.experiments.tuning.measuring import Found, Measurement, measure, points, rounds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ponder.core.events import Revised
-from ponder.core.search import Tree, apply
+from ponder.core.record.events import Revised
+from ponder.core.record.search import Tree, apply
 from ponder.learning.rows.chains import Asked, Chain
 from ponder.learning.rows.picking import Choice
 from ponder.learning.rows.stepping import stepped

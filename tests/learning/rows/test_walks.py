@@ -12,7 +12,7 @@ import pytest
 
 import ponder
 from ponder.core.errors import UsageError
-from ponder.core.steering import Action
+from ponder.core.record.steering import Action
 from ponder.experiments.suites.game24 import puzzle
 from ponder.learning.rows.chains import Asked
 from ponder.learning.rows.picking import Choice

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ponder.core.effects import Sampling
 from ponder.core.errors import MissingExtra, PonderError, UsageError
+from ponder.core.record.effects import Sampling
 from ponder.experiments.pools.file import Pool
 from ponder.learning.rows.picking import Choice
 from ponder.learning.sft import process

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ponder.core.marks import split
 from ponder.core.problem import ArithmeticTests, Problem
+from ponder.core.text.marks import split
 from ponder.experiments.suites.game24 import puzzle
 from ponder.experiments.suites.registry import find
 from ponder.learning.rewards import Rewards

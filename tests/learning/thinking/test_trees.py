@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.events import Judged
-from ponder.core.search import Tree, apply
+from ponder.core.record.events import Judged
+from ponder.core.record.search import Tree, apply
 from ponder.core.trace import Score
 from ponder.learning.thinking.bounds import Bound, tokens
 from ponder.learning.thinking.trees import linearised

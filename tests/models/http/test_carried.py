@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.models.anthropic.messages import Messages
 from ponder.models.base import Api
 from ponder.models.gemini.generate import Generate

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import parse
+from ponder.core.text.refs import parse
 from ponder.models import catalog
 from ponder.models.config import Config, EndpointConfig, load
 from ponder.models.opening import Teller, open_model

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
-from ponder.core.cost import Cost
+from ponder.core.costs.cost import Cost
+from ponder.core.costs.ledger import Item, Ledger
 from ponder.core.errors import LimitReached
-from ponder.core.ledger import Item, Ledger
 from ponder.runtime.handlers.admission import Admission, Grant
 from tests.support.virtual import Deadlock, run
 

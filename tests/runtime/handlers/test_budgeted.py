@@ -10,9 +10,18 @@ import pytest
 
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.effects import Call, Effect, Generate, Handler, Result, Sampling, Steer, Verify
+from ponder.core.costs.ledger import Item, Ledger
 from ponder.core.errors import LimitReached, ModelTimeout
-from ponder.core.ledger import Item, Ledger
+from ponder.core.record.effects import (
+    Call,
+    Effect,
+    Generate,
+    Handler,
+    Result,
+    Sampling,
+    Steer,
+    Verify,
+)
 from ponder.core.trace import Delta, Score, Trace
 from ponder.models.fakes.scripted import Scripted
 from ponder.runtime.handlers.admission import Admission

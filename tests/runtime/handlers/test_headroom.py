@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import ponder
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import BudgetTooSmall, RequestRefused
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
 from ponder.core.thinking import Thinking
 from ponder.models.base import Completion, ModelInfo, Priced, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

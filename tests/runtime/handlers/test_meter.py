@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
 from ponder.core.errors import Limit, ModelTimeout
 from ponder.core.problem import Message, Problem
+from ponder.core.record.effects import Sampling
 from ponder.models.base import Completion, ModelInfo, Pace, Request, Shape, Stores
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.runtime.handlers.meter import Meter

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import ModelError, PonderError, ReplayMismatch, RunFailed
-from ponder.core.events import Event, SampleFinished
-from ponder.core.ledger import Item
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.record.events import Event, SampleFinished
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 from ponder.models.base import Request
 from ponder.runtime.handlers.recorded import PATIENCE

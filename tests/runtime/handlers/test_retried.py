@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponder.core.effects import Call, Generate, Result, Sampling
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import (
     LimitReached,
     MalformedReply,
@@ -14,7 +14,7 @@ from ponder.core.errors import (
     PonderError,
     RequestRefused,
 )
-from ponder.core.ledger import Item
+from ponder.core.record.effects import Call, Generate, Result, Sampling
 from ponder.core.trace import Trace
 from ponder.runtime.handlers.retried import retried
 from tests.support.jobs import PROBLEM

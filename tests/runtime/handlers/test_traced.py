@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.effects import Call, Generate, Sampling
+from ponder.core.costs.ledger import Ledger
 from ponder.core.errors import ModelError
-from ponder.core.events import Event, Grew, SampleFinished, SampleLost, SampleStarted
-from ponder.core.ledger import Ledger
+from ponder.core.record.effects import Call, Generate, Sampling
+from ponder.core.record.events import Event, Grew, SampleFinished, SampleLost, SampleStarted
 from ponder.core.trace import Delta, Trace
 from ponder.runtime.handlers.traced import EVERY, traced
 from tests.support.jobs import PROBLEM

@@ -20,8 +20,8 @@ from ponder.models.base import Capability, Completion, ModelInfo, Shape
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.scripted import Scripted
 from ponder.models.fakes.simulated import Simulated
-from ponder.server.answered import Reply, Tokens
 from ponder.server.chat.logprobs import TOGETHER, spelled
+from ponder.server.telling.answered import Reply, Tokens
 from tests.support.serving import NUMBER, USER, Served, answering, scripted, serving
 from tests.support.telling_runs import VOTE
 from tests.support.vendors.compatible import vllm

@@ -14,7 +14,7 @@ import pytest
 
 from ponder.cli.commands.serve import serve
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
 from ponder.core.problem import Message, Problem
 from ponder.models.base import ModelInfo, Shape
 from ponder.models.config import Config
@@ -24,7 +24,7 @@ from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
 from ponder.runtime.engine import Engine
 from ponder.server import keys
-from ponder.server.asked import Planned
+from ponder.server.asking.asked import Planned
 from ponder.server.errors import ApiError
 from ponder.server.operation.accounts import Operation, beside, most
 from ponder.server.operation.gate import Gate

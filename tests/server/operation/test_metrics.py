@@ -8,8 +8,8 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ponder.core.costs.ledger import Item
 from ponder.core.errors import ModelError
-from ponder.core.ledger import Item
 from ponder.server.operation.metrics import saved
 from ponder.server.settings import Settings
 from tests.support.keyed import TEAM

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
 from ponder.core.errors import UsageError
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key
@@ -133,7 +133,7 @@ def test_what_a_killed_process_held_counts_as_spent(tmp_path: Path) -> None:
     file = tmp_path / "spending.sqlite"
     code = f"""if True:
         import os, signal
-        from ponder.core.cost import Cost
+        from ponder.core.costs.cost import Cost
         from ponder.server.keys import Key
         from ponder.server.operation.spending import Spending
         book = Spending({str(file)!r}, lambda: {Clock.now})

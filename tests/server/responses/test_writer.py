@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponder.core.tools import ToolCall
-from ponder.server.answered import Tokens
 from ponder.server.responses.body import ResponseBody
 from ponder.server.responses.form import Head, Outcome
 from ponder.server.responses.writer import Writer
+from ponder.server.telling.answered import Tokens
 from tests.support.responding import EVENT, RESPONSE, check, kinds
 
 ENDS = [

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ponder.cli.root import run
-from ponder.core.visible import visible
+from ponder.core.text.visible import visible
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, ModelTimeout, UsageError
 from ponder.core.problem import Message
-from ponder.core.quoting import quoted
+from ponder.core.text.quoting import quoted
 from ponder.core.trace import Trace
 from ponder.models.base import Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted

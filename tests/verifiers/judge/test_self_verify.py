@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ponder.core.errors import ModelTimeout, UsageError
 from ponder.core.problem import Message
-from ponder.core.quoting import quoted
+from ponder.core.text.quoting import quoted
 from ponder.models.base import Request
 from ponder.models.fakes.scripted import Scripted
 from ponder.verifiers import registry

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ponder.core.budget import Budget
 from ponder.core.errors import LimitReached, ModelTimeout, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.quoting import quoted
-from ponder.core.refs import Ref, spelled
+from ponder.core.text.quoting import quoted
+from ponder.core.text.refs import Ref, spelled
 from ponder.models.base import Completion, ModelInfo, Request, Shape
 from ponder.models.fakes.scripted import EVERYTHING, Scripted
 from ponder.planning.wishes import spec

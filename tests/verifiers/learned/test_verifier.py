@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from ponder.core.effects import Sampling
 from ponder.core.errors import ModelTimeout, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.refs import Ref
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.session import Session
+from ponder.core.text.refs import Ref
 from ponder.core.trace import Score, Trace
 from ponder.models.base import Completion, Request
 from ponder.models.fakes.scripted import Scripted

@@ -21,7 +21,7 @@ from ponder.cli.output.terminal import say, say_json, say_text, short
 from ponder.cli.output.voice import Voice
 from ponder.cli.views import result as shown
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.worth import said

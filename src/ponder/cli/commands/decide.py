@@ -24,7 +24,7 @@ from ponder.decision import Decision, decided, decided_all, wish
 from ponder.planning.spec import Spec
 from ponder.policies.decisions import RAREST, cross_entropy, fitted
 from ponder.runtime.engine import Engine
-from ponder.strategies.looking import MOST, Labels
+from ponder.strategies.deciding.looking import MOST, Labels
 from ponder.util.files import read_text, text_of, with_line_feeds
 
 ABSTAINED = 3

@@ -16,7 +16,7 @@ from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.core.refs import texts
+from ponder.core.text.refs import texts
 
 if TYPE_CHECKING:
     from ponder.experiments.report.values import Findings

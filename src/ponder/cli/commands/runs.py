@@ -22,10 +22,10 @@ from ponder.cli.tree.picture import Picture, picture
 from ponder.cli.tree.terminal import MOST, Drawing
 from ponder.cli.views import runs as view
 from ponder.core.errors import UsageError
-from ponder.core.events import Subscriber
 from ponder.core.problem import Message, Problem
-from ponder.core.search import Tree
-from ponder.core.steering import AT_A_NODE, KINDS, Action
+from ponder.core.record.events import Subscriber
+from ponder.core.record.search import Tree
+from ponder.core.record.steering import AT_A_NODE, KINDS, Action
 from ponder.planning.spec import Spec
 from ponder.runtime import history
 from ponder.runtime.engine import Engine

@@ -21,11 +21,11 @@ from ponder.cli.views import live
 from ponder.cli.views import result as shown
 from ponder.core.budget import Budget
 from ponder.core.errors import RunFailed, UsageError
-from ponder.core.events import Subscriber
 from ponder.core.problem import ANSWER_TYPES
-from ponder.core.refs import Ref, spelled
+from ponder.core.record.events import Subscriber
+from ponder.core.text.refs import Ref, spelled
+from ponder.core.text.visible import visible_line
 from ponder.core.thinking import LEVELS
-from ponder.core.visible import visible_line
 from ponder.planning.plans import given
 from ponder.planning.presets import DEFAULT, PRESETS, SHARED
 from ponder.planning.problems import labels

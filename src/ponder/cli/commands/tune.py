@@ -21,9 +21,9 @@ from ponder.cli.output.tables import table
 from ponder.cli.output.terminal import console, say, say_json, show
 from ponder.cli.output.voice import Voice
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
 from ponder.core.errors import MissingExtra, RunFailed, UsageError
-from ponder.core.visible import visible_line
+from ponder.core.text.visible import visible_line
 from ponder.experiments.suites.registry import find
 from ponder.planning import presets
 from ponder.planning.plans import to_toml

@@ -15,7 +15,7 @@ from ponder.cli.options.once import Group
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import MissingExtra, UsageError
-from ponder.core.refs import Ref, spelled, texts
+from ponder.core.text.refs import Ref, spelled, texts
 from ponder.experiments.pools import file as pools
 from ponder.verifiers import naming, registry
 from ponder.verifiers.learned import scorer as learned_scorer

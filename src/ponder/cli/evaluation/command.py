@@ -22,7 +22,7 @@ from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.cli.output.voice import Voice, tell_of_person
 from ponder.core.errors import MissingExtra, PonderError, UsageError
-from ponder.core.refs import parse_options
+from ponder.core.text.refs import parse_options
 from ponder.experiments.evals import configurations as reading
 from ponder.experiments.evals.evaluation import AT_ONCE, Evaluation, Progress
 from ponder.experiments.evals.evaluation import evaluate as carry_out

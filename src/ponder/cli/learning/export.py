@@ -16,7 +16,7 @@ from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import UsageError
-from ponder.core.refs import texts
+from ponder.core.text.refs import texts
 from ponder.learning.rows import exporting
 from ponder.learning.rows.picking import PICKS, Choice, Pick
 from ponder.learning.rows.sources import Reader

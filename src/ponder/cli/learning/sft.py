@@ -20,7 +20,7 @@ from ponder.cli.output.bar import Bar
 from ponder.cli.output.terminal import say, say_json
 from ponder.cli.output.voice import Voice
 from ponder.core.errors import UsageError
-from ponder.core.refs import texts
+from ponder.core.text.refs import texts
 from ponder.learning.rows.picking import PICKS, Choice, Pick
 from ponder.learning.sft import rounds as sft
 from ponder.learning.sft.searching import Search

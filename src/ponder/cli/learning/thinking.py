@@ -11,7 +11,7 @@ from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import texts
+from ponder.core.text.refs import texts
 from ponder.experiments.suites.registry import find, measures
 from ponder.learning.rows import puzzles
 from ponder.learning.thinking.bounds import ALL, Level

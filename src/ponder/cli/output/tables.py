@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from rich.table import Table
 
 from ponder.cli.output.terminal import text
-from ponder.core.visible import visible_line
+from ponder.core.text.visible import visible_line
 
 
 def table(

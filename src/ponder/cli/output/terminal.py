@@ -1,9 +1,9 @@
 """The only way to the terminal: all output of commands goes through here, and comes out visible.
 
 Questions, replies, names in files, paths and error texts are foreign. They reach stdout or stderr
-only as ``ponder.core.visible`` shows them, on a terminal or in a pipe; a program that wants the
-exact text reads ``--json``. Styles are Ponder's own. Ruff bans every other way (``banned-api`` in
-pyproject.toml).
+only as ``ponder.core.text.visible`` shows them, on a terminal or in a pipe; a program that wants
+the exact text reads ``--json``. Styles are Ponder's own. Ruff bans every other way
+(``banned-api`` in pyproject.toml).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rich.progress import Progress, ProgressColumn, Task, TextColumn
 from rich.segment import Segment
 from rich.text import Text
 
-from ponder.core.visible import visible, visible_line
+from ponder.core.text.visible import visible, visible_line
 
 # Lines --------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from ponder.cli.pool.record import grade, record
 from ponder.cli.pool.verify import verify
 from ponder.core.errors import MissingExtra, UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.core.refs import parse_list, texts
+from ponder.core.text.refs import parse_list, texts
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import importing, merging
 from ponder.experiments.pools.samples import Entry, Header

@@ -18,7 +18,7 @@ from ponder.cli.output.files import free, tell_skipped
 from ponder.cli.output.terminal import say, short
 from ponder.cli.output.voice import Voice
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
 from ponder.core.errors import RunFailed, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.experiments.pools import file as pools

@@ -16,9 +16,9 @@ from ponder.cli.output.terminal import say
 from ponder.cli.output.voice import Voice, tell_of_person
 from ponder.cli.pool.record import files_of, items_of, problem_of
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import LimitReached, Overcharged, RunFailed, UsageError
-from ponder.core.ledger import Receipt
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import verifying
 from ponder.experiments.pools.recording import journal_of

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ponder.cli.tree.picture import Branch, Picture, counted
+from ponder.core.text.visible import shown
 from ponder.core.trace import Score
-from ponder.core.visible import shown
 
 _SCRIPTS = ("layout.js", "model.js", "view.js", "panel.js", "page.js")
 

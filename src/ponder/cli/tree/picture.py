@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ponder.core.search import ROOT, TWIN, Node, Tree
-from ponder.core.steering import Action
+from ponder.core.record.search import ROOT, TWIN, Node, Tree
+from ponder.core.record.steering import Action
 from ponder.core.trace import Score, Trace
 
 NOTHING = "(nothing)"

@@ -12,7 +12,7 @@ from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by th
 from ponder.cli.output import terminal
 from ponder.cli.output.terminal import short
 from ponder.cli.tree.picture import NOTHING, Branch, Picture, leading, rest, spoken
-from ponder.core.search import Node
+from ponder.core.record.search import Node
 
 MOST = 100
 """Most branches that the terminal shows unless asked for all."""

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by the sink
 
 from ponder.cli.output import terminal
-from ponder.core.visible import visible_line
+from ponder.core.text.visible import visible_line
 
 KEPT = 1024
 """Number of characters kept of a trace: more than the widest line has."""

@@ -12,7 +12,7 @@ from ponder.cli.output import terminal
 from ponder.cli.output.terminal import short
 from ponder.cli.tree.picture import NOTHING, addition, notes
 from ponder.cli.tree.terminal import fitted, scores, shade, visits, within
-from ponder.core.search import ROOT, TWIN, Node, Status, Tree
+from ponder.core.record.search import ROOT, TWIN, Node, Status, Tree
 
 _COLUMNS: dict[str, Callable[[Node], str]] = {
     "node": lambda node: node.id,

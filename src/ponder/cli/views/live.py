@@ -14,8 +14,9 @@ from ponder.cli.output.terminal import short, text
 from ponder.cli.views.chains import Chain
 from ponder.cli.views.screen import Screen
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
-from ponder.core.events import (
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item
+from ponder.core.record.events import (
     Decided,
     Event,
     Grew,
@@ -27,9 +28,8 @@ from ponder.core.events import (
     Spent,
     VoteChanged,
 )
-from ponder.core.ledger import Item
-from ponder.core.search import Tree, apply
-from ponder.core.visible import visible, visible_line
+from ponder.core.record.search import Tree, apply
+from ponder.core.text.visible import visible, visible_line
 
 _SHOWN = 5
 _TEXTS = ("question", "answer")  # a run's fields of several lines

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from ponder.cli.output import terminal
 from ponder.cli.output.terminal import say, say_text, short, text
-from ponder.core.cost import PICO
-from ponder.core.ledger import Item, Receipt
-from ponder.core.visible import visible_line
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item, Receipt
+from ponder.core.text.visible import visible_line
 from ponder.runtime.result import Candidate, Result
 
 _SHOWN = 5

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from ponder.cli.output import tables, terminal
 from ponder.cli.output.terminal import short, text
-from ponder.core.effects import PROGRAM
-from ponder.core.visible import visible_line
+from ponder.core.record.effects import PROGRAM
+from ponder.core.text.visible import visible_line
 from ponder.runtime.records import Row
 
 _TEXTS = ("question", "answer")  # a run's fields of several lines

@@ -17,7 +17,7 @@ from rich.text import Text  # noqa: TID251 -- a type alone: texts are made by th
 from ponder.cli.output import terminal
 from ponder.cli.views import frontier
 from ponder.cli.views.chains import Chain, line
-from ponder.core.search import Tree
+from ponder.core.record.search import Tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ponder import api
 from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.refs import texts
+from ponder.core.text.refs import texts
 from ponder.core.worth import Worth
 from ponder.experiments.suites.base import Item
 from ponder.models.config import Config

@@ -18,16 +18,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponder import api
-from ponder.core.cost import PICO
-from ponder.core.effects import GENERATE, PROGRAM
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item as Spent
 from ponder.core.errors import (
     BudgetTooSmall,
     ModelError,
     RunFailed,
     UsageError,
 )
-from ponder.core.ledger import Item as Spent
 from ponder.core.problem import Problem
+from ponder.core.record.effects import GENERATE, PROGRAM
 from ponder.experiments.evals.configurations import Configuration
 from ponder.experiments.evals.store import Outcome, Store, Stored
 from ponder.experiments.suites.base import Item

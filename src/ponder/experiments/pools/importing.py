@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import ANSWER_TYPES
-from ponder.core.refs import parse_options
+from ponder.core.text.refs import parse_options
 from ponder.experiments.pools.file import LINE_LIMIT, BrokenLine, entry_from, loads, shown
 from ponder.experiments.pools.samples import Entry
 from ponder.util.decoding import Malformed, parse

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import (
     LimitReached,
     ModelError,
@@ -22,9 +22,9 @@ from ponder.core.errors import (
     Stop,
     UsageError,
 )
-from ponder.core.ledger import Receipt
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Trace
 from ponder.experiments.suites.base import Item
 from ponder.runtime.journal import Journal

@@ -21,11 +21,11 @@ from ponder import api
 from ponder._version import __version__
 from ponder.answers.extract import instruction
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
-from ponder.core.effects import Sampling
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item as Spent
 from ponder.core.errors import CapabilityError, RunFailed, UsageError
-from ponder.core.ledger import Item as Spent
 from ponder.core.problem import Problem
+from ponder.core.record.effects import Sampling
 from ponder.experiments.pools.recorder import Outcome, Progress, Recorder, sample_of
 from ponder.experiments.pools.samples import Entry, Header, Sample
 from ponder.experiments.suites.base import Item

@@ -17,13 +17,13 @@ from typing import Any
 from ponder.answers.equivalence import recorded_key
 from ponder.core.answer import Answer
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
-from ponder.core.effects import Sampling
-from ponder.core.ledger import Item as Spent
-from ponder.core.ledger import Receipt
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item as Spent
+from ponder.core.costs.ledger import Receipt
 from ponder.core.problem import Problem
-from ponder.core.run import Run
-from ponder.core.session import Session
+from ponder.core.record.effects import Sampling
+from ponder.core.sessions.run import Run
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.experiments.pools.recording import claimed, journal_of
 from ponder.experiments.pools.samples import Entry, Sample

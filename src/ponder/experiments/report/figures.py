@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ponder.core.visible import escape
+from ponder.core.text.visible import escape
 from ponder.experiments.report.narrative import quantity
 from ponder.experiments.report.table import ONE_SAMPLE
 from ponder.experiments.report.values import Curve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
-from ponder.core.visible import shown
+from ponder.core.text.visible import shown
 from ponder.experiments.report import charts, tables
 from ponder.experiments.report.figures import svg
 from ponder.experiments.report.narrative import UNIT_NAMES, listed, problems

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import Ref, spelled
+from ponder.core.text.refs import Ref, spelled
 from ponder.experiments.stats import estimators, intervals, paired, subsets
 from ponder.experiments.stats.columns import ABSTAINED, Columns, Group
 from ponder.experiments.stats.estimators import Floats

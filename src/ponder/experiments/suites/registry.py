@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ponder.core.errors import UnknownName, UsageError
-from ponder.core.refs import Ref, parse
+from ponder.core.text.refs import Ref, parse
 from ponder.experiments.suites import (
     aime,
     amc,

@@ -20,9 +20,9 @@ import numpy as np
 
 from ponder import api
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item as Spent
 from ponder.core.errors import RunFailed
-from ponder.core.ledger import Item as Spent
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import recording, regrading
 from ponder.experiments.pools.recorder import Progress

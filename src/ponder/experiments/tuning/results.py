@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ponder.core.budget import Budget
-from ponder.core.effects import GENERATE, Sampling
 from ponder.core.errors import UsageError
+from ponder.core.record.effects import GENERATE, Sampling
 from ponder.experiments.evals.store import Outcome, Store, Stored
 from ponder.experiments.stats.estimators import Floats
 from ponder.planning import presets

@@ -16,9 +16,9 @@ from typing import Any
 
 from ponder.answers.arithmetic import false_statement, steps
 from ponder.answers.equivalence import recorded_key
-from ponder.core.marks import split
 from ponder.core.problem import ArithmeticTests, Problem
-from ponder.core.search import Tree
+from ponder.core.record.search import Tree
+from ponder.core.text.marks import split
 
 AGREEMENT = "agreement"
 """Name of the score that every chain has: the share of its problem's samples with its answer."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ponder._version import __version__
-from ponder.core.effects import Generate, Sampling
 from ponder.core.errors import UsageError
-from ponder.core.marks import joined
 from ponder.core.problem import Problem
-from ponder.core.search import ROOT, Tree
+from ponder.core.record.effects import Generate, Sampling
+from ponder.core.record.search import ROOT, Tree
+from ponder.core.text.marks import joined
 from ponder.core.trace import Score, Trace
 from ponder.experiments.evals.store import Store
 from ponder.experiments.pools.file import Pool

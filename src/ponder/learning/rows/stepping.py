@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ponder.core.search import ROOT, Tree
+from ponder.core.record.search import ROOT, Tree
 from ponder.learning.rows.chains import Asked, Chain
 from ponder.learning.rows.picking import Choice
 

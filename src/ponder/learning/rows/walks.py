@@ -11,7 +11,7 @@ from typing import Any
 from ponder.answers.arithmetic import steps
 from ponder.answers.extract import extract
 from ponder.core.problem import ArithmeticTests, Problem
-from ponder.core.search import Node, Tree
+from ponder.core.record.search import Node, Tree
 from ponder.learning.rows.chains import Asked, Chain
 from ponder.learning.rows.picking import Choice
 from ponder.learning.rows.questions import turns

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ponder.core.budget import Budget
-from ponder.core.effects import Sampling
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import UsageError
-from ponder.core.ledger import Receipt
+from ponder.core.record.effects import Sampling
 from ponder.experiments.pools import file as pools
 from ponder.experiments.pools import recording, verifying
 from ponder.experiments.pools.recorder import Progress as Far

@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from ponder.answers.arithmetic import false_statement, solves, steps
 from ponder.answers.extract import extract
-from ponder.core.marks import joined, split
 from ponder.core.problem import ArithmeticTests, Problem
+from ponder.core.text.marks import joined, split
 from ponder.learning.thinking import symbolic
 from ponder.learning.thinking.bounds import BOUNDS, Level, tokens
 from ponder.models.taught import CLOSED

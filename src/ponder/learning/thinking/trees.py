@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from ponder.core.search import ROOT, Node, Tree
+from ponder.core.record.search import ROOT, Node, Tree
 from ponder.learning.thinking.bounds import Bound, tokens
 
 LONGEST = 160

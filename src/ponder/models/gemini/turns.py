@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.core.tools import ToolCall, Toolset
 from ponder.models.calls import MADE
 from ponder.models.http.carried import texts, unchanged

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.models.http.endpoint import Endpoint
 from ponder.models.http.replies import Choice
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ponder.core import jsontext
 from ponder.core.errors import MalformedReply, UsageError
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.models.base import Completion, Request
 from ponder.models.calls import beside
 from ponder.models.http.carried import own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ponder.core import jsontext
+from ponder.core.text import jsontext
 
 Json = Any  # what json.loads returns; nothing below trusts it
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ponder.core import jsontext
 from ponder.core.errors import CapabilityError
 from ponder.core.problem import Message, offered
+from ponder.core.text import jsontext
 from ponder.core.tools import Tool, ToolCall
 from ponder.core.trace import Finish
 from ponder.models import sound

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.core.tools import Image, ToolCall, Toolset
 
 Json = Any  # what json.loads returns; nothing below trusts it

@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ponder.core import marks
 from ponder.core.errors import (
     MissingExtra,
     ModelError,
@@ -25,6 +24,7 @@ from ponder.core.errors import (
     UsageError,
 )
 from ponder.core.problem import Message, offered
+from ponder.core.text import marks
 from ponder.core.trace import Delta
 from ponder.models import calls
 from ponder.models.base import (

@@ -22,7 +22,6 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from yarl import URL
 
-from ponder.core import jsontext
 from ponder.core.errors import (
     MalformedReply,
     ModelError,
@@ -34,6 +33,7 @@ from ponder.core.errors import (
 )
 from ponder.core.problem import Message
 from ponder.core.steps import BETWEEN
+from ponder.core.text import jsontext
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.http.endpoint import Endpoint, find_key, find_proxy, url_of

@@ -21,7 +21,7 @@ from typing import Any
 
 from ponder.core.errors import MissingExtra, ModelError, RequestRefused, UsageError
 from ponder.core.problem import Message
-from ponder.core.refs import parse
+from ponder.core.text.refs import parse
 from ponder.core.trace import Delta
 from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
 from ponder.models.reward import formats

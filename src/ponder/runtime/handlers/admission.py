@@ -23,9 +23,9 @@ from decimal import Decimal
 from operator import attrgetter
 
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
+from ponder.core.costs.ledger import Item, Ledger
 from ponder.core.errors import Limit, LimitReached, Overcharged
-from ponder.core.ledger import Item, Ledger
 
 NOTHING = Cost()
 

@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ponder.core.cost import Cost
-from ponder.core.effects import Call, Generate, Handler, Result, Steer
+from ponder.core.costs.cost import Cost
+from ponder.core.costs.ledger import Item, Ledger
 from ponder.core.errors import LimitReached, ModelError
-from ponder.core.ledger import Item, Ledger
-from ponder.core.run import forced
+from ponder.core.record.effects import Call, Generate, Handler, Result, Steer
+from ponder.core.sessions.run import forced
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta, Trace
 from ponder.runtime.handlers.admission import Admission, Grant

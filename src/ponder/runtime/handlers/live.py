@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from ponder.answers.calls import called
 from ponder.answers.extract import closed
-from ponder.core.effects import (
+from ponder.core.problem import Problem, offered
+from ponder.core.record.effects import (
     GENERATE,
     PROGRAM,
     Call,
@@ -18,9 +19,8 @@ from ponder.core.effects import (
     Sampling,
     Verify,
 )
-from ponder.core.marks import closes
-from ponder.core.problem import Problem, offered
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.marks import closes
 from ponder.core.trace import Finish, Trace
 from ponder.models.base import Capability, Completion, Model, Request
 from ponder.models.thought import thought

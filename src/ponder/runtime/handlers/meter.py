@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ponder.core.cost import PICO, Cost
-from ponder.core.effects import Generate
+from ponder.core.costs.cost import PICO, Cost
 from ponder.core.errors import Limit
 from ponder.core.problem import Message, Problem
-from ponder.core.run import ASK, ASKED, Cue, boxed
+from ponder.core.record.effects import Generate
+from ponder.core.sessions.run import ASK, ASKED, Cue, boxed
 from ponder.core.trace import Trace
 from ponder.models.base import Model, Pricing
 

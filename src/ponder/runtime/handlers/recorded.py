@@ -15,9 +15,9 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from ponder.core.effects import Call, Effect, Generate, Handler, Result, Steer
 from ponder.core.errors import ReplayMismatch
-from ponder.core.events import Decision
+from ponder.core.record.effects import Call, Effect, Generate, Handler, Result, Steer
+from ponder.core.record.events import Decision
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import Row, unpack
 

@@ -7,8 +7,8 @@ attempt is a call of its own to the budget, and both are booked.
 
 from __future__ import annotations
 
-from ponder.core.effects import Call, Handler, Result
 from ponder.core.errors import MalformedReply, ModelUnreachable
+from ponder.core.record.effects import Call, Handler, Result
 
 
 def retried(inner: Handler) -> Handler:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponder.core.effects import Call, Handler, Result, Steer
+from ponder.core.record.effects import Call, Handler, Result, Steer
 from ponder.runtime.inbox import Inbox
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ponder.core.effects import Call, Execute, Generate, Handler, Result, Steer, Verify
+from ponder.core.costs.ledger import Ledger
 from ponder.core.errors import LimitReached, ModelError
-from ponder.core.events import (
+from ponder.core.record.effects import Call, Execute, Generate, Handler, Result, Steer, Verify
+from ponder.core.record.events import (
     Grew,
     SampleFinished,
     SampleLost,
@@ -16,7 +17,6 @@ from ponder.core.events import (
     Spent,
     Subscriber,
 )
-from ponder.core.ledger import Ledger
 from ponder.core.trace import Delta, Ran, Trace
 
 EVERY = 0.1

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue, field_validator, model_validator
 from pydantic.config import JsonDict
 
+from ponder.server.asking.dial import Dial, Effort
 from ponder.server.body import WHOLE, Count, Form, Nucleus, picture
 from ponder.server.chat.tools import Allowed, Call, Choice, Named, Offered, check_choice
-from ponder.server.dial import Dial, Effort
 
 
 class Picture(Form):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ponder.server.answered import Reply, Tokens
 from ponder.server.chat.logprobs import spelled, told
 from ponder.server.chat.tools import written
+from ponder.server.telling.answered import Reply, Tokens
 
 FINISH = {"stop": "stop", "length": "length", "refusal": "content_filter", "calls": "tool_calls"}
 

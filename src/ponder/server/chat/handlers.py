@@ -9,17 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ponder.core.budget import Budget
-from ponder.server import dial
-from ponder.server.asked import Asked, lowered, shared
+from ponder.server.asking import dial
+from ponder.server.asking.asked import Asked, lowered, shared
 from ponder.server.body import read
 from ponder.server.chat.body import ChatBody
 from ponder.server.chat.form import Head, whole
 from ponder.server.chat.stream import streamed
 from ponder.server.chat.tools import toolset
 from ponder.server.chat.turns import messages
-from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError
-from ponder.server.gone import unless_gone
+from ponder.server.telling.conducted import House, conduct
+from ponder.server.telling.gone import unless_gone
 
 
 async def complete(request: Request) -> Response:

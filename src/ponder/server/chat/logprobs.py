@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponder.core.trace import Trace
-from ponder.server.answered import Reply
+from ponder.server.telling.answered import Reply
 
 TOGETHER = 16
 """Most tokens of one chunk of a stream, unless they end within a character."""

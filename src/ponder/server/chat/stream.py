@@ -10,19 +10,19 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ponder.core import jsontext
-from ponder.core.events import Event, RunStarted
-from ponder.server.answered import Reply, reply
-from ponder.server.asked import Asked
+from ponder.core.record.events import Event, RunStarted
+from ponder.core.text import jsontext
+from ponder.server.asking.asked import Asked
 from ponder.server.chat.form import FINISH, Head, ponder, usage
 from ponder.server.chat.logprobs import spelled
 from ponder.server.chat.tools import increments
-from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.errors import classified
-from ponder.server.facts import fact
 from ponder.server.keys import Key
-from ponder.server.sse import DONE, KEEP_ALIVE, Arriving, EventStream, frame
-from ponder.server.told import Said, Telling
+from ponder.server.telling.answered import Reply, reply
+from ponder.server.telling.conducted import Conducted, House, conduct
+from ponder.server.telling.facts import fact
+from ponder.server.telling.sse import DONE, KEEP_ALIVE, Arriving, EventStream, frame
+from ponder.server.telling.told import Said, Telling
 
 CHUNK = "chat.completion.chunk"
 EMPTY = b'"delta": {}'

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from ponder.core import jsontext
 from ponder.core.errors import UsageError
+from ponder.core.text import jsontext
 from ponder.core.tools import CHOICES, Tool, ToolCall, Toolset
 from ponder.server.body import Form
 from ponder.server.errors import ApiError

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ponder.core.problem import Message
 from ponder.core.tools import Image
+from ponder.server.asking.pairing import check_results
 from ponder.server.chat.body import Turn
 from ponder.server.errors import ApiError
-from ponder.server.pairing import check_results
 
 
 def messages(turns: Sequence[Turn]) -> tuple[Message, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from contextlib import suppress
 
-from ponder.core.events import Event
+from ponder.core.record.events import Event
 
 
 class Channel:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ponder.api import journal_path
-from ponder.core.events import Event, RunStarted, Subscriber
+from ponder.core.record.events import Event, RunStarted, Subscriber
 from ponder.planning.spec import Spec
 from ponder.runtime.engine import Engine
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
-from ponder.server.asked import Planned
+from ponder.server.asking.asked import Planned
 from ponder.server.errors import ApiError
 from ponder.server.live.channel import Channel
 from ponder.server.live.kept import Records, Repeatable

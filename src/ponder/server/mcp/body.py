@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from ponder.core.budget import Budget
 from ponder.planning.presets import PRESETS
-from ponder.server.asked import budget_of
+from ponder.server.asking.asked import budget_of
+from ponder.server.asking.dial import Effort, Limits
 from ponder.server.body import Form
-from ponder.server.dial import Effort, Limits
-from ponder.strategies.looking import MOST
+from ponder.strategies.deciding.looking import MOST
 
 CANDIDATES = 256
 """Most candidates of one call."""

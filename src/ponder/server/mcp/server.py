@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ponder._version import __version__
 from ponder.runtime.engine import Engine
+from ponder.server.asking.served import Served
 from ponder.server.body import bounded
-from ponder.server.conducted import House
 from ponder.server.keys import guarded
-from ponder.server.served import Served
 from ponder.server.settings import Settings
+from ponder.server.telling.conducted import House
 from ponder.util.threads import in_thread
 
 if TYPE_CHECKING:

@@ -19,21 +19,21 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 
-from ponder.core import jsontext
 from ponder.core.errors import LimitReached, Overcharged
-from ponder.core.events import Event, Subscriber
 from ponder.core.problem import Message
-from ponder.server.answered import reply
-from ponder.server.asked import Asked, check_names, lowered
+from ponder.core.record.events import Event, Subscriber
+from ponder.core.text import jsontext
+from ponder.server.asking.asked import Asked, check_names, lowered
 from ponder.server.body import checked
-from ponder.server.conducted import Conducted, House, conduct
 from ponder.server.decisions import Deciding
 from ponder.server.decisions import asked as decision
 from ponder.server.errors import ApiError, classified
 from ponder.server.keys import Key
 from ponder.server.mcp.body import Call, Decide, Decided, Score, Scores, Solve, Solved
-from ponder.server.told import Telling
-from ponder.strategies.looking import YES_NO
+from ponder.server.telling.answered import reply
+from ponder.server.telling.conducted import Conducted, House, conduct
+from ponder.server.telling.told import Telling
+from ponder.strategies.deciding.looking import YES_NO
 from ponder.verification import ascore, problem_from
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 
 from ponder.core.errors import UsageError
 from ponder.core.tools import Image
+from ponder.server.asking.pairing import Caller
 from ponder.server.body import Form
-from ponder.server.pairing import Caller
 
 _OWN = {
     "text": {"text"},

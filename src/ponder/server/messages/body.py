@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from ponder.server.asking.dial import Dial, Effort
 from ponder.server.body import WHOLE, Count, Form, Nucleus
-from ponder.server.dial import Dial, Effort
 from ponder.server.messages.blocks import Block, Cached
 from ponder.server.messages.tools import Offered, ToolChoice
 

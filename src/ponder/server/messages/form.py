@@ -6,9 +6,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ponder.server.answered import Reply, Tokens
 from ponder.server.messages import signatures
 from ponder.server.messages.tools import used
+from ponder.server.telling.answered import Reply, Tokens
 
 Shown = Literal["whole", "omitted", "none"]
 """The part of the thinking that is shown: all of it, a block without its text, or no block."""

@@ -11,12 +11,9 @@ from starlette.responses import JSONResponse, Response
 
 from ponder.core.thinking import Thinking
 from ponder.models.thinking import level_of
-from ponder.server import dial
-from ponder.server.answered import Reply
-from ponder.server.asked import Asked
+from ponder.server.asking import dial
+from ponder.server.asking.asked import Asked
 from ponder.server.body import read
-from ponder.server.conducted import House, conduct
-from ponder.server.gone import unless_gone
 from ponder.server.messages.body import CountBody, MessagesBody
 from ponder.server.messages.errors import id_of
 from ponder.server.messages.form import Head, Shown, whole
@@ -24,6 +21,9 @@ from ponder.server.messages.signatures import Signatures
 from ponder.server.messages.stream import streamed
 from ponder.server.messages.tools import toolset
 from ponder.server.messages.turns import messages
+from ponder.server.telling.answered import Reply
+from ponder.server.telling.conducted import House, conduct
+from ponder.server.telling.gone import unless_gone
 
 
 async def create(request: Request) -> Response:

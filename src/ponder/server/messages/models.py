@@ -8,10 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.keys import Handler
 from ponder.server.messages.errors import VERSION, id_of
+from ponder.server.telling.conducted import House
 
 PAGE, MOST = 20, 1000
 """Number of models on a page, and the most that a request may ask for."""

@@ -9,20 +9,20 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from ponder.core.events import Event
-from ponder.core.jsontext import dumps
+from ponder.core.record.events import Event
+from ponder.core.text.jsontext import dumps
 from ponder.core.tools import ToolCall
-from ponder.server.answered import Reply, Tokens, reply
-from ponder.server.asked import Asked
-from ponder.server.conducted import Conducted, House, conduct
+from ponder.server.asking.asked import Asked
 from ponder.server.errors import classified
-from ponder.server.facts import fact
 from ponder.server.keys import Key
 from ponder.server.messages import errors
 from ponder.server.messages.form import NOT_ENDED, Head, Shown, ending, usage
 from ponder.server.messages.tools import used
-from ponder.server.sse import Arriving, EventStream, frame
-from ponder.server.told import Telling
+from ponder.server.telling.answered import Reply, Tokens, reply
+from ponder.server.telling.conducted import Conducted, House, conduct
+from ponder.server.telling.facts import fact
+from ponder.server.telling.sse import Arriving, EventStream, frame
+from ponder.server.telling.told import Telling
 
 
 @dataclass(frozen=True, slots=True)

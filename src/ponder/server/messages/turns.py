@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from ponder.core import jsontext
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.core.tools import Image, ToolCall
 from ponder.server.errors import ApiError
 from ponder.server.messages.blocks import Block

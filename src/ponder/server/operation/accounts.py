@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from ponder.api import journal_path
 from ponder.core.budget import Budget
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
+from ponder.core.costs.ledger import Receipt
 from ponder.core.errors import BudgetTooSmall, RunFailed
-from ponder.core.events import Event, Subscriber
-from ponder.core.ledger import Receipt
-from ponder.core.run import ignore
+from ponder.core.record.events import Event, Subscriber
+from ponder.core.sessions.run import ignore
 from ponder.models.opening import Opened
 from ponder.planning.spec import Spec
 from ponder.runtime.engine import Engine
 from ponder.runtime.handlers.meter import Meter
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.server.asked import Planned, lowered
+from ponder.server.asking.asked import Planned, lowered
 from ponder.server.keys import Key
 from ponder.server.operation.gate import Gate
 from ponder.server.operation.metrics import Metrics, saved

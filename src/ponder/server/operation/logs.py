@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from ponder.core import jsontext
+from ponder.core.text import jsontext
 
 LOGGER = "ponder.server"
 """Name of the logger of requests and failures."""

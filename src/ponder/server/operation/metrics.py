@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from ponder.core.cost import PICO
-from ponder.core.effects import GENERATE, PROGRAM
-from ponder.core.ledger import Item
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item
+from ponder.core.record.effects import GENERATE, PROGRAM
 from ponder.server.operation.gate import Gate
 
 WHOLE = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)

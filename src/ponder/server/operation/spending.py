@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.core.cost import PICO, Cost
+from ponder.core.costs.cost import PICO, Cost
 from ponder.core.errors import PonderError
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key

@@ -18,16 +18,16 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ponder._version import __version__
-from ponder.core.cost import PICO
-from ponder.core.effects import GENERATE, PROGRAM
-from ponder.core.events import (
+from ponder.core.costs.cost import PICO
+from ponder.core.costs.ledger import Item
+from ponder.core.record.effects import GENERATE, PROGRAM
+from ponder.core.record.events import (
     Event,
     SampleFinished,
     SampleLost,
     SampleStarted,
     Spent,
 )
-from ponder.core.ledger import Item
 from ponder.planning.spec import Spec
 
 PROVIDER = "ponder"

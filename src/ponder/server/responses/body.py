@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from ponder.server.asking.dial import Dial, Effort
 from ponder.server.body import WHOLE, Count, Form, Nucleus
-from ponder.server.dial import Dial, Effort
 from ponder.server.responses.items import Input
 from ponder.server.responses.tools import Choice, Offered, check_choice, check_levels
 

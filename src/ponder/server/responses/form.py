@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ponder.core.tools import ToolCall
-from ponder.server.answered import Tokens
 from ponder.server.responses.body import ResponseBody
 from ponder.server.responses.tools import Allowed, Named
+from ponder.server.telling.answered import Tokens
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 FINAL: frozenset[str] = frozenset({"completed", "incomplete", "failed", "cancelled"})

@@ -12,9 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ponder.server.body import read
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
-from ponder.server.gone import hung_up
 from ponder.server.keys import guarded
 from ponder.server.live.live import CLAIM
 from ponder.server.responses.body import INCLUDABLE, ResponseBody
@@ -25,7 +23,9 @@ from ponder.server.responses.office import Office
 from ponder.server.responses.store import Stored
 from ponder.server.responses.wishes import asked
 from ponder.server.runs.once import once
-from ponder.server.sse import EventStream, frame
+from ponder.server.telling.conducted import House
+from ponder.server.telling.gone import hung_up
+from ponder.server.telling.sse import EventStream, frame
 
 ASKED = ("stream", "starting_after", "include", "include[]", "include_obfuscation")
 """Fields of the query of a retrieval."""

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 
 from ponder.core.problem import Message
 from ponder.core.tools import Image, ToolCall
+from ponder.server.asking.pairing import Caller, check_results
 from ponder.server.body import Form, picture
 from ponder.server.errors import ApiError
-from ponder.server.pairing import Caller, check_results
 
 Role = Literal["system", "developer", "user", "assistant"]
 Kind = Literal["message", "reasoning", "function_call", "function_call_output", "item_reference"]

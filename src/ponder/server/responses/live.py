@@ -7,22 +7,22 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ponder.core import events
 from ponder.core.problem import Message
-from ponder.server.answered import Tokens
-from ponder.server.asked import Asked
+from ponder.core.record import events
+from ponder.server.asking.asked import Asked
 from ponder.server.chat.logprobs import Spelled
-from ponder.server.conducted import House, conduct
 from ponder.server.errors import ApiError, classified
-from ponder.server.facts import fact
 from ponder.server.keys import Key
 from ponder.server.live.live import going_on
 from ponder.server.responses.form import Head, Outcome, logprobs
 from ponder.server.responses.outcome import NOTHING, ended, failed
 from ponder.server.responses.store import Stored
 from ponder.server.responses.writer import Writer
-from ponder.server.sse import KEEP_ALIVE, frame
-from ponder.server.told import Said, Telling
+from ponder.server.telling.answered import Tokens
+from ponder.server.telling.conducted import House, conduct
+from ponder.server.telling.facts import fact
+from ponder.server.telling.sse import KEEP_ALIVE, frame
+from ponder.server.telling.told import Said, Telling
 
 ATTEMPT = 10**6
 """Events of each attempt at a response, so that the numbers of one mean none of another."""

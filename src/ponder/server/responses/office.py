@@ -10,9 +10,8 @@ from typing import Any
 
 from ponder.core.errors import PonderError
 from ponder.core.problem import Message
-from ponder.server.asked import Asked
+from ponder.server.asking.asked import Asked
 from ponder.server.body import checked
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key
 from ponder.server.live.kept import RETENTION
@@ -24,6 +23,7 @@ from ponder.server.responses.live import Live, Started
 from ponder.server.responses.outcome import failed
 from ponder.server.responses.store import Store, Stored, place
 from ponder.server.responses.wishes import asked
+from ponder.server.telling.conducted import House
 from ponder.util.worker import gone, this_one
 
 LOST = ApiError(

@@ -8,11 +8,11 @@ from typing import Any
 
 from ponder.core.problem import Message
 from ponder.runtime.result import Result
-from ponder.server.answered import Reply, Tokens, reply, tokens, told
-from ponder.server.asked import Planned
+from ponder.server.asking.asked import Planned
 from ponder.server.chat.logprobs import Spelled, spelled
 from ponder.server.errors import ApiError
 from ponder.server.responses.form import CODES, Outcome
+from ponder.server.telling.answered import Reply, Tokens, reply, tokens, told
 
 LIMITS = ("tokens", "usd", "flops", "seconds")
 

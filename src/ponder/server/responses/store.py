@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ponder import api
-from ponder.core import jsontext
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import Message
+from ponder.core.text import jsontext
 from ponder.server.responses.form import FINAL, Status
 from ponder.util import sqlite as database
 from ponder.util.decoding import decode, parse

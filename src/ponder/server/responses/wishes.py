@@ -9,11 +9,11 @@ from typing import Any
 
 from ponder.core.problem import Message
 from ponder.planning.presets import PRESETS
-from ponder.server import dial
-from ponder.server.asked import Asked, kind_of
+from ponder.server.asking import dial
+from ponder.server.asking.asked import Asked, kind_of
+from ponder.server.asking.served import Served
 from ponder.server.responses.body import ResponseBody
 from ponder.server.responses.tools import toolset
-from ponder.server.served import Served
 from ponder.server.settings import Settings
 
 FEWEST = 8

@@ -15,16 +15,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ponder.core import jsontext
-from ponder.core.events import Event
+from ponder.core.record.events import Event
+from ponder.core.text import jsontext
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
-from ponder.server.facts import fact
 from ponder.server.live.channel import Channel
 from ponder.server.runs import shown
-from ponder.server.sse import KEEP_ALIVE, EventStream
+from ponder.server.telling.conducted import House
+from ponder.server.telling.facts import fact
+from ponder.server.telling.sse import KEEP_ALIVE, EventStream
 
 _STRANGE = "the id of an event must be one that was sent here."
 

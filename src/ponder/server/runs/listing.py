@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key
 from ponder.server.runs import shown
 from ponder.server.runs.reply import Reply
 from ponder.server.runs.resumed import resume
+from ponder.server.telling.conducted import House
 
 MOST = 100
 """Most runs of one page."""

@@ -19,13 +19,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from ponder.server.body import bounded
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
-from ponder.server.gone import hung_up
 from ponder.server.keys import Handler
 from ponder.server.live.kept import Repeatable
 from ponder.server.live.live import CLAIM, Claim, Live
 from ponder.server.live.recording import Recording, played
+from ponder.server.telling.conducted import House
+from ponder.server.telling.gone import hung_up
 from ponder.util.decoding import Malformed, parse
 from ponder.util.worker import gone, this_one
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from ponder.core import jsontext
+from ponder.core.text import jsontext
 
 
 class Reply(JSONResponse):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ponder.api import resuming
 from ponder.runtime.records import RunRow
 from ponder.runtime.result import Result
-from ponder.server.asked import Asked, Planned
-from ponder.server.conducted import Conducted, House
+from ponder.server.asking.asked import Asked, Planned
 from ponder.server.errors import ApiError
 from ponder.server.keys import Key
 from ponder.server.operation.gate import Ticket
 from ponder.server.runs import shown
+from ponder.server.telling.conducted import Conducted, House
 
 
 async def resume(house: House, key: Key, row: RunRow) -> None:

@@ -14,12 +14,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ponder.core.events import RunStarted, SampleFinished
+from ponder.core.record.events import RunStarted, SampleFinished
 from ponder.server.body import WHOLE, Form, read
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.live.live import Going
 from ponder.server.runs.reply import Reply
+from ponder.server.telling.conducted import House
 from ponder.util.threads import in_thread
 from ponder.verifiers.human.verifier import How, Item, Judgement, Queue
 

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from ponder._version import __version__
-from ponder.core.effects import GENERATE
+from ponder.core.costs.ledger import Ledger
 from ponder.core.errors import UsageError
-from ponder.core.events import Event, RunStarted, SampleFinished, Scored
-from ponder.core.ledger import Ledger
-from ponder.core.search import ROOT, Node, Tree, fold
+from ponder.core.record.effects import GENERATE
+from ponder.core.record.events import Event, RunStarted, SampleFinished, Scored
+from ponder.core.record.search import ROOT, Node, Tree, fold
 from ponder.core.trace import Score, Trace
 from ponder.planning.spec import Spec
 from ponder.runtime import history

@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ponder.core.errors import UsageError
-from ponder.core.steering import KINDS, Action
+from ponder.core.record.steering import KINDS, Action
 from ponder.runtime import history
 from ponder.runtime.journal import Journal
 from ponder.runtime.records import RunRow
 from ponder.server.body import WHOLE, Form, read
-from ponder.server.conducted import House
 from ponder.server.errors import ApiError
 from ponder.server.runs import shown
 from ponder.server.runs.reply import Reply
+from ponder.server.telling.conducted import House
 from ponder.strategies import registry
 
 

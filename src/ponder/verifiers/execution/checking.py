@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from ponder.answers.programs import printing
 from ponder.core.problem import Message, Problem
-from ponder.core.quoting import NOT_TO_OBEY, quoted
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.quoting import NOT_TO_OBEY, quoted
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Output, Sandbox
 from ponder.sandbox.mathematics import reaching

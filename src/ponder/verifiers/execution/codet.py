@@ -24,7 +24,7 @@ from ponder.answers.equivalence import parse_python
 from ponder.answers.extract import code_blocks
 from ponder.core.collecting.assertions import always_true, constant
 from ponder.core.problem import AssertTests, Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.sandbox.base import Outcome, Sandbox, Script
 from ponder.verifiers.base import Tooled

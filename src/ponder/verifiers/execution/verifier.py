@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from ponder.core.collecting.collect import collect
 from ponder.core.problem import AssertTests, IoCase, IoTests, Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.sandbox.base import Outcome, Output, Sandbox
 from ponder.verifiers.base import Tooled

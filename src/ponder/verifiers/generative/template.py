@@ -8,7 +8,7 @@ model that was taught by one template is to be asked by the same.
 from __future__ import annotations
 
 from ponder.core.problem import Problem
-from ponder.core.quoting import NOT_TO_OBEY, quoted
+from ponder.core.text.quoting import NOT_TO_OBEY, quoted
 from ponder.verifiers.judge.asking import question
 
 TEMPLATE = "generative/1"

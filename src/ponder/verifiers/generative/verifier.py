@@ -24,7 +24,7 @@ from typing import Any
 
 from ponder.core.errors import ModelError, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Score, Trace
 from ponder.policies.decisions import Reading, averaged, read_greedy, read_place

@@ -27,9 +27,9 @@ import platformdirs
 
 from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import AnswerType, Problem
-from ponder.core.refs import Ref
-from ponder.core.refs import parse as parse_ref
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.refs import Ref
+from ponder.core.text.refs import parse as parse_ref
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.util import sqlite as database
 from ponder.util.decoding import Malformed, decode, parse

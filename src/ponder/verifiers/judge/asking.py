@@ -26,7 +26,7 @@ from typing import Any
 
 from ponder.core.errors import ModelError
 from ponder.core.problem import Message, Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.policies.labels import ALTERNATIVES, LEAST_MASS, as_label, masses
 

@@ -18,8 +18,8 @@ from functools import partial
 
 from ponder.core.errors import ModelError
 from ponder.core.problem import Problem
-from ponder.core.quoting import NOT_TO_OBEY, quoted
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.quoting import NOT_TO_OBEY, quoted
 from ponder.core.trace import Score, Trace
 from ponder.policies import tournament
 from ponder.policies.tournament import Game, Pair

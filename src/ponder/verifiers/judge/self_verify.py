@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from ponder.core.problem import Message, Problem
-from ponder.core.quoting import NOT_TO_OBEY, quoted
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.quoting import NOT_TO_OBEY, quoted
 from ponder.core.trace import Score, Trace, Verdict
 from ponder.verifiers.base import Facts
 from ponder.verifiers.judge.asking import Asker, judged, question

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from ponder.core.problem import Problem
-from ponder.core.quoting import NOT_TO_OBEY, quoted
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.quoting import NOT_TO_OBEY, quoted
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Facts
 from ponder.verifiers.judge.asking import Asker, Labels, judged, question

@@ -15,8 +15,8 @@ from functools import partial
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
-from ponder.core.refs import Ref, spelled
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
+from ponder.core.text.refs import Ref, spelled
 from ponder.core.trace import Score, Trace
 from ponder.util.files import read_regular
 from ponder.verifiers.base import Facts, Verifier

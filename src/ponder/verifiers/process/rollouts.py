@@ -28,7 +28,7 @@ from functools import partial
 from typing import Any
 
 from ponder.core.problem import Problem
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Facts, Tools, Verifier, using
 from ponder.verifiers.judge.asking import judged

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from ponder.core.errors import MalformedReply, UsageError
 from ponder.core.problem import Message, Problem
-from ponder.core.refs import Ref, parse
-from ponder.core.session import Session
+from ponder.core.sessions.session import Session
 from ponder.core.steps import BETWEEN
+from ponder.core.text.refs import Ref, parse
 from ponder.core.trace import Score, Trace
 from ponder.verifiers.base import Facts, Verifier
 from ponder.verifiers.judge.asking import judged

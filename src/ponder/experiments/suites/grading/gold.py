@@ -13,8 +13,8 @@ from typing import Any
 
 from ponder.core.collecting.collect import collect
 from ponder.core.errors import UsageError
-from ponder.core.numbers import exact
 from ponder.core.problem import AnswerType
+from ponder.core.text.numbers import exact
 
 
 class Gold:

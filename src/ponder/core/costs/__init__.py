@@ -1,0 +1,1 @@
+"""Costs in whole numbers, and the ledger that books them."""

@@ -1,0 +1,1 @@
+"""The session that a strategy is given, its state and its branches."""

@@ -1,0 +1,1 @@
+"""Reading and writing small languages: references, marks, numbers, quotations, JSON."""

@@ -1,0 +1,1 @@
+"""From a request in any API to a plan."""

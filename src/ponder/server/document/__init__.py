@@ -1,0 +1,1 @@
+"""The published document: its operations, and the forms and examples of bodies."""

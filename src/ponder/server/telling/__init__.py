@@ -1,0 +1,1 @@
+"""From a run to what its reader sees, on the way and at the end."""

@@ -1,0 +1,1 @@
+"""One chain, longer, shorter, or revised."""

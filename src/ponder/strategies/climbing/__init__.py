@@ -1,0 +1,1 @@
+"""One look, and then whatever is worth its price."""

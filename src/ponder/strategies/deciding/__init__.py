@@ -1,0 +1,1 @@
+"""Choices about a text, read off the probabilities of one token."""

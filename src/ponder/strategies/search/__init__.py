@@ -1,0 +1,1 @@
+"""Searches over steps of reasoning, or over attempts, in a tree."""
