@@ -27,6 +27,9 @@ from tests.support.browsers import NAMES, chromium
 from tests.support.kinds import kinds_of, unmeasured
 from tests.support.sandboxes import missing
 
+# Tiny models are trained by a worker on each core, which more threads would only hold up.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REQUIRABLE = {"model", "data", "sandbox", "browser", "train"}
 TRAINING = ("torch", "transformers", "trl", "peft")

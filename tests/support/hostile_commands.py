@@ -403,6 +403,18 @@ def learn_thinking(ponder: Callable[..., str]) -> None:
     ponder("learn", "thinking", ARGUMENT, "--json", *OUT)
 
 
+def learn_sft(ponder: Callable[..., str]) -> None:
+    model = Path("base.gguf")
+    model.write_bytes(b"GGUF")
+    usual = {"--name": "x", "-m": str(model)}
+    row = lines(f"{NAME}.jsonl", {"prompt": HOSTILE, "completion": ARGUMENT})
+    ponder("learn", "sft", row, *itertools.chain(*usual.items()), "-o", ARGUMENT)
+    search = {**usual, "--suite": "countdown/train(n=1)", "--verifier": "arithmetic"}
+    for option in ("--suite", "--verifier", "--not-in", "--set", "-m", "--name"):
+        for hostile in (ARGUMENT, HOSTILE):
+            ponder("learn", "sft", *itertools.chain(*{**search, option: hostile}.items()))
+
+
 def learn_grpo(ponder: Callable[..., str]) -> None:
     usual = {"--suite": "countdown", "--verifier": "arithmetic", "-m": "simulated", "--name": "x"}
     for i, suite in enumerate(suites()):
@@ -521,6 +533,7 @@ CASES: dict[str, Callable[[Callable[..., str]], None]] = {
     "verifier eval": verifier_eval,
     "learn export": learn_export,
     "learn thinking": learn_thinking,
+    "learn sft": learn_sft,
     "learn grpo": learn_grpo,
     "learn environment": learn_environment,
     "review": review,

@@ -145,7 +145,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 UNMEASURED: tuple[str, ...] = (
     "answers/test_extract.py::test_a_long_hostile_reply_is_read_to_its_end",
-    "cli/test_hostile.py::test_hostile_files_and_replies",
+    "cli/options/test_once.py",
+    "cli/test_hostile.py",
     "models/http/test_received.py::test_a_line_that_comes_byte_by_byte",
     "models/test_hostile_replies.py",
     "runtime/handlers/test_admission.py::test_cancelled_calls_leak_nothing",
@@ -154,6 +155,10 @@ UNMEASURED: tuple[str, ...] = (
     "runtime/test_budget_property.py",
     "runtime/test_run_with_faults.py::test_one_bad_sample_in_eight",
     "sandbox/test_crossing.py::test_what_a_program_returns",
+    "sandbox/test_hostile.py",
+    "server/document/test_openapi.py::test_the_server_does",
+    "server/test_malformed.py",
+    "server/test_real_model.py",
     "strategies/test_all_resume.py",
     "strategies/search/test_beam_search.py::test_the_filter_converges",
     "strategies/test_edges.py::test_whatever_the_budget",

@@ -74,7 +74,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
     if isinstance(found, GgufFile | Learned):
         path = found.path
     else:
-        path = await in_thread(_pulled, found, teller)
+        path = await in_thread(pulled, found, teller)
     model = await in_thread(_embedded, path, _label(found), config.engine, teller, unwanted=_shut)
     if levels := levels_of(path):
         model = Taught(model, levels)
@@ -108,7 +108,12 @@ def _label(found: Entry | Learned | GgufFile) -> str:
     return found.name if isinstance(found, Entry) else found.path.stem
 
 
-def _pulled(entry: Entry, teller: Teller) -> Path:
+def pulled(entry: Entry, teller: Teller) -> Path:
+    """Return the file of a model of the catalogue; pulls it, and says so, if it is not there yet.
+
+    Raises:
+        ModelError: it cannot be had or stored.
+    """
     status = catalog.status(entry)
     if status.state == "ready":
         return status.path

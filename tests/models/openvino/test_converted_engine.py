@@ -37,11 +37,8 @@ def folders(root: Path) -> list[Path]:
 
 
 PROMPTS = (
-    "What is 2+2?", "Name three primes.", "Why is the sky blue?", "Say hi.", "def fib(n):",
-    "Translate 'bread' to French.", "List two planets.", "Solve x^2=9.", "Tell me a joke.",
-    "What is the capital of Peru?", "Explain recursion.", "Sort [3,1,2].", "Who wrote Hamlet?",
-    "10 miles in km?", "é à ü 漢字 🙂", "Count to ten.", "What is HTTP?", "Is 91 prime?",
-    "a <|im_end|> b", "  spaces\n\n\tand tabs", "What day follows Monday?", "Reverse 'ponder'.",
+    "What is 2+2?", "def fib(n):", "Translate 'bread' to French.", "Solve x^2=9.", "Sort [3,1,2].",
+    "10 miles in km?", "é à ü 漢字 🙂", "a <|im_end|> b", "  spaces\n\n\tand tabs", "Is 91 prime?",
 )  # fmt: skip
 
 

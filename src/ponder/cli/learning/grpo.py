@@ -30,6 +30,7 @@ from ponder.models import catalog, learned
 from ponder.models import config as configuration
 from ponder.models.catalog import Entry
 from ponder.models.config import Config
+from ponder.models.opening import pulled
 from ponder.verifiers import registry
 
 if TYPE_CHECKING:
@@ -237,10 +238,7 @@ def _base(name: str, config: Config, voice: Voice) -> Entry:
             f"{name} cannot be trained: name one of the catalogue, such as {catalog.DEFAULT}; see "
             "'ponder models list'."
         )
-    if catalog.status(found).state != "ready":
-        voice.tell(f"{found.name} is not on this machine yet: pulling it (once).")
-        with voice.progress(found.name) as report:
-            catalog.pull(found, report)
+    pulled(found, voice)
     return found
 
 

@@ -29,6 +29,7 @@ from ponder.models import catalog, learned
 from ponder.models import config as configuration
 from ponder.models.catalog import Entry, SimulatedWorld
 from ponder.models.config import Config, EndpointConfig
+from ponder.models.opening import pulled
 from ponder.planning import presets
 from ponder.runtime.engine import Engine
 
@@ -203,11 +204,7 @@ def _base(name: str, config: Config, voice: Voice) -> tuple[Path, bool]:
         )
     if not isinstance(found, Entry):
         return found.path.absolute(), False
-    if catalog.status(found).state != "ready":
-        voice.tell(f"{found.name} is not on this machine yet: pulling it (once).")
-        with voice.progress(found.name) as report:
-            catalog.pull(found, report)
-    return found.path.absolute(), not found.name.startswith("hf:")
+    return pulled(found, voice).absolute(), not found.name.startswith("hf:")
 
 
 def _keep(base: str, name: str, done: sft.Learned) -> None:
