@@ -75,7 +75,7 @@ def solve(ponder: Callable[..., str]) -> None:
         "n=2",
     ]
     with seeded_server() as server:
-        configure(Path(), server.url, timeout=60)
+        configure(Path(), server.url, timeout=60, retries=0)
         for reply in poisoned(
             {
                 "choices": [

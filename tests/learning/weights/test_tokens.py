@@ -14,6 +14,7 @@ from ponder.core.errors import UsageError
 from ponder.learning.weights.architectures import describe
 from ponder.learning.weights.tokens import tokenizer
 from ponder.models.gguf.metadata import metadata_only, read_header
+from ponder.models.openvino.engine import import_genai
 from ponder.models.openvino.model import OpenVINO
 from tests.support.tiny_models import needs_train, tiny_model, write_model
 
@@ -40,13 +41,13 @@ def engine_tokens(engine: Any, text: str) -> list[int]:
 @pytest.fixture(scope="module", params=["smollm", "qwen2"])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The tokenizer made here and the engine's, of one small vocabulary."""
-    import openvino_genai
+    genai = import_genai()
 
     folder = tmp_path_factory.mktemp("tokens")
     path = write_model(folder / "tiny.gguf", tiny_model("llama"), pre=request.param)
     alone = folder / "alone.gguf"
     alone.write_bytes(metadata_only(path, read_header(path)))
-    return tokenizer(describe(path)), openvino_genai.Tokenizer(str(alone))
+    return tokenizer(describe(path)), genai.Tokenizer(str(alone))
 
 
 @needs_engine
