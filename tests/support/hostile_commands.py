@@ -104,7 +104,7 @@ def solve(ponder: Callable[..., str]) -> None:
             server.reply = lambda asked, body=refused: body  # type: ignore[method-assign, misc]
             ponder(*loop)
     valid = ["[default]", 'model = "loop"', 'effort = "low"', "[endpoints.loop]"]
-    valid += ['base_url = "http://127.0.0.1:1/v1"', 'model = "m"', 'provider = "x"']
+    valid += ['base_url = "http://127.0.0.1:1/v1"', 'model = "m"', 'provider = "x"', "retries = 0"]
     for i, line in enumerate(valid):
         key = line.partition(" = ")[0]
         for bad in (f"[endpoints.{TEXT}]", f"{TEXT} = 1", f"{key} = {TEXT}"):
