@@ -33,8 +33,6 @@ from ponder.learning.grpo.crew import crew
 from ponder.learning.grpo.settings import Settings
 from ponder.learning.grpo.training import Step
 from ponder.learning.rewards import Rewards
-from ponder.learning.weights.loading import load
-from ponder.learning.weights.saving import save
 from ponder.models import catalog
 
 VERIFIER = 'regex("^[5-9][0-9]$")'
@@ -89,8 +87,7 @@ def run(folder: Path, model: str, seeds: int, settings: dict[str, Any]) -> None:
                     file.write(json.dumps(line) + "\n")
 
         with Rewards(VERIFIER) as rewards:
-            files = learning.Files(load, save)
-            learning.learn(asked, rewards.scores, files, crew=crew(), report=report)
+            learning.learn(asked, rewards.scores, crew=crew(), report=report)
     print_report(curve)
 
 

@@ -107,9 +107,14 @@ def known() -> list[Learned]:
     return found
 
 
+def is_name(name: str) -> bool:
+    """True if a learned model can be called this."""
+    return _PART.fullmatch(name) is not None and not name.endswith(".gguf")
+
+
 def check_name(name: str) -> None:
     """Raise UsageError if a learned model cannot be called this."""
-    if not _PART.fullmatch(name) or name.endswith(".gguf"):
+    if not is_name(name):
         raise UsageError(
             f"a learned model cannot be called {name!r}: expected up to 64 lower-case letters, "
             "digits, dots and dashes, with a letter or digit at both ends, such as countdown-2."

@@ -1,4 +1,5 @@
-"""Reading of files: untrusted ones only if regular, and up to a stated size.
+"""Files: untrusted ones are read only if regular, and up to a stated size; a new one is written
+beside the one that it replaces.
 
 Text is UTF-8. A byte-order mark at its beginning is not part of it. Rows of JSON Lines end at a
 line feed alone: the other characters at which Python ends lines may stand in JSON's strings.
@@ -7,10 +8,12 @@ line feed alone: the other characters at which Python ends lines may stand in JS
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ponder.core.errors import UsageError
 
@@ -140,3 +143,44 @@ _BINARY = getattr(os, "O_BINARY", 0)  # only on Windows
 
 def _reason(error: OSError | ValueError) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def written_beside(path: Path, parts: Iterable[Any], *, kept: bool = False) -> Path:
+    """Write bytes to a new file in the folder of ``path``, which may then take its place, and
+    return that. Nothing is left if it fails.
+
+    Args:
+        path: the file that will be replaced, or made.
+        parts: the content.
+        kept: True to have the content on the disk before this returns.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(parts)
+            if kept:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def placed(source: Path, output: Path) -> None:
+    """Put a file at another path, too: the same file where the disk can, else a copy.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    part = output.with_name(f"{output.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        shutil.copyfile(source, part)
+    part.replace(output)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ponder.learning import extra
 from ponder.learning.sft import process
 from ponder.models import catalog
 from tests.support.commands import ponder
@@ -24,7 +25,7 @@ ROW = {
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Trainings:
     found = Trainings()
-    monkeypatch.setattr(process, "require", lambda: None)
+    monkeypatch.setattr(extra, "require", lambda: None)
     monkeypatch.setattr(process, "train", found)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ponder.learning.sft.outcome import Step, Trained, steps_of
+from ponder.models.base import Shape
 
 STEPS = (
     Step(1, 2, 1.5, 0.1, 4, ((2, 3), (1, 5)), 0.25),
@@ -11,7 +12,7 @@ STEPS = (
 
 
 def test_flops_are_of_tokens_with_padding_and_of_pairs_of_them() -> None:
-    found = Trained(STEPS, 100, 10, 7, None, None)
+    found = Trained(STEPS, Shape(100, 7), 10, None, None)
     assert found.tokens == 2 * 3 + 5 + 4
     pairs = 2 * 3 + 10 + 6
     assert found.flops == (4 * 100 + 6 * 10) * 15 + 12 * 7 * pairs

@@ -12,11 +12,13 @@ import pytest
 from ponder.core.errors import MissingExtra, PonderError, UsageError
 from ponder.core.record.effects import Sampling
 from ponder.experiments.pools.file import Pool
+from ponder.learning import extra
 from ponder.learning.rows.picking import Choice
 from ponder.learning.sft import process
-from ponder.learning.sft.rounds import Learned, Learning, learn, placed
+from ponder.learning.sft.rounds import Learned, Learning, learn
 from ponder.learning.sft.searching import Search
 from ponder.runtime.journal import Journal
+from ponder.util.files import placed
 from tests.support.evaluation import suite
 from tests.support.lessons import rows
 from tests.support.pools import lines
@@ -34,7 +36,7 @@ class World:
         self.base.write_text("base")
         self.suite = suite(folder, PROBLEMS)
         self._patch = patch
-        patch.setattr(process, "require", lambda: None)
+        patch.setattr(extra, "require", lambda: None)
         self.trainings = self.train()
 
     def train(self, *broken: int) -> Trainings:

@@ -89,7 +89,7 @@ def test_the_losses_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     assert found.before == pytest.approx(before / learned(examples[:2]), rel=1e-5)
     assert found.after == pytest.approx(after / learned(examples[:2]), rel=1e-4)
     assert found.adapters == sum(p.numel() for p in parameters)
-    assert found.attention == 2 * 32
+    assert found.shape.attention == 2 * 32
     log = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == [*range(1, len(plan) + 1)]
 

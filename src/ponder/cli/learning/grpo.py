@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from ponder import api
 from ponder.cli.learning.environment import MEASURED
+from ponder.cli.learning.teaching import names, outcome, tell_made, tell_waiting
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import ABOVE_ZERO, Finite
 from ponder.cli.options.once import Command
@@ -21,6 +21,7 @@ from ponder.cli.output.terminal import say, say_json
 from ponder.cli.output.voice import Voice
 from ponder.core.errors import UsageError
 from ponder.experiments.suites.registry import find, measures
+from ponder.learning import extra
 from ponder.learning.grpo import learning
 from ponder.learning.grpo.objective import BASELINES, LOSSES, Bounds
 from ponder.learning.grpo.settings import SAMPLERS, Settings
@@ -31,12 +32,12 @@ from ponder.models import config as configuration
 from ponder.models.catalog import Entry
 from ponder.models.config import Config
 from ponder.models.opening import pulled
+from ponder.util.files import placed
 from ponder.verifiers import registry
 
 if TYPE_CHECKING:
     from ponder.learning.grpo.training import Step
 
-_FILE = click.Path(path_type=Path)
 _COUNT = click.IntRange(1)
 _USUAL = Settings()
 FULL_RATE = 1e-6
@@ -44,8 +45,7 @@ FULL_RATE = 1e-6
 
 
 @click.command(cls=Command)
-@click.option("-m", "--model", metavar="BASE", help="The model to start from, as in solve.")
-@click.option("--name", required=True, metavar="NAME", help="The new model is BASE+NAME.")
+@names
 @click.option("--suite", required=True, metavar="SUITE", help="The problems.")
 @click.option("--limit", type=_COUNT, help="Only so many of them.")
 @click.option("--every", default=1, type=_COUNT, metavar="K", help="Every k-th of them.")
@@ -136,11 +136,7 @@ FULL_RATE = 1e-6
 @click.option(
     "--batch", default=_USUAL.batch, show_default=True, type=_COUNT, help="Completions at once."
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("-o", "--output", type=_FILE, metavar="FOLDER", help="The working folder.")
-@click.option("--force", is_flag=True, help="Replace a model of that name.")
-@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON and nothing else.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@outcome
 @UNSAFE
 def grpo(
     model: str | None,
@@ -162,8 +158,7 @@ def grpo(
     Each step samples a group of completions for some problems of the suite, and makes those
     likelier whose reward is above the group's mean. The same command goes on from where it ended.
     """
-    learning.require()
-
+    extra.require()
     learned.check_name(name)
     settings = _settings(rest)
     registry.find(verifier)
@@ -179,8 +174,6 @@ def grpo(
     if any(one.full_name == full for one in learned.known()) and not force:
         raise UsageError(f"the model {full} exists: choose another name, or say --force.")
     from ponder.learning.grpo.crew import crew
-    from ponder.learning.weights.loading import load
-    from ponder.learning.weights.saving import save
 
     together = crew()
     quiet = quiet or together.rank > 0
@@ -201,16 +194,15 @@ def grpo(
         done = learning.learn(
             run,
             rewards.scores,
-            learning.Files(load, save),
             crew=together,
             config=config,
             teller=Voice(True),
             report=report,
-            waiting=lambda: say(f"another process works in {run.folder}: waiting for it", err=True),
+            waiting=partial(tell_waiting, run.folder),
         )
     if done is None:
         return
-    learned.add(base.name, name, partial(shutil.copyfile, done.model), done.card)
+    learned.add(base.name, name, partial(placed, done.model), done.card)
     if as_json:
         say_json(done.card)
     elif not quiet:
@@ -257,11 +249,6 @@ def _tell(run: learning.Run, card: dict[str, Any]) -> None:
         f"{card['samples']:,} samples had no reward",
         err=True,
     )
-    flops = card["flops"]
-    say(
-        f"made {run.name}; search {flops['search']:.2e} FLOPs, training {flops['training']:.2e}; "
-        f"{run.folder / 'card.json'} has the rest",
-        err=True,
-    )
+    tell_made(run.name, run.folder, card)
     if measures(run.suite):
         say(MEASURED.format(suites=run.suite), err=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import click
 
 from ponder import api
 from ponder.cli.commands.solve import knob_values
+from ponder.cli.learning.teaching import names, outcome, tell_made, tell_waiting
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import ABOVE_ZERO, Finite
 from ponder.cli.options.once import Command
@@ -32,10 +33,10 @@ from ponder.models.config import Config, EndpointConfig
 from ponder.models.opening import pulled
 from ponder.planning import presets
 from ponder.runtime.engine import Engine
+from ponder.util.files import placed
 
 _FILE = click.Path(path_type=Path)
 _COUNT = click.IntRange(1)
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?", re.ASCII)
 _USUAL = Settings()
 _SEARCHING = ("verifier", "limit", "not_in")
 """Options that belong to a search and have no default."""
@@ -43,8 +44,7 @@ _SEARCHING = ("verifier", "limit", "not_in")
 
 @click.command(cls=Command)
 @click.argument("data", metavar="[DATA]...", nargs=-1, type=_FILE)
-@click.option("-m", "--model", metavar="BASE", help="The model to start from, as in solve.")
-@click.option("--name", required=True, metavar="NAME", help="The new model is BASE+NAME.")
+@names
 @click.option("--suite", metavar="SUITE", help="Search this suite's problems for rows.")
 @click.option("--limit", type=_COUNT, help="Only so many of its problems.")
 @click.option("--every", default=1, type=_COUNT, metavar="K", help="Every k-th of them.")
@@ -93,11 +93,7 @@ _SEARCHING = ("verifier", "limit", "not_in")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default=_USUAL.precision, show_default=True
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("-o", "--output", type=_FILE, metavar="FOLDER", help="The working folder.")
-@click.option("--force", is_flag=True, help="Replace a model of that name.")
-@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON and nothing else.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@outcome
 @UNSAFE
 def train(
     data: tuple[Path, ...],
@@ -125,7 +121,7 @@ def train(
             "what is to be learned? Give files of rows, or --suite and --verifier to search for "
             "them."
         )
-    if not _NAME.fullmatch(name):
+    if not learned.is_name(name):
         raise UsageError(
             f"--name: expected small letters, digits, dots and dashes, such as countdown-2, not "
             f"{name!r}."
@@ -159,12 +155,12 @@ def train(
     )  # fmt: skip
     try:
         with ExitStack() as open_bars:
-            done = sft.learn(asked, engine, _shown(quiet, open_bars), lambda: _wait(folder))
+            done = sft.learn(asked, engine, _shown(quiet, open_bars), partial(tell_waiting, folder))
     except KeyboardInterrupt:
         say(f"what is done is in {folder}; the same command goes on from there", err=True)
         raise click.Abort from None
     if listed:
-        _keep(base, name, done)
+        learned.add(base, name, partial(placed, done.model), done.card)
     if as_json:
         say_json(done.card)
     elif not quiet:
@@ -207,10 +203,6 @@ def _base(name: str, config: Config, voice: Voice) -> tuple[Path, bool]:
     return pulled(found, voice).absolute(), not found.name.startswith("hf:")
 
 
-def _keep(base: str, name: str, done: sft.Learned) -> None:
-    learned.add(base, name, lambda path: sft.placed(done.model, path), done.card)
-
-
 def _shown(quiet: bool, bars: ExitStack) -> Callable[[sft.Told], None]:
     """Return a function that shows progress, each stage of each round in a bar of its own."""
     shown: dict[str, Bar] = {}
@@ -223,10 +215,6 @@ def _shown(quiet: bool, bars: ExitStack) -> Callable[[sft.Told], None]:
         shown[title].advance(told.done, told.of, told.before, told.note)
 
     return tell
-
-
-def _wait(folder: Path) -> None:
-    say(f"another process works in {folder}: waiting for it", err=True)
 
 
 def _tell(name: str, folder: Path, card: Any) -> None:
@@ -248,9 +236,4 @@ def _tell(name: str, folder: Path, card: Any) -> None:
             f"{losses[0]:.3f} to {losses[-1]:.3f}",
             err=True,
         )
-    flops = card["flops"]
-    say(
-        f"made {name}; search {flops['search']:.2e} FLOPs, training {flops['training']:.2e}; "
-        f"{folder / 'card.json'} has the rest",
-        err=True,
-    )
+    tell_made(name, folder, card)

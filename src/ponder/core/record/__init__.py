@@ -1,1 +1,1 @@
-"""What a run asks for, what happened, what a person did, and the tree of all that."""
+"""The record of a run: what it asks for, what happened, what a person did, and the tree of that."""

@@ -19,7 +19,7 @@ class Crew(Protocol):
     """The number of this process; 0 samples, scores and writes."""
     size: int
     device: Any
-    """Where this process trains: a name, or a device of torch."""
+    """The device on which this process trains: a name, or a device of torch."""
 
     def wait(self) -> None:
         """Wait until all processes are here."""

@@ -6,17 +6,16 @@ was done.
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ponder._version import __version__
-from ponder.core.errors import MissingExtra, UsageError
+from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
+from ponder.learning import extra
 from ponder.learning.grpo.folder import Folder
 from ponder.learning.grpo.settings import Settings
 from ponder.learning.rows import questions
@@ -26,42 +25,6 @@ from ponder.models.opening import Teller
 if TYPE_CHECKING:
     from ponder.learning.grpo.crew import Crew
     from ponder.learning.grpo.training import Report, Scores, Step
-
-PACKAGES = ("torch", "transformers", "peft")
-"""The packages of the extra ``train`` that are used here."""
-
-
-def require() -> None:
-    """Refuse to begin without the packages that train.
-
-    Raises:
-        MissingExtra: one is absent.
-    """
-    if any(importlib.util.find_spec(package) is None for package in PACKAGES):
-        raise MissingExtra("train", "training a model")
-
-
-class Loaded(Protocol):
-    """A model of Hugging Face with its tokenizer."""
-
-    @property
-    def model(self) -> Any:
-        """A ``PreTrainedModel`` in float32."""
-        ...
-
-    @property
-    def tokenizer(self) -> Any:
-        """Its ``PreTrainedTokenizerFast``, with a chat template."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Reads and writes GGUF files (``learning.weights``)."""
-
-    load: Callable[[Path], Loaded]
-    save: Callable[[Any, Path, Path], None]
-    """Called with a model, the file it came from, and the file to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +67,6 @@ class Learned:
 def learn(
     run: Run,
     scores: Scores,
-    files: Files,
     *,
     crew: Crew,
     config: Config | None = None,
@@ -119,19 +81,21 @@ def learn(
         UsageError: the request cannot be met, or the folder holds another run.
         PonderError: sampling or the disk failed; the same request goes on from there.
     """
-    require()
+    extra.require()
+    from ponder.learning.weights.saving import save
+
     if not run.problems:
         raise UsageError(f"{run.suite} has no problems: name another suite, or a larger --limit.")
     folder = Folder(run.folder)
     if crew.rank:
         crew.wait()  # for the folder
-        _train(run, folder, scores, files, crew, config, teller, report)
+        _train(run, folder, scores, crew, config, teller, report)
         return None
     with folder.held(run.identity(), waiting):
         crew.wait()
-        curve, policy = _train(run, folder, scores, files, crew, config, teller, report)
+        curve, policy = _train(run, folder, scores, crew, config, teller, report)
         model = folder.path / f"{run.name}.gguf"  # its name in its metadata, too
-        files.save(policy.merged(), run.path, model)
+        save(policy.merged(), run.path, model)
         card = _card(run, curve, crew.size)
         folder.describe(card)
     return Learned(model, card)
@@ -141,7 +105,6 @@ def _train(
     run: Run,
     folder: Folder,
     scores: Scores,
-    files: Files,
     crew: Crew,
     config: Config | None,
     teller: Teller | None,
@@ -150,8 +113,10 @@ def _train(
     from ponder.learning.grpo.policy import Policy
     from ponder.learning.grpo.samplers import Embedded, OnPolicy, Sampler
     from ponder.learning.grpo.training import Trainer
+    from ponder.learning.weights.loading import load
+    from ponder.learning.weights.saving import save
 
-    settings, loaded = run.settings, files.load(run.path)
+    settings, loaded = run.settings, load(run.path)
     policy = Policy(
         loaded.model.to(crew.device),
         loaded.tokenizer,
@@ -160,31 +125,32 @@ def _train(
         seed=settings.seed,
     )
 
-    def save(model: Any, path: Path) -> None:
-        files.save(model, run.path, path)
+    def write(model: Any, path: Path) -> None:
+        save(model, run.path, path)
 
     sampler: Sampler = OnPolicy(policy)
     if settings.sampler == "engine":
-        sampler = Embedded(policy, save, folder.path, settings.refresh, config, teller)
+        sampler = Embedded(policy, write, folder.path, settings.refresh, config, teller)
     trainer = Trainer(folder, settings, run.problems, scores, policy, sampler, crew)
     return trainer.run(report), policy
 
 
 def _card(run: Run, curve: Sequence[Step], processes: int) -> dict[str, Any]:
+    figures = [step.to_json() for step in curve]
     counted = ("samples", "abstained", "unread", "equal", "truncated", "prompt_tokens", "tokens")
     return {
         "kind": "grpo",
         **run.identity(),
         "steps": len(curve),
         "rewards": [step.reward for step in curve],
-        **{name: sum(asdict(step)[name] for step in curve) for name in (*counted, "trained")},
+        **{name: sum(step[name] for step in figures) for name in (*counted, "trained")},
         "flops": {
             "search": sum(step.flops[0] for step in curve),
             "training": sum(step.flops[1] for step in curve),
         },
-        "curve": [asdict(step) for step in curve],
+        "curve": figures,
         "processes": processes,
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": extra.versions(),
         "ponder": __version__,
     }

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import copy
 import io
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
 from ponder.core.errors import RequestRefused, UsageError
 from ponder.core.problem import Message
+from ponder.learning.adapting import adapted, shape
 from ponder.learning.grpo.recording import Sample
 from ponder.learning.rows.questions import turns
-from ponder.models.base import Completion, ModelInfo, Progress, Request, Shape, silent
+from ponder.models.base import Completion, ModelInfo, Progress, Request, silent
 
 _SPACE = "Ġ"
 """The blank as byte-level vocabularies write it."""
@@ -33,22 +32,16 @@ class Policy:
         model: a ``PreTrainedModel`` in float32.
         tokenizer: a ``PreTrainedTokenizerFast`` with a chat template.
         rank: rank of the adapters of all linear layers but the last; 0 trains all weights.
-        alpha: what adapters have learned is multiplied by ``alpha / rank``.
+        alpha: the adapters' output is multiplied by ``alpha / rank``.
         seed: of the adapters' first weights.
     """
 
     def __init__(
         self, model: Any, tokenizer: Any, *, rank: int = 0, alpha: int = 32, seed: int = 0
     ) -> None:
-        self.tokenizer, self.rank, self.shape = tokenizer, rank, _shape(model)
+        self.tokenizer, self.rank, self.shape = tokenizer, rank, shape(model)
         if rank:
-            config = LoraConfig(
-                r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-            )
-            with torch.random.fork_rng(), warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of transformers, to PEFT
-                torch.manual_seed(seed)
-                model = get_peft_model(model, config)
+            model = adapted(model, rank, alpha, seed)
         self.model = model.eval()
         self.trained = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
 
@@ -144,17 +137,6 @@ class Policy:
                 "again."
             ) from error
         return dict(kept)
-
-
-def _shape(model: Any) -> Shape:
-    """Return the size of a model, with its last layer, for FLOPs."""
-    layers = [part for part in model.modules() if isinstance(part, torch.nn.Linear)]
-    known = model.config
-    width = known.num_attention_heads * (
-        known.head_dim or known.hidden_size // known.num_attention_heads
-    )
-    parameters = sum(layer.weight.numel() for layer in layers)
-    return Shape(parameters, known.num_hidden_layers * width)
 
 
 def _plain(unit: str) -> bytes:

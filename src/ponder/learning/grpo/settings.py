@@ -46,7 +46,7 @@ class Settings:
     rank: int = 16
     """Rank of the adapters (Hu 2021, 'LoRA'); 0 trains all weights."""
     alpha: int = 32
-    """What adapters have learned is multiplied by ``alpha / rank``."""
+    """The adapters' output is multiplied by ``alpha / rank``."""
     sampler: Sampler = "engine"
     """The embedded engine, or the trained model itself."""
     refresh: int = 1
@@ -77,7 +77,7 @@ class Settings:
 
     def fixed(self) -> dict[str, Any]:
         """Return the settings that must not change within a run: all but ``steps``."""
-        return {name: value for name, value in asdict(self).items() if name != "steps"}
+        return {name: value for name, value in self.to_json().items() if name != "steps"}
 
     def chosen(self, step: int, of: int) -> list[int]:
         """Return the problems of a step: each comes once before any comes again."""

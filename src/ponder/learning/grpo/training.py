@@ -17,6 +17,7 @@ import torch
 
 from ponder.core.errors import UsageError
 from ponder.core.problem import Problem
+from ponder.learning import cost
 from ponder.learning.grpo.crew import Crew
 from ponder.learning.grpo.folder import Folder
 from ponder.learning.grpo.objective import (
@@ -232,7 +233,7 @@ class Trainer:
     def _save(self, optimizer: torch.optim.Optimizer, curve: Sequence[Step]) -> None:
         if self.crew.rank:
             return
-        figures = [asdict(step) for step in curve]
+        figures = [step.to_json() for step in curve]
         self.folder.save(self.policy.state(optimizer=optimizer.state_dict(), curve=figures))
 
     def _resume(self, optimizer: torch.optim.Optimizer) -> list[Step]:
@@ -287,14 +288,7 @@ def sampling_flops(shape: Shape, samples: Sequence[Sample], group: int) -> int:
 
 
 def training_flops(policy: Policy, lessons: Sequence[Lesson]) -> int:
-    """Return the operations of one update.
-
-    A token costs 2 P forward and 2 P backward through P parameters, and 2 P for the gradient of all
-    weights, or 6 p for p parameters of adapters beside them; attention costs backward twice what it
-    costs forward (Kaplan 2020, section 2.1).
-    """
-    parameters, attention = policy.shape.parameters, policy.shape.attention
+    """Return the operations of one update."""
     adapters = sum(weight.numel() for weight in policy.trained.values()) if policy.rank else 0
-    each = 4 * parameters + (6 * adapters if policy.rank else 2 * parameters)
-    lengths = [len(one.sample.prompt) + len(one.sample.tokens) for one in lessons]
-    return sum(each * n + 12 * attention * (n * (n - 1) // 2) for n in lengths)
+    lengths = (len(one.sample.prompt) + len(one.sample.tokens) for one in lessons)
+    return cost.training(policy.shape, adapters, lengths)

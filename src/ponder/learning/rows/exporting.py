@@ -25,8 +25,6 @@ depends on nothing but the problems.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -44,6 +42,7 @@ from ponder.learning.rows.sources import Reader
 from ponder.learning.rows.stepping import Stepped, stepped
 from ponder.learning.rows.walks import Walked, lesson_row, walked
 from ponder.learning.thinking.bounds import ALL, Level
+from ponder.util.files import written_beside
 from ponder.verifiers import registry
 from ponder.verifiers.generative.template import TEMPLATE
 
@@ -356,16 +355,13 @@ def write(files: dict[Path, Iterable[bytes]]) -> None:
         ready = []
         for path, lines in files.items():
             try:
-                handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-                undo.callback(Path(name).unlink, missing_ok=True)
-                with os.fdopen(handle, "wb") as file:
-                    file.writelines(lines)
-                Path(name).chmod(0o644)
+                part = written_beside(path, lines)
             except OSError as error:
                 raise PonderError(
                     f"cannot write {path}: {error.strerror or error}; nothing was changed."
                 ) from None
-            ready.append((Path(name), path))
+            undo.callback(part.unlink, missing_ok=True)
+            ready.append((part, path))
         for part, path in ready:
             try:
                 part.replace(path)

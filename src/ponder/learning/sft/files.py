@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from ponder.util.files import written_beside
 
 
 def replaced(path: Path, parts: Iterable[Any]) -> None:
@@ -16,16 +16,11 @@ def replaced(path: Path, parts: Iterable[Any]) -> None:
     Raises:
         OSError: the disk refuses; the old content is there still.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    part = written_beside(path, parts, kept=True)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
 
 

@@ -1,11 +1,7 @@
 """The outcome of a training, and its cost in floating-point operations.
 
-A token that goes through a layer of P parameters costs 2 P, and the gradient that is passed on
-through it 2 P again (Kaplan 2020, section 2.1). The third 2 P of a whole training, the gradient of
-the parameters themselves, is spared: only the adapters' p parameters have one. So a token costs
-4 P + 6 p. Attention has no parameters: each earlier token that a token attends to costs 4 A forward
-and 8 A backward, where A is layers times width. P counts the last layer for every token, though it
-is applied to those of completions alone, some of it twice: the sum is an upper bound.
+P counts the last layer for every token, though it is applied to those of completions alone, some of
+it twice: the sum is an upper bound.
 """
 
 from __future__ import annotations
@@ -14,6 +10,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from ponder.learning import cost
+from ponder.models.base import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,10 @@ class Trained:
     """The outcome of a training."""
 
     log: tuple[Step, ...]
-    parameters: int
-    """Parameters of the layers that tokens go through; none of them changes."""
+    shape: Shape
+    """The layers that tokens go through; none of them changes."""
     adapters: int
     """Parameters of the adapters, which are learned."""
-    attention: int
-    """Layers times the width of the attention's output."""
     before: float | None
     """Loss on the rows that were held out, before the first step; None if there are none."""
     after: float | None
@@ -70,11 +67,8 @@ class Trained:
     @property
     def flops(self) -> int:
         """Floating-point operations of all steps."""
-        pairs = sum(
-            rows * width * (width - 1) // 2 for step in self.log for rows, width in step.computed
-        )
-        each = 4 * self.parameters + 6 * self.adapters
-        return each * self.tokens + 12 * self.attention * pairs
+        widths = (width for step in self.log for rows, width in step.computed for _ in range(rows))
+        return cost.training(self.shape, self.adapters, widths)
 
     def to_json(self) -> dict[str, Any]:
         """Return the part of the card that tells of the training."""
@@ -86,7 +80,7 @@ class Trained:
                 "computed": self.tokens,
                 "learned": sum(step.learned for step in self.log),
             },
-            "parameters": {"model": self.parameters, "adapters": self.adapters},
+            "parameters": {"model": self.shape.parameters, "adapters": self.adapters},
             "flops": self.flops,
             "seconds": round(sum(step.seconds for step in self.log), 1),
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import MissingExtra, PonderError, UsageError
-from ponder.learning.sft.worker import PACKAGES, Job
+from ponder.core.errors import PonderError, UsageError
+from ponder.learning.sft.worker import Job
 
 _CHILD = "from ponder.learning.sft.worker import serve; serve()"
 _APART = {
@@ -23,16 +22,6 @@ _APART = {
     "PYTHONWARNINGS": "ignore",
 }
 """Environment in which the libraries neither ask the network nor print."""
-
-
-def require() -> None:
-    """Refuse to begin without the packages that train.
-
-    Raises:
-        MissingExtra: one is absent.
-    """
-    if any(importlib.util.find_spec(package) is None for package in PACKAGES):
-        raise MissingExtra("train", "training a model")
 
 
 def train(job: Job, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

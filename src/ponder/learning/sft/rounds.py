@@ -12,13 +12,9 @@ written at once, and is not done again; its search has journals and its training
 from __future__ import annotations
 
 import json
-import os
 import platform
-import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,6 +22,7 @@ from ponder._version import __version__
 from ponder.core.errors import PonderError, UsageError
 from ponder.experiments.pools.recording import versions
 from ponder.experiments.suites.base import Item
+from ponder.learning import extra
 from ponder.learning.rows import exporting
 from ponder.learning.rows.sources import Reader
 from ponder.learning.sft import process
@@ -33,7 +30,7 @@ from ponder.learning.sft.data import read
 from ponder.learning.sft.files import replaced_json
 from ponder.learning.sft.searching import Search, searched, tally
 from ponder.learning.sft.settings import Settings
-from ponder.learning.sft.worker import PACKAGES, Job
+from ponder.learning.sft.worker import Job
 from ponder.models.fetch import sha256_of
 from ponder.models.taught import declaration
 from ponder.runtime.engine import Engine
@@ -118,7 +115,7 @@ def learn(
         UsageError: the request cannot be met, or the folder holds another one.
         PonderError: sampling, training or the disk failed. The same request goes on from there.
     """
-    process.require()
+    extra.require()
     identity = asked.identity()
     items = asked.search.items() if asked.search else {}
     try:
@@ -247,10 +244,7 @@ class _Round:
 
 
 def _card(identity: Mapping[str, Any], rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    found = {"ponder": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
+    found = {"ponder": __version__, "python": platform.python_version(), **extra.versions()}
     searches = [one["search"] for one in rounds if "search" in one]
     trainings = [one["training"] for one in rounds]
     return {
@@ -268,18 +262,3 @@ def _card(identity: Mapping[str, Any], rounds: list[dict[str, Any]]) -> dict[str
         "versions": found | versions(embedded=bool(searches)),
         **declaration(level for one in trainings for level in one["thinking"]),
     }
-
-
-def placed(model: Path, output: Path) -> None:
-    """Put a model's file at another path, too: the same file where the disk can, else a copy.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    part = output.with_name(f"{output.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(model, part)
-    except OSError:
-        shutil.copyfile(model, part)
-    part.replace(output)

@@ -36,7 +36,7 @@ class Settings:
     rank: int = 16
     """Rank of the adapters (Hu 2021, 'LoRA')."""
     alpha: int = 32
-    """What is learned is multiplied by ``alpha / rank``."""
+    """The adapters' output is multiplied by ``alpha / rank``."""
     rate: float = 2e-4
     """Highest learning rate."""
     epochs: int = 2

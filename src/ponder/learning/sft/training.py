@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from ponder.core.errors import PonderError, UsageError
+from ponder.learning.adapting import adapted, shape
 from ponder.learning.sft.data import Example
 from ponder.learning.sft.files import replaced
 from ponder.learning.sft.outcome import Step, Trained, steps_of
@@ -66,31 +66,19 @@ class Training:
             OSError: the disk refuses a checkpoint.
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        attention = _attention(self.model)
-        parameters = sum(
-            one.weight.numel() for one in self.model.modules() if isinstance(one, torch.nn.Linear)
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.settings.seed)
-            adapted = get_peft_model(
-                self.model.to(device),
-                LoraConfig(
-                    r=self.settings.rank,
-                    lora_alpha=self.settings.alpha,
-                    target_modules="all-linear",
-                    task_type="CAUSAL_LM",
-                ),
-            )
-        learned = {name: p for name, p in adapted.named_parameters() if p.requires_grad}
+        size = shape(self.model)
+        settings = self.settings
+        model = adapted(self.model.to(device), settings.rank, settings.alpha, settings.seed)
+        learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
         optimizer = torch.optim.AdamW(learned.values(), lr=self.settings.rate, weight_decay=0.0)
         log, before = self._resumed(learned, optimizer)
         if before is None and self.held_out:
             before = self._mean(self.held_out)
         log = self._steps(learned, optimizer, log, before)
         after = self._mean(self.held_out) if self.held_out else None
-        adapted.merge_and_unload()
+        model.merge_and_unload()
         adapters = sum(p.numel() for p in learned.values())
-        return Trained(tuple(log), parameters, adapters, attention, before, after)
+        return Trained(tuple(log), size, adapters, before, after)
 
     def _steps(
         self, learned: dict[str, Any], optimizer: Any, log: list[Step], before: float | None
@@ -223,8 +211,3 @@ class Training:
 def _learned(example: Example) -> int:
     """Return the number of tokens that are learned; the first of all has none that foretells it."""
     return len(example.tokens) - max(1, example.start)
-
-
-def _attention(model: Any) -> int:
-    layers = model.model.layers
-    return len(layers) * int(layers[0].self_attn.o_proj.in_features)

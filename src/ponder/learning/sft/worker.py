@@ -22,9 +22,6 @@ from ponder.learning.sft.settings import Settings
 from ponder.util.errors import brief
 from ponder.util.lock import exclusive
 
-PACKAGES = ("torch", "transformers", "peft")
-"""Packages whose versions the card names."""
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
