@@ -9,6 +9,7 @@ import click
 
 from ponder import api
 from ponder.cli.learning.environment import MEASURED
+from ponder.cli.learning.teaching import tell_left_out
 from ponder.cli.learning.thinking import LEVELS, levels_from
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import Finite
@@ -138,8 +139,6 @@ def _tell(summary: exporting.Summary, output: Path) -> None:
     what = f"{summary.rows:,} rows{held}, of {summary.problems:,} of {summary.read:,} problems"
     passed = f"; {summary.verifier} passed {summary.passed:,} of {summary.chains:,} chains"
     say(f"wrote {output}: {what}{'' if summary.format == 'prompts' else passed}", err=True)
-    gone = [f"{n:,} {why}" for why, n in sorted(summary.left_out.items()) if n]
-    if gone:
-        say(f"left out: {', '.join(gone)}", err=True)
+    tell_left_out(summary.left_out)
     if summary.evaluation:
         say(MEASURED.format(suites=", ".join(summary.evaluation)), err=True)

@@ -1,4 +1,4 @@
-"""Parts of both ``ponder learn sft`` and ``ponder learn grpo``: options, and what is told."""
+"""Parts that several commands of ``ponder learn`` have: options, and what is told."""
 
 from __future__ import annotations
 
@@ -60,3 +60,10 @@ def tell_made(name: str, folder: Path, card: Mapping[str, Any]) -> None:
         f"{folder / 'card.json'} has the rest",
         err=True,
     )
+
+
+def tell_left_out(counted: Mapping[str, int]) -> None:
+    """Tell what was left out, by reason."""
+    gone = [f"{n:,} {why}" for why, n in sorted(counted.items()) if n]
+    if gone:
+        say(f"left out: {', '.join(gone)}", err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ponder.cli.learning.teaching import tell_left_out
 from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
@@ -101,6 +102,4 @@ def _tell(done: puzzles.Taught, output: Path, read: int) -> None:
         far = puzzles.spread(lengths)
         said = f"{far['least']} to {far['most']}, median {far['median']}"
         say(f"{level}: {len(lengths):,} rows, tokens of thinking: {said}", err=True)
-    gone = [f"{n:,} {why}" for why, n in sorted(done.left_out.items()) if n]
-    if gone:
-        say(f"left out: {', '.join(gone)}", err=True)
+    tell_left_out(done.left_out)
