@@ -67,6 +67,7 @@ COVERED_BY = {
     "experiments/report/matched.py": "experiments/report/test_economics.py",
     "experiments/report/panels.py": "experiments/report/test_page.py",
     "experiments/report/narrative.py": "experiments/report/test_findings.py",
+    "experiments/report/wording.py": "experiments/report/test_findings.py",
     "experiments/report/tables.py": "experiments/report/test_page.py",
     "experiments/report/values.py": "experiments/report/test_findings.py",
     "experiments/stats/columns.py": "experiments/stats/test_estimators.py",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -14,12 +16,13 @@ from ponder.core.record.effects import digest
 from ponder.experiments.evals.configurations import Configuration, of_flags
 from ponder.models.fakes.scripted import Scripted
 from ponder.planning.spec import Spec
-from ponder.planning.styles import BRIEF, styled
+from ponder.planning.styles import BRIEF, Style, styled
 from ponder.planning.wishes import spec
 from tests.support.sandboxes import needed
 
 QUESTION = "How many is six times seven?"
 FORM = r"Think step by step, and put the final number in \boxed{}."
+STYLES = get_args(Style)
 
 
 def asked(style: str) -> Spec:
@@ -50,7 +53,16 @@ def test_worked_puts_two_solved_questions_before_the_question() -> None:
     assert last == Message("user", f"{QUESTION}\n\n{FORM}")
 
 
-@pytest.mark.parametrize("style", ["plain", "brief", "worked"])
+def test_the_solved_questions_of_a_suite_are_shown_unless_none_is_wanted() -> None:
+    turns = (Message("user", "One and one?"), Message("assistant", "\\boxed{2}"))
+    problem = Problem((Message("user", QUESTION),), "number", examples=turns)
+    assert styled(problem, "plain").shown == (*turns, *problem.messages)
+    assert styled(problem, "zero_shot").shown == problem.messages
+    own, both = styled(replace(problem, examples=()), "worked"), styled(problem, "worked")
+    assert both.examples == (*own.examples, *turns)
+
+
+@pytest.mark.parametrize("style", STYLES)
 def test_a_style_outlives_the_journal(style: str) -> None:
     once = asked(style)
     assert Spec.from_json(once.to_json()) == once
@@ -68,7 +80,9 @@ def test_the_digest_of_a_plain_problem_is_that_of_older_journals() -> None:
 
 
 def test_another_style_is_refused() -> None:
-    with pytest.raises(UsageError, match="'style' must be one of plain, brief, worked, not 'odd'"):
+    with pytest.raises(
+        UsageError, match="'style' must be one of plain, brief, worked, zero_shot, not 'odd'"
+    ):
         asked("odd")
 
 
@@ -98,12 +112,12 @@ def test_a_run_asks_in_its_style_and_says_so(tmp_path: Path) -> None:
 def test_a_program_has_a_prompt_of_its_own() -> None:
     needed("program")
     requests = []
-    for style in ("plain", "brief", "worked"):
+    for style in STYLES:
         model = Scripted(["```python\nprint(42)\n```"])
         ponder.solve(QUESTION, model=model, strategy="program", knobs={"style": style},
                      journal=False)  # fmt: skip
         requests.append(model.requests[0].messages)
-    assert requests[0] == requests[1] == requests[2]
+    assert all(request == requests[0] for request in requests)
 
 
 def test_evaluations_compare_styles() -> None:

@@ -2,7 +2,8 @@
 
 ``plain`` asks as Ponder always did. ``brief`` asks for a short solution. ``worked`` shows two
 solved questions first, of Ponder's own writing and of no benchmark (few-shot prompting: Brown 2020;
-with solutions: Wei 2022). A strategy with a prompt of its own, such as ``program``, uses neither.
+with solutions: Wei 2022), before those that a suite shows. ``zero_shot`` shows no solved question,
+not a suite's either. A strategy with a prompt of its own, such as ``program``, uses none of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from ponder.core.problem import AnswerType, Message, Problem
 
-Style = Literal["plain", "brief", "worked"]
+Style = Literal["plain", "brief", "worked", "zero_shot"]
 BRIEF = "Be brief: write only the few short steps that are needed."
 
 _WORKED: dict[AnswerType, tuple[tuple[str, str], ...]] = {
@@ -92,4 +93,6 @@ def styled(problem: Problem, style: Style) -> Problem:
                 for question, solution in _WORKED[problem.answer_type]
                 for turn in (Message("user", question), Message("assistant", solution))
             ]
-            return replace(problem, examples=tuple(turns))
+            return replace(problem, examples=(*turns, *problem.examples))
+        case "zero_shot":
+            return replace(problem, examples=())

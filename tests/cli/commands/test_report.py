@@ -113,7 +113,9 @@ def test_the_documented_examples(ponder: Ponder, pool: Path, tmp_path: Path) -> 
     document = (Path(__file__).parents[3] / "docs/report.md").read_text(encoding="utf-8")
     [block] = re.findall(r"^```sh\n(.*?)^```$", document, re.M | re.S)
     examples = block.replace("path/to", str(tmp_path)).splitlines()
-    assert len(examples) == 3
+    card = {"name": "large", "model": "small", "flops": {"search": 1, "training": 2}}
+    (tmp_path / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    assert len(examples) == 4
     for example in examples:
         program, command, *arguments = shlex.split(example)
         assert (program, command) == ("ponder", "report")
@@ -166,6 +168,8 @@ def test_a_picture_in_the_way(ponder: Ponder, pool: Path, tmp_path: Path) -> Non
         (["--json", "missing/r.json"], "there is no folder missing"),
         (["--json", "."], "is a folder: give the name of a file."),
         (["--png", "letters.jsonl"], "is a file: give the name of a folder."),
+        (["--learned", "letters.jsonl"], "is no card of 'ponder learn'"),
+        (["--learned", "missing.json"], "missing.json"),
     ],
 )
 def test_refusals_are_one_sentence(

@@ -27,6 +27,9 @@ def test_what_was_written_is_told(tmp_path: Path, capsys: Capture) -> None:
     told = json.loads(out)
     assert (code, err, told["rows"], list(told["levels"])) == (0, "", 2, ["off", "medium"])
     assert ponder(capsys, *how, "--force", "-q") == (0, "", "")
+    assert {len(row["prompt"]) for row in rows(output)} == {9}
+    assert ponder(capsys, *how, "--force", "-q", "--without-examples") == (0, "", "")
+    assert {len(row["prompt"]) for row in rows(output)} == {1}
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ponder.core.errors import UsageError
-from ponder.experiments.report import narrative as report_words
 from ponder.experiments.report import page as report_page
+from ponder.experiments.report import wording as report_words
 from ponder.experiments.report.findings import findings
-from ponder.experiments.report.narrative import times
 from ponder.experiments.report.values import Findings, Suite
+from ponder.experiments.report.wording import times
 from ponder.experiments.stats.fits import Plateau
 from ponder.experiments.stats.series import Series
 from tests.support.series import COMMAND, LARGE, SMALL, made, share, world

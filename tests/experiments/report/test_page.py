@@ -10,8 +10,8 @@ import pytest
 
 from ponder.experiments.report import charts
 from ponder.experiments.report import figures as report_figures
-from ponder.experiments.report import narrative as report_words
 from ponder.experiments.report import page as report_page
+from ponder.experiments.report import wording as report_words
 from ponder.experiments.report.dial.votes import Stated
 from ponder.experiments.report.findings import findings
 from ponder.experiments.report.values import Findings

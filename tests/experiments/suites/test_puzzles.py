@@ -31,8 +31,8 @@ def test_each_example_is_right_and_so_is_each_of_its_steps(
 
 def test_a_puzzle_is_asked_after_examples_of_its_size() -> None:
     three, four, five = (puzzle(tuple(range(2, 2 + n)), 24) for n in (3, 4, 5))
-    assert [len(p.messages) for p in (three, four, five)] == [9, 7, 1]
-    assert three.messages[1] == Message(
+    assert [len(p.shown) for p in (three, four, five)] == [9, 7, 1]
+    assert three.shown[1] == Message(
         "assistant", "9 - 4 = 5 (left: 3, 5)\n3 * 5 = 15 (left: 15)\n\\boxed{3 * (9 - 4)}"
     )
     assert three.tests == ArithmeticTests((2, 3, 4), "24")

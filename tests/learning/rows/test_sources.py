@@ -136,6 +136,16 @@ def test_without_a_journal_an_id_is_no_run(tmp_path: Path) -> None:
     assert not (tmp_path / "runs.sqlite").exists()
 
 
+def test_solved_questions_can_be_left_out(tmp_path: Path) -> None:
+    entry = {"problem_id": "countdown/train/7/0", "answer_type": "math", "samples": [sample("1")]}
+    header = {**HEADER, "suite": "countdown/train(seed=7, n=1)"}
+    path = pool(tmp_path / "p.jsonl", entry, header=header)
+    [one], [bare] = read(tmp_path, path), read(tmp_path, path, without_examples=True)
+    assert len(one.problem.shown) == 9
+    assert bare.problem.shown == one.problem.shown[-1:]
+    assert bare.chains == one.chains
+
+
 def test_puzzles_made_afresh_are_asked_as_their_seed_says(tmp_path: Path) -> None:
     line = {"problem_id": "countdown/train/7/1", "answer_type": "math", "samples": [sample("no")]}
     header = {**HEADER, "suite": "countdown/train(seed=7, n=2)"}

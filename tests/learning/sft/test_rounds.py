@@ -106,6 +106,16 @@ def test_each_round_samples_with_the_model_before_and_learns_from_all_rows(world
     assert card["thinking"] == ["low", "high"]
 
 
+def test_solved_questions_may_be_shown_in_the_first_round_alone(world: World) -> None:
+    world.learn(search={"style": "worked", "without_examples": True})
+    styles = []
+    for number in (1, 2):
+        folder = world.folder / f"round-{number}"
+        styles.append(Pool(folder / f"samples-{number}.jsonl").header.rest["style"])
+        assert {len(row["prompt"]) for row in rows(folder / "data.jsonl")} == {1}
+    assert styles == ["worked", "zero_shot"]
+
+
 def test_the_last_round_may_be_trained_on(world: World) -> None:
     world.learn(start="last")
     jobs = world.trainings.jobs

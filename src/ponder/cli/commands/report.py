@@ -49,6 +49,14 @@ _NEEDED = ("numpy", "scipy", "matplotlib")
 @click.option(
     "--usd-per-hour", metavar="USD", help="What an hour of the machine costs, if nothing says."
 )
+@click.option(
+    "--learned",
+    "cards",
+    type=_FILE,
+    multiple=True,
+    metavar="CARD",
+    help="A card.json of 'learn': says when learning has paid. Can be repeated.",
+)
 @click.option("--png", "pictures", type=_FILE, metavar="DIR", help="Each chart as a picture too.")
 @click.option("--json", "numbers", type=_FILE, metavar="FILE", help="All numbers too.")
 @click.option("--title", default="Accuracy against compute", help="Of the page.")
@@ -63,6 +71,7 @@ def report(
     sizes: str | None,
     ratios: str | None,
     usd_per_hour: str | None,
+    cards: tuple[Path, ...],
     pictures: Path | None,
     numbers: Path | None,
     title: str,
@@ -76,6 +85,7 @@ def report(
     """
     try:
         from ponder.experiments.report import findings as making
+        from ponder.experiments.report import learning
         from ponder.experiments.report import page as report_page
         from ponder.experiments.report.load import load
     except ModuleNotFoundError as error:
@@ -86,6 +96,7 @@ def report(
     price = None if usd_per_hour is None else number_above_zero("--usd-per-hour", usd_per_hour)
     n = whole_numbers("--n", sizes) and sorted({1, *whole_numbers("--n", sizes)})
     _free([p for p in (output, numbers) if p is not None], force, paths)
+    learned = [learning.read(card) for card in cards]
     read = load(paths, n=n, by=texts(by), skip_broken=skip_broken, dial=True)
     found = making.findings(
         read.series,
@@ -94,6 +105,7 @@ def report(
         command=_command(context),
         rules=read.rules,
         stated=read.stated,
+        learned=learned,
     )
     page = report_page.render(found, title)
     if pictures is not None:  # first: only this may still find an existing file
@@ -110,6 +122,8 @@ def _command(context: click.Context) -> str:
         value, name = context.params[parameter.name or ""], max(parameter.opts, key=len)
         if isinstance(parameter, click.Argument):
             words += map(str, value)
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (name, str(one))]
         elif context.get_parameter_source(parameter.name or "").name == "COMMANDLINE":  # type: ignore[union-attr]
             words += [name] if value is True else [name, str(value)]
     return shlex.join(word for word in words if word != "--force")

@@ -9,7 +9,7 @@ import click
 
 from ponder import api
 from ponder.cli.learning.environment import MEASURED
-from ponder.cli.learning.teaching import tell_left_out
+from ponder.cli.learning.teaching import WITHOUT_EXAMPLES, tell_left_out
 from ponder.cli.learning.thinking import LEVELS, levels_from
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import Finite
@@ -67,6 +67,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--any-steps", is_flag=True, help="Keep right answers to puzzles that follow from false steps."
 )
+@WITHOUT_EXAMPLES
 @LEVELS
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Breaks ties.")
 @click.option(
@@ -95,6 +96,7 @@ def export(
     pick: str,
     most: int,
     any_steps: bool,
+    without_examples: bool,
     levels: str,
     seed: int,
     holdout: float,
@@ -126,7 +128,9 @@ def export(
     free(output, force, inputs=inputs)
     if holdout:
         free(exporting.held_out_path(output), force, inputs=inputs)
-    reader = Reader(journal or Path(api.journal_path()), suite, folder, skip_broken)
+    reader = Reader(
+        journal or Path(api.journal_path()), suite, folder, skip_broken, without_examples
+    )
     summary = exporting.export(asked, output, reader)
     if as_json:
         say_json(summary.to_json())

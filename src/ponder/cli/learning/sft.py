@@ -12,7 +12,7 @@ import click
 
 from ponder import api
 from ponder.cli.commands.solve import knob_values
-from ponder.cli.learning.teaching import names, outcome, tell_made, tell_waiting
+from ponder.cli.learning.teaching import WITHOUT_EXAMPLES, names, outcome, tell_made, tell_waiting
 from ponder.cli.options.data import DATA
 from ponder.cli.options.numbers import ABOVE_ZERO, Finite
 from ponder.cli.options.once import Command
@@ -63,6 +63,7 @@ _SEARCHING = ("verifier", "limit", "not_in")
 @click.option("--pick", type=click.Choice(PICKS), default="shortest", show_default=True)
 @click.option("--most", type=_COUNT, default=4, show_default=True, help="Most rows of a problem.")
 @click.option("--any-steps", is_flag=True, help="As in export.")
+@WITHOUT_EXAMPLES
 @click.option("--not-in", metavar="SUITE,...", help="Leave out what these suites ask, or nearly.")
 @click.option("--set", "knobs", multiple=True, metavar="KNOB=VALUE", help="As in pool record.")
 @DATA
@@ -180,8 +181,8 @@ def _search(rest: dict[str, Any]) -> Search:
     )  # fmt: skip
     not_in = texts(rest["not_in"]) if rest["not_in"] else []
     return Search(
-        rest["suite"], choice, rest["n"], rest["limit"], rest["every"], sampling, style, not_in,
-        rest["folder"],
+        rest["suite"], choice, rest["n"], rest["limit"], rest["every"], sampling, style,
+        rest["without_examples"], not_in, rest["folder"],
     )  # fmt: skip
 
 

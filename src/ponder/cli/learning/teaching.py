@@ -62,6 +62,13 @@ def tell_made(name: str, folder: Path, card: Mapping[str, Any]) -> None:
     )
 
 
+WITHOUT_EXAMPLES = click.option(
+    "--without-examples",
+    is_flag=True,
+    help="Rows do without the solved questions that were shown.",
+)
+
+
 def tell_left_out(counted: Mapping[str, int]) -> None:
     """Tell what was left out, by reason."""
     gone = [f"{n:,} {why}" for why, n in sorted(counted.items()) if n]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ponder.cli.learning.teaching import tell_left_out
+from ponder.cli.learning.teaching import WITHOUT_EXAMPLES, tell_left_out
 from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Command
 from ponder.cli.output.files import free
@@ -16,6 +16,7 @@ from ponder.core.text.refs import texts
 from ponder.experiments.suites.registry import find, measures
 from ponder.learning.rows import puzzles
 from ponder.learning.thinking.bounds import ALL, Level
+from ponder.planning.styles import Style, styled
 
 LEVELS = click.option(
     "--levels",
@@ -52,6 +53,7 @@ def levels_from(text: str) -> list[Level]:
     help="Where to write.",
 )
 @LEVELS
+@WITHOUT_EXAMPLES
 @click.option("--limit", type=click.IntRange(1), help="Only so many problems.")
 @click.option("--every", default=1, type=click.IntRange(1), metavar="K", help="Every k-th problem.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the search.")
@@ -63,6 +65,7 @@ def thinking(
     suite: str,
     output: Path,
     levels: str,
+    without_examples: bool,
     limit: int | None,
     every: int,
     seed: int,
@@ -86,9 +89,9 @@ def thinking(
         )
     free(output, force)
     items = list(found.load(folder))[::every][:limit]
-    asked = puzzles.Puzzles(
-        found.name, [(item.problem_id, item.problem) for item in items], chosen, seed
-    )
+    style: Style = "zero_shot" if without_examples else "plain"
+    problems = [(item.problem_id, styled(item.problem, style)) for item in items]
+    asked = puzzles.Puzzles(found.name, problems, chosen, seed)
     done = puzzles.teach(asked, output)
     if as_json:
         say_json(done.to_json())

@@ -26,10 +26,10 @@ from ponder.experiments.report.figures import (
     short,
     spread,
 )
-from ponder.experiments.report.narrative import UNIT_NAMES, configuration, points, quantity, share
 from ponder.experiments.report.panels import calibration, plans
 from ponder.experiments.report.table import ONE_SAMPLE
 from ponder.experiments.report.values import Curve, Suite
+from ponder.experiments.report.wording import UNIT_NAMES, configuration, points, quantity, share
 from ponder.experiments.stats.fits import PowerLaw
 
 

@@ -145,6 +145,12 @@ class Equal:
     at_least: bool
     """True if cheap exceeds the accuracy from its first point on: the ratio is a lower bound."""
     problems: int
+    dear_model: str
+    cheap_model: str
+    saved: float
+    """The cost of dear minus that of cheap, per problem; with ``at_least`` a lower bound."""
+    saved_low: float
+    saved_high: float
 
     @property
     def decided(self) -> bool:
@@ -183,32 +189,33 @@ def _equal(
     best = weak[int(np.argmax(accuracy[weak]))]
     costs = table.cost(unit)
 
-    def ratios(means: Floats) -> tuple[Floats, Bools]:
+    def sides(means: Floats) -> tuple[Floats, Floats, Bools]:
         target = means[:, best]
-        sides = []
+        found = []
         for group in (weak, strong):
             ordered = np.array(group)[np.argsort(costs[group], kind="stable")]
-            sides.append(cost_at(costs[ordered], means[:, ordered], target))
-        return sides[0][0] / sides[1][0], sides[1][1]
+            found.append(cost_at(costs[ordered], means[:, ordered], target))
+        return found[0][0], found[1][0], found[1][1]
 
-    [ratio], [at_least] = ratios(accuracy[None])
+    [one], [other], [at_least] = sides(accuracy[None])
+    ratio, saved = one / other, one - other
     if at_least and (ratio < 1 or _begins_with_one_sample(table, strong[0])):
         return None
-    resampled, _ = ratios(drawn)
-    # Infinite costs make ratios of 0; 'higher' and 'lower' keep quantiles from mixing those in.
-    low = float(np.quantile(resampled, (1 - intervals.LEVEL) / 2, method="lower"))
-    high = float(np.quantile(resampled, (1 + intervals.LEVEL) / 2, method="higher"))
+    weak_costs, strong_costs, _ = sides(drawn)
+    low, high = _spread(weak_costs / strong_costs)
+    saved_low, saved_high = _spread(weak_costs - strong_costs)
     if at_least:
-        high = math.inf
+        high, saved_high = math.inf, _spread(weak_costs)[1]
     if len(table.shared) == 1:
-        low, high = 0.0, math.inf
-    names = table.configs[weak[0]].label, table.configs[strong[0]].label
+        low, high, saved_low, saved_high = 0.0, math.inf, -math.inf, math.inf
+    dear, cheap = table.configs[weak[0]], table.configs[strong[0]]
     if ratio < 1:
-        names, ratio = (names[1], names[0]), 1 / ratio
+        dear, cheap, ratio, saved = cheap, dear, 1 / ratio, -saved
         low, high = 1 / high if high else math.inf, 1 / low if low else math.inf
+        saved_low, saved_high = -saved_high, -saved_low
     return Equal(
-        dear=names[0],
-        cheap=names[1],
+        dear=dear.label,
+        cheap=cheap.label,
         unit=unit,
         accuracy=float(accuracy[best]),
         weaker=table.configs[best],
@@ -217,7 +224,19 @@ def _equal(
         high=high,
         at_least=bool(at_least),
         problems=len(table.shared),
+        dear_model=dear.model,
+        cheap_model=cheap.model,
+        saved=float(saved),
+        saved_low=saved_low,
+        saved_high=saved_high,
     )
+
+
+def _spread(drawn: Floats) -> tuple[float, float]:
+    """Return the 95 % interval of resampled values, some of which may be infinite."""
+    # 'lower' and 'higher' keep the quantiles from mixing infinities in.
+    low = float(np.quantile(drawn, (1 - intervals.LEVEL) / 2, method="lower"))
+    return low, float(np.quantile(drawn, (1 + intervals.LEVEL) / 2, method="higher"))
 
 
 def _begins_with_one_sample(table: Table, first: int) -> bool:

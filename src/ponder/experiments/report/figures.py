@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ponder.core.text.visible import escape
-from ponder.experiments.report.narrative import quantity
 from ponder.experiments.report.table import ONE_SAMPLE
 from ponder.experiments.report.values import Curve
+from ponder.experiments.report.wording import quantity
 
 INK, FAINT, GRID, TRAIL, PAPER = "#22262b", "#6b7280", "#e3e6ea", "#f3e5b5", "#fffffe"
 MODELS = ("#0072b2", "#d55e00", "#009e73", "#b4569a", "#b57900", "#3b9ad9")

@@ -14,18 +14,12 @@ import numpy as np
 
 from ponder.core.errors import UsageError
 from ponder.experiments.report import difficulty, economics, matched
-from ponder.experiments.report.dial.summary import Saving, dial
+from ponder.experiments.report.dial.summary import dial
 from ponder.experiments.report.dial.votes import Stated
 from ponder.experiments.report.difficulty import Bins, Ceiling, Gain
+from ponder.experiments.report.learning import Learned, by_unit, check
 from ponder.experiments.report.matched import Match
-from ponder.experiments.report.narrative import (
-    around,
-    headlines,
-    label,
-    listed,
-    points,
-    share,
-)
+from ponder.experiments.report.narrative import headlines, saved
 from ponder.experiments.report.table import CEILING, ONE_SAMPLE, Table
 from ponder.experiments.report.values import (
     BinSet,
@@ -33,10 +27,10 @@ from ponder.experiments.report.values import (
     CurvePoint,
     Findings,
     Fit,
-    Headline,
     Panel,
     Suite,
 )
+from ponder.experiments.report.wording import label, listed
 from ponder.experiments.stats import fits, intervals
 from ponder.experiments.stats.series import Point, Series
 
@@ -57,6 +51,7 @@ def findings(
     command: str = "",
     rules: Sequence[Series] = (),
     stated: Sequence[Stated] = (),
+    learned: Sequence[Learned] = (),
 ) -> Findings:
     """Return everything that a report says about ``series``.
 
@@ -66,6 +61,7 @@ def findings(
         command: the command that makes this report.
         rules: votes of the same pools that end by a stopping rule.
         stated: stated probabilities.
+        learned: learned models, and what their learning cost.
 
     Raises:
         UsageError: there is nothing to report, a series is given twice or broken, or a ratio or
@@ -80,10 +76,11 @@ def findings(
         raise UsageError("there is nothing to report: give at least one pool or results store.")
     for one in series:
         _check(one)
+    check(learned, series)
     ratios = tuple(sorted(set(ratios)))
     suites = tuple(
         _dialled(
-            _suite(name, [s for s in series if s.suite == name], ratios, usd_per_hour),
+            _suite(name, [s for s in series if s.suite == name], ratios, usd_per_hour, learned),
             [s for s in series if s.suite == name],
             [s for s in rules if s.suite == name],
             [s for s in stated if s.suite == name],
@@ -106,7 +103,11 @@ def _check(series: Series) -> None:
 
 
 def _suite(
-    name: str, given: Sequence[Series], ratios: Sequence[float], usd_per_hour: float | None
+    name: str,
+    given: Sequence[Series],
+    ratios: Sequence[float],
+    usd_per_hour: float | None,
+    learned: Sequence[Learned],
 ) -> Suite:
     series, notes = _tidied(given, usd_per_hour)
     table = Table(series, [label(s.method, s.model) for s in series])
@@ -118,6 +119,7 @@ def _suite(
     levels = difficulty.from_levels(series)
     bins = _bins(series, levels)
     matches, matched_bins = _matches(table, singles, levels, ratios)
+    equal = {u: economics.equal_accuracy(table, u) for u in units if len(table.shared)}
     suite = Suite(
         name=name,
         unit=unit,
@@ -127,7 +129,8 @@ def _suite(
         curves=_curves(table, range(len(series)), fitted=True),
         bins=tuple(_binset(table, model, b) for model, b in bins),
         frontier={u: economics.frontier(table, u) for u in units if len(table.shared)},
-        equal={u: economics.equal_accuracy(table, u) for u in units if len(table.shared)},
+        equal=equal,
+        paybacks=by_unit(equal, learned),
         matches=matches,
         matched_bins=matched_bins,
         ceilings=_ceilings(table, singles, bins),
@@ -156,21 +159,8 @@ def _dialled(
         [replace(s, model=names[s.model, s.source]) for s in stated],
         suite.unit,
     )
-    more = tuple(map(_saved, found.savings)) if found else ()
+    more = tuple(map(saved, found.savings)) if found else ()
     return replace(suite, dial=found, headlines=suite.headlines + more)
-
-
-def _saved(one: Saving) -> Headline:
-    """Say which rule ends a vote soonest at next to no loss."""
-    less = "as right as" if one.gap.difference >= 0 else "nearly as right as"
-    return Headline(
-        "dial",
-        f"A vote of {one.model} that ends by {one.rule} is {less} the vote of all {one.n}, for "
-        f"{share(one.share)} of its cost.",
-        f"{points(one.gap.difference)} points ({around(one.gap)}). Of the rules that lose at most "
-        "0.3 points here, it is the cheapest; on other problems another may be.",
-        "good" if one.gap.high >= 0 else "open",
-    )
 
 
 def _known(series: Sequence[Series], unit: str) -> tuple[int, int]:

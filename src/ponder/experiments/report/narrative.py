@@ -7,108 +7,31 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ponder.experiments.report.economics import Best, Equal
-from ponder.experiments.report.table import CEILING, ONE_SAMPLE, Config
+from ponder.experiments.report.table import ONE_SAMPLE, Config
 from ponder.experiments.report.values import Headline, Tone
+from ponder.experiments.report.wording import (
+    UNIT_NAMES,
+    around,
+    between,
+    configuration,
+    count,
+    listed,
+    points,
+    problems,
+    quantity,
+    share,
+    times,
+)
 from ponder.experiments.stats.fits import Line, Plateau
 from ponder.experiments.stats.paired import Difference
 
 if TYPE_CHECKING:
+    from ponder.experiments.report.dial.summary import Saving
     from ponder.experiments.report.difficulty import Gain
     from ponder.experiments.report.matched import Match
     from ponder.experiments.report.values import Curve, Suite
 
-UNIT_NAMES = {
-    "flops": "FLOPs",
-    "tokens": "tokens",
-    "seconds": "seconds",
-    "usd": "dollars",
-    "samples": "samples",
-}
-_AGGREGATORS = ("majority", "weighted", "best", "coverage")
-_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _MOST_PAIRS = 3  # sentences of one kind; the tables have the rest
-
-
-# Names and numbers --------------------------------------------------------------------------------
-
-
-def label(method: str, model: str) -> str:
-    """Return a series' label, such as ``majority of M``."""
-    names = {ONE_SAMPLE: "one sample of", CEILING: "coverage of"}
-    return f"{names.get(method, f'{method} of')} {model}"
-
-
-def configuration(method: str, n: int, model: str = "") -> str:
-    """Return a point's label, such as ``majority@8 of M``; without ``model``, ``majority@8``."""
-    if method == ONE_SAMPLE:
-        name = "one sample"
-    elif method.partition(":")[0] in _AGGREGATORS:
-        name = f"{method}@{n}"
-    else:
-        name = method
-    return f"{name} of {model}" if model else name
-
-
-def share(value: float) -> str:
-    """Return an accuracy in per cent."""
-    return f"{100 * value:.1f} %"
-
-
-def points(value: float, *, sign: bool = True) -> str:
-    """Return a difference of accuracies in percentage points."""
-    return f"{100 * value:{'+' if sign else ''}.1f}".replace("-", "−")
-
-
-def quantity(value: float | None, unit: str) -> str:
-    """Return a cost with its unit, in three digits: ``2.1 TFLOPs``, ``1.3k tokens``."""
-    if value is None or not math.isfinite(value):
-        return "unbounded"
-    if unit == "usd":
-        return f"${_plain(value)}"
-    if unit == "seconds":
-        return f"{_plain(value)} s"
-    for size, prefix in _PREFIXES:
-        if value >= size * 0.9995:
-            number = _plain(value / size)
-            return f"{number} {prefix}FLOPs" if unit == "flops" else f"{number}{prefix} {unit}"
-    name = UNIT_NAMES[unit] if value != 1 or unit == "flops" else unit.rstrip("s")
-    return f"{_plain(value)} {name}"
-
-
-def between(low: float | None, high: float | None, unit: str) -> str:
-    """Return an interval of costs."""
-    return f"{quantity(low, unit)} to {quantity(high, unit)}"
-
-
-def around(gap: Difference) -> str:
-    """Return the interval of a paired difference, and its number of problems."""
-    return f"95 % interval {points(gap.low)} to {points(gap.high)}; {problems(gap.problems)}"
-
-
-def problems(count: int) -> str:
-    """Return ``1 problem``, ``200 problems``."""
-    return f"{count:,} problem{'s' * (count != 1)}"
-
-
-def times(value: float) -> str:
-    """Return a ratio in two or three digits."""
-    return "unbounded" if math.isinf(value) else _plain(value)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return ``a``, ``a and b``, ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _plain(value: float) -> str:
-    if value == 0:
-        return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(digits, 12)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-# Sentences ----------------------------------------------------------------------------------------
 
 
 def headlines(suite: Suite) -> tuple[Headline, ...]:
@@ -119,6 +42,7 @@ def headlines(suite: Suite) -> tuple[Headline, ...]:
         *_frontier(suite),
         *_matches(suite.matches),
         *_equal(suite),
+        *_learning(suite),
         *_ceilings(suite),
         *_difficulty(suite),
         *_prices(suite),
@@ -289,6 +213,37 @@ def _equal(suite: Suite) -> Iterable[Headline]:
             f"{len(found)} pair{'s' * (len(found) > 1)} compared on {problems(suite.shared)}.",
             "open",
         )
+
+
+def _learning(suite: Suite) -> Iterable[Headline]:
+    """Yield, per learned model and its base, when learning has paid at the highest accuracy."""
+    found = suite.paybacks.get(suite.unit, ())
+    for name in dict.fromkeys(one.learned for one in found):
+        best = max((one for one in found if one.learned == name), key=lambda one: one.accuracy)
+        most = "at most " if best.at_most else ""
+        yield Headline(
+            "learning",
+            f"{best.learned} is {'at least ' * best.at_most}as right as {best.instead} "
+            f"({share(best.accuracy)}) for less: its learning is paid for after {most}"
+            f"{count(best.questions)} questions.",
+            f"Learning cost {quantity(best.cost, best.unit)}; a question saves "
+            f"{quantity(best.saved, best.unit)}. 95 % interval {count(best.low)} to "
+            f"{count(best.high)} questions; {problems(best.problems)}.",
+            "good" if math.isfinite(best.high) else "open",
+        )
+
+
+def saved(one: Saving) -> Headline:
+    """Say which rule ends a vote soonest at next to no loss."""
+    less = "as right as" if one.gap.difference >= 0 else "nearly as right as"
+    return Headline(
+        "dial",
+        f"A vote of {one.model} that ends by {one.rule} is {less} the vote of all {one.n}, for "
+        f"{share(one.share)} of its cost.",
+        f"{points(one.gap.difference)} points ({around(one.gap)}). Of the rules that lose at most "
+        "0.3 points here, it is the cheapest; on other problems another may be.",
+        "good" if one.gap.high >= 0 else "open",
+    )
 
 
 def _ratio_interval(e: Equal) -> str:

@@ -7,8 +7,8 @@ import jinja2
 from ponder.core.text.visible import shown
 from ponder.experiments.report import charts, tables
 from ponder.experiments.report.figures import svg
-from ponder.experiments.report.narrative import UNIT_NAMES, listed, problems
 from ponder.experiments.report.values import Findings, Headline, Suite, Topic
+from ponder.experiments.report.wording import UNIT_NAMES, listed, problems
 from ponder.experiments.stats.intervals import RESAMPLES
 
 LARGEST = 1_000_000
@@ -19,6 +19,7 @@ _IN_SHORT: dict[Topic, int] = {
     "dial": 1,
     "match": 4,
     "equal": 1,
+    "learning": 1,
     "difficulty": 2,
     "price": 1,
 }  # number of sentences of each topic at the top

@@ -26,7 +26,7 @@ from ponder.experiments.report.figures import (
     log_axis,
     percent_axis,
 )
-from ponder.experiments.report.narrative import UNIT_NAMES, quantity, share
+from ponder.experiments.report.wording import UNIT_NAMES, quantity, share
 
 COLUMNS = 3
 PANELS = 6

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 from ponder.experiments.report.dial.summary import Calibration, Dial
 from ponder.experiments.report.economics import Equal, Price
-from ponder.experiments.report.narrative import (
+from ponder.experiments.report.learning import Payback
+from ponder.experiments.report.narrative import unused
+from ponder.experiments.report.values import Curve, CurvePoint, Suite
+from ponder.experiments.report.wording import (
     UNIT_NAMES,
     between,
     configuration,
+    count,
     points,
     problems,
     quantity,
     share,
     times,
-    unused,
 )
-from ponder.experiments.report.values import Curve, CurvePoint, Suite
 from ponder.experiments.stats.fits import Line, Plateau, PowerLaw, TooFew
 from ponder.experiments.stats.paired import Difference
 
@@ -185,6 +187,24 @@ def _equal(e: Equal) -> tuple[str, ...]:
         share(e.accuracy),
         f"{e.problems:,}",
         "" if e.decided else "the data do not decide",
+    )
+
+
+def paybacks(suite: Suite, unit: str) -> Grid:
+    """Return the number of questions after which each learned model is paid for."""
+    columns = ["", "instead of", "at#", "learning#", "saves#", "paid for after#", "95 % interval#"]
+    return Grid(columns, [_payback(one) for one in suite.paybacks[unit]])
+
+
+def _payback(one: Payback) -> tuple[str, ...]:
+    return (
+        one.learned,
+        one.instead,
+        share(one.accuracy),
+        quantity(one.cost, one.unit),
+        ("at least " if one.at_most else "") + quantity(one.saved, one.unit),
+        ("at most " if one.at_most else "") + count(one.questions),
+        f"{count(one.low)} to {count(one.high)}",
     )
 
 

@@ -11,13 +11,14 @@ from typing import Any, Literal
 from ponder.experiments.report.dial.summary import Dial
 from ponder.experiments.report.difficulty import Ceiling, Gain
 from ponder.experiments.report.economics import Best, Equal, Price
+from ponder.experiments.report.learning import Payback
 from ponder.experiments.report.matched import Match
 from ponder.experiments.report.table import CEILING
 from ponder.experiments.stats.fits import Line, Plateau, PowerLaw, TooFew
 from ponder.experiments.stats.intervals import Kind
 
 Tone = Literal["good", "bad", "open", "plain"]
-Topic = Literal["samples", "budget", "dial", "match", "equal", "difficulty", "price"]
+Topic = Literal["samples", "budget", "dial", "match", "equal", "learning", "difficulty", "price"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class Suite:
     ceilings: tuple[Ceiling, ...]
     gains: tuple[Gain, ...]
     notes: tuple[str, ...]
+    paybacks: Mapping[str, tuple[Payback, ...]]
+    """Learned models that save compute at equal accuracy, by unit."""
     dial: Dial | None = None
     """Stopping rules and plans; None if there are none, or nobody asked for them."""
     headlines: tuple[Headline, ...] = ()

@@ -66,13 +66,13 @@ WORKED = {
 
 
 def puzzle(numbers: tuple[int, ...], target: int) -> Problem:
-    """Return the question after worked examples of its size, worded alike for both puzzles."""
+    """Return the question, with worked examples of its size, worded alike for both puzzles."""
     shown = []
     for others, other, steps, whole in WORKED.get(len(numbers), ()):
         told = "\n".join((*steps, rf"\boxed{{{whole}}}"))
         shown += [Message("user", _question(others, other)), Message("assistant", told)]
     asked = ask(_question(numbers, target), "math", tests=ArithmeticTests(numbers, str(target)))
-    return replace(asked, messages=(*shown, *asked.messages))
+    return replace(asked, examples=tuple(shown))
 
 
 def _question(numbers: tuple[int, ...], target: int) -> str:

@@ -46,8 +46,9 @@ class Run:
         """Return everything that must not change while the run is resumed."""
         asked = [questions.identity(problem) for problem in self.problems]
         return {
-            "model": self.name,
-            "base": {"name": self.base, "bytes": self.path.stat().st_size},
+            "name": self.name,
+            "model": self.base,
+            "bytes": self.path.stat().st_size,
             "suite": self.suite,
             "problems": {"number": len(asked), "hash": questions.digest("".join(asked))},
             "verifier": self.verifier,

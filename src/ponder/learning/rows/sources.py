@@ -48,6 +48,10 @@ class Reader:
     """The folder of benchmark data."""
     skip_broken: bool = False
     """True to leave out broken lines of pools, and damaged runs."""
+    without_examples: bool = False
+    """True to leave the solved questions out that were shown before a question: what learns from
+    the rows learns to do without (Askell 2021, 'A General Language Assistant', section 2.1).
+    """
     passed: Counter[str] = field(default_factory=Counter)
     """Numbers of lines and runs passed over, by reason."""
 
@@ -58,6 +62,11 @@ class Reader:
             UsageError: there is no such file or run, or it cannot be read; or a pool does not say
                 what was asked.
         """
+        for one in self._read(source):
+            bare = self.without_examples and one.problem.examples
+            yield replace(one, problem=styled(one.problem, "zero_shot")) if bare else one
+
+    def _read(self, source: str) -> Iterator[Asked]:
         path = Path(source)
         if not path.is_file():
             if path.suffix or len(path.parts) != 1 or path.exists():

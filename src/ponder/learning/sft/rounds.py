@@ -220,7 +220,9 @@ class _Round:
             str(_folder(self.asked.folder, k) / f"verified-{k}.jsonl")
             for k in range(1, self.number + 1)
         ]
-        reader = Reader(done.pool, search.suite, search.folder)
+        reader = Reader(
+            done.pool, search.suite, search.folder, without_examples=search.without_examples
+        )
         wanted = exporting.Export(pools, search.choice)
         summary = exporting.export(wanted, self.folder / "data.jsonl", reader)
         return {

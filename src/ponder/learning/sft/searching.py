@@ -56,6 +56,8 @@ class Search:
     sampling: Sampling = field(default_factory=Sampling)
     style: Style = "plain"
     """The style in which the problems are asked."""
+    without_examples: bool = False
+    """True to show solved questions in the first round alone: rows and later rounds do without."""
     not_in: Sequence[str] = ()
     """Suites whose questions are left out."""
     folder: Path | None = None
@@ -90,6 +92,7 @@ class Search:
             "n": self.n,
             "sampling": self.sampling.describe(),
             "style": self.style,
+            "without_examples": self.without_examples,
             "verifier": self.choice.verifier,
             "at_least": self.choice.at_least,
             "pick": self.choice.pick,
@@ -178,7 +181,7 @@ async def _search(
         asked.sampling,
         Budget(),
         seed,
-        asked.style,
+        "zero_shot" if asked.without_examples and number > 1 else asked.style,
     )
 
     def sampled(far: Far) -> None:
