@@ -79,7 +79,8 @@ def test_the_interval_has_no_end_where_resamples_save_nothing(tmp_path: Path) ->
 
 def test_no_other_pair_is_paid_for(tmp_path: Path) -> None:
     equal = equal_accuracy(table_of(*pair(6)), "flops")
-    for other in ({"name": "small+y"}, {"model": "large"}, {"flops": {}}):
+    others: list[dict[str, Any]] = [{"name": "small+y"}, {"model": "large"}, {"flops": {}}]
+    for other in others:
         assert paybacks(equal, [read(card(tmp_path, **other))]) == ()
     dearer = [pair(6)[0], made("random", {1: share(6)}, model="small+x", cost=9.0)]
     assert paybacks(equal_accuracy(table_of(*dearer), "flops"), [read(card(tmp_path))]) == ()
