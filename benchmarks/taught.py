@@ -38,7 +38,6 @@ from ponder.experiments.stats.scoring import COVERAGE, RANDOM
 MODEL = "qwen2.5-coder-0.5b"
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 BEFORE = RESULTS / "countdown-0.5b.jsonl"
-PUZZLES = "countdown/train(seed=7, n=100000)"
 CHECKER = "arithmetic"
 TESTS, N = 100, 16
 SEED = 0
@@ -47,18 +46,19 @@ SEED = 0
 def learned(given: argparse.Namespace) -> str:
     """Have the model learn; return its new name."""
     folder, name = given.folder, f"{given.task}{given.suffix}"
+    puzzles = f"countdown/train(seed=7, n={given.problems})"
     common = ("--model", MODEL, "--name", name, "-o", str(folder / "learning"), "--force")
     if given.task == "countdown":
         code = run([
-            "learn", "sft", "--suite", PUZZLES, "--limit", str(given.problems), "--verifier",
-            CHECKER, "--any-steps", "--n", str(N), "--rounds", str(given.rounds),
-            "--without-examples", "--set", "length=512", *common,
+            "learn", "sft", "--suite", puzzles, "--verifier", CHECKER, "--any-steps",
+            "--n", str(N), "--rounds", str(given.rounds), "--without-examples",
+            "--set", "length=512", *common,
         ])  # fmt: skip
     else:
         lessons = folder / "lessons.jsonl"
         made(
-            lessons, "learn", "thinking", PUZZLES, "--limit", str(given.problems), "--levels",
-            given.levels, "--without-examples", "-o", str(lessons),
+            lessons, "learn", "thinking", puzzles, "--levels", given.levels, "--without-examples",
+            "-o", str(lessons),
         )  # fmt: skip
         code = run(["learn", "sft", str(lessons), "--epochs", str(given.epochs), *common])
     if code:

@@ -86,8 +86,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kinds, and those that coverage does without. All tests of the engine
-    go to one worker, which loads it.
+    """Mark each test with its kinds, and those that coverage does without: the examples of
+    hypothesis go through the same lines each time. All tests of the engine go to one worker, which
+    loads it.
     """
     for item in items:
         found = kinds_of(item.nodeid, getattr(item, "fixturenames", ()))
@@ -95,7 +96,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(kind)
         if item.get_closest_marker("engine"):
             item.add_marker(pytest.mark.xdist_group("engine"))
-        if unmeasured(item.nodeid):
+        if unmeasured(item.nodeid) or getattr(getattr(item, "obj", None), "hypothesis", None):
             item.add_marker(pytest.mark.no_cover)
 
 
