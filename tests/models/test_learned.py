@@ -219,9 +219,12 @@ def test_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert (shown["learned from"], shown["facts"]["parameters"]["value"]) == (BASE, 134_515_008)
     code, _, err = ponder(capsys, "models", "pull", made.full_name)
     assert (code, "is made on this machine" in err) == (2, True)
+    working = learned.working_folder(made.path)
+    working.mkdir()
     code, _, err = ponder(capsys, "models", "rm", "--yes", made.full_name)
-    assert (code, "are free again" in err) == (0, True)
+    assert (code, "are free again" in err, f"{working} stays" in err) == (0, True, True)
     assert not made.path.exists()
+    assert working.is_dir()
     code, _, err = ponder(capsys, "models", "rm", "--yes", made.full_name)
     assert (code, "there is no learned model" in err) == (2, True)
 

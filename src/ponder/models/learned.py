@@ -195,6 +195,11 @@ def remove(full_name: str) -> int:
     return freed
 
 
+def working_folder(file: Path) -> Path:
+    """Return the folder in which a model's file is made, if nobody names another."""
+    return file.with_suffix(".learning")
+
+
 def _path(full_name: str, suffix: str) -> Path:
     return models_dir() / f"{full_name}{suffix}"
 

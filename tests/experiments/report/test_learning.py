@@ -99,6 +99,14 @@ def test_the_page_says_when(tmp_path: Path) -> None:
     assert (row["questions"], row["saved"]) == (100.0, 3.0)
 
 
+def test_the_page_says_if_nothing_is_saved(tmp_path: Path) -> None:
+    found = findings(pair(1), learned=[read(card(tmp_path))])
+    [said] = [h for h in found.suites[0].headlines if h.topic == "learning"]
+    assert said.text.startswith("small+x is nowhere as right as small for less")
+    assert said.detail == "Learning cost 300 FLOPs."
+    assert "its learning is not paid for" in render(found)
+
+
 @pytest.mark.parametrize("lacks", ["small", "small+x"])
 def test_a_card_without_samples_is_refused(lacks: str, tmp_path: Path) -> None:
     there = [one for one in pair(6) if one.model != lacks]

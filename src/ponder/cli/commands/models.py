@@ -149,3 +149,5 @@ def rm(name: str, yes: bool) -> None:
     freed = converted.remove(path)
     freed += learned.remove(name) if made else catalog.remove(entry)
     say(f"{megabytes(freed)} are free again", err=True)
+    if made and (folder := learned.working_folder(path)).is_dir():
+        say(f"{folder} stays: what was sampled and trained is in it", err=True)

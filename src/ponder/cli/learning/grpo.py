@@ -170,7 +170,7 @@ def grpo(
     config = configuration.load()
     base = _base(api.model_name(model, config), config, Voice(quiet))
     full = f"{base.name}+{name}"
-    folder_of_run = output or base.path.with_name(f"{full}.learning")
+    folder_of_run = output or learned.working_folder(base.path.with_name(f"{full}.gguf"))
     if any(one.full_name == full for one in learned.known()) and not force:
         raise UsageError(f"the model {full} exists: choose another name, or say --force.")
     from ponder.learning.grpo.crew import crew

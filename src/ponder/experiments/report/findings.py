@@ -130,6 +130,7 @@ def _suite(
         bins=tuple(_binset(table, model, b) for model, b in bins),
         frontier={u: economics.frontier(table, u) for u in units if len(table.shared)},
         equal=equal,
+        learned=tuple(one for one in learned if {one.name, one.model} <= {s.model for s in given}),
         paybacks=by_unit(equal, learned),
         matches=matches,
         matched_bins=matched_bins,

@@ -44,8 +44,12 @@ class Payback:
     What it was before reaches that accuracy with more compute.
     """
 
+    model: str
+    """Name of the learned model."""
     learned: str
+    """Label of its series."""
     instead: str
+    """Label of the series of what it was before."""
     unit: str
     accuracy: float
     cost: float
@@ -101,6 +105,7 @@ def paybacks(equal: Sequence[Equal], learned: Sequence[Learned]) -> tuple[Paybac
     """Return when learning has paid, the soonest first, from pairs of equal accuracy."""
     found = [
         Payback(
+            one.name,
             pair.cheap,
             pair.dear,
             pair.unit,

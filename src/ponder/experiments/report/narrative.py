@@ -216,10 +216,20 @@ def _equal(suite: Suite) -> Iterable[Headline]:
 
 
 def _learning(suite: Suite) -> Iterable[Headline]:
-    """Yield, per learned model and its base, when learning has paid at the highest accuracy."""
+    """Yield, per learned model, when its learning has paid at the highest accuracy of its base."""
     found = suite.paybacks.get(suite.unit, ())
-    for name in dict.fromkeys(one.learned for one in found):
-        best = max((one for one in found if one.learned == name), key=lambda one: one.accuracy)
+    for learned in suite.learned:
+        own = [one for one in found if one.model == learned.name]
+        if not own:
+            yield Headline(
+                "learning",
+                f"{learned.name} is nowhere as right as {learned.model} for less, as far as "
+                "measured: its learning is not paid for.",
+                f"Learning cost {quantity(learned.cost(suite.unit), suite.unit)}.",
+                "open",
+            )
+            continue
+        best = max(own, key=lambda one: one.accuracy)
         most = "at most " if best.at_most else ""
         yield Headline(
             "learning",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ponder.experiments.report.dial.summary import Dial
 from ponder.experiments.report.difficulty import Ceiling, Gain
 from ponder.experiments.report.economics import Best, Equal, Price
-from ponder.experiments.report.learning import Payback
+from ponder.experiments.report.learning import Learned, Payback
 from ponder.experiments.report.matched import Match
 from ponder.experiments.report.table import CEILING
 from ponder.experiments.stats.fits import Line, Plateau, PowerLaw, TooFew
@@ -121,6 +121,8 @@ class Suite:
     ceilings: tuple[Ceiling, ...]
     gains: tuple[Gain, ...]
     notes: tuple[str, ...]
+    learned: tuple[Learned, ...]
+    """Learned models that are compared with what they were before."""
     paybacks: Mapping[str, tuple[Payback, ...]]
     """Learned models that save compute at equal accuracy, by unit."""
     dial: Dial | None = None
