@@ -155,9 +155,10 @@ def configurations(store: Path) -> dict[str, Any]:
 
 def recorded(given: argparse.Namespace, model: str, test: Test, *ways: str) -> Path:
     """Return the pool of a test, with the checker's scores where there is one."""
+    folder: Path = given.folder
     data = ["--data", str(given.data)]
     name = "-".join((test.suite, model.partition("+")[2], *ways))
-    pool, scored = (given.folder / f"{name}{part}.jsonl" for part in ("-samples", ""))
+    pool, scored = (folder / f"{name}{part}.jsonl" for part in ("-samples", ""))
     knobs = [*test.knobs, "length=512", *(f"thinking={way}" for way in ways)]
     made(
         pool, "pool", "record", "--suite", test.suite, "--limit", str(test.limit), "--model", model,
@@ -234,7 +235,8 @@ def lengths(pool: Path) -> str:
 
 def before(given: argparse.Namespace, test: Test) -> Path:
     """Return the pool before, cut to the problems of the test."""
-    cut = given.folder / f"{test.suite}-before.jsonl"
+    folder: Path = given.folder
+    cut = folder / f"{test.suite}-before.jsonl"
     if not cut.exists():
         lines = test.before.read_text(encoding="utf-8").splitlines(keepends=True)
         cut.write_text("".join(lines[: 1 + test.limit]), encoding="utf-8")
