@@ -153,11 +153,11 @@ def configurations(store: Path) -> dict[str, Any]:
 # Testing ------------------------------------------------------------------------------------------
 
 
-def recorded(given: argparse.Namespace, model: str, test: Test, *ways: str) -> Path:
+def recorded(given: argparse.Namespace, model: str, rounds: int, test: Test, *ways: str) -> Path:
     """Return the pool of a test, with the checker's scores where there is one."""
     folder: Path = given.folder
     data = ["--data", str(given.data)]
-    name = "-".join((test.suite, model.partition("+")[2], *ways))
+    name = "-".join((test.suite, model.partition("+")[2], str(rounds), *ways))
     pool, scored = (folder / f"{name}{part}.jsonl" for part in ("-samples", ""))
     knobs = [*test.knobs, "length=512", *(f"thinking={way}" for way in ways)]
     made(
@@ -287,7 +287,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ways = [(level,) for level in given.levels.split(",")] if given.task == "thinking" else [()]
     for test in tests:
         for way in ways:
-            compared(given, test, recorded(given, model, test, *way), card)
+            pool = recorded(given, model, len(found["rounds"]), test, *way)
+            compared(given, test, pool, card)
     if given.task == "words":
         print(f"\n{programs(given, model)}")
 
