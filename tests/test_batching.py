@@ -55,9 +55,17 @@ def test_confidence_is_the_fitted_probability_or_else_agreement() -> None:
     unanimous = Seen((first.samples,))
     assert first.confidence == outlook.right(unanimous)
     assert found.calibrated == shipped().basis
+    assert first.calibrated
     words = batch(["Name a tree."] * 2, model=Scripted(lambda r: "\\boxed{oak}", info=PLAIN))
     assert {one.confidence for one in words.answers} <= {None, 1.0}
     assert words.calibrated == ""
+    seven = Scripted(lambda r: "\\boxed{7}", info=PLAIN)
+    both = batch(["How many is 2+2?", "Name a tree."], model=seven)
+    assert [one.calibrated for one in both.answers] == [True, False]
+    assert both.answers[0].confidence != both.answers[1].confidence == 1.0
+    alone = batch(model=seven, knobs={"n": 1})
+    assert {(one.confidence, one.calibrated) for one in alone.answers} == {(None, False)}
+    assert alone.calibrated == ""
     worldly = batch(model=Simulated(accuracy=1))  # no fit covers a world without a model
     assert ({one.confidence for one in worldly.answers}, worldly.calibrated) == ({1.0}, "")
 

@@ -119,8 +119,12 @@ async def prepare(
 
 
 def _calibrated(asked: Spec, model: Model) -> bool:
-    drawn = asked.strategy in presets.SAMPLING and asked.sampling.temperature > 0
-    fitted = asked.outlook is not None or covered(asked, model)
+    if asked.strategy == auto.name:  # ladders were fitted to texts, and know no plans
+        fitted = asked.knobs["ways"] == "direct" and covered(asked, model)
+    else:
+        voting = asked.strategy in presets.SAMPLING
+        fitted = voting and (asked.outlook is not None or covered(asked, model))
+    drawn = asked.sampling.temperature > 0
     return drawn and fitted and not offered(asked.problem.shown)  # no calls were fitted to
 
 

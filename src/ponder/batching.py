@@ -227,7 +227,7 @@ class Prepared:
             outcome.stopped_by,
             outcome.receipt,
             outcome.lost,
-            difficulty.shipped().basis if any(_calibrated(a, model) for a in self._asked) else "",
+            difficulty.shipped().basis if any(one.calibrated for one in answers) else "",
         )
 
 
@@ -312,8 +312,9 @@ def _calibrated(asked: Spec, model: Model) -> bool:
 def _answered(asked: Spec, share: Share, model: Model) -> Answered:
     chosen = leader(share.traces)
     confidence = agreement(chosen, share.traces) if chosen else None
-    seen = votes(chosen, share.traces) if chosen else None
-    if seen is not None and _calibrated(asked, model):
+    seen = votes(chosen, share.traces) if chosen and confidence is not None else None
+    calibrated = seen is not None and _calibrated(asked, model)
+    if seen is not None and calibrated:
         confidence = difficulty.shipped().outlook(asked.problem.answer_type).right(seen)
     spent = share.spent
     return Answered(
@@ -323,6 +324,7 @@ def _answered(asked: Spec, share: Share, model: Model) -> Answered:
         spent.cost.tokens,
         spent.picousd / PICO,
         share.stopped_by,
+        calibrated,
         None if chosen else refusal(share.traces),
     )
 

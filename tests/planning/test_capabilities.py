@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ponder.core.errors import CapabilityError
+from ponder.core.errors import CapabilityError, UsageError
 from ponder.models.base import Capability, ModelInfo
 from ponder.planning.capabilities import check
 from ponder.planning.plan import Plan, resolve
@@ -18,6 +18,35 @@ from ponder.planning.wishes import spec
 def planned(**sampling: Any) -> Plan:
     made = spec("How many is six times seven?", model="m", strategy="direct")
     return resolve(replace(made, sampling=replace(made.sampling, **sampling)))
+
+
+@pytest.mark.parametrize(
+    ("worth", "local", "priced", "reason"),
+    [
+        (0.05, False, False, "a worth in dollars cannot be weighed: no price is known for m"),
+        (0.05, False, True, ""),
+        (0.05, True, False, ""),
+        ("1e9 flops", True, True, "a worth in FLOPs cannot be weighed: the size of m is unknown"),
+        ("9 tokens", False, False, ""),
+        ("9 seconds", False, False, ""),
+    ],
+)
+def test_a_worth_in_a_unit_without_a_known_price_is_refused(
+    worth: float | str, local: bool, priced: bool, reason: str
+) -> None:
+    plan = resolve(spec("How many is six times seven?", model="m", worth=worth))
+    model = ModelInfo("m", frozenset(), local=local)
+    if not reason:
+        check(plan, model, priced=priced)
+        return
+    with pytest.raises(UsageError, match=f"^{reason}"):
+        check(plan, model, priced=priced)
+
+
+def test_levels_of_a_model_that_does_not_think() -> None:
+    made = spec("How many?", model="m", strategy="auto", knobs={"levels": "low, high"})
+    with pytest.raises(CapabilityError, match=r"has no thinking of its own.*leave levels out"):
+        check(resolve(made), info(), priced=True)
 
 
 def info(*able: Capability) -> ModelInfo:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from ponder.core.budget import Budget
 from ponder.core.errors import CapabilityError, UsageError
+from ponder.core.worth import Worth
 from ponder.models.base import ModelInfo
 from ponder.planning.plan import Plan
 from ponder.strategies.registry import STRATEGIES, choose
@@ -19,9 +20,12 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
 
     Raises:
         CapabilityError: it lacks what the strategy, the verifier or the chat needs.
-        UsageError: the budget limits a unit in which the model's cost is unknown.
+        UsageError: the budget, or the worth of a right answer, is in a unit in which the model's
+            cost is unknown.
     """
     payable(plan.spec.budget, info, priced=priced)
+    if plan.spec.worth is not None:
+        valued(plan.spec.worth, info, priced=priced)
     info.check(plan.spec.sampling.thinking)
     info.takes(plan.spec.problem.shown)
     if plan.spec.problem.messages[-1].role == "assistant" and "prefill" not in info.capabilities:
@@ -30,6 +34,12 @@ def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None
             "the user's, or take the embedded engine or llama.cpp."
         )
     lacking = [need for need in plan.needs[model] if need not in info.capabilities]
+    if "native_thinking" in lacking:
+        raise CapabilityError(
+            f"strategy {plan.spec.strategy!r} asks for levels of thinking, and {info.name} has no "
+            "thinking of its own that could be set: leave levels out, or, if this endpoint has it, "
+            'say capabilities = ["native_thinking", ...] in ponder.toml.'
+        )
     if lacking:
         raise CapabilityError(
             f"strategy {plan.spec.strategy!r} needs {' and '.join(lacking)}, which {info.name} "
@@ -82,4 +92,23 @@ def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:
         raise UsageError(
             f"a budget of FLOPs cannot be kept: the size of {info.name} is unknown; set "
             f"parameters in [endpoints.{info.name}] of ponder.toml."
+        )
+
+
+def valued(worth: Worth, info: ModelInfo, *, priced: bool) -> None:
+    """Refuse a worth that no sample's price can be weighed against.
+
+    Raises:
+        UsageError: it is in a unit in which the model's cost is unknown.
+    """
+    if worth.unit == "usd" and not (priced or info.local):
+        raise UsageError(
+            f"a worth in dollars cannot be weighed: no price is known for {info.name}; set price "
+            f"in [endpoints.{info.name}] of ponder.toml, or give the worth in tokens or seconds."
+        )
+    if worth.unit == "flops" and not info.shape.parameters:
+        raise UsageError(
+            f"a worth in FLOPs cannot be weighed: the size of {info.name} is unknown; set "
+            f"parameters in [endpoints.{info.name}] of ponder.toml, or give the worth in tokens or "
+            "seconds."
         )

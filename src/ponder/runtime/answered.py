@@ -19,7 +19,9 @@ class Answered:
     answer: str | None
     """The answer; None if no sample had one."""
     confidence: float | None
-    """As in ``Result``: the probability that it is right if the batch's ``calibrated`` says so."""
+    """Probability that it is right if ``calibrated``, else the share of the answered samples that
+    agree with it; None if there are fewer than two.
+    """
     samples: int
     """Number of samples that arrived."""
     tokens: int
@@ -29,6 +31,8 @@ class Answered:
     """Reason why it got no more samples: a limit of the budget, ``settled``, ``n``, ``lost``,
     ``interrupt`` or ``overcharged``.
     """
+    calibrated: bool = False
+    """True if the confidence was calibrated, to the data that ``BatchResult`` describes."""
     refusal: str | None = None
     """As in ``Result``: the words in which the model refused to answer, if it gave no answer."""
 
@@ -57,9 +61,7 @@ class BatchResult:
     lost: str = ""
     """Reason why a sample was lost; '' if none was."""
     calibrated: str = ""
-    """Description of the data to which confidences were calibrated; '' if they are shares of
-    agreeing samples.
-    """
+    """Description of the data to which confidences were calibrated; '' if none was."""
 
     @property
     def left(self) -> dict[Limit, float]:

@@ -70,8 +70,8 @@ class Job:
     outlook: Outlook | None = None
     """The forecast of votes on this problem; None if there is none."""
     calibrated: bool = False
-    """True if the outlook holds for this run: independent samples of its own model vote, and it was
-    fitted to problems of this answer type.
+    """True if the outlook holds for this run: independent samples vote, and it was fitted to
+    problems of this answer type.
     """
 
     def economy(self, meters: Mapping[str, Meter]) -> Economy:

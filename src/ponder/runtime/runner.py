@@ -290,11 +290,11 @@ class Runner:
     ) -> Result:
         job, traces = self._job, list(self._traces.values())
         confidence, calibrated = agreement(chosen, traces) if chosen else None, ""
-        seen = votes(chosen, traces) if chosen and confidence is not None else None
-        if belief and belief[1] and chosen and chosen.answer:
-            confidence, calibrated = belief
-        elif seen and job.calibrated and job.outlook:
-            confidence, calibrated = job.outlook.right(seen), job.outlook.basis
+        if chosen and confidence is not None and job.calibrated:  # one sample tells of no model
+            if belief and belief[1]:
+                confidence, calibrated = belief
+            elif job.outlook and (seen := votes(chosen, traces)):
+                confidence, calibrated = job.outlook.right(seen), job.outlook.basis
         return Result(
             answer=chosen.answer.text if chosen and chosen.answer else None,
             confidence=confidence,

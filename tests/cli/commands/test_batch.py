@@ -53,7 +53,7 @@ def test_rows_in_their_order_with_all_their_fields(file: Path, capsys: Capture) 
     assert [row["id"] for row in found] == ["b", "a", "c"]
     assert found[0]["given"] == {"answer": "GOLD"}
     assert found[2]["level"] == {"of": 3}
-    made = {"answer", "confidence", "samples", "tokens", "usd", "stopped_by"}
+    made = {"answer", "confidence", "calibrated", "samples", "tokens", "usd", "stopped_by"}
     assert all(row.keys() >= made for row in found)
     assert sum(row["tokens"] for row in found) <= 6_000
     assert not list(file.parent.glob("*.part"))

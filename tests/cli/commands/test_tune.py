@@ -68,6 +68,7 @@ def test_a_model_is_measured_within_a_budget_and_again_for_nothing(
     assert out.startswith("fitted to 6 problems, judged on 6 others; cost in tokens")
     assert "off-plain: 32 samples, " in err
     assert "dropped high-plain: off-plain costs less and is right as often or more" in err
+    assert f"use it with 'ponder solve --plans {output} --model \"{model}\"'\n" in err
     assert str(load(output).efforts["minimal"].sampling.thinking) == "off"
     pools = sorted((tmp_path / "plans.toml.pools").glob("*.jsonl"))
     assert [path.stem for path in pools] == ["off-plain"]

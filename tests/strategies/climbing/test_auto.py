@@ -43,9 +43,22 @@ def test_one_look_is_all_if_another_is_not_worth_its_price() -> None:
     [decision] = found.decided
     assert decision.startswith("stop: ")
     assert decision.endswith("of 20 tokens")
-    believed = shipped().climb("number").right(Ballots({"42": 1}).seen)
-    assert found.confidence == pytest.approx(believed)
-    assert found.calibrated == shipped().climb("number").basis
+    assert (found.answer, found.confidence, found.calibrated) == ("42", None, "")
+
+
+def test_its_confidence_is_what_the_ladder_believes_of_texts_of_a_fitted_type() -> None:
+    fitted, model = solved(["42"], strategy="auto", worth="5000 tokens")
+    votes = Ballots({"42": len(model.requests)})
+    assert fitted.confidence == pytest.approx(shipped().climb("number").right(votes.seen))
+    assert fitted.calibrated == shipped().climb("number").basis
+    how: dict[str, Any] = {"effort": "auto", "worth": "1e6 tokens", "journal": False}
+    for unfitted in (
+        ponder.solve("Name a tree.", model=says(["oak"]), answer_type="text", **how),
+        ponder.solve(QUESTION, model=says(["42"]), knobs={"ways": "refine(rounds=1)"}, **how),
+        ponder.solve(QUESTION, model="simulated(accuracy=1)", **how),
+    ):
+        assert (unfitted.confidence, unfitted.calibrated) == (1.0, "")
+        assert len(unfitted.decided) > 1
 
 
 def test_it_goes_on_while_samples_disagree_and_stops_when_they_agree() -> None:

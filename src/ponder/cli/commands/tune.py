@@ -156,7 +156,8 @@ def tune(
         say_json(report.to_json(tuned, taken))
     else:
         _print(tuned, taken)
-    say(f"wrote {output}: use it with 'ponder solve --plans {output}'", err=True)
+    named = f' --model "{model}"' if model and not plans.models else ""
+    say(f"wrote {output}: use it with 'ponder solve --plans {output}{named}'", err=True)
 
 
 def _measured(engine: Engine, asked: Measurement, output: Path, quiet: bool) -> tuple[Path, ...]:
