@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.util
+import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,6 +37,7 @@ DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" /
 REQUIRABLE = {"model", "data", "sandbox", "browser", "train"}
 TRAINING = ("torch", "transformers", "trl", "peft")
 """Packages of the extra ``dev-train``."""
+_FOLDERS = itertools.count()
 
 # A busy machine decides nothing, and neither does chance: examples may take as long as they take,
 # and are the same in every run. PONDER_FUZZ looks further.
@@ -139,14 +143,39 @@ def small_llamacpp(small_model: Path) -> Iterator[LlamaCpp]:
     asyncio.run(model.close())
 
 
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test's own. pytest numbers those of a name anew, for which it reads the names
+    of all folders each time: with thousands of them, most of what a short test takes.
+    """
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return tmp_path_factory.mktemp(f"{name}-{next(_FOLDERS)}", numbered=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _thawed() -> Iterator[Event]:
+    """Set while nothing is frozen. The collector itself would count a million objects to say so."""
+    thawed, unfreeze = Event(), gc.unfreeze
+    thawed.set()
+
+    def thaw() -> None:
+        unfreeze()
+        thawed.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "unfreeze", thaw)
+        yield thawed
+
+
 @pytest.fixture(autouse=True, scope="module")
-def _frozen() -> None:
+def _frozen(_thawed: Event) -> None:
     """Spare the garbage collector, and who counts objects, the million that collecting the tests
     made. A server that ended in this process has thawed them.
     """
-    if not gc.get_freeze_count():
+    if _thawed.is_set():
         gc.collect()
         gc.freeze()
+        _thawed.clear()
 
 
 @pytest.fixture(autouse=True)

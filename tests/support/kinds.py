@@ -78,6 +78,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "slow": (
         "answers/test_extract.py::test_a_long_hostile_reply_is_read_to_its_end",
+        "answers/test_programs.py::test_long_hostile_replies_are_read",
         "cli/test_hostile.py::test_hostile_files_and_replies",
         "cli/test_hostile.py::test_without_the_rule_it_fails",
         "cli/commands/test_report.py::test_a_copy_of_a_pool",
@@ -113,10 +114,13 @@ KINDS: dict[str, tuple[str, ...]] = {
         "learning/sft/test_training.py",
         "learning/sft/test_worker.py::test_a_model",
         "cli/learning/test_grpo.py",
+        "learning/grpo/test_crew.py",
+        "learning/grpo/test_objective.py",
         "learning/grpo/test_policy.py",
         "learning/grpo/test_samplers.py",
         "learning/grpo/test_training.py",
         "learning/grpo/test_trl.py",
+        "learning/test_adapting.py",
         "learning/test_environments.py",
         "learning/weights/",
         "learning/rows/test_exporting.py::test_a_suite_for_evaluation",
@@ -145,6 +149,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 UNMEASURED: tuple[str, ...] = (
     "answers/test_extract.py::test_a_long_hostile_reply_is_read_to_its_end",
+    "answers/test_programs.py::test_long_hostile_replies_are_read",
     "cli/options/test_once.py",
     "cli/test_hostile.py",
     "models/http/test_received.py::test_a_line_that_comes_byte_by_byte",
