@@ -264,7 +264,8 @@ async def asolve(
         raise UsageError(f"model must be a name, a path or a Model, not {given!r}.")
     async with engine_of(engine) as using:
         read = planned.given(plans, using.config)
-        config = read.over(using.config, effort) if read and model is None else using.config
+        named = model is not None
+        config = read.over(using.config, effort, named=named) if read else using.config
         asked = spec(
             question,
             model=given.info.name if given else model_name(cast(str | None, model), config),

@@ -299,5 +299,25 @@ def test_a_model_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     assert answer.strategy == "direct"
 
 
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        '"auto"\nknobs = {escalate = "nothing"}',
+        '"mixture"\n[efforts.high.knobs]\nmodels = "nothing"',
+    ],
+)
+def test_a_model_within_the_knobs_that_does_not_exist_is_refused(
+    strategy: str, named: bool, tmp_path: Path
+) -> None:
+    text = GOOD.replace('"direct"', strategy)
+    path = written(tmp_path, text)
+    line = next(i for i, at in enumerate(text.splitlines(), 1) if '"nothing"' in at)
+    read = load(path)
+    assert read.over(Config(), "low", named=named) == Config()
+    with pytest.raises(UsageError, match=rf"plans.toml, line {line}: .* names the model 'nothing'"):
+        read.over(Config(), "high", named=named)
+
+
 def test_what_ships_is_no_plan_of_a_file() -> None:
     assert difficulty.shipped().outlook("number") != FIT.outlook("number")

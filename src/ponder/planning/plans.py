@@ -58,8 +58,8 @@ class Plans:
     """Description of the data that they were fitted to."""
     of_project: bool = field(default=False, compare=False)
     """True if a project's ``ponder.toml`` names the file: nobody else vouches for it."""
-    places: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """File and line of each of ``models``, by effort, for messages."""
+    places: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False)
+    """File and line of each effort's model and knobs, by the keys that lead there, for messages."""
 
     @property
     def basis(self) -> str:
@@ -77,26 +77,37 @@ class Plans:
             return None
         return self.difficulty.outlook(answer_type)
 
-    def over(self, config: Config, effort: str) -> Config:
-        """Return the configuration with the effort's model as the default, if it names one.
+    def over(self, config: Config, effort: str, *, named: bool = False) -> Config:
+        """Return the configuration with the effort's model as the default, if it names one and the
+        caller has ``named`` none.
 
         Raises:
-            UsageError: there is no such model.
+            UsageError: there is no model of a name in the plan.
         """
-        if effort not in self.models:
+        if effort in self.efforts:
+            preset = self.efforts[effort]
+            for name in registry.choose(preset.strategy, preset.knobs).models:
+                at = next((knob for knob, text in preset.knobs.items() if name in str(text)), "")
+                self._check(
+                    replace(config, model=name, model_of_project=False), effort, "knobs", at
+                )
+        if named or effort not in self.models:
             return config
-        name = self.models[effort]
-        changed = replace(config, model=name, model_of_project=self.of_project)
-        try:
-            catalog.resolve(None, changed)
-        except UnknownName:
-            at = f"{self.places[effort]}: " if effort in self.places else ""
-            raise UsageError(
-                f"{at}the plan of the effort {effort!r} names the model {name!r}, and there is "
-                "none of that name: write the name of an endpoint or of a model there, or give "
-                "--model."
-            ) from None
+        changed = replace(config, model=self.models[effort], model_of_project=self.of_project)
+        self._check(changed, effort, "model")
         return changed
+
+    def _check(self, config: Config, *place: str) -> None:
+        """Refuse the configuration's model if there is none of that name."""
+        try:
+            catalog.resolve(None, config)
+        except UnknownName:
+            at = f"{self.places[place]}: " if place in self.places else ""
+            raise UsageError(
+                f"{at}the plan of the effort {place[0]!r} names the model {config.model!r}, and "
+                "there is none of that name: write the name of an endpoint or of a model there, "
+                "or name another plan."
+            ) from None
 
 
 def _listed(value: object) -> list[str]:
@@ -182,8 +193,9 @@ class _Reader:
             efforts[effort] = _preset(table, ("efforts", effort), of_project)
             if "model" in table:
                 models[effort] = table["model"]
-                line = line_of(self.text, ("efforts", effort, "model"))
-                places[effort] = f"{self.path}, line {line}"
+            for keys in [("model",), *(("knobs", knob) for knob in efforts[effort].knobs)]:
+                line = line_of(self.text, ("efforts", effort, *keys))
+                places[effort, *keys] = f"{self.path}, line {line}"
         fitted = None
         if tables["difficulty"]:
             try:

@@ -164,7 +164,7 @@ def solve(
     if escalate and (options["strategy"] or effort) != "auto":
         raise UsageError("--escalate-to goes with --effort auto: add that, or leave it out.")
     read = given(plans, engine.config)
-    config = read.over(engine.config, effort) if read and not model else engine.config
+    config = read.over(engine.config, effort, named=bool(model)) if read else engine.config
     asked = spec(
         _question(question, file),
         model=api.model_name(model, config),

@@ -217,7 +217,7 @@ def _read(said: Mapping[str, Any], suite: str, config: Config) -> Configuration:
     file = known.pop("plans", None)
     if plans := own_plans.given(file, config):
         known |= {"plans": plans, "plans_file": Path(file or config.plans or "").name}
-        config = config if "model" in known else plans.over(config, effort)
+        config = plans.over(config, effort, named="model" in known)
     known["model"] = api.model_name(known.get("model"), config)
     return Configuration(suite=suite, **known)
 
