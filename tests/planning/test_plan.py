@@ -58,7 +58,7 @@ def test_judges_are_opened_and_need_nothing() -> None:
         ("beam_search", {"steps": 'at(a, "")'}, "cannot end at an empty text"),
         ("mixture", {"strategies": "confident(n=4)"}, "no chain is left to be stopped"),
         ("mixture", {"strategies": "direct(4)"}, "a strategy takes KNOB=VALUE, so '4'"),
-        ("mixture", {"strategies": "mixture"}, "cannot be part of a mixture"),
+        ("mixture", {"strategies": "mixture"}, "mixture cannot be part of itself"),
     ],
 )
 def test_knobs_that_do_not_go_together_are_refused_when_the_plan_is_made(

@@ -456,7 +456,7 @@ async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
 @pytest.mark.parametrize(
     ("knobs", "why"),
     [
-        ({"strategies": "mixture"}, "cannot be part of a mixture"),
+        ({"strategies": "mixture"}, "mixture cannot be part of itself"),
         ({"strategies": "dirct"}, "unknown strategy 'dirct': did you mean 'direct'"),
         ({"strategies": "direct(m=2)"}, "unknown knob 'm'"),
         ({"strategies": "refine(rounds=many)"}, "'rounds' must be a whole number"),

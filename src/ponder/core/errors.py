@@ -48,7 +48,11 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"expected one of: {', '.join(names)}." if names else "there is none."
+        hint = (
+            f"expected one of: {', '.join(names)}."
+            if names
+            else f"there is no {kind} to choose from."
+        )
         hint = f"did you mean {near[0]!r}?" if near else hint
         super().__init__(f"unknown {kind} {name!r}: {hint}")
         self.kind, self.name = kind, name

@@ -213,9 +213,7 @@ def choose(strategy: Strategy, given: Values, find: Callable[[str], Strategy]) -
 def _member(owner: Strategy, ref: Ref, find: Callable[[str], Strategy]) -> Member:
     found = find(ref.name)
     if found is owner:
-        raise UsageError(
-            f"a {owner.name} cannot be part of a {owner.name}: name its strategies instead."
-        )
+        raise UsageError(f"{owner.name} cannot be part of itself: name its strategies instead.")
     if ref.args:
         raise UsageError(
             f"a strategy takes KNOB=VALUE, so {str(ref.args[0])!r} in {str(ref)!r} says nothing: "

@@ -105,7 +105,7 @@ def test_a_larger_model_is_asked_where_the_small_one_scatters() -> None:
     [
         ({"ways": ""}, "ways of solving are strategies such as direct"),
         ({"ways": "direct@big"}, "ways of solving are strategies such as direct"),
-        ({"ways": "auto"}, "a auto cannot be part of a auto"),
+        ({"ways": "auto"}, "auto cannot be part of itself"),
         ({"levels": "low, much"}, "thinking must be off, minimal"),
         ({"n": 0}, "knob 'n' must be between 1 and 4,096"),
     ],
