@@ -19,18 +19,16 @@ from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from ponder.core.budget import Budget
 from ponder.core.errors import UsageError
-from ponder.core.outlook import Outlook
-from ponder.core.problem import Message, Problem, offered
+from ponder.core.problem import Message, Problem
 from ponder.core.record.events import Event, Subscriber
 from ponder.core.sessions.run import ignore
 from ponder.core.worth import Worth
 from ponder.models import catalog
 from ponder.models.base import Model
 from ponder.models.config import Config
-from ponder.models.fakes.simulated import Simulated
 from ponder.models.home import models_dir
 from ponder.models.opening import Opened
-from ponder.planning import climbing, difficulty, presets
+from ponder.planning import outlooks, presets
 from ponder.planning import plans as planned
 from ponder.planning import trust as trusting
 from ponder.planning.capabilities import check, payable
@@ -43,7 +41,6 @@ from ponder.runtime.engine import Engine, engine_of
 from ponder.runtime.job import Job
 from ponder.runtime.result import Result
 from ponder.runtime.runner import Runner
-from ponder.strategies.climbing.auto import auto
 
 T = TypeVar("T")
 Question = str | Sequence[Message] | Problem
@@ -103,8 +100,8 @@ async def prepare(
             steps=plan.chosen.stepwise,
             written=plan.chosen.strategy.written,
             worth=asked.worth,
-            outlook=_outlook(asked),
-            calibrated=_calibrated(asked, used.model),
+            outlook=outlooks.outlook(asked),
+            calibrated=outlooks.calibrated(asked, used.model),
             sandbox=engine.tools.calculator,
         )
         job.check()
@@ -116,32 +113,6 @@ async def prepare(
             else:
                 run = book.create(asked.to_json())
         yield engine.start(job, journal=book, run=run, publish=publish)
-
-
-def _calibrated(asked: Spec, model: Model) -> bool:
-    if asked.strategy == auto.name:  # ladders were fitted to texts, and know no plans
-        fitted = asked.knobs["ways"] == "direct" and covered(asked, model)
-    else:
-        voting = asked.strategy in presets.SAMPLING
-        fitted = voting and (asked.outlook is not None or covered(asked, model))
-    drawn = asked.sampling.temperature > 0
-    return drawn and fitted and not offered(asked.problem.shown)  # no calls were fitted to
-
-
-def covered(asked: Spec, model: Model) -> bool:
-    """Return True if the fit that ships covers such questions: a simulated model is in none."""
-    real = not isinstance(model, Simulated)
-    return real and asked.problem.answer_type in difficulty.shipped().urns
-
-
-def _outlook(asked: Spec) -> Outlook:
-    """Return the forecast for this kind of problem: that of the caller's plans, or the one that
-    ships; for ladders of models the one that ships.
-    """
-    kind = asked.problem.answer_type
-    if asked.strategy == auto.name:
-        return climbing.shipped().climb(kind)
-    return asked.outlook or difficulty.shipped().outlook(kind)
 
 
 @asynccontextmanager

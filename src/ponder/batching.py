@@ -17,7 +17,7 @@ from ponder.core.errors import Limit, RunFailed, UnknownName, UsageError
 from ponder.core.problem import Message, Problem
 from ponder.core.text import jsontext
 from ponder.models.base import Model
-from ponder.planning import difficulty, presets, questions
+from ponder.planning import difficulty, outlooks, presets, questions
 from ponder.planning.capabilities import check
 from ponder.planning.plan import resolve
 from ponder.planning.questions import Question
@@ -306,7 +306,7 @@ def _claimed(book: Journal, identity: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _calibrated(asked: Spec, model: Model) -> bool:
-    return asked.sampling.temperature > 0 and api.covered(asked, model)
+    return asked.sampling.temperature > 0 and outlooks.covered(asked, model)
 
 
 def _answered(asked: Spec, share: Share, model: Model) -> Answered:

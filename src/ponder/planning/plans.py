@@ -184,7 +184,8 @@ class _Reader:
         tables = {name: _table(self.data, name) for name in TABLES}
         if not tables["efforts"] and not tables["difficulty"]:
             raise _Fault("there are no plans: expected a table such as [efforts.medium].")
-        efforts, models, places = {}, {}, {}
+        efforts, models = {}, {}
+        places: dict[tuple[str, ...], str] = {}
         for effort in tables["efforts"]:
             if effort not in PRESETS:
                 reason = str(UnknownName("effort", effort, PRESETS))
@@ -193,9 +194,9 @@ class _Reader:
             efforts[effort] = _preset(table, ("efforts", effort), of_project)
             if "model" in table:
                 models[effort] = table["model"]
-            for keys in [("model",), *(("knobs", knob) for knob in efforts[effort].knobs)]:
-                line = line_of(self.text, ("efforts", effort, *keys))
-                places[effort, *keys] = f"{self.path}, line {line}"
+            for place in [("model",), *(("knobs", knob) for knob in efforts[effort].knobs)]:
+                line = line_of(self.text, ("efforts", effort, *place))
+                places[effort, *place] = f"{self.path}, line {line}"
         fitted = None
         if tables["difficulty"]:
             try:
