@@ -319,5 +319,16 @@ def test_a_model_within_the_knobs_that_does_not_exist_is_refused(
         read.over(Config(), "high", named=named)
 
 
+def test_an_endpoint_of_a_project_may_stand_in_the_knobs_of_a_callers_plan(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace('"direct"', '"auto"\nknobs = {escalate = "theirs"}'))
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "ponder.toml").write_text(
+        '[endpoints.theirs]\nbase_url = "https://example.com/v1"\nmodel = "m"\n'
+    )
+    found = config.load(tmp_path / "project")
+    assert not found.endpoints["theirs"].trusted
+    assert load(path).over(found, "high") == found
+
+
 def test_what_ships_is_no_plan_of_a_file() -> None:
     assert difficulty.shipped().outlook("number") != FIT.outlook("number")

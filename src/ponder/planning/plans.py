@@ -58,8 +58,10 @@ class Plans:
     """Description of the data that they were fitted to."""
     of_project: bool = field(default=False, compare=False)
     """True if a project's ``ponder.toml`` names the file: nobody else vouches for it."""
-    places: Mapping[tuple[str, ...], str] = field(default_factory=dict, compare=False)
-    """File and line of each effort's model and knobs, by the keys that lead there, for messages."""
+    path: Path | str = field(default="", compare=False)
+    """The file that they were read from; '' for none."""
+    text: str = field(default="", repr=False, compare=False)
+    """Its text, in which messages find the line."""
 
     @property
     def basis(self) -> str:
@@ -88,25 +90,23 @@ class Plans:
             preset = self.efforts[effort]
             for name in registry.choose(preset.strategy, preset.knobs).models:
                 at = next((knob for knob, text in preset.knobs.items() if name in str(text)), "")
-                self._check(
-                    replace(config, model=name, model_of_project=False), effort, "knobs", at
-                )
+                self._check(name, config, effort, "knobs", at)
         if named or effort not in self.models:
             return config
         changed = replace(config, model=self.models[effort], model_of_project=self.of_project)
-        self._check(changed, effort, "model")
+        self._check(None, changed, effort, "model")
         return changed
 
-    def _check(self, config: Config, *place: str) -> None:
-        """Refuse the configuration's model if there is none of that name."""
+    def _check(self, name: str | None, config: Config, *place: str) -> None:
+        """Refuse a model that the plans name at ``place`` (None: the default), if there is none."""
         try:
-            catalog.resolve(None, config)
+            catalog.resolve(name, config)
         except UnknownName:
-            at = f"{self.places[place]}: " if place in self.places else ""
+            line = f"{self.path}, line {line_of(self.text, ('efforts', *place))}: "
             raise UsageError(
-                f"{at}the plan of the effort {place[0]!r} names the model {config.model!r}, and "
-                "there is none of that name: write the name of an endpoint or of a model there, "
-                "or name another plan."
+                f"{line if self.text else ''}the plan of the effort {place[0]!r} names the model "
+                f"{name or config.model!r}, and there is none of that name: write the name of an "
+                "endpoint or of a model there, or name another plan."
             ) from None
 
 
@@ -185,7 +185,6 @@ class _Reader:
         if not tables["efforts"] and not tables["difficulty"]:
             raise _Fault("there are no plans: expected a table such as [efforts.medium].")
         efforts, models = {}, {}
-        places: dict[tuple[str, ...], str] = {}
         for effort in tables["efforts"]:
             if effort not in PRESETS:
                 reason = str(UnknownName("effort", effort, PRESETS))
@@ -194,9 +193,6 @@ class _Reader:
             efforts[effort] = _preset(table, ("efforts", effort), of_project)
             if "model" in table:
                 models[effort] = table["model"]
-            for place in [("model",), *(("knobs", knob) for knob in efforts[effort].knobs)]:
-                line = line_of(self.text, ("efforts", effort, *place))
-                places[effort, *place] = f"{self.path}, line {line}"
         fitted = None
         if tables["difficulty"]:
             try:
@@ -205,7 +201,7 @@ class _Reader:
                 keys = re.split(r"[^\w-]+", str(error).removeprefix("it has the unknown field"))
                 reason = f"[difficulty] is no fit: {error}; make one with 'ponder tune'."
                 raise _Fault(reason, "difficulty", *filter(None, keys[:4])) from None
-        return Plans(efforts, models, fitted, tables["fit"], of_project, places)
+        return Plans(efforts, models, fitted, tables["fit"], of_project, self.path, self.text)
 
 
 def _preset(table: Mapping[str, Any], keys: tuple[str, str], of_project: bool) -> Preset:
