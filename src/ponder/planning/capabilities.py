@@ -11,6 +11,9 @@ from ponder.models.base import ModelInfo
 from ponder.planning.plan import Plan
 from ponder.strategies.registry import STRATEGIES, choose
 
+_UNITS = {"usd": "dollars", "flops": "FLOPs"}
+"""Units in which a model's cost may be unknown."""
+
 
 def check(plan: Plan, info: ModelInfo, *, priced: bool, model: str = "") -> None:
     """Refuse a model that cannot do what a plan requires.
@@ -83,16 +86,9 @@ def payable(budget: Budget, info: ModelInfo, *, priced: bool) -> None:
     Raises:
         UsageError: the budget limits a unit in which the model's cost is unknown.
     """
-    if budget.usd is not None and not (priced or info.local):
-        raise UsageError(
-            f"a budget of dollars cannot be kept: no price is known for {info.name}; set price "
-            f"in [endpoints.{info.name}] of ponder.toml."
-        )
-    if budget.flops is not None and not info.shape.parameters:
-        raise UsageError(
-            f"a budget of FLOPs cannot be kept: the size of {info.name} is unknown; set "
-            f"parameters in [endpoints.{info.name}] of ponder.toml."
-        )
+    for unit, limit in (("usd", budget.usd), ("flops", budget.flops)):
+        if limit is not None and (why := _unknown(unit, info, priced=priced)):
+            raise UsageError(f"a budget of {_UNITS[unit]} cannot be kept: {why}.")
 
 
 def valued(worth: Worth, info: ModelInfo, *, priced: bool) -> None:
@@ -101,14 +97,23 @@ def valued(worth: Worth, info: ModelInfo, *, priced: bool) -> None:
     Raises:
         UsageError: it is in a unit in which the model's cost is unknown.
     """
-    if worth.unit == "usd" and not (priced or info.local):
+    if why := _unknown(worth.unit, info, priced=priced):
         raise UsageError(
-            f"a worth in dollars cannot be weighed: no price is known for {info.name}; set price "
-            f"in [endpoints.{info.name}] of ponder.toml, or give the worth in tokens or seconds."
+            f"a worth in {_UNITS[worth.unit]} cannot be weighed: {why}, or give the worth in "
+            "tokens or seconds."
         )
-    if worth.unit == "flops" and not info.shape.parameters:
-        raise UsageError(
-            f"a worth in FLOPs cannot be weighed: the size of {info.name} is unknown; set "
-            f"parameters in [endpoints.{info.name}] of ponder.toml, or give the worth in tokens or "
-            "seconds."
+
+
+def _unknown(unit: str, info: ModelInfo, *, priced: bool) -> str:
+    """Return why the model's cost in a unit is unknown, and what to set; '' if it is known."""
+    if unit == "usd" and not (priced or info.local):
+        return (
+            f"no price is known for {info.name}; set price in [endpoints.{info.name}] of "
+            "ponder.toml"
         )
+    if unit == "flops" and not info.shape.parameters:
+        return (
+            f"the size of {info.name} is unknown; set parameters in [endpoints.{info.name}] of "
+            "ponder.toml"
+        )
+    return ""

@@ -146,8 +146,9 @@ def train(
     path, listed = _base(opened, config, Voice(quiet))
     base = opened if listed else path.stem
     full_name = f"{base}+{name}"
-    folder = output or learned.working_folder(path.with_name(f"{full_name}.gguf"))
-    made = path.with_name(f"{full_name}.gguf") if listed else folder / "card.json"
+    file = path.with_name(f"{full_name}.gguf")
+    folder = output or learned.working_folder(file)
+    made = file if listed else folder / "card.json"
     if made.exists() and not force:
         raise UsageError(f"{made} exists: choose another name, or say --force.")
     asked = sft.Learning(

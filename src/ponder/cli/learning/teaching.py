@@ -31,6 +31,11 @@ _OUTCOME = (
     ),
     click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
 )
+WITHOUT_EXAMPLES = click.option(
+    "--without-examples",
+    is_flag=True,
+    help="Rows do without the solved questions that were shown.",
+)
 
 
 def names(command: F) -> F:
@@ -60,13 +65,6 @@ def tell_made(name: str, folder: Path, card: Mapping[str, Any]) -> None:
         f"{folder / 'card.json'} has the rest",
         err=True,
     )
-
-
-WITHOUT_EXAMPLES = click.option(
-    "--without-examples",
-    is_flag=True,
-    help="Rows do without the solved questions that were shown.",
-)
 
 
 def tell_left_out(counted: Mapping[str, int]) -> None:

@@ -63,8 +63,10 @@ class Reader:
                 what was asked.
         """
         for one in self._read(source):
-            bare = self.without_examples and one.problem.examples
-            yield replace(one, problem=styled(one.problem, "zero_shot")) if bare else one
+            if self.without_examples:
+                yield replace(one, problem=styled(one.problem, "zero_shot"))
+            else:
+                yield one
 
     def _read(self, source: str) -> Iterator[Asked]:
         path = Path(source)
