@@ -31,6 +31,7 @@ from ponder.core.text.refs import Ref
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.stats import columns, costs, intervals, paired, scoring
 from ponder.experiments.stats.columns import Columns
+from ponder.experiments.stats.estimators import Floats
 from ponder.experiments.stats.paired import Difference
 from ponder.experiments.stats.scoring import COVERAGE, RANDOM, Aggregator, Point
 from study import graded, knowing
@@ -48,10 +49,16 @@ SEED = 0
 # Recording ----------------------------------------------------------------------------------------
 
 
+def ponder(*command: str) -> None:
+    """Run a command of Ponder's, and end if it fails."""
+    if code := run([*command]):
+        raise SystemExit(code)
+
+
 def made(path: Path, *command: str) -> Path:
     """Have ``ponder`` make a file, unless it is there."""
-    if not path.exists() and (code := run([*command])):
-        raise SystemExit(code)
+    if not path.exists():
+        ponder(*command)
     return path
 
 
@@ -105,9 +112,8 @@ def table(whole: Columns, read: Columns, names: Sequence[str]) -> Iterator[str]:
     yield "| N | chosen by | accuracy | minus the vote | minus a vote of as many FLOPs | FLOPs |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for at, (how, n) in enumerate(ways):
-        low, high, _ = intervals.interval(values[:, at], means[:, at])
         cost = read.cost(n, how.score)["flops"]
-        cells = [str(n), str(how), f"{values[:, at].mean():.3f} ({low:.3f} to {high:.3f})"]
+        cells = [str(n), str(how), cell(values, means, at)]
         if how in (RANDOM, COVERAGE, MAJORITY):
             cells += ["", ""]
         else:
@@ -124,6 +130,12 @@ def points(n: int, names: Sequence[str], *, last: bool) -> list[Point]:
     scores = [name for name in names if name != FEATURES or last]
     chosen = [Aggregator(how, name) for name in scores for how in ("best", "weighted")]
     return [(how, n) for how in (RANDOM, MAJORITY, CONFIDENT, *chosen, COVERAGE)]
+
+
+def cell(values: Floats, means: Floats, column: int) -> str:
+    """Return the mean of a column over problems, with its interval."""
+    low, high, _ = intervals.interval(values[:, column], means[:, column])
+    return f"{values[:, column].mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def told(d: Difference) -> str:

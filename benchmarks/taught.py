@@ -30,7 +30,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -38,9 +38,8 @@ from typing import Any
 
 import numpy as np
 
-from generative import held, made, told
-from ponder.cli.root import run
-from ponder.experiments.evals.store import Store
+from generative import cell, held, made, ponder, told
+from ponder.experiments.evals.store import Outcome, Store
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.stats import intervals, paired, scoring
 from ponder.experiments.stats.columns import Columns
@@ -76,12 +75,6 @@ class Test:
 PUZZLES = Test("countdown", 100, N, f"best:{CHECKER}", ("style=zero_shot",))
 PROBLEMS = Test("gsm8k", 100, 8, "majority")
 FUNCTIONS = Test("humaneval", 82, 4)
-
-
-def ponder(*command: str) -> None:
-    """Run a command of Ponder's, and end if it fails."""
-    if code := run([*command]):
-        raise SystemExit(code)
 
 
 # Learning -----------------------------------------------------------------------------------------
@@ -120,32 +113,25 @@ def by_agreement(given: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     store, rows = given.folder / "search.sqlite", given.folder / "rows.jsonl"
     ponder(
         "eval", "--suite", "gsm8k/train", "--limit", str(given.problems), "--model", MODEL,
-        *mixed("direct, program"), "--data", str(given.data), "--store", str(store),
+        "--strategy", "mixture", "--set", "strategies=direct, program", "--set", f"n={KINDS}",
+        "--set", "length=512", "--data", str(given.data), "--store", str(store),
     )  # fmt: skip
     made(
         rows, "learn", "export", str(store), "--verifier", "agreement", "--at-least", "0.625",
         "--most", str(given.most), "--not-in", "gsm8k", "--data", str(given.data), "-o", str(rows),
     )  # fmt: skip
     name, card = learned(given, str(rows), "--epochs", str(given.epochs))
-    runs = [one for ran in configurations(store).values() for one in ran]
-    card["flops"]["search"] = sum(one.flops for one in runs)
-    card["seconds"]["search"] = sum(one.seconds for one in runs)
+    runs = outcomes(store)
+    card["flops"]["search"] = sum(one.flops for _, one in runs)
+    card["seconds"]["search"] = sum(one.seconds for _, one in runs)
     return name, card
 
 
-def mixed(kinds: str) -> tuple[str, ...]:
-    """Return the options of so many samples of each kind."""
-    return (
-        "--strategy", "mixture", "--set", f"strategies={kinds}", "--set", f"n={KINDS}",
-        "--set", "length=512",
-    )  # fmt: skip
-
-
-def configurations(store: Path) -> dict[str, Any]:
-    """Return the outcomes in a store by the model's name."""
+def outcomes(store: Path) -> list[tuple[str, Outcome]]:
+    """Return each outcome in a store, with the name of its model."""
     opened = Store(store)
     try:
-        return {one.model: opened.outcomes(one.id) for one in opened.configurations()}
+        return [(c.model, one) for c in opened.configurations() for one in opened.outcomes(c.id)]
     finally:
         opened.close()
 
@@ -182,12 +168,9 @@ def programs(given: argparse.Namespace, model: str) -> str:
             f"seed={','.join(map(str, range(KINDS)))}", "--data", str(given.data),
             "--store", str(store),
         )  # fmt: skip
-    opened = Store(store)
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
-    for one in opened.configurations():
-        for outcome in opened.outcomes(one.id):
-            right[one.model, outcome.problem_id].append(bool(outcome.correct))
-    opened.close()
+    for name, one in outcomes(store):
+        right[name, one.problem_id].append(bool(one.correct))
     ids = sorted({problem for _, problem in right})
     values = np.array([[fmean(right[name, i]) for name in (MODEL, model)] for i in ids])
     means = intervals.resampled_means(values, SEED)
@@ -216,11 +199,6 @@ def table(test: Test, before: Columns, after: Columns) -> Iterator[str]:
         cells = [cell(values, means, i), cell(values, means, len(points) + i), told(gap)]
         cells += [f"{one.cost(n)['flops']:.2e}" for one in (before, after)]
         yield f"| {'one sample' if by == RANDOM else f'{by} of {n}'} | {' | '.join(cells)} |"
-
-
-def cell(values: Any, means: Any, column: int) -> str:
-    low, high, _ = intervals.interval(values[:, column], means[:, column])
-    return f"{values[:, column].mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def lengths(pool: Path) -> str:
@@ -267,7 +245,7 @@ TASKS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("folder", type=Path)
@@ -278,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--most", type=int, default=1, help="rows of a problem in words")
     parser.add_argument("--suffix", default="", help="of the learned model's name")
-    given = parser.parse_args(arguments)
+    given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     learn, tests = TASKS[given.task]
     model, found = learn(given)
