@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -252,6 +253,29 @@ class TestInterruption:
             assert resumed.receipt.total.calls == 5
             assert journal.run(name).state == "done"
             journal.close()
+
+        run(main())
+
+    @pytest.mark.parametrize(("at", "sure"), [(2.0, (0.9, "a pool")), (4.0, (2 / 3, ""))])
+    def test_what_the_strategy_believed_holds_until_another_sample_comes(
+        self, at: float, sure: tuple[float, str]
+    ) -> None:
+        async def main() -> None:
+            async def two_then_two(s: Session, problem: Problem) -> Trace:
+                grow = partial(Session.grow, start=START)
+                first, _ = await s.gather([grow] * 2)
+                s.propose(first, None)
+                s.believe(0.9, "a pool", 2)
+                await s.gather([grow] * 2)
+                return first
+
+            replies = [Reply("a", 1.0), Reply("a", 1.0), Reply("b", 2.0), Reply("b", 9.0)]
+            asked = replace(job(Timed(by_order(replies)), two_then_two), calibrated=True)
+            runner = Runner(asked)
+            asyncio.get_running_loop().call_at(at, runner.interrupt)
+            found = await runner.go()
+            assert found.answer == "a"
+            assert (found.confidence, found.calibrated) == sure
 
         run(main())
 

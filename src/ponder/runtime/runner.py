@@ -204,8 +204,7 @@ class Runner:
         if ledger.overcharged:
             stopped = "overcharged"
         self._listen(Ended(stopped, chosen.id if chosen else None))
-        belief = state.belief if stopped != "accepted" else None
-        result = self._result(chosen, stopped, ledger.receipt(self._notes(ledger)), belief)
+        result = self._result(chosen, stopped, ledger.receipt(self._notes(ledger)), state)
         self._close(_state(result), result)
         return result
 
@@ -286,13 +285,15 @@ class Runner:
         chosen: Trace | None,
         stopped: StoppedBy,
         receipt: Receipt,
-        belief: tuple[float, str] | None,
+        state: Run,
     ) -> Result:
         job, traces = self._job, list(self._traces.values())
         confidence, calibrated = agreement(chosen, traces) if chosen else None, ""
         if chosen and confidence is not None and job.calibrated:  # one sample tells of no model
-            if belief and belief[1]:
-                confidence, calibrated = belief
+            if belief := state.belief:
+                fresh = belief.samples == len(ends(self._standing(state)))
+                if fresh and belief.basis and stopped != "accepted":
+                    confidence, calibrated = belief.probability, belief.basis
             elif job.outlook and (seen := votes(chosen, traces)):
                 confidence, calibrated = job.outlook.right(seen), job.outlook.basis
         return Result(

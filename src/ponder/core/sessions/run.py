@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ponder.core.errors import ModelError
 from ponder.core.outlook import Outlook
@@ -71,6 +71,17 @@ def forced(
     return start, how, (*shown, said, Message("user", ASK))
 
 
+class Belief(NamedTuple):
+    """A strategy's own confidence in its answer."""
+
+    probability: float
+    """Probability that the answer is right."""
+    basis: str
+    """Description of the data that says so; '' for a stated prior."""
+    samples: int
+    """Number of samples that it was computed from: with others it no longer holds."""
+
+
 @dataclass(slots=True)
 class Run:
     """State shared by a run's sessions."""
@@ -107,10 +118,8 @@ class Run:
     """The search tree, if the strategy uses one."""
     steering: Steering = field(default_factory=Steering)
     """The effect of all interventions so far."""
-    belief: tuple[float, str] | None = None
-    """Probability that the proposed answer is right, and the data that says so; None if the
-    strategy has no opinion.
-    """
+    belief: Belief | None = None
+    """What the strategy thinks of the proposed answer; None if it has no opinion."""
     economy: Economy = field(default_factory=Economy)
     """The prices of further samples, and the worth of a right answer."""
     outlook: Outlook | None = None

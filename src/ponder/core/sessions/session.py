@@ -32,6 +32,7 @@ from ponder.core.record.events import (
 from ponder.core.record.search import TWIN, Node, Tree
 from ponder.core.record.steering import Accepted, Action
 from ponder.core.sessions.asking import Asking
+from ponder.core.sessions.run import Belief
 from ponder.core.steps import Step
 from ponder.core.trace import Score, Trace
 from ponder.core.worth import Economy
@@ -355,11 +356,11 @@ class Session(Asking):
         """The prices of further samples, and the worth of a right answer."""
         return self._run.economy
 
-    def believe(self, probability: float, basis: str) -> None:
-        """Set the probability that the proposed answer is right; ``basis`` is the data behind it,
-        '' for a stated prior.
+    def believe(self, probability: float, basis: str, samples: int) -> None:
+        """Set the probability that the proposed answer is right, given that many samples;
+        ``basis`` is the data behind it, '' for a stated prior.
         """
-        self._run.belief = probability, basis
+        self._run.belief = Belief(probability, basis, samples)
 
     def decide(self, what: str, why: str) -> None:
         """Record a choice of the strategy, with its reason."""
