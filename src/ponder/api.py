@@ -205,7 +205,8 @@ async def asolve(
         model: a name from the catalog or from ``ponder.toml``, a path to a ``.gguf``, a hub
             reference, or a ``Model``. By default the one in ``ponder.toml``, else a small one that
             runs on this machine.
-        effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``.
+        effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh``, ``max`` or
+            ``auto``.
         strategy: replaces the preset's.
         knobs: those of the strategy, and ``length``, ``temperature``, ``top_p``, ``thinking``,
             ``style``; each replaces the preset's.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ from ponder.core.thinking import Thinking
 from ponder.models import config
 from ponder.models.base import ModelInfo
 from ponder.models.config import Config
-from ponder.planning import difficulty
+from ponder.models.fakes.scripted import Scripted
+from ponder.planning import climbing, difficulty, outlooks
 from ponder.planning.difficulty import Graded, Tally, fit
 from ponder.planning.plans import Plans, line_of, load, to_toml
 from ponder.planning.plans import given as given_plans
 from ponder.planning.presets import PRESETS, Preset
 from ponder.planning.spec import Spec
 from ponder.planning.wishes import spec
+from ponder.policies.climb import Climb
 
 FIT = fit(
     [
@@ -240,6 +243,32 @@ def test_an_answer_type_that_was_not_fitted_keeps_what_ships() -> None:
     other = spec("Which?", model="m", plans=PLANS, answer_type="text")
     assert other.outlook is None
     assert "outlook" not in other.to_json()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "holds"),
+    [
+        ({}, True),
+        ({"levels": "high"}, True),
+        ({"levels": "off, high"}, False),
+        ({"escalate": "larger"}, False),
+        ({"ways": "refine(rounds=1)"}, False),
+    ],
+)
+def test_auto_goes_by_the_outlook_of_the_plans_on_a_ladder_of_one_rung(
+    knobs: dict[str, Any], holds: bool
+) -> None:
+    own = fit([Graded("mine", "m", "text", (Tally(6, (2,)),))], "2026-01-02")
+    auto = spec(
+        "Which?", model="m", plans=Plans({}, difficulty=own), answer_type="text", effort="auto",
+        knobs=knobs,
+    )  # fmt: skip
+    climb, shipped = outlooks.outlook(auto), climbing.shipped().climb("text")
+    assert isinstance(climb, Climb)
+    assert climb.ladder(1).rungs == (own.outlook("text"),)
+    assert climb.ladder(2) == shipped.ladder(2)
+    assert outlooks.calibrated(auto, Scripted([])) is holds
+    assert outlooks.calibrated(replace(auto, outlook=None), Scripted([])) is False
 
 
 def test_a_run_is_resumed_with_the_outlook_that_it_began_with(tmp_path: Path) -> None:

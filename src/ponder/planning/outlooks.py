@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ponder.core.outlook import Outlook
 from ponder.core.problem import offered
 from ponder.models.base import Model
@@ -9,15 +11,16 @@ from ponder.models.fakes.simulated import Simulated
 from ponder.planning import climbing, difficulty, presets
 from ponder.planning.spec import Spec
 from ponder.strategies.climbing.auto import auto
+from ponder.strategies.climbing.rungs import levels_of
 
 
 def calibrated(asked: Spec, model: Model) -> bool:
     """Return True if a fit holds for the confidence of such a run."""
-    if asked.strategy == auto.name:  # ladders were fitted to texts, and know no plans
-        fitted = asked.knobs["ways"] == "direct" and covered(asked, model)
-    else:
-        voting = asked.strategy in presets.SAMPLING
-        fitted = voting and (asked.outlook is not None or covered(asked, model))
+    own, voting = asked.outlook is not None, asked.strategy in presets.SAMPLING
+    if asked.strategy == auto.name:  # ladders were fitted to texts, and plans to one rung
+        voting = asked.knobs["ways"] == "direct"
+        own = own and not asked.knobs["escalate"] and len(levels_of(asked.knobs["levels"])) == 1
+    fitted = voting and (own or covered(asked, model))
     drawn = asked.sampling.temperature > 0
     return drawn and fitted and not offered(asked.problem.shown)  # no calls were fitted to
 
@@ -30,9 +33,9 @@ def covered(asked: Spec, model: Model) -> bool:
 
 def outlook(asked: Spec) -> Outlook:
     """Return the forecast for this kind of problem: that of the caller's plans, or the one that
-    ships; for ladders of models the one that ships.
+    ships; for ladders of several rungs the one that ships.
     """
     kind = asked.problem.answer_type
     if asked.strategy == auto.name:
-        return climbing.shipped().climb(kind)
+        return replace(climbing.shipped().climb(kind), own=asked.outlook)
     return asked.outlook or difficulty.shipped().outlook(kind)

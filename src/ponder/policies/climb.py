@@ -24,22 +24,31 @@ class Climb:
     """Probability of each kind on a rung (columns), given the kind on the rung below (rows)."""
     shared: float
     """As in ``Ladder``."""
+    own: Mixture | None = None
+    """The caller's own outlook, for a ladder of one rung: it tells nothing of a next one."""
+
+    @property
+    def alone(self) -> Mixture:
+        """The outlook of a ladder of one rung."""
+        return self.own or self.mixture
 
     @property
     def basis(self) -> str:
-        """Description of the data that it was fitted on; '' for a stated prior."""
-        return self.mixture.basis
+        """Description of the data behind one rung; '' for a stated prior."""
+        return self.alone.basis
 
     def right(self, seen: Seen) -> float:
         """Return the probability that the leading answer of one rung is right."""
-        return self.mixture.right(seen)
+        return self.alone.right(seen)
 
     def after(self, seen: Seen, more: int) -> float:
         """Return the expectation of ``right`` once ``more`` further samples have arrived."""
-        return self.mixture.after(seen, more)
+        return self.alone.after(seen, more)
 
     def ladder(self, rungs: int) -> Ladder:
         """Return a ladder of so many rungs."""
+        if rungs == 1:
+            return Ladder((self.alone,), (), self.shared, MUTE)
         return Ladder((self.mixture,) * rungs, (self.step,) * (rungs - 1), self.shared, MUTE)
 
 

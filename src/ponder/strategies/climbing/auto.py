@@ -96,7 +96,7 @@ async def auto(
         leader = leader_of(drawn, now.beliefs)
         if leader is not None:
             s.propose(leader, max(now.beliefs.values()))
-            s.believe(max(now.beliefs.values()), climb.basis, len(drawn))
+            s.believe(max(now.beliefs.values()), ladder.rungs[0].basis, len(drawn))
         prices = {
             (rung, size): price(rung, size)
             for rung, tally in enumerate(tallies)
