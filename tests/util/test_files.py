@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ponder.core.errors import UsageError
-from ponder.util.files import first_character, raw_rows, read_text, rows, text_of
+from ponder.util.files import first_character, raw_rows, read_text, replaced, rows, text_of
 
 MARK = b"\xef\xbb\xbf"
 SEPARATORS = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r"]
@@ -82,3 +83,23 @@ def test_what_is_no_text_is_one_sentence(tmp_path: Path) -> None:
         read_text(tmp_path, "the rubric")
     with pytest.raises(UsageError, match=r"cannot read .*none: No such file or directory\."):
         read_text(tmp_path / "none")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_content_is_replaced_whole_or_not_at_all(kept: bool, tmp_path: Path) -> None:
+    path = tmp_path / "here" / "file"
+    path.parent.mkdir()
+    replaced(path, [b"a", b"b"], kept=kept)
+
+    def parts() -> Iterator[bytes]:
+        yield b"c"
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        replaced(path, parts(), kept=kept)
+    assert path.read_bytes() == b"ab"
+    assert [*path.parent.iterdir()] == [path]
+    (path.parent / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        replaced(path.parent / "folder", [b"c"], kept=kept)
+    assert len([*path.parent.iterdir()]) == 2

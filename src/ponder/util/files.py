@@ -171,6 +171,20 @@ def written_beside(path: Path, parts: Iterable[Any], *, kept: bool = False) -> P
     return Path(name)
 
 
+def replaced(path: Path, parts: Iterable[Any], *, kept: bool = False) -> None:
+    """Write bytes as the content of a file: a kill leaves the old content or the new.
+
+    Raises:
+        OSError: the disk refuses; the old content is there still.
+    """
+    part = written_beside(path, parts, kept=kept)
+    try:
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
 def placed(source: Path, output: Path) -> None:
     """Put a file at another path, too: the same file where the disk can, else a copy.
 

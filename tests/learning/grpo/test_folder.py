@@ -26,17 +26,17 @@ def test_a_run_is_resumed_and_another_is_refused(tmp_path: Path) -> None:
     assert {path.name for path in folder.path.iterdir()} == {
         ".lock", "run.json", "steps", "checkpoint.pt", "card.json",
     }  # fmt: skip
-    other = "another seed, 1 instead of 2: choose another --name"
+    other = r"another seed \(1 instead of 2\): choose another --name"
     with pytest.raises(UsageError, match=other), folder.held({**RUN, "seed": 2}):
         pass
-    with pytest.raises(UsageError, match="another more, None instead of 0"):
+    with pytest.raises(UsageError, match=r"another more \(None instead of 0\)"):
         folder.held({**RUN, "more": 0}).__enter__()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])
 def test_a_damaged_description_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(content)
-    with pytest.raises(UsageError, match=r"run.json is damaged .*delete the folder"):
+    with pytest.raises(UsageError, match=r"run.json is damaged .*or delete that one"):
         Folder(tmp_path).held(RUN).__enter__()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ponder.cli.output.voice import Voice
 from ponder.cli.views import result as shown
 from ponder.core.budget import Budget
 from ponder.core.costs.cost import PICO
-from ponder.core.errors import RunFailed, UsageError
+from ponder.core.errors import PonderError, RunFailed, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.worth import said
 from ponder.planning.presets import COMMON
@@ -32,7 +31,7 @@ from ponder.runtime.answered import Answered, BatchResult, left
 from ponder.runtime.batch import Progress
 from ponder.runtime.engine import Engine
 from ponder.util.decoding import Malformed, parse
-from ponder.util.files import read_text, rows
+from ponder.util.files import read_text, replaced, rows
 
 _FILE = click.Path(path_type=Path)
 KEPT = "given"
@@ -192,12 +191,10 @@ def _write(output: Path | None, found: Sequence[Mapping[str, Any]]) -> None:
     if output is None:
         say_text("\n".join(lines))
         return
-    part = output.with_name(f"{output.name}.part")
     try:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        os.replace(part, output)
+        replaced(output, (f"{line}\n".encode() for line in lines))
     except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}.") from None
+        raise PonderError(f"cannot write {output}: {error.strerror or error}.") from None
 
 
 def _show(result: BatchResult, output: Path | None) -> None:

@@ -7,17 +7,15 @@ that names the line, unless the caller asks to skip it. Standard library only.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from ponder.core.errors import UsageError
+from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType
 from ponder.experiments.pools.samples import FORMAT, SCORE, Entry, Header, Sample
 from ponder.util.decoding import Malformed, decode, parse
-from ponder.util.files import first_character, open_regular, raw_rows
+from ponder.util.files import first_character, open_regular, raw_rows, replaced
 
 LINE_LIMIT = 256 << 20
 """Most bytes of a line, which is one problem with all of its samples."""
@@ -283,24 +281,20 @@ def _is_number(value: Any) -> bool:
 
 def write(path: Path | str, header: Header | None, entries: Iterable[Entry]) -> tuple[int, int]:
     """Write a pool, completely or not at all; returns its numbers of problems and samples."""
-    path = Path(path)
     problems = samples = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal problems, samples
+        if header is not None:
+            yield _dumps(header.to_json())
+        for entry in entries:
+            problems, samples = problems + 1, samples + len(entry.samples)
+            yield _dumps(entry.to_json())
+
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        replaced(Path(path), lines())
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}.") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if header is not None:
-                file.write(_dumps(header.to_json()))
-            for entry in entries:
-                file.write(_dumps(entry.to_json()))
-                problems, samples = problems + 1, samples + len(entry.samples)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        raise PonderError(f"cannot write {path}: {error.strerror or error}.") from None
     return problems, samples
 
 

@@ -18,13 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponder.core.errors import PonderError, UsageError
+from ponder.core.errors import PonderError
+from ponder.learning.claims import claimed
 from ponder.learning.rows.exporting import write
-from ponder.util.decoding import Malformed, decode, parse
-from ponder.util.files import read_regular
 from ponder.util.lock import exclusive
-
-_NEW = "choose another --name or --output, or delete the folder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +57,13 @@ class Folder:
                 lock.enter_context(exclusive(self.path / ".lock", waiting))
                 for part in self.path.glob(".checkpoint.pt.*"):  # of a run that was killed
                     part.unlink()
+                resumed = claimed(self.path / "run.json", run)
             except OSError as error:
                 raise PonderError(
                     f"cannot write {self.path}: {error.strerror or error}; name another folder, or "
                     "free some space."
                 ) from None
-            yield self._begun(dict(run))
-
-    def _begun(self, run: dict[str, Any]) -> bool:
-        path = self.path / "run.json"
-        if not path.exists():
-            write({path: [json.dumps(run, indent=2).encode() + b"\n"]})
-            return False
-        try:
-            known = decode(dict[str, Any], parse(read_regular(path, "the run")), "it")
-        except Malformed as error:
-            raise UsageError(f"{path} is damaged ({error}): {_NEW}") from None
-        for name in {**known, **run}:
-            if known.get(name) != run.get(name):
-                raise UsageError(
-                    f"{self.path} has a run with another {name}, {known.get(name)!r} instead of "
-                    f"{run.get(name)!r}: {_NEW}"
-                )
-        return True
+            yield resumed
 
     def save(self, content: bytes) -> None:
         """Write the weights under training, completely or not at all.

@@ -19,21 +19,22 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ponder._version import __version__
-from ponder.core.errors import PonderError, UsageError
+from ponder.core.errors import PonderError
 from ponder.experiments.pools.recording import versions
 from ponder.experiments.suites.base import Item
 from ponder.learning import extra
+from ponder.learning.claims import claimed
 from ponder.learning.rows import exporting
 from ponder.learning.rows.sources import Reader
 from ponder.learning.sft import process
 from ponder.learning.sft.data import read
-from ponder.learning.sft.files import replaced_json
 from ponder.learning.sft.searching import Search, searched, tally
 from ponder.learning.sft.settings import Settings
 from ponder.learning.sft.worker import Job
 from ponder.models.fetch import sha256_of
 from ponder.models.taught import declaration
 from ponder.runtime.engine import Engine
+from ponder.util.files import replaced
 from ponder.util.lock import exclusive
 
 Start = Literal["base", "last"]
@@ -121,12 +122,12 @@ def learn(
     try:
         asked.folder.mkdir(parents=True, exist_ok=True)
         with exclusive(asked.folder / "lock", waiting):
-            _claim(asked.folder, identity)
+            claimed(asked.folder / "request.json", identity)
             done: list[dict[str, Any]] = []
             for number in range(1, asked.rounds + 1):
                 done.append(_Round(asked, number, items, engine, tell).run())
             card = _card(identity, done)
-            replaced_json(asked.folder / "card.json", card)
+            _write(asked.folder / "card.json", card)
     except OSError as error:
         raise PonderError(
             f"cannot write in {asked.folder}: {error.strerror or error}; the same command goes on "
@@ -135,26 +136,13 @@ def learn(
     return Learned(_model(asked, asked.rounds), card)
 
 
-def _claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Write the request into a new folder, or compare it with the folder's.
+def _write(path: Path, value: Any) -> None:
+    """Write a value as JSON.
 
     Raises:
-        UsageError: the folder is of another request.
+        OSError: the disk refuses.
     """
-    path = folder / "request.json"
-    if not path.exists():
-        replaced_json(path, identity)
-        return
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        other = sorted(name for name in identity if held.get(name) != identity[name])
-    except (ValueError, AttributeError):
-        other = ["request, which cannot be read"]
-    if other:
-        raise UsageError(
-            f"{folder} holds another training, with another {' and '.join(other)}: name another "
-            "folder with -o, or remove that one."
-        )
+    replaced(path, [(json.dumps(value, indent=2) + "\n").encode()], kept=True)
 
 
 def _folder(folder: Path, number: int) -> Path:
@@ -205,7 +193,7 @@ class _Round:
             self.asked.holdout,
         )
         found["training"] = process.train(job, self._step)
-        replaced_json(result, found)
+        _write(result, found)
         return found
 
     def _searched(self, search: Search) -> dict[str, Any]:

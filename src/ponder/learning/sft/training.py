@@ -29,9 +29,9 @@ from torch.utils.checkpoint import checkpoint
 from ponder.core.errors import PonderError, UsageError
 from ponder.learning.adapting import adapted, shape
 from ponder.learning.sft.data import Example
-from ponder.learning.sft.files import replaced
 from ponder.learning.sft.outcome import Step, Trained, steps_of
 from ponder.learning.sft.settings import Settings, rate, steps, together
+from ponder.util.files import replaced
 
 AT_ONCE = 256
 """Tokens whose probabilities over the vocabulary are in memory at once."""
@@ -184,7 +184,7 @@ class Training:
         }
         packed = io.BytesIO()  # so that a full disk is an OSError
         torch.save(held, packed)
-        replaced(self._file, [packed.getbuffer()])
+        replaced(self._file, [packed.getbuffer()], kept=True)
 
     def _resumed(self, learned: dict[str, Any], optimizer: Any) -> tuple[list[Step], float | None]:
         """Return the log of the steps that were made, and the loss before them."""
@@ -202,9 +202,8 @@ class Training:
                     parameter.copy_(held["adapters"][name])
             optimizer.load_state_dict(held["optimizer"])
             log, before = steps_of(held["log"]), held["before"]
-        replaced(
-            self._log, (one.to_line().encode() for one in log)
-        )  # steps after it are made again
+        # Steps after it are made again.
+        replaced(self._log, (one.to_line().encode() for one in log), kept=True)
         return log, before
 
 

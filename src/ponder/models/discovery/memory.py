@@ -15,6 +15,7 @@ from typing import Any
 from ponder.models.discovery.facts import HOW, Fact, Facts
 from ponder.models.home import models_dir
 from ponder.util import decoding
+from ponder.util.files import replaced
 
 LIFE = 3600.0
 """Seconds for which a vendor's answer counts."""
@@ -56,9 +57,7 @@ def remember(
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".tmp")
-        part.write_text(json.dumps(held), encoding="utf-8")
-        part.replace(path)
+        replaced(path, [json.dumps(held).encode()])
     except OSError:
         pass
 
