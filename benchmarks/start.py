@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from ponder.models import catalog
+from ponder.models import catalog, names
 from ponder.models.config import Config
 from ponder.models.learned import Learned
 from ponder.models.openvino.machine import usable_cores
@@ -115,8 +115,8 @@ def main() -> None:
     parser.add_argument("--question", default="What is 2+2?")
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
-    resolved = catalog.resolve(given.model, Config())
-    files = catalog.Entry | catalog.GgufFile | Learned
+    resolved = names.resolve(given.model, Config())
+    files = catalog.Entry | names.GgufFile | Learned
     path = resolved.path if isinstance(resolved, files) else None
     if path is None or not path.exists():
         sys.exit(f"{given.model} is not on this machine: pull it first.")

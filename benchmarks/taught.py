@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--levels", default="off,low")
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--most", type=int, default=1, help="rows of a problem in words")
+    parser.add_argument("--most", type=int, default=4, help="rows of a problem in words")
     parser.add_argument("--suffix", default="", help="of the learned model's name")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)

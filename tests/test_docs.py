@@ -213,6 +213,16 @@ def test_the_commands_of_a_document_work_in_their_order(
         assert ended.value.code == 0, line
 
 
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
+def test_a_line_of_prose_fits_into_120_characters(document: str) -> None:
+    """But for tables, headings and blocks, and for findings that a command printed."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    text = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    free = ("|", "#", "- ") if document == "docs/results.md" else ("|", "#")
+    rows = [row for row in text.splitlines() if not row.lstrip().startswith(free)]
+    assert [row for row in rows if len(row) > 120] == []
+
+
 @pytest.mark.parametrize("script", ["study.py", "search_study.py"])
 def test_the_tables_of_the_studies_are_what_their_results_say(script: str) -> None:
     done = subprocess.run(

@@ -231,6 +231,41 @@ def test_no_file_is_too_long() -> None:
     assert not [file for file in FILES if length(SOURCE / file) > LONGEST]
 
 
+SHORT = {"best_of_n": 30, "self_consistency": 30, "ab_mcts": 60, "beam_search": 60, "dvts": 60}
+SHORT |= {"mcts": 60, "particle_filter": 60, "tree_of_thoughts": 60, "verify_and_backtrack": 60}
+"""Most lines of a strategy's function, signature included, without docstring and comments."""
+
+
+def lines_of_code(path: Path, name: str) -> int:
+    text = path.read_text(encoding="utf-8")
+    [function] = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == name
+    ]
+    strings = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+    said = {at for one in strings for at in range(one.lineno, (one.end_lineno or 0) + 1)}
+    own = range(function.lineno, (function.end_lineno or 0) + 1)
+    rows = text.splitlines()
+    return sum(
+        bool(row := rows[at - 1].strip()) and not row.startswith("#")
+        for at in own
+        if at not in said
+    )
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_strategy_is_short(name: str) -> None:
+    [path] = (SOURCE / "strategies").rglob(f"{name}.py")
+    assert 5 < lines_of_code(path, name) <= SHORT[name]
+
+
 def test_the_test_of_a_file_is_found_by_its_name_or_in_the_table() -> None:
     unnamed = {
         file

@@ -23,7 +23,7 @@ from ponder.core.problem import Message, Problem
 from ponder.core.record.events import Event, Subscriber
 from ponder.core.sessions.run import ignore
 from ponder.core.worth import Worth
-from ponder.models import catalog
+from ponder.models import catalog, names
 from ponder.models.base import Model
 from ponder.models.config import Config
 from ponder.models.home import models_dir
@@ -148,7 +148,7 @@ def model_name(name: str | None, config: Config) -> str:
     Raises:
         UsageError: there is no such model, or the default needs the caller's explicit choice.
     """
-    catalog.resolve(name, config)
+    names.resolve(name, config)
     return name or config.model or catalog.DEFAULT
 
 

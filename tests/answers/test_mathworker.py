@@ -9,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from ponder.answers import worker as answers_worker
 from ponder.answers.mathworker import LONGEST, MathWorker
+from ponder.core.errors import PonderError
 
 
 def bomb(base: int) -> str:
@@ -142,4 +145,27 @@ def test_a_child_whose_parent_died_at_work_runs_out_of_cpu_time() -> None:
         assert process.stdin is not None
         process.stdin.write(json.dumps([1, "key", bomb(2)]) + "\n")
         process.stdin.close()
-        assert process.wait(timeout=600) == -signal.SIGXCPU
+        assert process.wait(timeout=600) == -signal.SIGPROF
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script of sh")
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("exec sleep 600", "was not ready within 0 seconds: try again when this machine is less"),
+        ("exit 3", "did not start; `python -m ponder.answers.child math` says why"),
+    ],
+)
+async def test_a_worker_that_does_not_start_says_what_is_known(
+    does: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{does}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    if "sleep" in does:
+        monkeypatch.setattr(answers_worker, "START_SECONDS", 0.01)
+    worker = MathWorker()
+    with pytest.raises(PonderError, match=said):
+        await worker.key("x")
+    worker.end()

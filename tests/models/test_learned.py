@@ -14,7 +14,7 @@ from ponder.core.errors import ModelError, UnknownName, UsageError
 from ponder.core.text.refs import parse, spelled
 from ponder.experiments.pools.file import Pool
 from ponder.experiments.pools.samples import FORMAT
-from ponder.models import catalog, learned
+from ponder.models import learned, names
 from ponder.models.config import Config, EndpointConfig, load
 from ponder.models.home import models_dir
 from ponder.models.opening import identity
@@ -151,8 +151,8 @@ def test_a_file_that_was_truncated(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_is_found_where_models_are_named() -> None:
     made, config = make(), Config()
-    assert catalog.resolve("smollm2-135m+countdown", config) == made
-    assert catalog.resolve(None, Config(model="smollm2-135m+countdown")) == made
+    assert names.resolve("smollm2-135m+countdown", config) == made
+    assert names.resolve(None, Config(model="smollm2-135m+countdown")) == made
     assert identity("smollm2-135m+countdown", config) == made.path.resolve()
     assert opening._label(made) == "smollm2-135m+countdown"
     assert _of_ponder("smollm2-135m+countdown")
@@ -165,26 +165,26 @@ def test_one_that_is_absent_is_refused_in_one_sentence(capsys: pytest.CaptureFix
         r"`ponder learn sft` makes one\.$"
     )
     with pytest.raises(UsageError, match=said):
-        catalog.resolve("smollm2-135m+puzzles", Config())
+        names.resolve("smollm2-135m+puzzles", Config())
     code, _, err = ponder(capsys, "solve", "2+2?", "--model", "smollm2-135m+puzzles")
     assert (code, "there is no learned model smollm2-135m+puzzles" in err) == (2, True)
     with pytest.raises(UnknownName, match=r"unknown model 'nothing\+puzzles'"):
-        catalog.resolve("nothing+puzzles", Config())
+        names.resolve("nothing+puzzles", Config())
 
 
 def test_no_endpoint_takes_its_name() -> None:
     name = "smollm2-135m+countdown"
     taken = Config(endpoints={name: EndpointConfig(name, "http://localhost:1/v1", "m", {})})
     with pytest.raises(UsageError, match=r"has the name of a model of Ponder's: rename it"):
-        catalog.resolve(name, taken)
+        names.resolve(name, taken)
 
 
 def test_a_file_with_a_plus_in_its_path_is_a_file(tmp_path: Path) -> None:
     for name in ("smollm2-135m+own.gguf", "other+own.gguf"):
         (tmp_path / name).touch()
-        assert isinstance(catalog.resolve(str(tmp_path / name), Config()), catalog.GgufFile)
+        assert isinstance(names.resolve(str(tmp_path / name), Config()), names.GgufFile)
     with pytest.raises(UsageError, match=r"there is no file smollm2-135m\+own.gguf"):
-        catalog.resolve("smollm2-135m+own.gguf", Config())
+        names.resolve("smollm2-135m+own.gguf", Config())
 
 
 def test_references_and_levels_take_the_plus() -> None:
@@ -200,7 +200,7 @@ def test_references_and_levels_take_the_plus() -> None:
 def test_a_configuration_and_a_pool_s_header_take_the_plus(tmp_path: Path) -> None:
     made = make()
     (tmp_path / "ponder.toml").write_text(f'[default]\nmodel = "{made.full_name}"\n')
-    assert catalog.resolve(None, load()) == made
+    assert names.resolve(None, load()) == made
     pool = tmp_path / "pool.jsonl"
     pool.write_text(json.dumps({"pool": FORMAT, "model": made.full_name}) + "\n")
     assert Pool(pool).header.models == (made.full_name,)

@@ -12,7 +12,7 @@ import pytest
 import ponder
 from ponder.api import journal_path
 from ponder.core.errors import UsageError
-from ponder.models import catalog, config
+from ponder.models import config, names
 from ponder.planning.wishes import spec
 from ponder.runtime.journal import Journal
 from ponder.verifiers import registry
@@ -254,7 +254,7 @@ def test_a_projects_file_sends_no_key_anywhere(tmp_path: Path) -> None:
     for url in ("https://evil.example/v1", "http://127.0.0.1:1/v1"):
         endpoint(project, url, "key_env = 'AWS_SECRET_ACCESS_KEY'")
         with pytest.raises(UsageError, match="reads a key, which a project's file may not: move"):
-            catalog.resolve("grader", config.load(project.parent))
+            names.resolve("grader", config.load(project.parent))
 
 
 def test_a_file_that_the_user_names_is_the_users(
@@ -264,7 +264,7 @@ def test_a_file_that_the_user_names_is_the_users(
     project.parent.mkdir()
     endpoint(project, "https://h.example/v1", "key_env = 'KEY'")
     monkeypatch.setenv("PONDER_CONFIG", str(project))
-    found = catalog.resolve("grader", config.load(project.parent))
+    found = names.resolve("grader", config.load(project.parent))
     assert isinstance(found, config.EndpointConfig)
     assert found.trusted
 

@@ -15,7 +15,7 @@ from ponder.policies.bandit import Beta, allowed, puct, uct
 from ponder.policies.confidence import last_mean, lowest_mean, threshold
 from ponder.policies.halving import pulls, rounds, survivors
 from ponder.policies.resample import effective, multinomial, normalised, systematic
-from ponder.policies.select import distinct, top_k
+from ponder.policies.select import top_k
 
 shares = st.lists(st.integers(0, 50), min_size=1, max_size=8).filter(any)
 
@@ -160,21 +160,6 @@ def test_sequential_halving_keeps_its_budget(arms: int, budget: int) -> None:
         assert left * pulls(budget, arms, left) <= max(budget / rounds(arms), left)
         left = len(survivors([0.0] * left))
     assert left == 1
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [("aba", [0, 1]), ("abab", [0, 1]), ("aab", [0, 2]), ("bacab", [0, 1, 2]), ("", [])],
-)
-def test_distinct_keeps_the_first_of_each_key_in_order(texts: str, expected: list[int]) -> None:
-    kept = distinct(enumerate(texts), lambda pair: pair[1])
-    assert [at for at, _ in kept] == expected
-
-
-@given(st.lists(st.integers(0, 5)))
-def test_distinct_is_idempotent_and_loses_no_key(keys: list[int]) -> None:
-    kept = distinct(keys, lambda key: key)
-    assert kept == distinct(kept, lambda key: key) == sorted(set(keys), key=keys.index)
 
 
 def test_top_k_prefers_the_best_then_the_first() -> None:

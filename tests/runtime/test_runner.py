@@ -209,6 +209,24 @@ def test_what_came_at_the_second_attempt_is_not_missing() -> None:
     assert (result.answer, result.silent) == ("a", 1)
 
 
+def test_an_error_that_ends_a_run_brings_its_cost_and_its_id() -> None:
+    async def one(s: Session, problem: Problem) -> Trace:
+        await s.grow(START)
+        raise PonderError("the worker did not start")
+
+    async def main() -> None:
+        journal = Journal(":memory:")
+        name = journal.create({})
+        with pytest.raises(PonderError, match="the worker did not start") as failed:
+            await Runner(job(Timed(lambda _: Reply("a")), one), journal=journal, run=name).go()
+        assert failed.value.receipt is not None
+        assert (failed.value.run, failed.value.receipt.total.calls) == (name, 1)
+        assert journal.run(name).state == "failed"
+        journal.close()
+
+    run(main())
+
+
 class TestInterruption:
     def test_before_the_start_nothing_is_asked(self) -> None:
         async def main() -> None:

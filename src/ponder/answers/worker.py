@@ -1,8 +1,9 @@
 """A worker: asks a child process that may hang or crash without harm (``answers.child``).
 
-One request at a time over pipes, one JSON line each way. The hard time-out is the child's death;
-the next request starts another. The child dies with its parent: idle, at the end of its input; at
-work, by its limit on CPU time.
+One request at a time over pipes, one JSON line each way. A time-out is the child's death; the next
+request starts another. It is CPU time that is limited, so that the same request gets the same reply
+on a busy machine; a child that waits instead is killed, too. It dies with its parent: idle, at the
+end of its input; at work, by that limit.
 
 Threads and not asyncio's subprocesses: those belong to one event loop, and ``asyncio.run`` makes a
 new one at each call. The executor's only thread is also the queue and the lock.
@@ -14,7 +15,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import math
 import subprocess
 import sys
 import threading
@@ -25,8 +25,10 @@ from typing import Literal
 
 from ponder.core.errors import PonderError
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 """Longest time that importing sympy may take on a busy machine."""
+PATIENCE = 12
+"""Seconds of wall-clock time for each second of CPU time that a request may take."""
 _CACHED = 4_096
 
 Reply = str | int | None
@@ -36,8 +38,8 @@ Kind = Literal["math", "schema"]
 class Worker:
     """Asks the child and remembers its replies. ``None``: a time-out, or nothing readable.
 
-    ``timeout`` is in seconds of wall-clock time per request, from when the child gets it; a
-    request of more than ``longest`` characters is not sent. Any number of tasks, on any event
+    ``timeout`` is in seconds of CPU time per request; a request of more than ``longest`` characters
+    is not sent. Any number of tasks, on any event
     loop, may ask at once. A new ``timeout`` holds for later requests.
     """
 
@@ -97,9 +99,16 @@ class _Child:
             encoding="ascii",
         )
         self.stop = weakref.finalize(self, _end, self._process)
-        if not self._line(START_SECONDS):
+        ready = self._line(START_SECONDS)
+        if ready is None:
             raise PonderError(
-                f"a worker did not start; `python -m ponder.answers.child {kind}` says why."
+                f"the worker that compares answers was not ready within {START_SECONDS:.0f} "
+                "seconds: try again when this machine is less busy."
+            )
+        if not ready:
+            raise PonderError(
+                "the worker that compares answers did not start; "
+                f"`python -m ponder.answers.child {kind}` says why."
             )
 
     @property
@@ -110,9 +119,9 @@ class _Child:
     def ask(self, request: tuple[str, ...], timeout: float) -> Reply:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps([math.ceil(timeout) + 1, *request]) + "\n")
+            self._process.stdin.write(json.dumps([timeout, *request]) + "\n")
             self._process.stdin.flush()
-            line = self._line(timeout)
+            line = self._line(PATIENCE * timeout)
         except (OSError, ValueError):  # it died, or another thread closed it, just now
             line = ""
         if not line:
@@ -122,8 +131,8 @@ class _Child:
         reply: Reply = json.loads(line)
         return reply
 
-    def _line(self, timeout: float) -> str:
-        """Return the next line, or "" if the child is dead; a time-out kills it."""
+    def _line(self, timeout: float) -> str | None:
+        """Return the next line, "" if the child is dead; None after a time-out, which kills it."""
         assert self._process.stdout is not None
         expired = threading.Event()
 
@@ -139,7 +148,7 @@ class _Child:
         finally:
             timer.cancel()
             timer.join()  # so that it cannot kill the child during the next request
-        return "" if expired.is_set() else line
+        return None if expired.is_set() else line
 
 
 def _end(process: subprocess.Popen[str]) -> None:

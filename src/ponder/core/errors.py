@@ -37,6 +37,11 @@ Stop = Limit | Literal["overcharged"]
 class PonderError(Exception):
     """Root of all errors below. ``str(error)`` is one sentence meant for a person."""
 
+    receipt: Receipt | None = None
+    """If it has ended a run, the cost of the run up to then."""
+    run: str = ""
+    """ID with which that run can be resumed; '' if it was not recorded."""
+
 
 class UsageError(PonderError):
     """The caller asked for something that cannot be done; the message says what to do instead."""
@@ -120,11 +125,6 @@ class MalformedReply(ModelError):
 
 class RunFailed(PonderError):
     """No usable sample was left."""
-
-    receipt: Receipt | None = None
-    """The cost of the run up to its failure."""
-    run: str = ""
-    """ID with which the run can be resumed; '' if it was not recorded."""
 
 
 class LimitReached(PonderError):

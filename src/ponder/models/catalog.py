@@ -1,4 +1,4 @@
-"""The models that Ponder knows, their files on disk, and the meaning of a ``--model``.
+"""The models that Ponder knows, and their files on disk.
 
 A model is one GGUF file, ``NAME.gguf``, with ``NAME.json`` beside it: that holds the size and the
 sha256 of the whole file, so that a check needs no hashing. If the embedded engine cannot read the
@@ -16,16 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from ponder.core.errors import MalformedReply, ModelError, UnknownName, UsageError
-from ponder.core.text.refs import Ref, parse
 from ponder.models import learned
-from ponder.models.config import Config, EndpointConfig
 from ponder.models.fetch import Packages, Report, Source, ensure_room, fetch, sha256_of
 from ponder.models.gguf import tensors as gguf
 from ponder.models.home import models_dir
-from ponder.models.learned import Learned
-from ponder.models.presets import providers
-from ponder.models.reward import hf as reward_hf
-from ponder.util.files import existing
 from ponder.util.lock import exclusive
 
 DEFAULT = "qwen2.5-coder-0.5b"
@@ -168,7 +162,28 @@ def find(name: str) -> Entry:
     for entry in _ENTRIES:
         if entry.name == name:
             return entry
-    return _reference(name) or _unknown(name)
+    if found := reference(name):
+        return found
+    raise UnknownName("model", name, [entry.name for entry in _ENTRIES])
+
+
+def reference(name: str) -> Entry | None:
+    """Return the entry of a hub reference; None if the name is none.
+
+    Raises:
+        UsageError: a reference that cannot be pulled.
+    """
+    found = _REFERENCE.fullmatch(name)
+    if not found or (found["separator"] == "/" and not name.startswith("hf:")):
+        if name.startswith("hf:"):
+            raise UsageError(f"{name!r}: expected hf:owner/repo/file.gguf[@sha256:64 hex digits].")
+        return None
+    if any(part in ("", ".", "..") for part in f"{found['repo']}/{found['file']}".split("/")):
+        raise UsageError(f"{name!r}: a repository or file on the hub has no empty, '.' or '..'.")
+    if re.search(r"-\d{5}-of-\d{5}\.gguf$", found["file"]):
+        raise UsageError(f"{name!r} is one part of a split model: choose a file that is whole.")
+    source = Source(found["repo"], found["file"], sha256=(found["sha256"] or "").lower())
+    return Entry(f"hf:{found['repo']}/{found['file']}", source)
 
 
 def status(entry: Entry) -> Status:
@@ -294,107 +309,3 @@ def _exclusive(entry: Entry, report: Report) -> AbstractContextManager[None]:
     """Hold the model's lock."""
     waiting = f"waiting for another process that pulls {entry.name}"
     return exclusive(entry.beside(".lock"), lambda: report(waiting, 0, 0))
-
-
-@dataclass(frozen=True, slots=True)
-class GgufFile:
-    """A GGUF file of the caller's own."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedWorld:
-    """The model of ``models.fakes.simulated``, as ``simulated`` or
-    ``simulated(KEY=VALUE, ...)``.
-    """
-
-    options: tuple[tuple[str, str], ...] = ()
-    """Names and values."""
-
-
-Resolved = Entry | Learned | GgufFile | EndpointConfig | SimulatedWorld
-
-
-def resolve(spec: str | None, config: Config) -> Resolved:
-    """Return the model that ``--model`` refers to (None: not given, so the configured default).
-
-    Catalogue name, ``BASE+NAME`` of a learned model, endpoint, ``PROVIDER:MODEL``, ``simulated``,
-    hub reference, or path of a GGUF file. Touches neither the network nor, except for such a path
-    or a learned model, the disk.
-
-    Raises:
-        UnknownName: none of these.
-        UsageError: no such file or learned model, or an endpoint that the caller has to name.
-    """
-    name = spec or config.model or DEFAULT
-    endpoint = config.endpoints.get(name)
-    if endpoint and (name == "simulated" or own(name)):
-        raise UsageError(f"[endpoints.{name}] has the name of a model of Ponder's: rename it.")
-    if name == "simulated":
-        return SimulatedWorld()
-    if own(name):
-        return learned.find(name) if is_learned(name) else find(name)
-    if endpoint:
-        if endpoint.refusal:
-            raise UsageError(endpoint.refusal)
-        if not (spec or endpoint.trusted):
-            raise UsageError(
-                f"the endpoint {name!r} comes from this project's ponder.toml and could send your "
-                f"prompts or keys elsewhere: name it yourself (--model {name}), or move it to your "
-                "own ponder.toml."
-            )
-        return endpoint
-    if named := providers.endpoint(name):
-        return named
-    if name.startswith(("simulated(", "simulated:")):
-        return _simulated(name)
-    if not spec and config.model_of_project:
-        raise UsageError(
-            f"the default model {name!r} is a project's choice, and Ponder loads no files on its "
-            f"word: name it yourself (--model {name}), or make it your own default."
-        )
-    if reward_hf.named(name):
-        raise UsageError(
-            f"{name} is a process reward model: it scores what another model writes. Name it as a "
-            f"verifier, --verifier 'process({name})', and a model that writes as --model."
-        )
-    if reference := _reference(name):
-        return reference
-    if name.endswith(".gguf") or "/" in name:
-        path = existing(name)
-        if path is None:
-            raise UsageError(
-                f"there is no file {name}: give the path of a GGUF file, or "
-                "hf:owner/repo/file.gguf for one on the hub."
-            )
-        return GgufFile(path)
-    named_providers = (f"{provider.name}:" for provider in providers.PROVIDERS)
-    return _unknown(name, *config.endpoints, "simulated", *named_providers)
-
-
-def _simulated(name: str) -> SimulatedWorld:
-    ref = parse(name) if name.startswith("simulated(") else Ref(name)
-    if ref.name != "simulated" or ref.args or ref.model:
-        raise UsageError(
-            f"{name!r}: expected simulated(KEY=VALUE, ...), such as simulated(accuracy=0.8)."
-        )
-    return SimulatedWorld(tuple((key, value.text) for key, value in ref.options.items()))
-
-
-def _reference(name: str) -> Entry | None:
-    found = _REFERENCE.fullmatch(name)
-    if not found or (found["separator"] == "/" and not name.startswith("hf:")):
-        if name.startswith("hf:"):
-            raise UsageError(f"{name!r}: expected hf:owner/repo/file.gguf[@sha256:64 hex digits].")
-        return None
-    if any(part in ("", ".", "..") for part in f"{found['repo']}/{found['file']}".split("/")):
-        raise UsageError(f"{name!r}: a repository or file on the hub has no empty, '.' or '..'.")
-    if re.search(r"-\d{5}-of-\d{5}\.gguf$", found["file"]):
-        raise UsageError(f"{name!r} is one part of a split model: choose a file that is whole.")
-    source = Source(found["repo"], found["file"], sha256=(found["sha256"] or "").lower())
-    return Entry(f"hf:{found['repo']}/{found['file']}", source)
-
-
-def _unknown(name: str, *more: str) -> Entry:
-    raise UnknownName("model", name, [*(entry.name for entry in _ENTRIES), *more])

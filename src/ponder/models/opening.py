@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponder.core.errors import MissingExtra, UnknownName, UsageError
-from ponder.models import catalog
+from ponder.models import catalog, names
 from ponder.models.base import Model, Priced
-from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
+from ponder.models.catalog import Entry
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.fakes.simulated import Simulated
 from ponder.models.fetch import Report
 from ponder.models.learned import Learned
+from ponder.models.names import GgufFile, SimulatedWorld
 from ponder.models.reward import hf as reward_hf
 from ponder.models.taught import Taught, levels_of
 from ponder.util.files import open_regular
@@ -66,7 +67,7 @@ async def open_model(name: str, config: Config, teller: Teller) -> Opened:
     if parts := reward_hf.named(name):
         scorer = await in_thread(reward_hf.load, name, parts)
         return Opened(scorer, None, ("this machine's own model: no dollars.",))
-    found = catalog.resolve(name, config)
+    found = names.resolve(name, config)
     if isinstance(found, EndpointConfig):
         return await _endpoint(found, teller)
     if isinstance(found, SimulatedWorld):
@@ -89,7 +90,7 @@ def identity(name: str, config: Config) -> Hashable:
     """
     if parts := reward_hf.named(name):
         return parts
-    found = catalog.resolve(name, config)
+    found = names.resolve(name, config)
     if isinstance(found, GgufFile | Learned):
         return found.path.resolve()
     if isinstance(found, Entry):

@@ -19,7 +19,7 @@ from typing import Any
 from ponder.core.budget import Budget
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.text.visible import visible
-from ponder.models import catalog
+from ponder.models import names
 from ponder.models.config import Config
 from ponder.planning import difficulty, presets
 from ponder.planning.presets import COMMON, PRESETS, Preset
@@ -100,7 +100,7 @@ class Plans:
     def _check(self, name: str | None, config: Config, *place: str) -> None:
         """Refuse a model that the plans name at ``place`` (None: the default), if there is none."""
         try:
-            catalog.resolve(name, config)
+            names.resolve(name, config)
         except UnknownName:
             line = f"{self.path}, line {line_of(self.text, ('efforts', *place))}: "
             raise UsageError(

@@ -73,8 +73,9 @@ def spec(
         judge = verifiers.find(name)
         if verifier is not None and asked != RUN:
             raise UsageError(
-                f"strategy {preset.strategy!r} with these knobs has no choice of verifier: take "
-                "--strategy best_of_n, or self_consistency with --set weight=score."
+                f"strategy {preset.strategy!r} with these knobs has no choice of verifier, and "
+                f"{judge.name!r} was given: take --strategy best_of_n, or self_consistency with "
+                "--set weight=score."
             )
         name, top = judge.name, judge.top_logprobs  # a rubric's name contains its digest
         sampling = replace(sampling, logprobs=judge.needs_logprobs, top_logprobs=top)

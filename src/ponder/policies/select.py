@@ -1,9 +1,9 @@
-"""Selection among candidates: the top k, and the distinct ones."""
+"""Selection among candidates."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,11 +16,3 @@ def top_k(items: Sequence[T], scores: Sequence[float | None], k: int) -> list[T]
     value = [-math.inf if score is None else score for score in scores]
     ranked = sorted(range(len(items)), key=lambda i: (-value[i], i))
     return [items[i] for i in ranked[: max(0, k)]]
-
-
-def distinct(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
-    """Return the first item of each key, in the order of the items."""
-    seen: dict[Hashable, T] = {}
-    for item in items:
-        seen.setdefault(key(item), item)
-    return list(seen.values())

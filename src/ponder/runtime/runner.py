@@ -117,8 +117,9 @@ class Runner:
         """Run to the end, to the budget's end, or to the interruption.
 
         Raises:
-            RunFailed: no sample arrived; ``receipt`` holds the cost so far.
+            RunFailed: no sample arrived.
             PonderError: any other error of the strategy or the journal.
+            Each has the cost so far in ``receipt``.
         """
         job = self._job
         built = stack(
@@ -188,10 +189,7 @@ class Runner:
                 raise self._failed(RunFailed(str(error)), ledger) from error
             stopped = "lost"
         except PonderError as error:
-            if isinstance(error, RunFailed):
-                self._failed(error, ledger)
-            else:
-                self._close("failed", None)
+            self._failed(error, ledger)
             raise
         silent = (chosen is None or chosen.answer is None) and self._best(state) is None
         if silent and (stopped in UNITS or (stopped == "done" and self._admission.refused)):
@@ -271,7 +269,7 @@ class Runner:
         value = last_value(self._scores.get(trace.id, ()))
         return -1.0 if value is None else value, trace.tokens
 
-    def _failed(self, error: RunFailed, ledger: Ledger) -> RunFailed:
+    def _failed(self, error: PonderError, ledger: Ledger) -> PonderError:
         error.receipt, error.run = ledger.receipt(self._job.notes), self.run
         self._close("failed", None)
         return error

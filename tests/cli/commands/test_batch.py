@@ -149,6 +149,7 @@ def test_a_file_that_holds_no_questions(
     [
         (["--json"], "say with -o"),
         (["--no-journal"], "exclude each other"),
+        (["--force"], "--force says nothing without -o: give both, or leave it out."),
         (["--set", "stop=never"], "unknown knob 'stop'"),
         (["--set", "n"], "KNOB=VALUE"),
         (["--at-once", "0"], "at_once must be"),

@@ -92,6 +92,7 @@ def test_choices_and_no_text(capsys: Capture) -> None:
         (("--text", "No payment."), "--text takes a file, and there is none named 'No payment.'"),
         (("--text", "-", "--text", "-"), "standard input can be read once"),
         (("--journal", "x", "--no-journal"), "exclude each other"),
+        (("--json", "-q"), "--json and --quiet exclude each other"),
         (("--labels", "numbers"), "one of letters, words"),
         (("--max-tokens", "3", "--no-journal"), "too small"),
     ],

@@ -277,7 +277,9 @@ def test_judgements_are_a_pool_to_learn_from(
 
 
 BAD = {
-    "--json": "--json works only with --list",
+    "--json": "--json says nothing without --list",
+    "--force --list": "--force says nothing without --export",
+    "--once --list": "--once and --list, --drop or --export exclude each other",
     "--list --export p": "--list, --drop and --export exclude each other",
     "--drop --list": "--list, --drop and --export exclude each other",
     "--export p": "nothing was judged yet",

@@ -170,6 +170,22 @@ def test_a_tree_is_not_json(other: list[str], capsys: pytest.CaptureFixture[str]
     assert err == "ponder: --json goes with neither --tree nor --export: give it without them.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "--all"], "--all says nothing without --tree: give both, or leave it out."),
+        (["show", "--force"], "--force says nothing without --export: give both, or leave it out."),
+        (["resume", "--json", "-q"], "--json and --quiet exclude each other: give one of them."),
+        (["resume", "--json", "--show-trace"], "--json and --show-trace exclude each other: "
+         "give one of them."),
+    ],
+)  # fmt: skip
+def test_no_option_is_ignored(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ponder(capsys, "runs", *arguments, solved(capsys)) == (2, "", f"ponder: {said}\n")
+
+
 def test_who_resumes_a_run_that_waits_for_a_person_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -295,7 +311,10 @@ def test_a_tree_is_printed_and_exported(tmp_path: Path, capsys: pytest.CaptureFi
     assert out.splitlines()[0] == QUESTION
     assert out.count("· the answer") == 1
     assert ponder(capsys, "runs", "show", run, "--tree", "--all", *book)[:2] == (0, out)
-    assert "give it with --tree" in ponder(capsys, "runs", "show", run, "--all", *book)[2]
+    assert (
+        "--all says nothing without --tree"
+        in ponder(capsys, "runs", "show", run, "--all", *book)[2]
+    )
     for suffix, begins in ((".html", "<!doctype html>"), (".mmd", "flowchart TD")):
         target = tmp_path / f"tree{suffix}"
         said = ("runs", "show", run, "--export", str(target), *book)

@@ -98,6 +98,8 @@ def test_export_writes_what_is_shown(tmp_path: Path, capsys: Capture) -> None:
     assert (code, out, err) == (
         2, "", "ponder: --export and --json exclude each other: give one of them.\n",
     )  # fmt: skip
+    code, _, err = ponder(capsys, "eval", "show", "--force")
+    assert (code, "--force says nothing without --export" in err) == (2, True)
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -38,6 +38,10 @@ def test_a_recording_is_graded_and_scored(
     for problem in problems:
         for sample in problem["samples"]:
             assert sample["correct"] is (sample["answer"] == "42")
+    twice = ("--by", "majority,majority")
+    code, out, err = ponder(capsys, "pool", "score", str(tmp_path / "pool.jsonl"), *twice)
+    assert (code, out) == (2, "")
+    assert err == "ponder: --by names majority twice: name each aggregator once.\n"
     code, out, err = ponder(capsys, "pool", "score", str(tmp_path / "pool.jsonl"), "--json")
     assert code == 0, err
     assert json.loads(out)["samples_per_problem"] == 4

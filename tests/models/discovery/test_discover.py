@@ -11,7 +11,7 @@ import pytest
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.problem import Message
-from ponder.models import catalog
+from ponder.models import names
 from ponder.models.base import Request
 from ponder.models.config import Config, EndpointConfig
 from ponder.models.discovery.discover import described, discover
@@ -40,7 +40,7 @@ def at(provider: str, answer: Callable[[str, str, Json], Json]) -> Iterator[Serv
 
 
 def endpoint(name: str, config: Config | None = None) -> EndpointConfig:
-    found = catalog.resolve(name, config or Config())
+    found = names.resolve(name, config or Config())
     assert isinstance(found, EndpointConfig)
     return found
 

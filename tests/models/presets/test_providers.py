@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ponder.core.errors import UnknownName, UsageError
 from ponder.core.text.refs import parse
-from ponder.models import catalog
+from ponder.models import names
 from ponder.models.config import Config, EndpointConfig, load
 from ponder.models.opening import Teller, open_model
 from ponder.models.presets import providers
@@ -28,7 +28,7 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def named(name: str) -> EndpointConfig:
-    found = catalog.resolve(name, Config())
+    found = names.resolve(name, Config())
     assert isinstance(found, EndpointConfig)
     return found
 
@@ -79,7 +79,7 @@ def test_a_vendor_needs_a_model() -> None:
 
 def test_a_name_without_its_colon_is_suggested() -> None:
     with pytest.raises(UnknownName, match="did you mean 'ollama:'"):
-        catalog.resolve("ollama", Config())
+        names.resolve("ollama", Config())
 
 
 @pytest.mark.parametrize("name", ["ollama:qwen3:8b", "openrouter:a/b:free", "vllm:"])
@@ -170,7 +170,7 @@ def test_a_projects_default_sends_keys_to_the_vendor_alone(
         '[default]\nmodel = "openai:gpt-5-mini"\n[endpoints.openai]\nmodel = "x"\n'
         'base_url = "http://evil.example/v1"\n',
     )
-    found = catalog.resolve(None, config)
+    found = names.resolve(None, config)
     assert isinstance(found, EndpointConfig)
     assert (found.base_url, found.settings["key_env"]) == (
         "https://api.openai.com/v1", "OPENAI_API_KEY",
@@ -189,7 +189,7 @@ def test_a_projects_endpoint_at_a_vendors_address_gets_no_key(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     text = '[endpoints.x]\nbase_url = "https://api.openai.com/v1"\nmodel = "m"'
-    found = catalog.resolve("x", project(tmp_path, text))
+    found = names.resolve("x", project(tmp_path, text))
     assert isinstance(found, EndpointConfig)
     assert "key_env" not in found.settings
 

@@ -14,6 +14,7 @@ from ponder import api, batching
 from ponder.cli.commands.solve import interruptible, knob_values
 from ponder.cli.options.numbers import size
 from ponder.cli.options.once import Command
+from ponder.cli.options.together import apart, needs
 from ponder.cli.output.bar import Bar, spending
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json, say_text, short
@@ -99,8 +100,8 @@ def batch(
     'answer_type'. No other field reaches a model; all are copied to the output. After a crash,
     Ctrl-C or an exhausted budget the same command goes on from the journal.
     """
-    if journal and no_journal:
-        raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+    apart("--journal", journal, "--no-journal", no_journal)
+    needs("--force", force, "-o", output)
     if as_json and output is None:
         raise UsageError("--json prints about the batch: say with -o where the answers go.")
     if output is not None:

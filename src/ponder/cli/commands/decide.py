@@ -15,6 +15,7 @@ import click
 from ponder import api
 from ponder.cli.options.lines import LABEL, Line, read_lines
 from ponder.cli.options.once import Command
+from ponder.cli.options.together import apart
 from ponder.cli.output.terminal import say, say_json, short
 from ponder.cli.output.voice import Voice
 from ponder.cli.views import result as shown
@@ -134,10 +135,9 @@ def decide(
     together. Exit codes: 0 decided, 3 abstained (for at least one of several texts), 1 a failed
     run, 2 wrong usage.
     """
-    if journal and no_journal:
-        raise UsageError("--journal and --no-journal exclude each other: give one of them.")
-    if lines and texts:
-        raise UsageError("--lines and --text exclude each other: give one of them.")
+    apart("--journal", journal, "--no-journal", no_journal)
+    apart("--json", as_json, "--quiet", quiet)
+    apart("--lines", lines, "--text", texts)
     if fit and not lines:
         raise UsageError("--fit needs labelled texts: give them with --lines FILE.")
     engine = Engine(teller=Voice(quiet))

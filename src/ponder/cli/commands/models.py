@@ -21,7 +21,7 @@ from ponder.cli.views.models import (
     shown_here,
 )
 from ponder.core.errors import UsageError
-from ponder.models import catalog, config, learned
+from ponder.models import catalog, config, learned, names
 from ponder.models.config import EndpointConfig
 from ponder.models.discovery.discover import described, discover
 from ponder.models.discovery.reachable import reachable
@@ -85,7 +85,7 @@ def list_models(remote: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show_model(name: str, probe: bool, as_json: bool) -> None:
     """Show what the model NAME can do, how that is known, and what strategies lack on it."""
-    found = catalog.resolve(name, config.load())
+    found = names.resolve(name, config.load())
     if isinstance(found, EndpointConfig):
         facts = asyncio.run(discover(found, probing=probe))
         endpoint = described(found, facts)

@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from ponder.cli.options.once import Command
+from ponder.cli.options.together import apart, needs
 from ponder.cli.output import terminal
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import VisibleConsole, say, say_json, say_text, short, text
@@ -98,10 +99,11 @@ def review(
     1, 2, ...  the best one          n  none is good     s  skip it
     g          grade each, 1 to 5    c  say why          q  quit
     """
-    if as_json and not listing:
-        raise UsageError("--json works only with --list: give both.")
+    needs("--json", as_json, "--list", listing)
+    needs("--force", force, "--export", export)
     if listing + drop + (export is not None) > 1:
         raise UsageError("--list, --drop and --export exclude each other: give one of them.")
+    apart("--once", once, "--list, --drop or --export", listing or drop or export)
     queue = Queue(path)
     if listing:
         _list(queue, as_json)

@@ -13,6 +13,7 @@ from ponder import api
 from ponder._version import __version__
 from ponder.cli.commands.solve import present
 from ponder.cli.options.once import Group
+from ponder.cli.options.together import apart, needs
 from ponder.cli.output import terminal
 from ponder.cli.output.files import free
 from ponder.cli.output.terminal import say, say_json, short
@@ -117,8 +118,8 @@ def show(
     """Show one run: its question, its samples, its result."""
     if as_json and (as_tree or export is not None):
         raise UsageError("--json goes with neither --tree nor --export: give it without them.")
-    if whole and not as_tree:
-        raise UsageError("--all is about a printed tree: give it with --tree.")
+    needs("--all", whole, "--tree", as_tree)
+    needs("--force", force, "--export", export)
     if export is not None:
         if export.suffix not in _SUFFIXES:
             raise UsageError(f"--export writes FILE.html or FILE.mmd, not {export.name!r}.")
@@ -213,7 +214,8 @@ def resume(
     trust: tuple[str, ...],
 ) -> int:
     """Continue an interrupted run. Recorded samples are not paid for again."""
-
+    apart("--json", as_json, "--quiet", quiet)
+    apart("--json", as_json, "--show-trace", show_trace)
     engine = Engine(teller=Voice(quiet))
 
     def prepare(publish: Subscriber) -> AbstractAsyncContextManager[Runner]:

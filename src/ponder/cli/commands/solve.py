@@ -14,13 +14,14 @@ import click
 
 from ponder import api
 from ponder.cli.options.once import Command
+from ponder.cli.options.together import apart
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.terminal import say, say_json, short
 from ponder.cli.output.voice import Voice, tell_of_person
 from ponder.cli.views import live
 from ponder.cli.views import result as shown
 from ponder.core.budget import Budget
-from ponder.core.errors import RunFailed, UsageError
+from ponder.core.errors import PonderError, UsageError
 from ponder.core.problem import ANSWER_TYPES
 from ponder.core.record.events import Subscriber
 from ponder.core.text.refs import Ref, spelled
@@ -157,8 +158,9 @@ def solve(
 
     Ctrl-C once stops and prints the best answer so far with its receipt.
     """
-    if journal and no_journal:
-        raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+    apart("--journal", journal, "--no-journal", no_journal)
+    apart("--json", as_json, "--quiet", quiet)
+    apart("--json", as_json, "--show-trace", show_trace)
     engine = Engine(teller=Voice(quiet), unsafe=unsafe)
     effort = effort or engine.config.effort or DEFAULT
     if escalate and (options["strategy"] or effort) != "auto":
@@ -239,7 +241,7 @@ def present(
     """Run, with a live view on a terminal; print the result and return the exit code."""
     try:
         result = asyncio.run(_watched(engine, prepare, quiet=quiet or as_json))
-    except RunFailed as failed:
+    except PonderError as failed:
         if failed.receipt and not quiet:
             shown.receipt(failed.receipt, err=True)
         if failed.run and not quiet:

@@ -16,6 +16,7 @@ from ponder.cli.commands.solve import knobs_of
 from ponder.cli.evaluation import view
 from ponder.cli.options.data import DATA
 from ponder.cli.options.once import Group
+from ponder.cli.options.together import apart, needs
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
 from ponder.cli.output.files import free
@@ -302,8 +303,8 @@ def show(
     configuration: str | None, path: Path | None, target: Path | None, force: bool, as_json: bool
 ) -> None:
     """List configurations, newest first; or the problems of the one with that ID or name."""
-    if target and as_json:
-        raise UsageError("--export and --json exclude each other: give one of them.")
+    apart("--export", target, "--json", as_json)
+    needs("--force", force, "--export", target)
     if path is None and not store_path().exists():
         _nothing(configuration or target, as_json)
         return

@@ -31,6 +31,7 @@ from ponder.models import catalog, learned
 from ponder.models import config as configuration
 from ponder.models.catalog import Entry
 from ponder.models.config import Config
+from ponder.models.names import resolve
 from ponder.models.opening import pulled
 from ponder.util.files import placed
 from ponder.verifiers import registry
@@ -224,7 +225,7 @@ def _base(name: str, config: Config, voice: Voice) -> Entry:
     Raises:
         UsageError: it is none of the catalogue.
     """
-    found = catalog.resolve(name, config)
+    found = resolve(name, config)
     if not isinstance(found, Entry) or found not in catalog.entries():
         raise UsageError(
             f"{name} cannot be trained: name one of the catalogue, such as {catalog.DEFAULT}; see "

@@ -26,10 +26,11 @@ from ponder.learning.rows.picking import PICKS, Choice, Pick
 from ponder.learning.sft import rounds as sft
 from ponder.learning.sft.searching import Search
 from ponder.learning.sft.settings import PRECISIONS, Precision, Settings
-from ponder.models import catalog, learned
 from ponder.models import config as configuration
-from ponder.models.catalog import Entry, SimulatedWorld
+from ponder.models import learned
+from ponder.models.catalog import Entry
 from ponder.models.config import Config, EndpointConfig
+from ponder.models.names import SimulatedWorld, resolve
 from ponder.models.opening import pulled
 from ponder.planning import presets
 from ponder.runtime.engine import Engine
@@ -194,7 +195,7 @@ def _base(name: str, config: Config, voice: Voice) -> tuple[Path, bool]:
     Raises:
         UsageError: its weights are not on this machine.
     """
-    found = catalog.resolve(name, config)
+    found = resolve(name, config)
     if isinstance(found, EndpointConfig | SimulatedWorld):
         raise UsageError(
             f"{name} cannot be trained: its weights are not on this machine; name a model of "

@@ -92,6 +92,8 @@ def score(
             raise
         raise MissingExtra("experiments", "scoring a pool") from None
     asked = [scoring.aggregator(text) for text in texts(by)]
+    if twice := next((how for how in asked if asked.count(how) > 1), None):
+        raise UsageError(f"--by names {twice} twice: name each aggregator once.")
     n = whole_numbers("--n", sizes)
     pairs = []
     for text in compare:

@@ -11,11 +11,12 @@ from ponder.cli.output.tables import table
 from ponder.cli.output.terminal import say, show
 from ponder.models import catalog
 from ponder.models.base import Pricing
-from ponder.models.catalog import Entry, GgufFile, SimulatedWorld
+from ponder.models.catalog import Entry
 from ponder.models.config import EndpointConfig
 from ponder.models.discovery.facts import ABLE, Fact, Facts
 from ponder.models.discovery.reachable import Found
 from ponder.models.learned import Learned
+from ponder.models.names import GgufFile, SimulatedWorld
 from ponder.models.openvino import converted
 from ponder.planning.capabilities import lacking
 

@@ -52,10 +52,8 @@ async def mcts(
     """Expand the most promising prefix ``expansions`` times; return the best trace."""
     unit, whole = step(steps, step_tokens), Step((), s.length)
     seen = {"logprobs": True} if rule == "puct" else {}
-    priors: dict[str, float] = {}
-    ends: dict[str, Trace] = {}
-    closed: set[str] = set()
-    ended: list[Node] = []
+    priors, ends = dict[str, float](), dict[str, Trace]()
+    closed, ended = set[str](), list[Node]()
     tree = s.tree(problem)
 
     def bid(parent: Node, child: Node) -> float:
