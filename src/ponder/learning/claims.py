@@ -1,4 +1,4 @@
-"""What a working folder was begun for: the same request goes on in it, another is refused."""
+"""The request that a working folder is of: the same one goes on in it, another is refused."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Run:
     steering: Steering = field(default_factory=Steering)
     """The effect of all interventions so far."""
     belief: Belief | None = None
-    """What the strategy thinks of the proposed answer; None if it has no opinion."""
+    """The strategy's confidence in the proposed answer; None if it has no opinion."""
     economy: Economy = field(default_factory=Economy)
     """The prices of further samples, and the worth of a right answer."""
     outlook: Outlook | None = None
