@@ -75,6 +75,14 @@ def test_the_interval_has_no_end_where_resamples_save_nothing(tmp_path: Path) ->
     [found] = paybacks(equal_accuracy(table_of(*other), "flops"), [read(card(tmp_path))])
     assert (found.saved, found.questions) == (3.0, 100.0)
     assert found.high == math.inf  # on other problems
+    page = findings(other, learned=[read(card(tmp_path))])
+    [said] = [h for h in page.suites[0].headlines if h.topic == "learning"]
+    assert said.text == (
+        "The data do not decide if learning pays: as measured, one sample of small+x is at least "
+        "as right as best:v of small (50.0 %) for less, and its learning would be paid for after "
+        "at most 100 questions."
+    )
+    assert said.detail.endswith("95 % interval 75 to unbounded questions; 10 problems.")
 
 
 def test_no_other_pair_is_paid_for(tmp_path: Path) -> None:
@@ -87,7 +95,8 @@ def test_no_other_pair_is_paid_for(tmp_path: Path) -> None:
 
 
 def test_the_page_says_when(tmp_path: Path) -> None:
-    found = findings(pair(6), learned=[read(card(tmp_path))])
+    clear = [made("best:v", {1: share(0), 4: share(5)}), pair(10)[1]]
+    found = findings(clear, learned=[read(card(tmp_path))])
     [said] = [h for h in found.suites[0].headlines if h.topic == "learning"]
     assert said.text == (
         "one sample of small+x is at least as right as best:v of small (50.0 %) for less: its "

@@ -230,12 +230,17 @@ def _learning(suite: Suite) -> Iterable[Headline]:
             )
             continue
         best = max(own, key=lambda one: one.accuracy)
-        most = "at most " if best.at_most else ""
+        after = f"after {'at most ' * best.at_most}{count(best.questions)} questions"
+        equal = (
+            f"{best.learned} is {'at least ' * best.at_most}as right as {best.instead} "
+            f"({share(best.accuracy)}) for less"
+        )
         yield Headline(
             "learning",
-            f"{best.learned} is {'at least ' * best.at_most}as right as {best.instead} "
-            f"({share(best.accuracy)}) for less: its learning is paid for after {most}"
-            f"{count(best.questions)} questions.",
+            f"{equal}: its learning is paid for {after}."
+            if math.isfinite(best.high)
+            else f"The data do not decide if learning pays: as measured, {equal}, and its learning "
+            f"would be paid for {after}.",
             f"Learning cost {quantity(best.cost, best.unit)}; a question saves "
             f"{quantity(best.saved, best.unit)}. 95 % interval {count(best.low)} to "
             f"{count(best.high)} questions; {problems(best.problems)}.",
