@@ -458,7 +458,7 @@ async def test_a_mixture_whose_members_are_all_lost_says_why() -> None:
     [
         ({"strategies": "mixture"}, "mixture cannot be part of itself"),
         ({"strategies": "dirct"}, "unknown strategy 'dirct': did you mean 'direct'"),
-        ({"strategies": "direct(m=2)"}, "unknown knob 'm'"),
+        ({"strategies": "direct(m=2)"}, "'direct' has no knobs of its own: leave m out"),
         ({"strategies": "refine(rounds=many)"}, "'rounds' must be a whole number"),
         ({"strategies": "refine(rounds)"}, "a strategy takes KNOB=VALUE, so 'rounds'"),
         ({"strategies": "direct@"}, "at the end: expected a model"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ponder.core.errors import UnknownName, UsageError
+from ponder.core.errors import UsageError
 from ponder.core.problem import ANSWER_TYPES, AnswerType, Problem, offered
 from ponder.core.sessions.session import Session
 from ponder.core.text.refs import Ref
@@ -203,7 +203,8 @@ def choose(strategy: Strategy, given: Values, find: Callable[[str], Strategy]) -
         UsageError: a value is invalid, or values contradict each other.
     """
     if given and not strategy.knobs:
-        raise UnknownName(f"knob of {strategy.name}", next(iter(given)), ())
+        name = next(iter(given))
+        raise UsageError(f"strategy {strategy.name!r} has no knobs of its own: leave {name} out.")
     values = read(strategy.knobs, given)
     strategy.check(values)
     refs = strategy.members(**{k: values[k] for k in strategy.joining}) if strategy.members else ()

@@ -152,7 +152,10 @@ BAD: list[tuple[list[str], str]] = [
     (["--journal", "a", "--no-journal"], "exclude each other"),
     (["--json", "--quiet"], "--json and --quiet exclude each other: give one of them."),
     (["--json", "--show-trace"], "--json and --show-trace exclude each other"),
-    (["-s", "mixture", "--set", "strategies=direct(x=3)"], "unknown knob of direct 'x'"),
+    (
+        ["-s", "mixture", "--set", "strategies=direct(x=3)"],
+        "strategy 'direct' has no knobs of its own: leave x out.",
+    ),
     (["--journal", "/dev/null/x.sqlite"], "cannot open the journal"),
     (["--frobnicate"], "No such option"),
     (["--set", "n=4", "--set", "n=8"], "--set n is given twice: give it once."),

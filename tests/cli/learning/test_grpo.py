@@ -102,7 +102,7 @@ def test_a_model_is_taught_and_a_card_written(tmp_path: Path, capsys: Capture) -
     assert ponder(capsys, *more, "--force", "-q") == (0, "", "")
     code, _, err = ponder(capsys, *command(tmp_path, "--group", "5"), "--force")
     assert (code, err.count("\n")) == (2, 1)
-    assert "has a run with another group, 4 instead of 5: choose another --name" in err
+    assert "with another group (4 instead of 5): choose another --name" in err
 
 
 def test_a_killed_command_goes_on_to_the_same_model(tmp_path: Path, capsys: Capture) -> None:
