@@ -39,8 +39,8 @@ class Worker:
     """Asks the child and remembers its replies. ``None``: a time-out, or nothing readable.
 
     ``timeout`` is in seconds of CPU time per request; a request of more than ``longest`` characters
-    is not sent. Any number of tasks, on any event
-    loop, may ask at once. A new ``timeout`` holds for later requests.
+    is not sent. Any number of tasks, on any event loop, may ask at once. A new ``timeout`` holds
+    for later requests.
     """
 
     def __init__(self, kind: Kind, timeout: float, longest: int) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ponder.core.errors import UsageError
 from ponder.util.decoding import Malformed, decode, parse
-from ponder.util.files import read_regular, replaced
+from ponder.util.files import read_regular, replaced_json
 
 CHOICE = "choose another --name, or another folder with -o, or delete that one."
 
@@ -22,7 +21,7 @@ def claimed(path: Path, asked: Mapping[str, Any]) -> bool:
         OSError: the disk refuses.
     """
     if not path.exists():
-        replaced(path, [(json.dumps(asked, indent=2) + "\n").encode()], kept=True)
+        replaced_json(path, asked)
         return False
     try:
         held = decode(dict[str, Any], parse(read_regular(path, "the request")), "it")

@@ -47,9 +47,8 @@ class Climb:
 
     def ladder(self, rungs: int) -> Ladder:
         """Return a ladder of so many rungs."""
-        if rungs == 1:
-            return Ladder((self.alone,), (), self.shared, MUTE)
-        return Ladder((self.mixture,) * rungs, (self.step,) * (rungs - 1), self.shared, MUTE)
+        mixture = self.alone if rungs == 1 else self.mixture
+        return Ladder((mixture,) * rungs, (self.step,) * (rungs - 1), self.shared, MUTE)
 
 
 EASY = Urn(6.0, 0.5, 0.1, 0.5)

@@ -7,6 +7,7 @@ line feed alone: the other characters at which Python ends lines may stand in JS
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -183,6 +184,15 @@ def replaced(path: Path, parts: Iterable[Any], *, kept: bool = False) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def replaced_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, and have it on the disk before this returns.
+
+    Raises:
+        OSError: as ``replaced``.
+    """
+    replaced(path, [(json.dumps(value, indent=2) + "\n").encode()], kept=True)
 
 
 def placed(source: Path, output: Path) -> None:

@@ -14,8 +14,9 @@ import click
 
 from ponder import api
 from ponder.cli.options.numbers import ABOVE_ZERO
+from ponder.cli.options.together import apart
 from ponder.core.budget import Budget
-from ponder.core.errors import MissingExtra, UsageError
+from ponder.core.errors import MissingExtra
 from ponder.models.config import Config
 from ponder.planning import presets
 
@@ -83,8 +84,7 @@ def offering(one: str, *, effort: str, at_once: int, waiting: str = "") -> Calla
     def decorate(command: Run) -> Run:
         @functools.wraps(command)
         def run(*, journal: str | None, no_journal: bool, **given: Any) -> int:
-            if journal and no_journal:
-                raise UsageError("--journal and --no-journal exclude each other: give one of them.")
+            apart("--journal", journal, "--no-journal", no_journal)
             own = {name: given.pop(name) for name in [*given] if name not in shared}
             return command(offer=Offer(journal=journal or not no_journal, **given), **own)
 

@@ -34,7 +34,7 @@ from ponder.learning.sft.worker import Job
 from ponder.models.fetch import sha256_of
 from ponder.models.taught import declaration
 from ponder.runtime.engine import Engine
-from ponder.util.files import replaced
+from ponder.util.files import replaced_json
 from ponder.util.lock import exclusive
 
 Start = Literal["base", "last"]
@@ -127,22 +127,13 @@ def learn(
             for number in range(1, asked.rounds + 1):
                 done.append(_Round(asked, number, items, engine, tell).run())
             card = _card(identity, done)
-            _write(asked.folder / "card.json", card)
+            replaced_json(asked.folder / "card.json", card)
     except OSError as error:
         raise PonderError(
             f"cannot write in {asked.folder}: {error.strerror or error}; the same command goes on "
             "from there."
         ) from None
     return Learned(_model(asked, asked.rounds), card)
-
-
-def _write(path: Path, value: Any) -> None:
-    """Write a value as JSON.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    replaced(path, [(json.dumps(value, indent=2) + "\n").encode()], kept=True)
 
 
 def _folder(folder: Path, number: int) -> Path:
@@ -193,7 +184,7 @@ class _Round:
             self.asked.holdout,
         )
         found["training"] = process.train(job, self._step)
-        _write(result, found)
+        replaced_json(result, found)
         return found
 
     def _searched(self, search: Search) -> dict[str, Any]:
