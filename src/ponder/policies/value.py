@@ -97,21 +97,28 @@ class Mixture:
             return self.right(seen)
         if seen.counts:
             return min(1.0, self.right(seen) + self._forecasts(seen, more))
-        found, silence, silent = 0.0, 1.0, seen.silent
-        while more and silence > TINY:  # until the first answer
+        found, left = 0.0, [(urn, share) for urn, share, _ in self.kinds(seen)]
+        for silent in range(seen.silent, seen.silent + more):  # the first answer comes after these
             more -= 1
-            answers = self._answers(Seen((), silent))
-            found += silence * answers * self.after(Seen((1,), silent), more)
-            silence *= 1 - answers
-            silent += 1
+            sizes = [urn.total + silent for urn in self.urns]
+            spoken = [
+                (urn, weight * (urn.right + urn.wrong) / size)
+                for (urn, weight), size in zip(left, sizes, strict=True)
+            ]
+            left = [
+                (urn, weight * (urn.silent + silent) / size)
+                for (urn, weight), size in zip(left, sizes, strict=True)
+            ]
+            answered = math.fsum([weight for _, weight in spoken])
+            if answered <= TINY:
+                break
+            first = [
+                (urn, weight / answered, [urn.right / (urn.right + urn.wrong)])
+                for urn, weight in spoken
+            ]
+            right = math.fsum([share * own[0] for _, share, own in first])
+            found += answered * min(1.0, right + _gain(first, Seen((1,), silent), more))
         return found
-
-    def _answers(self, seen: Seen) -> float:
-        """Return the probability that the next sample has an answer."""
-        return math.fsum(
-            share * (1 - (urn.silent + seen.silent) / (urn.total + seen.samples))
-            for urn, share, _ in self.kinds(seen)
-        )
 
     @cached_property
     def kinds(self) -> Callable[[Seen], Kinds]:
@@ -120,14 +127,17 @@ class Mixture:
 
     @cached_property
     def _forecasts(self) -> Callable[[Seen, int], float]:
-        return lru_cache(maxsize=1024)(self._forecast)
+        return lru_cache(maxsize=1024)(lambda seen, more: _gain(self.kinds(seen), seen, more))
 
     @cached_property
-    def _logs(self) -> list[tuple[Urn, float, float, float]]:
-        """Each urn with the logarithms of its share and evidence that no sample changes."""
+    def _logs(self) -> list[tuple[Urn, float, float, float, float]]:
+        """Each urn with its total, and the logarithms of its share and evidence that no sample
+        changes.
+        """
         return [
             (
                 urn,
+                urn.total,
                 math.log(urn.share) + math.lgamma(urn.total) - math.lgamma(urn.silent),
                 math.log(urn.wrong),
                 math.lgamma(urn.right),
@@ -136,9 +146,9 @@ class Mixture:
         ]
 
     def _kinds(self, seen: Seen) -> Kinds:
-        found = []
+        found, weights = [], []
         sizes = {votes: math.lgamma(votes) for votes in seen.counts}
-        for urn, share, wrong, right in self._logs:
+        for urn, total, share, wrong, right in self._logs:
             by_size = {
                 votes: math.exp(math.lgamma(urn.right + votes) - right - wrong - scale)
                 for votes, scale in sizes.items()
@@ -148,55 +158,55 @@ class Mixture:
             evidence = (
                 len(odds) * wrong
                 + math.lgamma(urn.silent + seen.silent)
-                - math.lgamma(urn.total + seen.samples)
+                - math.lgamma(total + seen.samples)
             )
-            found.append((urn, odds, whole, share + math.log(whole) + evidence))
-        most = max(weight for *_, weight in found)
-        total = math.fsum(math.exp(weight - most) for *_, weight in found)
+            found.append((urn, [one / whole for one in odds]))
+            weights.append(share + math.log(whole) + evidence)
+        most = max(weights)
+        weights = [math.exp(weight - most) for weight in weights]
+        rest = math.fsum(weights)
         return [
-            (urn, math.exp(weight - most) / total, [one / whole for one in odds])
-            for urn, odds, whole, weight in found
+            (urn, weight / rest, right) for (urn, right), weight in zip(found, weights, strict=True)
         ]
-
-    def _forecast(self, seen: Seen, more: int) -> float:
-        """Return the expected gain of ``more`` samples: that a right answer overtakes the leader,
-        less that the leader was right and is overtaken.
-        """
-        first = seen.counts[0]
-        rivals = sorted(Counter(seen.counts[1:]).items(), reverse=True)
-        near = [(votes, many) for votes, many in rivals if votes + more > first]
-        gain = 0.0
-        for urn, share, right in self.kinds(seen):
-            if share < NEGLIGIBLE:
-                continue
-            total = urn.total + seen.samples
-            every = _ways(total, more)[more]
-            chances, gains = [], []
-            lead_wrong, lead_right = _ways(first, more), _ways(urn.right + first, more)
-            places = [(votes, many, right[seen.counts.index(votes, 1)]) for votes, many in near]
-            if more > first:
-                places.append((0, 1, max(0.0, 1.0 - sum(right))))
-            for votes, many, own in places:
-                rise_right = _ways(urn.right + votes, more)
-                rise_wrong = _ways(votes, more) if votes else _new(urn.wrong, more)
-                rest, need = max(0.0, total - urn.right - votes - first), first - votes + 1
-                others = _ways(rest, more)[::-1]
-                won = _overtakes(rise_right, lead_wrong, others, need) / every
-                lost = _overtakes(rise_wrong, lead_right, others, need) / every
-                gains.append(many * (own * won - right[0] * lost))
-                chances += [own * won + right[0] * lost] * many
-            whole = sum(chances)
-            if whole > 0:
-                gain += (
-                    share * sum(gains) * (1 - math.prod(1 - min(1.0, c) for c in chances)) / whole
-                )
-        return max(0.0, gain)
 
 
 PRIOR = Mixture((Urn(1.0, 1.0, 0.1),))
 """Stated, not fitted: before the first sample the right answer's share of the votes is uniform. A
 leader with all of n votes is right with probability n / (n + 1).
 """
+
+
+def _gain(kinds: Kinds, seen: Seen, more: int) -> float:
+    """Return the expected gain of ``more`` samples: that a right answer overtakes the leader,
+    less that the leader was right and is overtaken.
+    """
+    first = seen.counts[0]
+    rivals = sorted(Counter(seen.counts[1:]).items(), reverse=True)
+    near = [(votes, many) for votes, many in rivals if votes + more > first]
+    gain = 0.0
+    for urn, share, right in kinds:
+        if share < NEGLIGIBLE:
+            continue
+        total = urn.total + seen.samples
+        every = _ways(total, more)[more]
+        chances, gains = [], []
+        lead_wrong, lead_right = _ways(first, more), _ways(urn.right + first, more)
+        places = [(votes, many, right[seen.counts.index(votes, 1)]) for votes, many in near]
+        if more > first:
+            places.append((0, 1, max(0.0, 1.0 - sum(right))))
+        for votes, many, own in places:
+            rise_right = _ways(urn.right + votes, more)
+            rise_wrong = _ways(votes, more) if votes else _new(urn.wrong, more)
+            rest, need = max(0.0, total - urn.right - votes - first), first - votes + 1
+            others = _ways(rest, more)[::-1]
+            won = _overtakes(rise_right, lead_wrong, others, need) / every
+            lost = _overtakes(rise_wrong, lead_right, others, need) / every
+            gains.append(many * (own * won - right[0] * lost))
+            chances += [own * won + right[0] * lost] * many
+        whole = sum(chances)
+        if whole > 0:
+            gain += share * sum(gains) * (1 - math.prod(1 - min(1.0, c) for c in chances)) / whole
+    return max(0.0, gain)
 
 
 def _overtakes(
@@ -209,8 +219,10 @@ def _overtakes(
     """
     more = len(rise) - 1
     return math.fsum(
-        rise[x] * sum(map(mul, lead, others[x : x + min(x - need, more - x) + 1]))
-        for x in range(need, more + 1)
+        [
+            rise[x] * sum(map(mul, lead, others[x : x + min(x - need, more - x) + 1]))
+            for x in range(need, more + 1)
+        ]
     )
 
 
@@ -223,6 +235,7 @@ def _ways(weight: float, most: int) -> tuple[float, ...]:
     return tuple(ways)
 
 
+@lru_cache(maxsize=8192)
 def _new(wrong: float, most: int) -> tuple[float, ...]:
     """Return the same for one wrong answer that was not seen yet."""
     return (0.0, *(wrong / x for x in range(1, most + 1)))

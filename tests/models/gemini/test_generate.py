@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from base64 import b64decode
 from typing import Any
 
@@ -22,8 +23,9 @@ from ponder.core.problem import Message
 from ponder.core.thinking import Thinking
 from ponder.core.trace import Delta
 from ponder.models.gemini.families import preset
-from ponder.models.gemini.generate import Generate
+from ponder.models.gemini.generate import Generate, GenerateReader
 from ponder.models.http.endpoint import Endpoint
+from ponder.models.http.stream import Stream
 from tests.support.deltas import costs
 from tests.support.vendors.driving import ASK, Pauses, Vendor, after, check_bill, told, turn_of
 from tests.support.vendors.gemini import KEY, MODELS, SIGNATURE, TEXT, THOUGHT, server
@@ -212,15 +214,17 @@ async def test_parts_that_the_server_refuses_are_left_out_from_then_on(
     assert book.requests[3].body["contents"][1] == {"role": "model", "parts": [{"text": TEXT}]}
 
 
-async def test_usage_is_known_while_the_sample_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MODELS, LATEST, MODELS["gemini-level"])
-    seen: list[Delta] = []
-    async with talking(Book(), LATEST, write=50) as client:
-        await client.generate(dataclasses.replace(ASK, **HIGH), seen.append)
-    counts = [delta.tokens for delta in seen]
-    assert counts[0] == 0
-    assert any(0 < count < 40 for count in counts)  # thoughts that are still growing
-    assert counts[-1] == 40 + WORDS
+def test_usage_is_known_while_the_sample_grows() -> None:
+    stream = Stream(ASK, GenerateReader(ASK), 10_000)
+    counts = []
+    for thoughts, words in ((0, 0), (13, 0), (40, 0), (40, 2)):
+        usage = {"thoughtsTokenCount": thoughts, "candidatesTokenCount": words}
+        part = {"text": "six ", "thought": not words}
+        candidate = {"index": 0, "content": {"role": "model", "parts": [part]}}
+        chunk = {"candidates": [candidate], "usageMetadata": usage}
+        stream.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        counts.append(stream.tokens)
+    assert counts == [1, 13, 40, 42]
 
 
 @pytest.mark.parametrize("stream", [False, True])
