@@ -17,13 +17,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
 from itertools import combinations_with_replacement
 from operator import mul
 
 from ponder.core.outlook import Seen
-from ponder.policies.value import Mixture
+from ponder.policies.value import Mixture, Urn
 
 NEW, OTHER = "\0", "\1"
 """Stand for answers that were not seen yet."""
@@ -199,7 +199,7 @@ class Posterior:
 
     def split(self, rung: int, answers: Collection[str]) -> tuple[int, int]:
         """Return how many of these answers a rung below has, too, and how many none has."""
-        common = sum(name in self.earlier[rung] for name in answers)
+        common = len(self.earlier[rung].intersection(answers))
         return common, len(answers) - common
 
     def alike(
@@ -333,7 +333,7 @@ class _View:
         whole = math.fsum(shares)
         return Mixture(
             tuple(
-                replace(urn, share=max(share / whole, TINY))
+                Urn(urn.right, urn.wrong, urn.silent, max(share / whole, TINY))
                 for urn, share in zip(own.urns, shares, strict=True)
             ),
             own.basis,
