@@ -1,8 +1,8 @@
 """What the tests share: where real data and a real model come from, who may do without, and of
 which kind a test is.
 
-Tests that need a model, data, a sandbox, a browser or the packages for training skip with a reason
-where there is none. Where PONDER_REQUIRE names it, as in CI, its absence is an error.
+Tests that need a model, data, a sandbox, a browser, reasoning-gym or the packages for training skip
+with a reason where there is none. Where PONDER_REQUIRE names it, as in CI, its absence is an error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.support.sandboxes import missing
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = Path(os.environ.get("PONDER_DATA", Path(__file__).parents[2] / "shared" / "data"))
-REQUIRABLE = {"model", "data", "sandbox", "browser", "train"}
+REQUIRABLE = {"model", "data", "sandbox", "browser", "train", "gym"}
 TRAINING = ("torch", "transformers", "trl", "peft")
 """Packages of the extra ``dev-train``."""
 _FOLDERS = itertools.count()
@@ -78,6 +78,8 @@ def pytest_configure(config: pytest.Config) -> None:
     absent = [name for name in TRAINING if importlib.util.find_spec(name) is None]
     if "train" in required and absent:
         raise pytest.UsageError(f"PONDER_REQUIRE wants training, but there is no {absent[0]}")
+    if "gym" in required and importlib.util.find_spec("reasoning_gym") is None:
+        raise pytest.UsageError("PONDER_REQUIRE wants reasoning-gym, which is not installed")
     if "browser" in required and chromium() is None:
         raise pytest.UsageError(f"PONDER_REQUIRE wants a browser, but there is no {NAMES[0]}")
 
