@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -137,8 +136,10 @@ def test_a_wrong_request_is_one_sentence(
     assert list((tmp_path / "home" / "models").iterdir()) == []
 
 
-@pytest.mark.skipif(find_spec("peft") is not None, reason="the extra train is installed")
-def test_a_missing_extra_is_told(base: str, tmp_path: Path, capsys: Capture) -> None:
+def test_a_missing_extra_is_told(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(extra, "PACKAGES", ("no_such_package",))
     data = str(lines(tmp_path / "d.jsonl", ROW))
     code, _, err = ponder(capsys, "learn", "sft", data, "-m", base, "--name", "x")
     assert (code, err) == (
