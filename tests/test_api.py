@@ -195,7 +195,7 @@ def test_choices_and_schemas_decide_the_answer_type() -> None:
         ({"knobs": ["n"]}, "knobs must be a mapping"),
         ({"choices": "ABC"}, "choices must be a list of texts"),
         ({"choices": ["A", "A"]}, "'A, A' leaves nothing to choose: give two labels or more"),
-        ({"choices": ["A", " "]}, "leaves nothing to choose"),
+        ({"choices": ["A", " "]}, "has an empty choice: give each a text"),
     ],
 )
 def test_wrong_types_are_one_sentence(wrong: dict[str, Any], sentence: str) -> None:

@@ -201,6 +201,8 @@ async def test_a_cancelled_batch_can_be_taken_up(tmp_path: Path) -> None:
     ("asked", "options", "reason"),
     [
         ([], {}, "there is no question"),
+        ("How many?", {}, "a batch takes a list of questions, not a single one"),
+        ({"question": "How many?"}, {}, "a batch takes a list of questions, not a single one"),
         (QUESTIONS, {"budget": Budget()}, "needs a budget"),
         (QUESTIONS, {"budget": 500}, "needs a budget"),
         (["How many?", " "], {}, "^question 2: the question is empty"),
@@ -208,7 +210,7 @@ async def test_a_cancelled_batch_can_be_taken_up(tmp_path: Path) -> None:
         ([{"question": "a", "answer_type": "numbr"}], {}, "question 1: unknown answer type"),
         ([{"question": "a", "choices": ["A"]}], {}, "question 1: 'A' leaves nothing to choose"),
         (QUESTIONS, {"knobs": {"weight": "votes"}}, "unknown knob 'weight'"),
-        (QUESTIONS, {"knobs": {"n": 0}}, "knob 'n' must be between"),
+        (QUESTIONS, {"knobs": {"n": 0}}, "^knob 'n' must be between"),
         (QUESTIONS, {"at_once": 0}, "at_once must be"),
         (QUESTIONS, {"model": 7}, "model must be"),
         (QUESTIONS, {"budget": Budget(usd=1), "model": Scripted([], info=UNPRICED)},

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -148,25 +149,20 @@ def wishes(
     for name in values:
         if name != "n" and name not in presets.COMMON:
             raise UnknownName("knob", name, ("n", *presets.COMMON))
+    if isinstance(asked, str | Mapping):
+        raise UsageError("a batch takes a list of questions, not a single one: use solve for that.")
+    wish = partial(
+        spec, model=model or "", effort=EFFORT, strategy="self_consistency", knobs=values,
+        budget=budget, system=system, seed=seed,
+    )  # fmt: skip
+    wish("?", answer_type=answer_type, choices=choices)  # what is wrong here is no question's fault
     found = []
     for i, one in enumerate(asked):
         read = questions.question(one, place(i)) if isinstance(one, Mapping) else Question(one)
         own = read.answer_type or ("choice" if read.choices else answer_type)
+        labels = read.choices or (choices if own in ("auto", "choice") else ())
         try:
-            found.append(
-                spec(
-                    read.asked,
-                    model=model or "",
-                    effort=EFFORT,
-                    strategy="self_consistency",
-                    knobs=values,
-                    budget=budget,
-                    answer_type=own,
-                    choices=read.choices or (choices if own in ("auto", "choice") else ()),
-                    system=system,
-                    seed=seed,
-                )
-            )
+            found.append(wish(read.asked, answer_type=own, choices=labels))
         except UsageError as error:
             raise UsageError(f"{place(i)}: {error}") from None
     if not found:

@@ -165,7 +165,9 @@ def wish(
     """
     if not isinstance(question, str) or not question.strip():
         raise UsageError("the question is empty: say what is to be decided.")
-    if not isinstance(text, str) or (text and not text.strip()):
+    if not isinstance(text, str):
+        raise UsageError(f"the text must be a string, not {text!r}.")
+    if text and not text.strip():
         raise UsageError("the text is blank: give the text that the question is about.")
     if isinstance(choices, str) or not choices:
         raise UsageError(f"choices must be a list of two texts or more, not {choices!r}.")

@@ -203,10 +203,12 @@ def worthy(preset: Preset, given: Mapping[str, Any]) -> Preset:
     if preset.strategy == "auto":
         return preset
     if preset.strategy != "self_consistency" or "stop" in given:
+        votes = preset.strategy == "self_consistency"
         rule = f" with stop={given['stop']}" if "stop" in given else ""
+        other = f"leave out {rule[6:]}" if votes else "take --strategy self_consistency"
         raise UsageError(
             f"strategy {preset.strategy!r}{rule} does not ask what a right answer is worth: leave "
-            "--worth out, or take --effort auto or --strategy self_consistency."
+            f"--worth out, take --effort auto, or {other}."
         )
     return replace(preset, knobs={**preset.knobs, "stop": "value"})
 

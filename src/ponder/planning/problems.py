@@ -62,7 +62,9 @@ def problem(
     """
     if isinstance(choices, str) or not all(isinstance(c, str) for c in choices):
         raise UsageError(f"choices must be a list of texts, not {choices!r}.")
-    if choices and (not all(c.strip() for c in choices) or len({*choices}) < 2):
+    if not all(c.strip() for c in choices):
+        raise UsageError(f"{', '.join(choices)!r} has an empty choice: give each a text.")
+    if choices and len({*choices}) < 2:
         raise UsageError(
             f"{', '.join(choices)!r} leaves nothing to choose: give two labels or more."
         )

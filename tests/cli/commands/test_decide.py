@@ -158,9 +158,19 @@ def test_a_temperature_is_fitted_to_half_of_the_labels(tmp_path: Path, capsys: C
     assert after == pytest.approx(math.log(2), abs=0.01)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows[:4]))
     code, _, err = ponder(capsys, "decide", QUESTION, "--lines", str(path), "--fit", *MODEL)
-    assert (code, err) == (
-        2, "ponder: 4 labelled lines got probabilities: --fit needs at least 10.\n",
-    )  # fmt: skip
+    assert (code, err) == (2, f"ponder: {path} has 4 lines: --fit needs at least 10.\n")
+
+
+def test_a_temperature_needs_probabilities(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "labelled.jsonl"
+    rows = [{"text": f"It was due on {i} March.", "label": "yes"} for i in range(12)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ("decide", QUESTION, "--lines", str(path), "--fit", "--labels", "words", *MODEL)
+    code, out, err = ponder(capsys, *asked)
+    assert (code, out) == (1, "")
+    assert (
+        "only 0 of 12 lines got probabilities, and --fit needs 10; most others abstained: " in err
+    )
 
 
 @pytest.mark.parametrize(

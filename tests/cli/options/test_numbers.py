@@ -10,6 +10,7 @@ import pytest
 from ponder import cli
 from ponder.cli.options.numbers import (
     ABOVE_ZERO,
+    TOKENS,
     Finite,
     number_above_zero,
     numbers_above_zero,
@@ -21,6 +22,14 @@ from ponder.core.errors import UsageError
 def test_what_is_not_given_is_none() -> None:
     assert whole_numbers("--n", None) == []
     assert numbers_above_zero("--ratio", None) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500", 500), ("500k", 500_000), ("1.5M", 1_500_000), ("20_000", 20_000), ("-2k", -2000)],
+)
+def test_tokens(text: str, number: int) -> None:
+    assert TOKENS.convert(text, None, None) == number
 
 
 def test_lists_and_one_number() -> None:

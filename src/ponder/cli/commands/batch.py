@@ -12,7 +12,7 @@ import click
 
 from ponder import api, batching
 from ponder.cli.commands.solve import interruptible, knob_values
-from ponder.cli.options.numbers import size
+from ponder.cli.options.numbers import TOKENS
 from ponder.cli.options.once import Command
 from ponder.cli.options.together import apart, needs
 from ponder.cli.output.bar import Bar, spending
@@ -43,7 +43,7 @@ KEPT = "given"
 @click.argument("file", metavar="FILE", type=_FILE)
 @click.option("-o", "--output", type=_FILE, metavar="PATH", help="Where to write; else stdout.")
 @click.option("-m", "--model", metavar="MODEL", help="As in 'ponder solve'.")
-@click.option("--max-tokens", metavar="N", help="Budget of all questions: tokens, as in 500k.")
+@click.option("--max-tokens", type=TOKENS, help="Budget of all questions: tokens, as in 500k.")
 @click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Floating-point operations.")
@@ -80,7 +80,7 @@ def batch(
     file: Path,
     output: Path | None,
     model: str | None,
-    max_tokens: str | None,
+    max_tokens: int | None,
     max_usd: float | None,
     max_seconds: float | None,
     max_flops: float | None,
@@ -106,7 +106,7 @@ def batch(
         raise UsageError("--json prints about the batch: say with -o where the answers go.")
     if output is not None:
         free(output, force, inputs=[file])
-    budget = Budget(size("--max-tokens", max_tokens), max_usd, max_flops, max_seconds)
+    budget = Budget(max_tokens, max_usd, max_flops, max_seconds)
     read = list(_rows(file))
     engine = Engine(teller=Voice(quiet))
     asked = batching.wishes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,14 @@ import click
 
 from ponder import api
 from ponder.cli.options.lines import LABEL, Line, read_lines
+from ponder.cli.options.numbers import TOKENS
 from ponder.cli.options.once import Command
 from ponder.cli.options.together import apart
 from ponder.cli.output.terminal import say, say_json, short
 from ponder.cli.output.voice import Voice
 from ponder.cli.views import result as shown
 from ponder.core.budget import Budget
-from ponder.core.errors import UsageError
+from ponder.core.errors import PonderError, UsageError
 from ponder.decision import Decision, decided, decided_all, wish
 from ponder.planning.spec import Spec
 from ponder.policies.decisions import RAREST, cross_entropy, fitted
@@ -100,7 +102,7 @@ LEAST = 10
     metavar="P",
     help="Abstain below this probability.",
 )
-@click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
+@click.option("--max-tokens", type=TOKENS, help="Budget: prompt and completion tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")
@@ -153,6 +155,8 @@ def decide(
         rows = read_lines(lines, labels if fit else ())
         asked = [made(line.text) for line in rows]
         if fit:
+            if len(rows) < LEAST:
+                raise UsageError(f"{lines} has {len(rows)} lines: --fit needs at least {LEAST}.")
             return asyncio.run(_fit(engine, rows, asked, where, quiet=quiet))
         return asyncio.run(_lines(engine, rows, asked, where, quiet=quiet))
     asked = [made(text) for text in (_texts(texts) or [""])]
@@ -224,8 +228,10 @@ async def _fit(
         if one.mass
     ]  # fmt: skip
     if len(rows) < LEAST:
-        raise UsageError(
-            f"{len(rows)} labelled lines got probabilities: --fit needs at least {LEAST}."
+        why = Counter(one.abstained for one in found if not one.mass).most_common(1)[0][0]
+        raise PonderError(
+            f"only {len(rows)} of {len(lines)} lines got probabilities, and --fit needs {LEAST}; "
+            f"most others abstained: {why}."
         )
     (fit, right), (kept, judged) = (zip(*rows[start::2], strict=True) for start in (0, 1))
     times = fitted(fit, right)

@@ -11,6 +11,7 @@ import click
 
 from ponder import verification
 from ponder.cli.commands.solve import verifier_name
+from ponder.cli.options.numbers import TOKENS
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.tables import table
@@ -34,7 +35,7 @@ _FIELDS = {"question", "answer_type", "choices", "schema", "tests"}
 @click.option("--rubric", metavar="PATH", help="For the verifiers judge and pairwise.")
 @click.option("--verifier-script", metavar="PATH.py:FUNCTION", help="A Python function of yours.")
 @click.option("-m", "--model", default="", metavar="MODEL", help="For verifiers that ask a model.")
-@click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
+@click.option("--max-tokens", type=TOKENS, help="Budget: prompt and completion tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")

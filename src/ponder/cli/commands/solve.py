@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from ponder import api
+from ponder.cli.options.numbers import TOKENS
 from ponder.cli.options.once import Command
 from ponder.cli.options.together import apart
 from ponder.cli.options.unsafe import UNSAFE
@@ -98,7 +99,7 @@ def _strategies() -> str:
 @click.option(
     "--verifier-script", metavar="PATH.py:FUNCTION", help="A Python function of yours as verifier."
 )
-@click.option("--max-tokens", type=int, metavar="N", help="Budget: prompt and completion tokens.")
+@click.option("--max-tokens", type=TOKENS, help="Budget: prompt and completion tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Budget: dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Budget: wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Budget: floating-point operations.")

@@ -12,7 +12,7 @@ import click
 from ponder import api
 from ponder.cli.commands.solve import knob_values
 from ponder.cli.options.data import DATA
-from ponder.cli.options.numbers import Finite
+from ponder.cli.options.numbers import TOKENS, Finite
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
@@ -64,7 +64,7 @@ _ALL = "exact"  # the rule of the fixed votes that the table shows
     metavar="KNOB=VALUE",
     help=f"How samples are drawn: {', '.join(SHARED)}; repeatable.",
 )
-@click.option("--max-tokens", type=int, metavar="N", help="Measure within so many tokens in all.")
+@click.option("--max-tokens", type=TOKENS, help="Measure within so many tokens in all.")
 @click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Seconds of sampling.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Floating-point operations.")
@@ -194,7 +194,8 @@ def _measured(engine: Engine, asked: Measurement, output: Path, quiet: bool) -> 
             say(f"dropped {name}: {why}", err=True)
         spent = spending(found.spent.cost.tokens, found.spent.picousd / PICO)
         why = f"; {found.why}" if found.why else ""
-        say(f"measured {len(found.paths)} ways of asking for {spent}{why}", err=True)
+        ways = f"{len(found.paths)} way{'s' * (len(found.paths) != 1)}"
+        say(f"measured {ways} of asking for {spent}{why}", err=True)
     return found.paths
 
 

@@ -30,6 +30,33 @@ class Finite(click.FloatRange):
 ABOVE_ZERO = Finite(0, min_open=True)
 
 
+class Tokens(click.types.IntParamType):
+    """A whole number, such as ``500000``, ``500k`` or ``1.5m``, as the type of an option."""
+
+    name = "n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: it is none.
+        """
+        word = str(value).strip().lower().replace("_", "")
+        times = {"k": 10**3, "m": 10**6}.get(word[-1:], 1)
+        try:
+            number = float(word[:-1] if times > 1 else word) * times
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or number != round(number):
+            self.fail(
+                f"expected a whole number such as 20000, 500k or 1.5m, not {value!r}.", param, ctx
+            )
+        return round(number)
+
+
+TOKENS = Tokens()
+
+
 def whole_numbers(option: str, text: str | None) -> list[int]:
     """Return the whole numbers above zero in ``1,2,4``; an option that was not given has none.
 
@@ -68,27 +95,6 @@ def number_above_zero(option: str, text: str) -> float:
     if value is None:
         raise UsageError(f"{option}: expected one number above 0, not {text!r}.")
     return value
-
-
-def size(option: str, text: str | None) -> int | None:
-    """Return a whole number above zero, such as ``500000``, ``500k`` or ``1.5m``.
-
-    An option that was not given is None.
-
-    Raises:
-        UsageError: the text is none.
-    """
-    if text is None:
-        return None
-    word = text.strip().lower()
-    times = {"k": 10**3, "m": 10**6}.get(word[-1:], 1)
-    value = _above_zero((word[:-1] if times > 1 else word).replace("_", ""))
-    number = value * times if value is not None else 0.5
-    if number != round(number):
-        raise UsageError(
-            f"{option}: expected a whole number such as 20000, 500k or 1.5m, not {text!r}."
-        )
-    return round(number)
 
 
 def _parts(text: str) -> list[str]:

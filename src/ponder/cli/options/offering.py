@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ponder import api
-from ponder.cli.options.numbers import ABOVE_ZERO
+from ponder.cli.options.numbers import ABOVE_ZERO, TOKENS
 from ponder.cli.options.together import apart
 from ponder.core.budget import Budget
 from ponder.core.errors import MissingExtra
@@ -107,7 +107,7 @@ def offering(one: str, *, effort: str, at_once: int, waiting: str = "") -> Calla
             type=click.Choice([*presets.PRESETS]),
             help=f"Effort of {effort}.  [default: {presets.DEFAULT}]",
         ),
-        click.option("--max-tokens", type=int, metavar="N", help=f"Ceiling of one {one}: tokens."),
+        click.option("--max-tokens", type=TOKENS, help=f"Ceiling of one {one}: tokens."),
         click.option(
             "--max-usd", type=float, metavar="USD", help=f"Ceiling of one {one}: dollars."
         ),

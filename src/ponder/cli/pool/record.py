@@ -11,6 +11,7 @@ import click
 from ponder import api
 from ponder.cli.commands.solve import knob_values
 from ponder.cli.options.data import DATA
+from ponder.cli.options.numbers import TOKENS
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
@@ -56,7 +57,7 @@ MOST = 4096
 )
 @click.option("--confidence", is_flag=True, help="Score samples by their log-probabilities, too.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of sampling.")
-@click.option("--max-tokens", type=int, metavar="N", help="Budget of the whole recording: tokens.")
+@click.option("--max-tokens", type=TOKENS, help="Budget of the whole recording: tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Floating-point operations.")

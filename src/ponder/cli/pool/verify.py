@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ponder.cli.options.data import DATA
+from ponder.cli.options.numbers import TOKENS
 from ponder.cli.options.once import Command
 from ponder.cli.options.unsafe import UNSAFE
 from ponder.cli.output.bar import Bar, spending
@@ -40,7 +41,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--suite", metavar="SUITE", help="The suite of the problems.  [default: the pool's]")
 @DATA
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of sampling.")
-@click.option("--max-tokens", type=int, metavar="N", help="Budget of it all: tokens.")
+@click.option("--max-tokens", type=TOKENS, help="Budget of it all: tokens.")
 @click.option("--max-usd", type=float, metavar="USD", help="Dollars.")
 @click.option("--max-seconds", type=float, metavar="S", help="Wall time in seconds.")
 @click.option("--max-flops", type=float, metavar="FLOPS", help="Floating-point operations.")
