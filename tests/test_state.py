@@ -48,6 +48,7 @@ CACHES = frozenset({
     "planning.difficulty.shipped",
     "planning.thinkers.shipped",
     "policies.stopping.leads",
+    "policies.value._new",
     "policies.value._ways",
     "sandbox.process.python",
     "strategies.knobs.knobs",
