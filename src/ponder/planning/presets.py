@@ -203,9 +203,10 @@ def worthy(preset: Preset, given: Mapping[str, Any]) -> Preset:
     if preset.strategy == "auto":
         return preset
     if preset.strategy != "self_consistency" or "stop" in given:
+        stop = f"stop={given['stop']}" if "stop" in given else ""
+        rule = stop and f" with {stop}"
         votes = preset.strategy == "self_consistency"
-        rule = f" with stop={given['stop']}" if "stop" in given else ""
-        other = f"leave out {rule[6:]}" if votes else "take --strategy self_consistency"
+        other = f"leave out {stop}" if votes else "take --strategy self_consistency"
         raise UsageError(
             f"strategy {preset.strategy!r}{rule} does not ask what a right answer is worth: leave "
             f"--worth out, take --effort auto, or {other}."

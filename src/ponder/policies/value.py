@@ -85,7 +85,7 @@ class Mixture:
         """Return the probability that the leading answer is right; 0 without an answer."""
         if not seen.counts:
             return 0.0
-        return math.fsum(share * own[0] for _, share, own in self.kinds(seen))
+        return _leading(self.kinds(seen))
 
     def after(self, seen: Seen, more: int) -> float:
         """Return the expectation of ``right`` once ``more`` further samples have arrived.
@@ -116,8 +116,8 @@ class Mixture:
                 (urn, weight / answered, [urn.right / (urn.right + urn.wrong)])
                 for urn, weight in spoken
             ]
-            right = math.fsum([share * own[0] for _, share, own in first])
-            found += answered * min(1.0, right + _gain(first, Seen((1,), silent), more))
+            gain = _gain(first, Seen((1,), silent), more)
+            found += answered * min(1.0, _leading(first) + gain)
         return found
 
     @cached_property
@@ -174,6 +174,11 @@ PRIOR = Mixture((Urn(1.0, 1.0, 0.1),))
 """Stated, not fitted: before the first sample the right answer's share of the votes is uniform. A
 leader with all of n votes is right with probability n / (n + 1).
 """
+
+
+def _leading(kinds: Kinds) -> float:
+    """Return the probability that the leading answer is right."""
+    return math.fsum([share * right[0] for _, share, right in kinds])
 
 
 def _gain(kinds: Kinds, seen: Seen, more: int) -> float:

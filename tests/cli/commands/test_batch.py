@@ -174,6 +174,13 @@ def test_a_budget_that_is_no_size(size: str, file: Path, capsys: Capture) -> Non
     assert "'--max-tokens': expected a whole number such as 20000, 500k or 1.5m" in err
 
 
+@pytest.mark.parametrize("size", ["0", "-5k"])
+def test_a_budget_of_nothing(size: str, file: Path, capsys: Capture) -> None:
+    code, _, err = ponder(capsys, "batch", str(file), "--max-tokens", size)
+    assert code == 2
+    assert "the budget's tokens must be greater than zero" in err
+
+
 def test_it_needs_a_budget_and_a_file_that_is_there(file: Path, capsys: Capture) -> None:
     code, _, err = ponder(capsys, "batch", str(file), "-m", "simulated")
     assert (code, "a batch needs a budget" in err) == (2, True)

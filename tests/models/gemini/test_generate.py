@@ -214,6 +214,16 @@ async def test_parts_that_the_server_refuses_are_left_out_from_then_on(
     assert book.requests[3].body["contents"][1] == {"role": "model", "parts": [{"text": TEXT}]}
 
 
+async def test_usage_is_known_from_first_to_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, LATEST, MODELS["gemini-level"])
+    seen: list[Delta] = []
+    async with talking(Book(), LATEST, write=50) as client:
+        await client.generate(dataclasses.replace(ASK, **HIGH), seen.append)
+    counts = [delta.tokens for delta in seen]
+    assert counts[0] == 0
+    assert counts[-1] == 40 + WORDS
+
+
 def test_usage_is_known_while_the_sample_grows() -> None:
     stream = Stream(ASK, GenerateReader(ASK), 10_000)
     counts = []
